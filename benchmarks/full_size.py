@@ -1,0 +1,279 @@
+"""Seconds per picture and memory per stage with networks of the published sizes.
+
+    python benchmarks/full_size.py [--pictures N] [--parts blip,clip,...] [--json]
+
+Each network is built with random weights, saved in the published layout, loaded through a preset
+file and run over photograph-like pictures, in processes of its own, so that memory is its own.
+One torch thread. The folders are deleted as soon as they have been measured.
+"""
+
+import argparse
+import dataclasses
+import hashlib
+import io
+import json
+import multiprocessing
+import resource
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from full_size_networks import BUILDERS
+from PIL import Image, ImageDraw, ImageFilter
+
+from transforms.record import Batch, Candidate, EditExample, EditQuery, SourceImage
+
+PARTS = {"blip": "captioner", "clip": "encoder", "open_clip": "encoder", "clipseg": "segmenter"}
+STAGES = {"captioner": "caption", "encoder": "embed", "segmenter": "segment"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Measured:
+    """What one network cost. Times in seconds, sizes in MiB; memory is the process's peak.
+
+    `per_picture_cpu_s` is processor time: with one thread, the time on an idle machine.
+    """
+
+    part: str
+    stage: str
+    parameters: int
+    weights_mib: float
+    load_s: float
+    per_picture_s: float
+    per_picture_cpu_s: float
+    peak_mib: float
+    loaded_mib: float
+    pictures: int
+    outputs: list[Any]
+
+
+def photograph(seed: int, size: tuple[int, int] = (640, 480)) -> bytes:
+    """A JPEG with what photographs have: soft light, shapes, blur and grain."""
+    generator = np.random.default_rng(seed)
+    width, height = size
+    coarse = generator.integers(0, 256, (6, 8, 3), dtype=np.uint8)
+    image = Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC)
+    draw = ImageDraw.Draw(image)
+    for _ in range(12):
+        x, y = generator.integers(0, width), generator.integers(0, height)
+        radius = int(generator.integers(10, height // 3))
+        colour = tuple(int(value) for value in generator.integers(0, 256, 3))
+        draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=colour)
+    image = image.filter(ImageFilter.GaussianBlur(2))
+    grain = generator.normal(0, 8, (height, width, 3))
+    pixels = np.clip(np.asarray(image) + grain, 0, 255).astype(np.uint8)
+    encoded = io.BytesIO()
+    Image.fromarray(pixels).save(encoded, "JPEG", quality=90)
+    return encoded.getvalue()
+
+
+def photographs(count: int) -> Batch[SourceImage]:
+    """A batch of `count` pictures, wide and high ones."""
+    records = []
+    for number in range(count):
+        width, height = (640, 480) if number % 2 == 0 else (375, 500)
+        data = photograph(number, (width, height))
+        records.append(
+            SourceImage(
+                key=f"{number:09}",
+                shard="0",
+                position=number,
+                reference=str(number),
+                content_sha256=hashlib.sha256(data).hexdigest(),
+                width=width,
+                height=height,
+                image=data,
+            )
+        )
+    return Batch(shard="0", number=0, records=tuple(records))
+
+
+def pairs(sources: Batch[SourceImage]) -> Batch[EditExample]:
+    """A pair of each picture and the next."""
+    records = []
+    for source in sources.records:
+        target = sources.records[(source.position + 1) % len(sources.records)]
+        query = EditQuery(
+            source=source,
+            number=0,
+            caption="a dog on a beach",
+            edit_prompt="a horse on a beach",
+            source_word="dog",
+            target_word="horse",
+            source_phrase="dog",
+            target_phrase="horse",
+            relation="co-hyponym",
+            part_of_speech="noun",
+            source_synset="dog.n.01",
+            target_synset="horse.n.01",
+        )
+        candidate = Candidate(
+            row=target.position,
+            key=target.key,
+            reference=target.reference,
+            content_sha256=target.content_sha256,
+            caption="a horse on a beach",
+        )
+        records.append(EditExample(query=query, target=candidate))
+    return Batch(shard="0", number=0, records=tuple(records))
+
+
+def run_caption(model: Any, sources: Batch[SourceImage]) -> list[Any]:
+    """Caption and confidence of each picture."""
+    from transforms.caption import caption_batch
+
+    out = caption_batch(sources, model)
+    assert not out.rejects, out.rejects
+    return [[record.caption, record.caption_confidence] for record in out.records]
+
+
+def run_embed(model: Any, sources: Batch[SourceImage]) -> list[Any]:
+    """Length and norm of the embeddings of each query: picture, caption and edit prompt."""
+    from transforms.embed import embed_queries_batch
+
+    queries = tuple(example.query for example in pairs(sources).records)
+    out = embed_queries_batch(Batch(shard="0", number=0, records=queries), model)
+    assert not out.rejects, out.rejects
+    vectors = [
+        np.frombuffer(embedding, "<f4")
+        for query in out.records
+        for embedding in (query.source_embedding, query.caption_embedding, query.edit_embedding)
+    ]
+    return [[len(vector), float(np.linalg.norm(vector))] for vector in vectors]
+
+
+def run_segment(model: Any, sources: Batch[SourceImage]) -> list[Any]:
+    """Width, height and area of both masks of each pair."""
+    from transforms.segment import segment_batch
+
+    data = {source.reference: source.image or b"" for source in sources.records}
+    out = segment_batch(pairs(sources), model, data.__getitem__)
+    assert not out.rejects, out.rejects
+    masks = [mask for one in out.records for mask in (one.source_mask, one.target_mask) if mask]
+    return [[*Image.open(io.BytesIO(mask.png)).size, mask.area] for mask in masks]
+
+
+RUNS: dict[str, Callable[[Any, Batch[SourceImage]], list[Any]]] = {
+    "caption": run_caption,
+    "embed": run_embed,
+    "segment": run_segment,
+}
+
+
+def build(part: str, folder: Path) -> int:
+    """Save the network of `part` in `folder`; the number of its parameters."""
+    folder.mkdir()
+    return BUILDERS[part](folder)
+
+
+def write_preset(path: Path, part: str, folder: Path) -> None:
+    """A preset in which `part` plays its role from `folder`, with the options of sd14."""
+    from transforms.presets import load_preset
+
+    fields: dict[str, Any] = {
+        role: {"loader": role, "location": "/nowhere", "revision": None}
+        for role in ("captioner", "encoder", "segmenter")
+    }
+    published = getattr(load_preset("sd14"), PARTS[part])
+    fields[PARTS[part]] = {
+        "loader": part,
+        "location": str(folder),
+        "revision": None,
+        "options": dict(published.options),
+    }
+    path.write_text(json.dumps(fields))  # JSON is YAML
+
+
+def measure(part: str, preset_path: Path, parameters: int, count: int) -> Measured:
+    """Load the network of `part` through the preset and run its stage over `count` pictures."""
+    from transforms.inference import use_one_thread
+    from transforms.models import loading
+    from transforms.models.spec import weight_files
+    from transforms.presets import load_preset
+
+    use_one_thread()
+    role = PARTS[part]
+    stage = STAGES[role]
+    spec = getattr(load_preset(str(preset_path)), role)
+    begin = time.perf_counter()
+    model = getattr(loading, f"load_{role}")(spec)
+    load_s = time.perf_counter() - begin
+    loaded_mib = _peak_mib()
+    sources = photographs(count)
+    begin, begin_cpu = time.perf_counter(), time.process_time()
+    outputs = RUNS[stage](model, sources)
+    wall_s, cpu_s = time.perf_counter() - begin, time.process_time() - begin_cpu
+    return Measured(
+        part=part,
+        stage=stage,
+        parameters=parameters,
+        weights_mib=sum(f.stat().st_size for f in weight_files(Path(spec.location))) / 2**20,
+        load_s=load_s,
+        per_picture_s=wall_s / count,
+        per_picture_cpu_s=cpu_s / count,
+        peak_mib=_peak_mib(),
+        loaded_mib=loaded_mib,
+        pictures=count,
+        outputs=outputs,
+    )
+
+
+def _peak_mib() -> float:
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
+
+
+def _apart(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call the function in a fresh process."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(max_workers=1, mp_context=context) as pool:
+        return pool.submit(function, *arguments).result()
+
+
+def measure_all(parts: list[str], count: int) -> list[Measured]:
+    """Build, measure and delete one network after another."""
+    measured = []
+    with tempfile.TemporaryDirectory(prefix="pentimento-full-size-") as name:
+        for part in parts:
+            folder, preset = Path(name) / part, Path(name) / f"{part}.yaml"
+            parameters = _apart(build, part, folder)
+            write_preset(preset, part, folder)
+            measured.append(_apart(measure, part, preset, parameters, count))
+            shutil.rmtree(folder)
+    return measured
+
+
+def main() -> None:
+    """Measure and print a table, or JSON."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "--pictures", type=int, default=8, help="pictures for each stage; best a multiple of 4"
+    )
+    parser.add_argument("--parts", default=",".join(PARTS), help="networks, with commas")
+    parser.add_argument("--json", action="store_true", help="one line of JSON at the end")
+    options = parser.parse_args()
+    parts = options.parts.split(",")
+    if options.pictures < 1 or not set(parts) <= set(PARTS):
+        parser.error(f"--pictures must be at least 1, --parts among {','.join(PARTS)}")
+    measured = measure_all(parts, options.pictures)
+    print(f"{'network':<10} {'stage':<8} {'M params':>8} {'file MiB':>8} {'load s':>7} "
+          f"{'s/picture':>9} {'CPU s':>6} {'loaded MiB':>10} {'peak MiB':>9}")  # fmt: skip
+    for one in measured:
+        print(
+            f"{one.part:<10} {one.stage:<8} {one.parameters / 1e6:>8.1f} {one.weights_mib:>8.0f} "
+            f"{one.load_s:>7.1f} {one.per_picture_s:>9.2f} "
+            f"{one.per_picture_cpu_s:>6.2f} {one.loaded_mib:>10.0f} "
+            f"{one.peak_mib:>9.0f}"
+        )
+    if options.json:
+        print(json.dumps([dataclasses.asdict(one) for one in measured]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,164 @@
+"""The networks of the sd14 preset at published size, with random weights, saved as published.
+
+Dimensions, special tokens and processor settings are those of the published configurations; the
+vocabularies have the published sizes and made-up words.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+SEED = 0
+IMAGENET_MEAN = [0.485, 0.456, 0.406]
+IMAGENET_STD = [0.229, 0.224, 0.225]
+CLIP_MEAN = [0.48145466, 0.4578275, 0.40821073]
+CLIP_STD = [0.26862954, 0.26130258, 0.27577711]
+
+VIT_L_14 = {
+    "vision": {
+        "hidden_size": 1024,
+        "intermediate_size": 4096,
+        "num_hidden_layers": 24,
+        "num_attention_heads": 16,
+        "image_size": 224,
+        "patch_size": 14,
+    },
+    "text": {
+        "vocab_size": 49408,
+        "hidden_size": 768,
+        "intermediate_size": 3072,
+        "num_hidden_layers": 12,
+        "num_attention_heads": 12,
+        "max_position_embeddings": 77,
+        # As published: wrong since the library's repair of 2023, which keeps it working.
+        "eos_token_id": 2,
+    },
+}
+
+
+def build_blip(folder: Path) -> int:
+    """BLIP base for captioning, 384 px; returns the number of parameters."""
+    from transformers import BertTokenizer, BlipConfig, BlipForConditionalGeneration
+
+    _seed()
+    # The library's default has 8 heads; BERT base and the published file have 12.
+    text = {"num_attention_heads": 12, "vocab_size": 30524}
+    # Its default range for the picture tower is so small that a random tower would be blind.
+    config = BlipConfig(text_config=text, vision_config={"initializer_range": 0.02})
+    network = BlipForConditionalGeneration(config)
+    network.save_pretrained(folder)
+    special = {0: "[PAD]", 100: "[UNK]", 101: "[CLS]", 102: "[SEP]", 103: "[MASK]"}
+    special |= {30522: "[DEC]", 30523: "[ENC]"}
+    words = {special.get(number, f"word{number}"): number for number in range(30524)}
+    BertTokenizer(vocab=words).save_pretrained(folder)
+    size = {"height": 384, "width": 384}
+    _save_processor(folder, size=size, resample=3, image_mean=CLIP_MEAN, image_std=CLIP_STD)
+    return _count(network)
+
+
+def build_clip(folder: Path) -> int:
+    """CLIP ViT-L/14, 224 px, as transformers keeps it; returns the number of parameters."""
+    from transformers import CLIPConfig, CLIPModel
+
+    _seed()
+    config = CLIPConfig(
+        text_config=VIT_L_14["text"], vision_config=VIT_L_14["vision"], projection_dim=768
+    )
+    network = CLIPModel(config)
+    network.save_pretrained(folder)
+    _save_clip_tokenizer(folder)
+    _save_processor(
+        folder,
+        size=224,
+        crop_size=224,
+        do_center_crop=True,
+        resample=3,
+        image_mean=CLIP_MEAN,
+        image_std=CLIP_STD,
+    )
+    return _count(network)
+
+
+def build_open_clip(folder: Path) -> int:
+    """CLIP ViT-L/14, 224 px, as open_clip keeps it; returns the number of parameters."""
+    import open_clip
+    from safetensors.torch import save_file
+
+    _seed()
+    config = open_clip.get_model_config("ViT-L-14-quickgelu")
+    network = open_clip.CLIP(**config)
+    save_file(network.state_dict(), folder / "open_clip_model.safetensors")
+    preprocess = {"mean": CLIP_MEAN, "std": CLIP_STD, "interpolation": "bicubic"}
+    preprocess["resize_mode"] = "shortest"
+    (folder / "open_clip_config.json").write_text(
+        json.dumps({"model_cfg": config, "preprocess_cfg": preprocess})
+    )
+    return _count(network)
+
+
+def build_clipseg(folder: Path) -> int:
+    """CLIPSeg rd64-refined, 352 px; returns the number of parameters."""
+    from transformers import CLIPSegConfig, CLIPSegForImageSegmentation
+
+    _seed()
+    config = CLIPSegConfig(
+        # The library's default has patches of 32; the published network's CLIP is a ViT-B/16.
+        vision_config={"patch_size": 16},
+        reduce_dim=64,
+        use_complex_transposed_convolution=True,
+    )
+    network = CLIPSegForImageSegmentation(config)
+    network.save_pretrained(folder)
+    _save_clip_tokenizer(folder)
+    _save_processor(
+        folder,
+        size={"height": 352, "width": 352},
+        resample=2,
+        image_mean=IMAGENET_MEAN,
+        image_std=IMAGENET_STD,
+    )
+    return _count(network)
+
+
+BUILDERS: Mapping[str, Callable[[Path], int]] = {
+    "blip": build_blip,
+    "clip": build_clip,
+    "open_clip": build_open_clip,
+    "clipseg": build_clipseg,
+}
+
+
+def _seed() -> None:
+    import torch
+    import transformers
+
+    transformers.utils.logging.disable_progress_bar()
+    torch.set_num_threads(1)
+    torch.manual_seed(SEED)
+
+
+def _count(network: Any) -> int:
+    return sum(weights.numel() for weights in network.parameters())
+
+
+def _save_processor(folder: Path, **fields: object) -> None:
+    (folder / "preprocessor_config.json").write_text(json.dumps(fields))
+
+
+def _save_clip_tokenizer(folder: Path) -> None:
+    """49 408 tokens as CLIP's: 256 bytes, 256 that end a word, merges, start and end."""
+    from tokenizers.pre_tokenizers import ByteLevel
+    from transformers import CLIPTokenizer
+
+    letters = sorted(ByteLevel.alphabet())
+    pairs = [(one, f"{other}</w>") for one in letters for other in letters]
+    merges = pairs[: 49408 - 2 * len(letters) - 2]
+    symbols = [*letters, *(f"{letter}</w>" for letter in letters)]
+    symbols += ["".join(pair) for pair in merges]
+    symbols += ["<|startoftext|>", "<|endoftext|>"]
+    CLIPTokenizer(
+        vocab={symbol: number for number, symbol in enumerate(symbols)},
+        merges=merges,
+        model_max_length=77,
+    ).save_pretrained(folder)

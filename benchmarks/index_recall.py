@@ -1,0 +1,130 @@
+"""Recall of the FAISS index against exact search, on queries that are not in it.
+
+    python benchmarks/index_recall.py [--index DIR] [--vectors N] [--key KEY] [--seed N] [--json]
+
+Vectors come from an index folder, or are drawn: clusters on the sphere, as embeddings of pictures
+have. Some are held out as queries; the rest is indexed with the index that suits their number (or
+`--key`) and searched with a growing number of probed lists. recall@k is the share of the k exact
+nearest neighbours that are among the k found.
+"""
+
+import argparse
+import json
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from indexes.exact import ExactIndex
+from indexes.faiss_index import FaissIndex, IndexChoice, build_index, choose_index, training_size
+from indexes.folder import open_index
+from indexes.search import Rows, Vectors
+
+DEPTHS = (1, 10, 30)
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of the table: parameters, recall by depth, milliseconds a query."""
+
+    key: str
+    parameters: str
+    is_default: bool
+    recall: dict[str, float]
+    query_ms: float
+    exact_ms: float
+
+
+def draw_vectors(count: int, *, dimension: int, clusters: int, rng: np.random.Generator) -> Vectors:
+    """Unit vectors (count, dimension) around `clusters` centres, as far from them as they are."""
+    centres = rng.normal(size=(clusters, dimension))
+    vectors = centres[rng.integers(clusters, size=count)] + rng.normal(size=(count, dimension))
+    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+
+
+def recall_at(found: Rows, exact: Rows, depth: int) -> float:
+    """Mean share of the `depth` best of `exact` among the `depth` best of `found`."""
+    shares = [
+        len(set(mine[:depth]) & set(truth[:depth])) / depth
+        for mine, truth in zip(found.tolist(), exact.tolist(), strict=True)
+    ]
+    return float(np.mean(shares))
+
+
+def timed_search(index: ExactIndex | FaissIndex, queries: Vectors) -> tuple[Rows, float]:
+    """The rows found and the milliseconds a query."""
+    start = time.perf_counter()
+    _, rows = index.search(queries, max(DEPTHS))
+    return rows, (time.perf_counter() - start) / len(queries) * 1000
+
+
+def measure(vectors: Vectors, queries: Vectors, choice: IndexChoice, *, seed: int) -> list[Line]:
+    """The default number of probed lists, and powers of two around it."""
+    rng = np.random.default_rng(seed)
+    size = training_size(len(vectors), choice)
+    training = vectors[np.sort(rng.choice(len(vectors), size=size, replace=False))]
+    exact, exact_ms = timed_search(ExactIndex(vectors), queries)
+    default = choice.parameters
+    variants = [default]
+    if default:
+        variants += [f"nprobe={2**power}" for power in range(9)]
+    lines = []
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "image.index"
+        build_index([vectors], training, choice, path=path)
+        for parameters in variants:
+            found, query_ms = timed_search(FaissIndex(path, parameters=parameters), queries)
+            recall = {str(depth): recall_at(found, exact, depth) for depth in DEPTHS}
+            lines.append(
+                Line(choice.key, parameters, parameters == default, recall, query_ms, exact_ms)
+            )
+    return lines
+
+
+def main() -> None:
+    """Reads the arguments, measures, prints."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--index", help="take the vectors of this index folder")
+    parser.add_argument("--vectors", type=int, default=120_000, help="how many to draw")
+    parser.add_argument("--dimension", type=int, default=64)
+    parser.add_argument("--clusters", type=int, default=500)
+    parser.add_argument("--queries", type=int, default=500, help="how many to hold out")
+    parser.add_argument("--key", help="FAISS factory string, with --parameters")
+    parser.add_argument("--parameters", default="nprobe=16")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--json", action="store_true", help="end with one line of JSON")
+    arguments = parser.parse_args()
+    rng = np.random.default_rng(arguments.seed)
+    if arguments.index:
+        index = open_index(arguments.index)
+        vectors = index.embeddings(range(len(index)))
+    else:
+        vectors = draw_vectors(
+            arguments.vectors + arguments.queries,
+            dimension=arguments.dimension,
+            clusters=arguments.clusters,
+            rng=rng,
+        )
+    order = rng.permutation(len(vectors))
+    held_out, rest = order[: arguments.queries], np.sort(order[arguments.queries :])
+    choice = (
+        IndexChoice(arguments.key, arguments.parameters)
+        if arguments.key
+        else choose_index(len(rest))
+    )
+    lines = measure(vectors[rest], vectors[held_out], choice, seed=arguments.seed)
+    print(f"{len(rest)} vectors, {len(held_out)} held-out queries, {choice.key}")
+    print(f"{'parameters':14}" + "".join(f"{f'recall@{d}':>11}" for d in DEPTHS) + "   ms/query")
+    for line in lines:
+        recalls = "".join(f"{line.recall[str(depth)]:11.3f}" for depth in DEPTHS)
+        note = "  (default)" if line.is_default else ""
+        print(f"{line.parameters or 'all':14}{recalls}{line.query_ms:11.3f}{note}")
+    print(f"{'exact':14}{'':33}{lines[0].exact_ms:11.3f}")
+    if arguments.json:
+        print(json.dumps({"seed": arguments.seed, "lines": [asdict(line) for line in lines]}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,100 @@
+"""Counts which edits of 300 caption-like sentences are grammatical and sensible.
+
+    python benchmarks/rewrite_sentences.py [--seed 0] [--json]
+
+Every sentence of data_manifests/lexicon/sentences.tsv goes through the rewriter, without a corpus.
+A person has read each edit and written down whether it is grammatical, and whether it is sensible:
+it names something that can be seen, differs to the eye, and could be true of a picture like that.
+The verdicts are in verdicts.tsv beside the sentences; an edit that is not there is an error, not a
+success.
+"""
+
+import argparse
+import json
+import sys
+from dataclasses import dataclass
+
+from transforms.lexicon import PACKAGED_TABLE, load_lexicon
+from transforms.rewrite import RewriteOptions, Rewriter
+
+SENTENCES = PACKAGED_TABLE.parent / "sentences.tsv"
+VERDICTS = PACKAGED_TABLE.parent / "verdicts.tsv"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a person said of one edit."""
+
+    grammatical: bool
+    sensible: bool
+    why: str
+
+
+def read_sentences() -> list[tuple[str, str]]:
+    """(kind, sentence) of every line."""
+    lines = SENTENCES.read_text(encoding="utf-8").splitlines()
+    return [(kind, sentence) for kind, sentence in (line.split("\t") for line in lines)]
+
+
+def read_verdicts() -> dict[tuple[str, str], Verdict]:
+    """The verdict on each (sentence, edit prompt)."""
+    verdicts = {}
+    for line in VERDICTS.read_text(encoding="utf-8").splitlines():
+        sentence, prompt, grammatical, sensible, *why = line.split("\t")
+        verdicts[sentence, prompt] = Verdict(grammatical == "yes", sensible == "yes", "".join(why))
+    return verdicts
+
+
+def measure(seed: int) -> dict[str, object]:
+    """Counts over all sentences, the edits judged bad, and those nobody has judged."""
+    rewriter = Rewriter(load_lexicon(), RewriteOptions(seed=seed))
+    verdicts = read_verdicts()
+    sentences = read_sentences()
+    bad, unjudged, judged = [], [], []
+    for kind, sentence in sentences:
+        for proposal in rewriter.propose(sentence, sentence):
+            verdict = verdicts.get((sentence, proposal.edit_prompt))
+            if verdict is None:
+                unjudged.append([sentence, proposal.edit_prompt])
+                continue
+            judged.append(verdict)
+            if not (verdict.grammatical and verdict.sensible):
+                bad.append([kind, sentence, proposal.edit_prompt, verdict.why])
+    return {
+        "seed": seed,
+        "sentences": len(sentences),
+        "edits": len(judged) + len(unjudged),
+        "judged": len(judged),
+        "grammatical": sum(one.grammatical for one in judged),
+        "sensible": sum(one.sensible for one in judged),
+        "both": sum(one.grammatical and one.sensible for one in judged),
+        "bad": bad,
+        "unjudged": unjudged,
+    }
+
+
+def main() -> int:
+    """Prints the figures; the exit code is 1 where an edit has not been judged."""
+    parser = argparse.ArgumentParser(description="judged edits of caption-like sentences")
+    parser.add_argument("--seed", type=int, default=0, help="the verdicts are for seed 0")
+    parser.add_argument("--json", action="store_true", help="end with one line of JSON")
+    args = parser.parse_args()
+    figures = measure(args.seed)
+    edits = max(1, int(str(figures["judged"])))
+    print(f"{figures['sentences']} sentences, {figures['edits']} edited, {edits} judged")
+    for name in ("grammatical", "sensible", "both"):
+        print(f"{name:>12}: {figures[name]} ({int(str(figures[name])) / edits:.1%})")
+    for title in ("bad", "unjudged"):
+        rows = figures[title]
+        for row in rows if isinstance(rows, list) else []:
+            print(f"{title}: " + " | ".join(row))
+    if args.json:
+        print(json.dumps(figures))
+    if figures["unjudged"]:
+        print("some edits have no verdict: read them and add them to verdicts.tsv", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

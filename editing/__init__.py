@@ -1,0 +1,1 @@
+"""Training and running editors on what the pipelines wrote."""

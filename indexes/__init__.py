@@ -1,0 +1,1 @@
+"""Nearest-neighbour search over CLIP embeddings: exact, FAISS, sharded, on disk."""

@@ -1,0 +1,133 @@
+"""The files of an index folder: clip-retrieval's names, and a few of our own.
+
+    img_emb/img_emb_{i}.npy          float32 (n, d), L2-normalised
+    metadata/metadata_{i}.parquet    one row a picture, same order
+    structure/structure_{i}.npy      uint8 (n, 256), structure maps (ours)
+    image.index, image.json          FAISS index by inner product, and what it is
+    pentimento.json                  what made the folder (ours)
+    COMPLETED                        empty, written last (ours)
+
+`i` is zero-padded to one width, because readers sort the names as text. A picture's row is its
+position over all metadata files in that order.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+EMBEDDING_FOLDER = "img_emb"
+METADATA_FOLDER = "metadata"
+STRUCTURE_FOLDER = "structure"
+INDEX_FILE = "image.index"
+INDEX_PARAMETERS_FILE = "image.json"
+MANIFEST_FILE = "pentimento.json"
+COMPLETED_FILE = "COMPLETED"
+PARTIAL_SUFFIX = ".partial"
+
+LAYOUT_VERSION = 1
+STRUCTURE_BYTES = 256
+MINIMUM_WIDTH = 5
+
+
+class IndexFolderError(Exception):
+    """An index folder that cannot be used, in one line that names the folder and the rule."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Part `number`, from 0, of the `total` parts of an index: one part a source shard."""
+
+    number: int
+    total: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.number < self.total:
+            raise ValueError(f"number must be in [0, {self.total}), got {self.number}")
+
+    @property
+    def label(self) -> str:
+        """The number as it stands in file names, padded to the width of the last one."""
+        width = max(MINIMUM_WIDTH, len(str(self.total - 1)))
+        return str(self.number).zfill(width)
+
+    def embedding_path(self, folder: Path) -> Path:
+        """Where the part's embeddings lie."""
+        return folder / EMBEDDING_FOLDER / f"img_emb_{self.label}.npy"
+
+    def metadata_path(self, folder: Path) -> Path:
+        """Where the part's metadata lie."""
+        return folder / METADATA_FOLDER / f"metadata_{self.label}.parquet"
+
+    def structure_path(self, folder: Path) -> Path:
+        """Where the part's structure maps lie."""
+        return folder / STRUCTURE_FOLDER / f"structure_{self.label}.npy"
+
+    def paths(self, folder: Path) -> tuple[Path, Path, Path]:
+        """The part's three files."""
+        return self.embedding_path(folder), self.structure_path(folder), self.metadata_path(folder)
+
+
+def all_parts(total: int) -> list[Part]:
+    """Every part of an index of `total` parts, in order."""
+    return [Part(number, total) for number in range(total)]
+
+
+def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
+    """Lets `write` fill a temporary file beside `path`, fsyncs it and renames it to `path`.
+
+    Where anything fails, `path` is as it was and the temporary file is gone.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL_SUFFIX}")
+    try:
+        write(partial)
+        with partial.open("rb") as written:
+            os.fsync(written.fileno())
+        partial.replace(path)
+    finally:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+    _sync_folder(path.parent)
+
+
+def write_json(path: Path, content: Mapping[str, object]) -> None:
+    """Writes `content` as JSON with sorted names, atomically."""
+    text = json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    write_atomically(path, lambda partial: _write_bytes(partial, text.encode()))
+
+
+def read_json(path: Path) -> dict:
+    """The object in a JSON file.
+
+    Raises:
+        IndexFolderError: there is no such file, or something else in it.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise IndexFolderError(f"{path} cannot be read: {error}") from error
+    if not isinstance(content, dict):
+        raise IndexFolderError(f"{path} must hold a JSON object, got {type(content).__name__}")
+    return content
+
+
+def fingerprint(description: Mapping[str, object]) -> str:
+    """A hash of what makes an index: two descriptions that say the same have the same one."""
+    text = json.dumps(description, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _write_bytes(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

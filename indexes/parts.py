@@ -1,0 +1,159 @@
+"""Writing and reading one part of an index: the pictures of one source shard."""
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from indexes.layout import STRUCTURE_BYTES, IndexFolderError, Part, write_atomically
+from indexes.search import Vectors
+
+Structures = npt.NDArray[np.uint8]
+
+METADATA_KEY = b"pentimento"
+"""Under this name a metadata file's schema carries its part's fingerprint and counts."""
+
+METADATA_SCHEMA = pa.schema(
+    [
+        pa.field("image_path", pa.string(), nullable=False),
+        pa.field("caption", pa.string(), nullable=False),
+        pa.field("url", pa.string()),
+        pa.field("key", pa.string(), nullable=False),
+        pa.field("content_sha256", pa.string(), nullable=False),
+        pa.field("caption_confidence", pa.float32()),
+        pa.field("alt_text", pa.string()),
+        pa.field("licence", pa.string()),
+        pa.field("nsfw", pa.string()),
+        pa.field("watermark", pa.float32()),
+        pa.field("width", pa.int32(), nullable=False),
+        pa.field("height", pa.int32(), nullable=False),
+        pa.field("shard", pa.string(), nullable=False),
+        pa.field("position", pa.int64(), nullable=False),
+    ]
+)
+"""The columns of a metadata file; `image_path` is the picture's reference in its source."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PictureMetadata:
+    """What the index knows of one picture beside its vectors.
+
+    The fields are those of `transforms.record.SourceImage`; `caption` is never missing.
+    """
+
+    key: str
+    reference: str
+    content_sha256: str
+    caption: str
+    caption_confidence: float | None = None
+    url: str | None = None
+    alt_text: str | None = None
+    licence: str | None = None
+    nsfw: str | None = None
+    watermark: float | None = None
+    width: int = 0
+    height: int = 0
+    shard: str = ""
+    position: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartContents:
+    """What is written as one part: the same pictures, in the same order, three times.
+
+    `embeddings` float32 (n, d), L2-normalised; `structures` uint8 (n, 256). `counts` is kept with
+    the part and summed over all parts at the end (pictures read, rejects by reason).
+    """
+
+    metadata: Sequence[PictureMetadata]
+    embeddings: Vectors
+    structures: Structures
+    counts: Mapping[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        count = len(self.metadata)
+        if self.embeddings.ndim != 2 or len(self.embeddings) != count:
+            raise ValueError(f"embeddings must be ({count}, d), got {self.embeddings.shape}")
+        if self.structures.shape != (count, STRUCTURE_BYTES):
+            raise ValueError(
+                f"structures must be ({count}, {STRUCTURE_BYTES}), got {self.structures.shape}"
+            )
+
+
+@dataclass(frozen=True)
+class PartSummary:
+    """How large a finished part is, and the counts it was written with."""
+
+    pictures: int
+    dimension: int
+    counts: dict[str, int]
+
+
+def write_part(folder: Path, part: Part, contents: PartContents, *, fingerprint: str) -> None:
+    """Writes one part; the metadata, which make it whole, come last.
+
+    `fingerprint` is that of the index's description (`indexes.layout.fingerprint`).
+    """
+    embeddings = np.ascontiguousarray(contents.embeddings, dtype="<f4")
+    structures = np.ascontiguousarray(contents.structures, dtype=np.uint8)
+    about = {"fingerprint": fingerprint, "counts": dict(contents.counts)}
+    schema = METADATA_SCHEMA.with_metadata({METADATA_KEY: json.dumps(about, sort_keys=True)})
+    table = pa.Table.from_pylist([_to_row(entry) for entry in contents.metadata], schema=schema)
+    part.metadata_path(folder).unlink(missing_ok=True)
+    write_atomically(part.embedding_path(folder), lambda path: _save_array(path, embeddings))
+    write_atomically(part.structure_path(folder), lambda path: _save_array(path, structures))
+    write_atomically(part.metadata_path(folder), lambda path: _save_table(path, table))
+
+
+def read_part(folder: Path, part: Part, *, fingerprint: str) -> PartSummary | None:
+    """The summary of a part that is whole and was made under `fingerprint`, else None."""
+    metadata_path = part.metadata_path(folder)
+    if not metadata_path.exists():
+        return None
+    try:
+        file = pq.read_metadata(metadata_path)
+        about = json.loads((file.metadata or {})[METADATA_KEY])
+        embeddings = load_array(part.embedding_path(folder))
+        structures = load_array(part.structure_path(folder))
+    except (pa.ArrowException, IndexFolderError, KeyError, ValueError, OSError):
+        return None
+    whole = file.num_rows == len(embeddings) == len(structures)
+    if not whole or about.get("fingerprint") != fingerprint:
+        return None
+    return PartSummary(file.num_rows, embeddings.shape[1], about["counts"])
+
+
+def load_array(path: Path) -> npt.NDArray:
+    """The two-dimensional array of a .npy file, memory-mapped read-only.
+
+    Raises:
+        IndexFolderError: the file is absent, cut short or no such array.
+    """
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise IndexFolderError(f"{path} cannot be read as an array: {error}") from error
+    if array.ndim != 2:
+        raise IndexFolderError(f"{path} must hold a two-dimensional array, got {array.ndim}")
+    return array
+
+
+def _to_row(entry: PictureMetadata) -> dict[str, object]:
+    row = dataclasses.asdict(entry)
+    row["image_path"] = row.pop("reference")
+    return row
+
+
+def _save_array(path: Path, array: npt.NDArray) -> None:
+    with path.open("wb") as file:
+        np.lib.format.write_array(file, array, version=(1, 0), allow_pickle=False)
+
+
+def _save_table(path: Path, table: pa.Table) -> None:
+    pq.write_table(table, path, compression="zstd", version="2.6", row_group_size=65_536)

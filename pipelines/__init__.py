@@ -1,0 +1,1 @@
+"""What a person runs: the command line, the Beam graphs and the machinery around them."""

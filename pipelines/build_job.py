@@ -1,0 +1,317 @@
+"""Building: pairs from a source and an index.
+
+    Read -> Caption -> Rewrite -> Embed -> Retrieve -> Select -> Segment -> Write -> manifest
+
+Every source shard becomes one output shard. On one machine a few shards make a pipeline, so that
+memory is bounded, progress is shown, and a rerun goes on where the last one was interrupted.
+"""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import apache_beam as beam
+
+from indexes.folder import PictureIndex, open_index
+from pipelines.console import show_progress
+from pipelines.execution import Execution, group_units
+from pipelines.index_job import captioner_identity
+from pipelines.runners import StageSeconds, run_elsewhere, run_here
+from pipelines.workers import run_units
+from transforms.caption import Caption, KnownCaptions, TakeSourceCaptions
+from transforms.embed import EmbedQueries
+from transforms.files import OutputError
+from transforms.manifest import Manifest, hash_configuration, load_manifest, software_versions
+from transforms.models.loading import LoadCaptioner, LoadEncoder, LoadSegmenter
+from transforms.models.spec import identity
+from transforms.output import is_completed, prepare_output, write_manifest, write_run_summary
+from transforms.presets import Preset
+from transforms.protocols import Source, SourceShard
+from transforms.read import Read, plan_batches
+from transforms.retrieve import Retrieve, RetrieveOptions
+from transforms.rewrite import Rewrite, RewriteOptions
+from transforms.segment import Segment
+from transforms.select import Select, SelectionThresholds
+from transforms.shards import Counts, OutputShard, ShardReceipt, whole_shard
+from transforms.write import Write
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildOptions:
+    """All choices of a build but source, index and models.
+
+    At most `edits` pairs are written for a source, out of `rewrite.edits` proposals tried in turn.
+    `captions` is `model`, or `source` to keep the source's own. `batch_size` pictures go through a
+    model together; float results depend on it, so it is part of the configuration.
+    """
+
+    seed: int = 0
+    edits: int = 1
+    captions: str = "model"
+    batch_size: int = 32
+    rewrite: RewriteOptions = field(default_factory=RewriteOptions)
+    retrieve: RetrieveOptions = field(default_factory=RetrieveOptions)
+    thresholds: SelectionThresholds = field(default_factory=SelectionThresholds)
+
+    def __post_init__(self) -> None:
+        if self.captions not in ("model", "source"):
+            raise ValueError(f"captions must be model or source, got {self.captions!r}")
+        if self.edits < 1:
+            raise ValueError(f"edits must be at least 1, got {self.edits}")
+        if self.rewrite.edits < self.edits:
+            raise ValueError(
+                f"attempts must be at least edits ({self.edits}), got {self.rewrite.edits}"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildPlan:
+    """A build: what it reads, how it chooses, and where it writes."""
+
+    source: Source
+    pool: Source
+    index_folder: str
+    preset: Preset
+    options: BuildOptions
+    folder: str
+    configuration: dict[str, Any]
+
+    @property
+    def configuration_hash(self) -> str:
+        """What every shard's receipt is stamped with."""
+        return hash_configuration(self.configuration)
+
+
+@dataclass(frozen=True)
+class BuildUnit:
+    """Some shards to build in one pipeline."""
+
+    shards: tuple[tuple[OutputShard, SourceShard], ...]
+
+    @property
+    def pictures(self) -> int:
+        """How many pictures they hold."""
+        return sum(shard.stop - shard.start for _, shard in self.shards)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildSummary:
+    """What a build came to: the data set's counts, and what this run did and how long it took."""
+
+    folder: str
+    counts: Counts
+    shards: int
+    shards_skipped: int
+    seconds: dict[str, float]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The summary as plain data, for `--json`."""
+        return {
+            "dataset": self.folder,
+            "sources": self.counts.sources,
+            "sources_with_pairs": self.counts.sources_with_pairs,
+            "queries": self.counts.queries,
+            "pairs": self.counts.pairs,
+            "rejects": self.counts.rejects,
+            "shards": self.shards,
+            "shards_skipped": self.shards_skipped,
+            "seconds": self.seconds,
+        }
+
+
+@dataclass(frozen=True)
+class LoadKnownCaptions:
+    """The captions that an index made by the same captioner already has, when called."""
+
+    index_folder: str
+
+    def __call__(self) -> KnownCaptions:
+        """Caption and confidence by key."""
+        return partial(find_caption, open_index(self.index_folder))
+
+
+def find_caption(index: PictureIndex, key: str) -> tuple[str, float | None] | None:
+    """What the index has as the caption of the picture `key`."""
+    row = index.find(key)
+    if row is None:
+        return None
+    entry = index.row(row)
+    return entry.caption, entry.caption_confidence
+
+
+def plan_build(
+    *,
+    source: Source,
+    index_folder: str,
+    open_pool: Callable[[dict[str, object]], Source],
+    preset: Preset,
+    options: BuildOptions,
+    folder: str,
+) -> BuildPlan:
+    """A plan whose index fits the preset; `open_pool` opens the source the index was made from.
+
+    Raises:
+        IndexFolderError: the index is not finished or was made with another encoder.
+        ModelError, SourceError: a model or the pool cannot be found.
+    """
+    index = open_index(index_folder, encoder=identity(preset.encoder))
+    pool = index.description["source"]
+    assert isinstance(pool, dict)
+    configuration = {
+        "source": source.describe(),
+        "index": {
+            name: index.description[name]
+            for name in ("encoder", "captioner", "source", "batch_size", "seed", "pictures")
+        },
+        "models": preset.identities() | {"captions": captioner_identity(preset, options.captions)},
+        "options": _plain(dataclasses.asdict(options)),
+        "edits": options.edits,
+        "thresholds": _plain(dataclasses.asdict(options.thresholds)),
+    }
+    return BuildPlan(
+        source=source,
+        pool=open_pool(pool),
+        index_folder=str(Path(index_folder).resolve()),
+        preset=preset,
+        options=options,
+        folder=folder,
+        configuration=configuration,
+    )
+
+
+def _plain(value: Any) -> Any:
+    """Tuples as lists, as JSON has them, so that a configuration equals itself read again."""
+    if isinstance(value, dict):
+        return {name: _plain(each) for name, each in value.items()}
+    return [_plain(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+def build_graph(pipeline: beam.Pipeline, unit: BuildUnit, plan: BuildPlan) -> None:
+    """Wires all stages for the shards of `unit`."""
+    options, preset = plan.options, plan.preset
+    index = open_index(plan.index_folder)
+    spans = [
+        span for _, shard in unit.shards for span in plan_batches(shard, options.batch_size)
+    ]
+    pictures = (
+        pipeline
+        | "Spans" >> beam.Create(spans)
+        | "Spread" >> beam.Reshuffle()
+        | "Read" >> Read(plan.source)
+    )
+    if options.captions == "source":
+        captioned = pictures | "Caption" >> TakeSourceCaptions()
+    else:
+        captioned = pictures | "Caption" >> Caption(
+            LoadCaptioner(preset.captioner), load_known=_known_captions(plan, index)
+        )
+    considered = (
+        captioned
+        | "Rewrite" >> Rewrite(options.rewrite, word_counts=index.word_counts)
+        | "Embed" >> EmbedQueries(LoadEncoder(preset.encoder), known=index)
+        | "Retrieve" >> Retrieve(index, options.retrieve)
+    )
+    finished = (
+        considered
+        | "Select" >> Select(options.thresholds, options.edits)
+        | "Segment"
+        >> Segment(
+            LoadSegmenter(preset.segmenter),
+            open_picture=plan.pool.open,
+            open_source=plan.source.open,
+        )
+    )
+    shards = [shard for shard, _ in unit.shards]
+    _ = (finished, considered) | "Write" >> Write(
+        plan.folder, shards, plan.source, plan.pool, plan.configuration_hash
+    )
+
+
+def _known_captions(plan: BuildPlan, index: PictureIndex) -> LoadKnownCaptions | None:
+    same = index.description["captioner"] == identity(plan.preset.captioner)
+    return LoadKnownCaptions(plan.index_folder) if same else None
+
+
+def run_build_unit(unit: BuildUnit, plan: BuildPlan) -> tuple[int, StageSeconds]:
+    """Builds the shards of `unit` in this process; how many pictures they held, and how long."""
+    return unit.pictures, run_here(partial(build_graph, unit=unit, plan=plan))
+
+
+def run_build(
+    plan: BuildPlan, execution: Execution, *, overwrite: bool = False
+) -> BuildSummary:
+    """Makes the data set, or what is still missing of it, and finishes it.
+
+    Raises:
+        SourceError, IndexFolderError, ModelError, OutputError, CommandError: in one line each.
+    """
+    folder, mark = Path(plan.folder), plan.configuration_hash
+    shards = plan.source.shards()
+    prepare_output(folder, mark, overwrite=overwrite)
+    total = len(shards)
+    outputs = [OutputShard(number, total, s.name) for number, s in enumerate(shards)]
+    waiting = [
+        pair
+        for pair in zip(outputs, shards, strict=True)
+        if whole_shard(folder, pair[0], mark) is None
+    ]
+    seconds = _build_shards(waiting, plan, execution) if waiting else StageSeconds({})
+    receipts = _all_receipts(folder, outputs, mark)
+    manifest = _manifest(plan, receipts)
+    if waiting or not _is_finished(folder, manifest):
+        write_manifest(folder, manifest)
+        summary = {"seconds": seconds.seconds, "workers": execution.workers}
+        write_run_summary(folder, summary | {"shards_built": len(waiting), "shards": total})
+    return BuildSummary(
+        folder=plan.folder,
+        counts=manifest.counts,
+        shards=total,
+        shards_skipped=total - len(waiting),
+        seconds=seconds.seconds,
+    )
+
+
+def _is_finished(folder: Path, manifest: Manifest) -> bool:
+    return is_completed(folder) and load_manifest(folder).as_dict() == manifest.as_dict()
+
+
+def _build_shards(
+    waiting: Sequence[tuple[OutputShard, SourceShard]], plan: BuildPlan, execution: Execution
+) -> StageSeconds:
+    if execution.beam_flags:
+        whole = BuildUnit(tuple(waiting))
+        return run_elsewhere(partial(build_graph, unit=whole, plan=plan), execution.beam_flags)
+    groups = group_units(waiting, size=lambda each: each[1].stop - each[1].start)
+    units = [BuildUnit(tuple(group)) for group in groups]
+    seconds = StageSeconds({})
+    work = partial(run_build_unit, plan=plan)
+    with show_progress("building pairs", sum(unit.pictures for unit in units)) as advance:
+        for pictures, spent in run_units(work, units, workers=execution.workers):
+            advance(pictures)
+            seconds += spent
+    return seconds
+
+
+def _all_receipts(
+    folder: Path, outputs: Sequence[OutputShard], mark: str
+) -> tuple[ShardReceipt, ...]:
+    receipts = [whole_shard(folder, shard, mark) for shard in outputs]
+    for shard, receipt in zip(outputs, receipts, strict=True):
+        if receipt is None:
+            raise OutputError(f"{folder} lacks shard {shard.number}: run the command again")
+    return tuple(receipt for receipt in receipts if receipt is not None)
+
+
+def _manifest(plan: BuildPlan, receipts: tuple[ShardReceipt, ...]) -> Manifest:
+    return Manifest(
+        configuration=plan.configuration,
+        source=plan.source.describe(),
+        pool=plan.pool.describe(),
+        seed=plan.options.seed,
+        models=plan.preset.identities(),
+        software=software_versions(),
+        shards=receipts,
+    )

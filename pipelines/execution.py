@@ -1,0 +1,36 @@
+"""Where and how wide a job runs, and into which pieces it is cut on one machine."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TypeVar
+
+ShardT = TypeVar("ShardT")
+
+PICTURES_A_UNIT = 500
+"""Shards are put together until a pipeline has this many pictures: enough to make starting it cheap
+(0.2 s), few enough to bound memory and to lose little when interrupted."""
+
+
+@dataclass(frozen=True)
+class Execution:
+    """`workers` processes on this machine, or, with `beam_flags`, whatever runner they name."""
+
+    workers: int = 1
+    beam_flags: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.workers < 1:
+            raise ValueError(f"workers must be at least 1, got {self.workers}")
+
+
+def group_units(shards: Iterable[ShardT], *, size: Callable[[ShardT], int]) -> list[list[ShardT]]:
+    """`shards` in runs of at least `PICTURES_A_UNIT` pictures where they are smaller than that."""
+    groups: list[list[ShardT]] = []
+    room = 0
+    for shard in shards:
+        if room <= 0:
+            groups.append([])
+            room = PICTURES_A_UNIT
+        groups[-1].append(shard)
+        room -= size(shard)
+    return groups

@@ -1,0 +1,188 @@
+"""One pair, and one reject, as the page shows them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pipelines.report.marking import MarkedText, mark_difference, mark_word
+from pipelines.report.pictures import (
+    RGB,
+    SOURCE_COLOUR,
+    TARGET_COLOUR,
+    Shown,
+    open_mask,
+    open_picture,
+    overlay,
+    scale_down,
+    show,
+)
+from pipelines.report.truth import Verdict
+from transforms.record import SCORE_NAMES
+from transforms.schema import SCORE_COLUMNS, score_column
+
+MAIN_SCORES = ("directional", "structure", "image_image", "text_image_target")
+OTHER_SCORES = tuple(name for name in SCORE_NAMES if name not in MAIN_SCORES)
+
+_SCORES = tuple(column.name for column in SCORE_COLUMNS)
+PAIR_COLUMNS = (
+    *("key", "caption", "edit_prompt", "target_caption", "source_word", "target_word"),
+    *("source_phrase", "target_phrase", "relation", "part_of_speech", "method"),
+    *("input_image", "edited_image", "source_mask", "target_mask"),
+    *("source_mask_area", "target_mask_area", "target_key"),
+    *_SCORES,
+)
+REJECT_COLUMNS = (
+    *("key", "number", "stage", "reason", "detail", "caption", "edit_prompt", "target_key"),
+    *_SCORES,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Side:
+    """Source or target of a pair: the picture, the same with its mask laid over, and the words.
+
+    `picture` is None where its bytes cannot be decoded, `masked` where no mask was computed.
+    `area` is the marked share of the picture in [0, 1]; None without a mask.
+    """
+
+    picture: Shown | None
+    masked: Shown | None
+    phrase: str
+    area: float | None
+    text: MarkedText
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairCard:
+    """One pair of the contact sheet.
+
+    `own_caption` is the target's own caption where it is not the edit prompt word for word.
+    """
+
+    key: str
+    target_key: str
+    source: Side
+    target: Side
+    own_caption: MarkedText | None
+    relation: str
+    part_of_speech: str
+    method: str
+    main_scores: tuple[tuple[str, float], ...]
+    other_scores: tuple[tuple[str, float], ...]
+    verdict: Verdict | None
+
+    @property
+    def bytes(self) -> int:
+        """About how much of the page the card's pictures take."""
+        sides = (self.source, self.target)
+        shown = (picture for side in sides for picture in (side.picture, side.masked))
+        return sum(len(picture.address) for picture in shown if picture is not None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RejectLine:
+    """One rejected picture or edit; `edit` is the number of the edit, None for a whole picture."""
+
+    key: str
+    edit: int | None
+    stage: str
+    reason: str
+    detail: str
+    caption: MarkedText | None
+    edit_prompt: MarkedText | None
+    target_key: str | None
+    main_scores: tuple[tuple[str, float], ...]
+    other_scores: tuple[tuple[str, float], ...]
+
+
+def make_cards(
+    rows: Iterable[Mapping[str, Any]], verdicts: Mapping[str, Verdict], *, budget: int
+) -> list[PairCard]:
+    """The cards of `rows`, as many as fit into `budget` bytes of pictures, but at least one."""
+    cards: list[PairCard] = []
+    spent = 0
+    for row in rows:
+        card = make_card(row, verdicts.get(row["key"]))
+        spent += card.bytes
+        if cards and spent > budget:
+            break
+        cards.append(card)
+    return cards
+
+
+def make_card(row: Mapping[str, Any], verdict: Verdict | None) -> PairCard:
+    """The card of one row of the pairs, read with `PAIR_COLUMNS`."""
+    caption, prompt = row["caption"] or "", row["edit_prompt"] or ""
+    own = row["target_caption"] or ""
+    return PairCard(
+        key=row["key"],
+        target_key=row["target_key"],
+        source=make_side(
+            row,
+            ("source", "input_image"),
+            mark_word(caption, row["source_word"], other=prompt),
+            SOURCE_COLOUR,
+        ),
+        target=make_side(
+            row,
+            ("target", "edited_image"),
+            mark_word(prompt, row["target_word"], other=caption),
+            TARGET_COLOUR,
+        ),
+        own_caption=mark_word(own, row["target_word"]) if own != prompt else None,
+        relation=row["relation"],
+        part_of_speech=row["part_of_speech"],
+        method=row["method"],
+        main_scores=pick_scores(row, MAIN_SCORES),
+        other_scores=pick_scores(row, OTHER_SCORES),
+        verdict=verdict,
+    )
+
+
+def make_side(
+    row: Mapping[str, Any], columns: tuple[str, str], words: MarkedText, colour: RGB
+) -> Side:
+    """One side of a pair; `columns` are its prefix and the column of its picture."""
+    side, picture_column = columns
+    image = open_picture(bytes_of(row[picture_column]))
+    picture = masked = None
+    if image is not None:
+        image = scale_down(image)
+        picture = show(image)
+        mask = open_mask(bytes_of(row[f"{side}_mask"]), image.size)
+        masked = None if mask is None else show(overlay(image, mask, colour))
+    return Side(
+        picture=picture,
+        masked=masked,
+        phrase=row[f"{side}_phrase"],
+        area=row[f"{side}_mask_area"],
+        text=words,
+    )
+
+
+def bytes_of(value: Mapping[str, Any] | None) -> bytes | None:
+    """The encoded bytes in a value of a picture column."""
+    return value["bytes"] if value else None
+
+
+def pick_scores(row: Mapping[str, Any], names: Sequence[str]) -> tuple[tuple[str, float], ...]:
+    """The scores among `names` that were measured, in that order."""
+    values = ((name, row[score_column(name)]) for name in names)
+    return tuple((name, value) for name, value in values if value is not None)
+
+
+def make_line(row: Mapping[str, Any]) -> RejectLine:
+    """The line of one row of the rejects, read with `REJECT_COLUMNS`."""
+    caption, prompt = row["caption"], row["edit_prompt"]
+    return RejectLine(
+        key=row["key"],
+        edit=row["number"],
+        stage=row["stage"],
+        reason=row["reason"],
+        detail=row["detail"] or "",
+        caption=mark_difference(caption, prompt if prompt else caption) if caption else None,
+        edit_prompt=mark_difference(prompt, caption if caption else prompt) if prompt else None,
+        target_key=row["target_key"],
+        main_scores=pick_scores(row, MAIN_SCORES),
+        other_scores=pick_scores(row, OTHER_SCORES),
+    )

@@ -1,0 +1,95 @@
+"""`pentimento report DIR`: the page of a finished data set."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipelines.console import EXIT_USAGE, CommandError, print_json_line
+from pipelines.report.truth import Judge, TruthReport
+
+if TYPE_CHECKING:
+    from pipelines.report.page import Page
+
+PAGE = "report.html"
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command `report` and its arguments."""
+    parser = subparsers.add_parser(
+        "report",
+        help="make a page with pairs, masks, scores and rejects of a data set",
+        description="Make one HTML page, which needs nothing else, of a finished data set: how "
+        "many pictures became pairs and why the others did not, a sheet of pairs with their masks, "
+        "a sheet of rejects, how the scores lie and what each threshold costs.",
+    )
+    parser.add_argument("dataset", type=Path, metavar="DIR", help="folder of the data set")
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help=f"where to write the page (default: DIR/{PAGE})"
+    )
+    parser.add_argument(
+        "--pairs", type=int, default=36, metavar="N", help="most pairs to show (default: 36)"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="which pairs are drawn (default: 0)"
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="end with one line of JSON with the counts"
+    )
+
+
+def run(args: argparse.Namespace, *, judge: Judge | None = None) -> int:
+    """Write the page; `judge` says which pairs are right where that is known.
+
+    Raises:
+        CommandError: the data set cannot be read, the page cannot be written, or an argument is
+            out of range.
+    """
+    if args.pairs < 1:
+        raise CommandError(f"--pairs must be >= 1, got {args.pairs}", exit_code=EXIT_USAGE)
+    out = args.out or args.dataset / PAGE
+    truth = judge(args.dataset) if judge and args.dataset.is_dir() else None
+    page = write_report(args.dataset, out, pairs=args.pairs, seed=args.seed, truth=truth)
+    print(f"wrote {out}: {page.shown} of {page.funnel.pairs} pairs shown")
+    if args.json:
+        print_json_line(count_page(page, out, truth))
+    return 0
+
+
+def write_report(
+    folder: Path, out: Path, *, pairs: int = 36, seed: int = 0, truth: TruthReport | None = None
+) -> "Page":
+    """Make the page of the data set in `folder` and write it to `out`, whole or not at all.
+
+    Raises:
+        CommandError: the data set cannot be read or the page cannot be written.
+    """
+    from pipelines.report.dataset import open_dataset
+    from pipelines.report.page import PageOptions, make_page
+    from transforms.files import OutputError, write_bytes
+
+    page = make_page(open_dataset(folder), PageOptions(pairs, seed), truth)
+    try:
+        write_bytes(out, page.html.encode())
+    except OutputError as error:
+        raise CommandError(str(error)) from error
+    return page
+
+
+def count_page(page: "Page", out: Path, truth: TruthReport | None) -> dict[str, object]:
+    """The counts for a script."""
+    funnel = page.funnel
+    rejects = {
+        f"{step.stage}: {reason}": number
+        for step in (*funnel.picture_steps, *funnel.edit_steps)
+        for reason, number in step.reasons.items()
+    }
+    return {
+        "page": str(out),
+        "sources": funnel.sources,
+        "queries": funnel.queries,
+        "pairs": funnel.pairs,
+        "rejects": rejects,
+        "shown": page.shown,
+        "problems": list(funnel.problems),
+        "right": truth.pairs.right if truth else None,
+    }

@@ -1,0 +1,97 @@
+"""Pictures small enough to put into the page itself, as data addresses."""
+
+import base64
+import io
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, ImageFilter, UnidentifiedImageError
+
+# Up to this side a picture is shown enlarged, its pixels as squares; above it, it is scaled down.
+SMALL_SIDE = 96
+LARGEST_SIDE = 224
+JPEG_QUALITY = 82
+
+RGB = tuple[int, int, int]
+SOURCE_COLOUR: RGB = (214, 84, 40)
+TARGET_COLOUR: RGB = (20, 132, 150)
+_VEIL: RGB = (246, 244, 240)
+_VEIL_STRENGTH = 0.72
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A picture as the page holds it: a data address, its size in pixels, and how to enlarge it."""
+
+    address: str
+    width: int
+    height: int
+    pixelated: bool
+
+
+def open_picture(data: bytes | None) -> Image.Image | None:
+    """The RGB picture in `data`; None where there is none or it cannot be decoded."""
+    if data is None:
+        return None
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            return image.convert("RGB")
+    except (OSError, ValueError, UnidentifiedImageError, Image.DecompressionBombError):
+        return None
+
+
+def open_mask(data: bytes | None, size: tuple[int, int]) -> np.ndarray | None:
+    """The mask in `data` as booleans, shape (height, width) of `size`; None where there is none."""
+    image = open_picture(data)
+    if image is None:
+        return None
+    return np.asarray(image.convert("L").resize(size, Image.Resampling.NEAREST)) >= 128
+
+
+def scale_down(image: Image.Image, side: int = LARGEST_SIDE) -> Image.Image:
+    """`image` with its longer side at most `side` pixels; a smaller one as it is."""
+    if max(image.size) <= side:
+        return image
+    factor = side / max(image.size)
+    size = (max(1, round(image.width * factor)), max(1, round(image.height * factor)))
+    return image.resize(size, Image.Resampling.LANCZOS)
+
+
+def overlay(image: Image.Image, mask: np.ndarray, colour: RGB) -> Image.Image:
+    """`image` with all but the masked part veiled, and the part's outline drawn in `colour`.
+
+    A small picture is doubled first, so that the outline is finer than the picture's pixels.
+    """
+    if max(image.size) <= SMALL_SIDE:
+        image = image.resize((image.width * 2, image.height * 2), Image.Resampling.NEAREST)
+        mask = mask.repeat(2, axis=0).repeat(2, axis=1)
+    pixels = np.asarray(image, np.float32)
+    grey = pixels.mean(axis=2, keepdims=True)
+    veiled = (1 - _VEIL_STRENGTH) * grey + _VEIL_STRENGTH * np.array(_VEIL, np.float32)
+    result = np.where(mask[..., None], pixels, veiled)
+    result[outline(mask)] = colour
+    return Image.fromarray(result.round().astype(np.uint8))
+
+
+def outline(mask: np.ndarray) -> np.ndarray:
+    """The points just outside `mask` that touch it, and its points on the picture's border."""
+    grown = np.asarray(
+        Image.fromarray(mask.astype(np.uint8) * 255).filter(ImageFilter.MaxFilter(3))
+    )
+    edge = (grown > 0) & ~mask
+    border = np.ones_like(mask)
+    border[1:-1, 1:-1] = False
+    return edge | (mask & border)
+
+
+def show(image: Image.Image) -> Shown:
+    """`image` for the page: small ones as PNG, pixel for pixel; others as JPEG."""
+    buffer = io.BytesIO()
+    pixelated = max(image.size) <= 2 * SMALL_SIDE
+    if pixelated:
+        image.save(buffer, "PNG")
+    else:
+        image.save(buffer, "JPEG", quality=JPEG_QUALITY, optimize=True)
+    kind = "png" if pixelated else "jpeg"
+    data = base64.b64encode(buffer.getvalue()).decode("ascii")
+    return Shown(f"data:image/{kind};base64,{data}", image.width, image.height, pixelated)

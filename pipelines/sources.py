@@ -1,0 +1,169 @@
+"""From what a person wrote to a source: a path, a YAML file, or two words.
+
+A source file is a small mapping: `kind`, and what that kind takes. Relative paths in it are meant
+from the folder it lies in, so that it can be moved together with the pictures.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from transforms.images import DEFAULT_LIMITS, PictureLimits
+from transforms.protocols import Source, SourceError
+from transforms.sources.folder import FolderSource
+from transforms.sources.img2dataset import Img2DatasetSource
+
+STILL_LIFE = "still-life"
+
+_KEYS: dict[str, dict[str, type]] = {
+    "folder": {"path": str, "shard_size": int, "limits": dict},
+    "img2dataset": {"path": str, "limits": dict},
+    "laion": {"metadata": str, "store": str, "shard_size": int, "fetch": dict, "limits": dict},
+    STILL_LIFE: {
+        "count": int,
+        "seed": int,
+        "start": int,
+        "shard_size": int,
+        "two_objects_percent": int,
+        "told": bool,
+    },
+}
+_REQUIRED = {"folder": ("path",), "img2dataset": ("path",), "laion": ("metadata",), STILL_LIFE: ()}
+_IN_WORDS = {str: "text", int: "a whole number", bool: "true or false", dict: "a mapping"}
+_PATHS = ("path", "metadata", "store")
+_LIMITS = ("max_pixels", "max_bytes", "min_side")
+
+
+@dataclass(frozen=True)
+class SourceSpec:
+    """A checked source file: its kind and its settings, paths absolute."""
+
+    kind: str
+    settings: dict[str, object]
+
+    def text(self, name: str) -> str:
+        """A setting that is text."""
+        return str(self.settings[name])
+
+    def limits(self) -> PictureLimits:
+        """The picture limits it sets, or the default ones."""
+        limits = self.settings.get("limits")
+        return _read_limits(limits) if isinstance(limits, Mapping) else DEFAULT_LIMITS
+
+
+def open_source(spec: str | Mapping[str, object]) -> Source:
+    """The source that `spec` names.
+
+    `spec` is `still-life`; or the path of a folder of pictures, of a folder or file of
+    img2dataset's, or of a source file (`.yaml`); or the mapping that `Source.describe` gave.
+
+    Raises:
+        SourceError: `spec` names nothing that can be a source.
+    """
+    if isinstance(spec, Mapping):
+        return _build(check_spec(spec, "the source", Path()))
+    if spec == STILL_LIFE:
+        return _build(SourceSpec(STILL_LIFE, {}))
+    path = Path(spec)
+    if path.suffix in (".yaml", ".yml"):
+        return _build(read_spec(path))
+    if not path.exists():
+        raise SourceError(f"{spec}: no such folder or file, and not the word {STILL_LIFE}")
+    if path.is_file() and path.suffix not in (".tar", ".parquet"):
+        raise SourceError(f"{spec}: a source file must be .yaml, .tar or .parquet")
+    kind = "img2dataset" if path.is_file() or _has_shards(path) else "folder"
+    return _build(SourceSpec(kind, {"path": str(path.absolute())}))
+
+
+def read_spec(path: Path) -> SourceSpec:
+    """A source file, checked.
+
+    Raises:
+        SourceError: it cannot be read, or holds unknown, missing or mistyped keys.
+    """
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SourceError(f"{path}: cannot read it: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise SourceError(f"{path}: no readable YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(values, Mapping):
+        raise SourceError(f"{path}: a source file must be a mapping with the key kind")
+    return check_spec(values, str(path), path.parent)
+
+
+def check_spec(values: Mapping[str, object], where: str, root: Path) -> SourceSpec:
+    """`values` with every key checked and paths made absolute from `root`.
+
+    Raises:
+        SourceError: naming `where`, the key and the rule.
+    """
+    kind = values.get("kind")
+    if not isinstance(kind, str) or kind not in _KEYS:
+        raise SourceError(f"{where}: kind must be one of {', '.join(_KEYS)}, got {kind!r}")
+    allowed = _KEYS[kind]
+    settings = {name: value for name, value in values.items() if name != "kind"}
+    for name, value in settings.items():
+        if name not in allowed:
+            raise SourceError(
+                f"{where}: unknown key {name!r}, a {kind} source takes {', '.join(allowed)}"
+            )
+        if type(value) is not allowed[name]:  # isinstance would take true for a number
+            wanted = _IN_WORDS[allowed[name]]
+            raise SourceError(f"{where}: {name} must be {wanted}, got {value!r}")
+        if name in _PATHS:
+            settings[name] = str((root / Path(str(value)).expanduser()).absolute())
+    for name in _REQUIRED[kind]:
+        if name not in settings:
+            raise SourceError(f"{where}: a {kind} source needs the key {name}")
+    if isinstance(limits := settings.get("limits"), Mapping):
+        _read_limits(limits)
+    return SourceSpec(kind, settings)
+
+
+def _read_limits(values: Mapping[str, object]) -> PictureLimits:
+    for name in values:
+        if name not in _LIMITS:
+            raise SourceError(f"limits: unknown key {name!r}, it takes {', '.join(_LIMITS)}")
+    numbers = {name: value for name, value in values.items() if isinstance(value, int)}
+    if len(numbers) < len(values):
+        raise SourceError(f"limits: all values must be whole numbers, got {dict(values)!r}")
+    try:
+        return PictureLimits(**numbers)
+    except ValueError as error:
+        raise SourceError(f"limits: {error}") from error
+
+
+def _build(spec: SourceSpec) -> Source:
+    if spec.kind == "folder":
+        size = spec.settings.get("shard_size", FolderSource.shard_size)
+        assert isinstance(size, int)
+        return FolderSource(spec.text("path"), shard_size=size, limits=spec.limits())
+    if spec.kind == "img2dataset":
+        return Img2DatasetSource(spec.text("path"), limits=spec.limits())
+    if spec.kind == "laion":
+        return _open_store(spec)
+    # Only this source draws its pictures, and only it needs the renderer.
+    from pipelines.still_life_source import StillLifeSource
+
+    numbers = {name: value for name, value in spec.settings.items() if type(value) is int}
+    return StillLifeSource(told=spec.settings.get("told") is True, **numbers)
+
+
+def _open_store(spec: SourceSpec) -> Source:
+    """What `pentimento fetch` made of a list of links."""
+    if "store" not in spec.settings:
+        raise SourceError(
+            f"{spec.text('metadata')}: a laion source holds links; fetch them with "
+            "`pentimento fetch` and name the folder under the key store"
+        )
+    store = Path(spec.text("store"))
+    if not _has_shards(store):
+        raise SourceError(f"{store}: nothing fetched there yet, run `pentimento fetch` first")
+    return Img2DatasetSource(str(store), limits=spec.limits())
+
+
+def _has_shards(folder: Path) -> bool:
+    return any(folder.glob("*.tar")) or any(folder.glob("*.parquet"))

@@ -1,0 +1,165 @@
+"""The captioner: BlipForConditionalGeneration, its eyes taken from the tower."""
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+from transformers import (
+    BertTokenizer,
+    BlipConfig,
+    BlipForConditionalGeneration,
+    BlipTextConfig,
+    BlipVisionConfig,
+)
+
+from stilllife.recipes.augment import augment, drain_colour
+from stilllife.recipes.collection import Collection, to_input
+from stilllife.recipes.tokenizers import DECODER_START, TEXT_LENGTH
+from stilllife.recipes.tower import Tower
+from stilllife.recipes.training import Losses
+from stilllife.words import COLOURS
+
+HIDDEN = 0.3
+"""Share of the words already written that the decoder does not get to see in training. It keeps it
+from guessing a word by its neighbours (green after large, apple after green), which would fail on
+combinations that training never shows; it has to look."""
+
+GREY_SHARE = 0.3
+"""Share of training pictures made grey; their captions' colours are hidden and not asked for."""
+
+def build_captioner(tower: Tower, tokenizer: BertTokenizer) -> BlipForConditionalGeneration:
+    """An untrained captioner with the tower's vision."""
+    vision = tower.vision.config
+    special = {
+        "bos_token_id": tokenizer.convert_tokens_to_ids(DECODER_START),
+        "eos_token_id": tokenizer.sep_token_id,
+        "sep_token_id": tokenizer.sep_token_id,
+        "pad_token_id": tokenizer.pad_token_id,
+    }
+    config = BlipConfig(
+        text_config=BlipTextConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=vision.hidden_size,
+            encoder_hidden_size=vision.hidden_size,
+            intermediate_size=512,
+            projection_dim=vision.projection_dim,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            max_position_embeddings=TEXT_LENGTH,
+            hidden_dropout_prob=0.0,
+            attention_probs_dropout_prob=0.0,
+            **special,
+        ).to_dict(),
+        vision_config=BlipVisionConfig(
+            hidden_size=vision.hidden_size,
+            intermediate_size=vision.intermediate_size,
+            projection_dim=vision.projection_dim,
+            num_hidden_layers=vision.num_hidden_layers,
+            num_attention_heads=vision.num_attention_heads,
+            image_size=vision.image_size,
+            patch_size=vision.patch_size,
+            hidden_act=vision.hidden_act,
+        ).to_dict(),
+        attn_implementation="eager",
+    )
+    captioner = BlipForConditionalGeneration(config)
+    captioner.decoder_input_ids = special["bos_token_id"]
+    _take_vision(captioner.vision_model, tower)
+    return captioner
+
+
+@torch.no_grad()
+def _take_vision(eyes: nn.Module, tower: Tower) -> None:
+    """Copies the tower into BLIP's vision transformer.
+
+    BLIP has no layer norm before its first layer; the mean effect of CLIP's is folded into the
+    embeddings, and training does the rest.
+    """
+    clip = tower.vision
+    norm = getattr(clip, "vision_model", clip)
+    embeddings, pre_norm = norm.embeddings, norm.pre_layrnorm
+    patches = embeddings.patch_embedding.weight
+    spread = patches.flatten(1).norm(dim=1).mean() * 0.35
+    gain = pre_norm.weight / spread
+    target = eyes.embeddings
+    target.patch_embedding.weight.copy_(patches * gain[:, None, None, None])
+    target.patch_embedding.bias.zero_()
+    target.class_embedding.copy_((embeddings.class_embedding * gain).view(1, 1, -1))
+    position = embeddings.position_embedding.weight * gain + pre_norm.bias
+    target.position_embedding.copy_(position[None])
+    for ours, theirs in zip(eyes.encoder.layers, norm.encoder.layers, strict=True):
+        attention = theirs.self_attn
+        queries = (attention.q_proj, attention.k_proj, attention.v_proj)
+        ours.self_attn.qkv.weight.copy_(torch.cat([part.weight for part in queries]))
+        ours.self_attn.qkv.bias.copy_(torch.cat([part.bias for part in queries]))
+        ours.self_attn.projection.load_state_dict(attention.out_proj.state_dict())
+        ours.layer_norm1.load_state_dict(theirs.layer_norm1.state_dict())
+        ours.layer_norm2.load_state_dict(theirs.layer_norm2.state_dict())
+        ours.mlp.load_state_dict(theirs.mlp.state_dict())
+    eyes.post_layernorm.load_state_dict(norm.post_layernorm.state_dict())
+
+
+class CaptionTokens:
+    """Every training caption as token ids: `ids` (n, length) with padding, from [DEC] to [SEP]."""
+
+    def __init__(self, captions: list[str], tokenizer: BertTokenizer) -> None:
+        encoded = tokenizer(captions, padding=True, return_tensors="pt")
+        self.ids = encoded["input_ids"]
+        self.ids[:, 0] = tokenizer.convert_tokens_to_ids(DECODER_START)
+        self.mask = encoded["attention_mask"]
+        self.hidden = tokenizer.mask_token_id
+        colours = torch.tensor(tokenizer.convert_tokens_to_ids(list(COLOURS)))
+        self.is_colour = torch.isin(self.ids, colours)
+
+    def partly_hidden(
+        self, rows: torch.Tensor, grey: torch.Tensor, generator: torch.Generator
+    ) -> torch.Tensor:
+        """The captions of `rows` with words hidden: a random share, and the colours of grey ones."""
+        ids = self.ids[rows]
+        hidden = torch.rand(ids.shape, generator=generator) < HIDDEN
+        hidden |= self.is_colour[rows] & grey[:, None]
+        hidden &= self.mask[rows].bool()
+        hidden[:, 0] = False
+        return ids.masked_fill(hidden, self.hidden)
+
+
+def caption_loss(
+    captioner: BlipForConditionalGeneration,
+    collection: Collection,
+    tokens: CaptionTokens,
+    batch_size: int,
+    generator: torch.Generator,
+) -> Losses:
+    """Cross entropy of the next word, averaged over the words of a random batch."""
+    rows = torch.randint(len(collection), (batch_size,), generator=generator)
+    images = augment(to_input(collection.pixels[rows.numpy()]), generator)
+    images, grey = drain_colour(images, GREY_SHARE, generator)
+    seen = captioner.vision_model(pixel_values=images).last_hidden_state
+    logits = captioner.text_decoder(
+        input_ids=tokens.partly_hidden(rows, grey, generator)[:, :-1],
+        attention_mask=tokens.mask[rows][:, :-1],
+        encoder_hidden_states=seen,
+    ).logits
+    wanted = tokens.ids[rows][:, 1:]
+    unasked = (tokens.mask[rows][:, 1:] == 0) | (tokens.is_colour[rows][:, 1:] & grey[:, None])
+    wanted = wanted.masked_fill(unasked, -100)
+    return {"caption": F.cross_entropy(logits.float().flatten(0, 1), wanted.flatten())}
+
+
+@torch.inference_mode()
+def write_captions(
+    captioner: BlipForConditionalGeneration, tokenizer: BertTokenizer, collection: Collection
+) -> list[str]:
+    """Greedy captions of a whole collection."""
+    captions: list[str] = []
+    for start in range(0, len(collection), 250):
+        images = to_input(collection.pixels[start : start + 250])
+        ids = captioner.generate(
+            pixel_values=images, num_beams=1, do_sample=False, max_length=TEXT_LENGTH
+        )
+        captions += tokenizer.batch_decode(ids, skip_special_tokens=True)
+    return captions
+
+
+def exact_share(found: list[str], wanted: list[str]) -> float:
+    """Share of captions that are right to the letter."""
+    return sum(a == b for a, b in zip(found, wanted, strict=True)) / len(wanted)

@@ -1,0 +1,326 @@
+import pickle
+import shutil
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from index_world import (
+    DESCRIPTION,
+    DIMENSION,
+    build_index,
+    contents,
+    draw,
+    picture,
+    small_pool,
+    unit_vectors,
+)
+
+from indexes.exact import ExactIndex
+from indexes.faiss_index import IndexChoice
+from indexes.finish import begin_index, finish_index
+from indexes.folder import open_index
+from indexes.layout import IndexFolderError, Part, fingerprint, write_atomically
+from indexes.parts import PartContents, read_part, write_part
+
+MARK = fingerprint(DESCRIPTION)
+
+
+@pytest.fixture
+def pool():
+    return small_pool()
+
+
+@pytest.fixture
+def index(tmp_path, pool):
+    return build_index(tmp_path / "index", [pool[:5], [], pool[5:]])
+
+
+def tree(folder):
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_the_folder_has_clip_retrievals_layout(index, pool):
+    folder = index.folder
+    names = sorted(path.name for path in (folder / "img_emb").iterdir())
+    assert names == [f"img_emb_{number:05d}.npy" for number in range(3)]
+    embeddings = np.concatenate([np.load(folder / "img_emb" / name) for name in names])
+    assert embeddings.dtype == np.dtype("<f4")
+    assert embeddings.flags.c_contiguous
+    assert embeddings.shape == (12, DIMENSION)
+    tables = [pq.read_table(path) for path in sorted((folder / "metadata").iterdir())]
+    assert {"image_path", "caption", "url", "key"} <= set(tables[0].column_names)
+    keys = [key for table in tables for key in table["key"].to_pylist()]
+    assert keys == [source.key for source in pool]
+    assert (folder / "COMPLETED").read_bytes() == b""
+    assert {"image.index", "image.json", "pentimento.json"} <= set(tree(folder))
+
+
+def test_faiss_alone_reads_the_index(index):
+    import faiss
+
+    read = faiss.read_index(str(index.folder / "image.index"))
+    assert read.metric_type == faiss.METRIC_INNER_PRODUCT
+    assert read.ntotal == 12
+
+
+def test_rows_come_back_as_they_were_written(index, pool):
+    for row, source in enumerate(pool):
+        entry = index.row(row)
+        assert entry.row == row
+        assert (entry.key, entry.reference) == (source.key, source.reference)
+        assert (entry.caption, entry.content_sha256) == (source.caption, source.content_sha256)
+        assert entry.caption_confidence == pytest.approx(0.9)
+        assert index.find(source.key) == row
+    assert index.find("absent") is None
+
+
+def test_missing_values_stay_missing(tmp_path):
+    first = picture("a", draw("red", 20, 20), "red", url="http://x/y", watermark=0.25, nsfw="no")
+    index = build_index(tmp_path, [[first, picture("b", draw("blue", 20, 20), "")]])
+    assert (index.row(0).url, index.row(0).watermark, index.row(0).nsfw) == (
+        "http://x/y",
+        0.25,
+        "no",
+    )
+    assert (index.row(1).url, index.row(1).watermark, index.row(1).caption) == (None, None, "")
+
+
+def test_search_is_exact_search(index):
+    vectors = index.embeddings(range(12))
+    queries = unit_vectors(6, seed=4)
+    scores, rows = index.search(queries, 5)
+    exact_scores, exact_rows = ExactIndex(vectors).search(queries, 5)
+    assert (rows == exact_rows).all()
+    assert (scores == exact_scores).all()
+    assert (index.search(vectors, 1)[1][:, 0] == np.arange(12)).all()
+
+
+def test_vectors_and_maps_are_gathered_across_parts(index, pool):
+    expected = contents(pool)
+    rows = [11, 0, 5, 4, 4]
+    assert (index.embeddings(rows) == expected.embeddings[rows]).all()
+    assert (index.structures(rows) == expected.structures[rows]).all()
+    assert (index.embedding(7) == expected.embeddings[7]).all()
+    assert (index.structure(7) == expected.structures[7]).all()
+    assert index.embeddings([]).shape == (0, DIMENSION)
+
+
+@pytest.mark.parametrize("row", [-1, 12])
+def test_a_row_that_is_not_there_is_refused(index, row):
+    with pytest.raises(IndexError, match="rows must be in"):
+        index.embedding(row)
+
+
+def test_captions_are_found_by_their_words(index):
+    assert index.rows_with_caption("A red  disc, on the left.") == [0, 1]
+    assert index.rows_with_caption("a disc red on the left") == []
+    assert index.word_counts["red"] == 4
+    assert index.word_counts["disc"] == 12
+
+
+def test_the_description_says_what_made_it(index):
+    assert index.description["encoder"] == "fake@1"
+    assert index.description["pictures"] == len(index) == 12
+    assert index.description["counts"] == {"pictures": 12}
+
+
+def first_row(index):
+    return index.search(index.embeddings([3]), 1)[1][0, 0], id(index)
+
+
+def test_an_index_is_pickled_as_its_path(index):
+    data = pickle.dumps(index)
+    assert len(data) < 1000
+    assert pickle.loads(data) is pickle.loads(data)
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as workers:
+        answers = list(workers.map(first_row, [index, index]))
+    assert [row for row, _ in answers] == [3, 3]
+    assert answers[0][1] == answers[1][1]
+
+
+def test_the_same_parts_give_the_same_bytes(tmp_path, pool):
+    first = build_index(tmp_path / "first", [pool[:6], pool[6:]])
+    second = tmp_path / "second"
+    begin_index(second, DESCRIPTION)
+    for number, sources in ((1, pool[6:]), (0, pool[:6])):
+        write_part(second, Part(number, 2), contents(sources), fingerprint=MARK)
+    finish_index(second, parts=2)
+    assert tree(first.folder) == tree(second)
+
+
+def test_inverted_lists_in_a_folder(tmp_path):
+    vectors = unit_vectors(3000)
+    one = picture("k", draw("red", 20, 20), "red")
+    begin_index(tmp_path, DESCRIPTION)
+    entries = contents([one]).metadata * 1000
+    for number in range(3):
+        part = PartContents(
+            metadata=entries,
+            embeddings=vectors[number * 1000 : (number + 1) * 1000],
+            structures=np.zeros((1000, 256), np.uint8),
+        )
+        write_part(tmp_path, Part(number, 3), part, fingerprint=MARK)
+    finish_index(tmp_path, parts=3, choice=IndexChoice("IVF16,Flat", "nprobe=16"))
+    queries = unit_vectors(5, seed=9)
+    _, rows = open_index(tmp_path).search(queries, 8)
+    assert (rows == ExactIndex(vectors).search(queries, 8)[1]).all()
+
+
+def test_a_whole_part_is_known_and_a_damaged_one_is_not(tmp_path, pool):
+    part = Part(0, 1)
+    assert read_part(tmp_path, part, fingerprint=MARK) is None
+    write_part(tmp_path, part, contents(pool, counts={"rejects": 2}), fingerprint=MARK)
+    summary = read_part(tmp_path, part, fingerprint=MARK)
+    assert (summary.pictures, summary.dimension, summary.counts) == (12, DIMENSION, {"rejects": 2})
+    assert read_part(tmp_path, part, fingerprint="another") is None
+    for path in part.paths(tmp_path):
+        whole = path.read_bytes()
+        for damage in (whole[: len(whole) // 2], b""):
+            path.write_bytes(damage)
+            assert read_part(tmp_path, part, fingerprint=MARK) is None
+        path.unlink()
+        assert read_part(tmp_path, part, fingerprint=MARK) is None
+        path.write_bytes(whole)
+    assert read_part(tmp_path, part, fingerprint=MARK) is not None
+
+
+def test_a_folder_is_begun_resumed_and_finished(tmp_path, pool):
+    folder = tmp_path / "index"
+    assert begin_index(folder, DESCRIPTION) == "new"
+    assert begin_index(folder, DESCRIPTION) == "unfinished"
+    write_part(folder, Part(0, 1), contents(pool), fingerprint=MARK)
+    (folder / "img_emb" / ".img_emb_00001.npy.77.partial").write_bytes(b"left by a killed run")
+    with pytest.raises(IndexFolderError, match="is not finished"):
+        open_index(folder)
+    finish_index(folder, parts=1)
+    assert begin_index(folder, DESCRIPTION) == "finished"
+    assert not list(folder.rglob("*.partial"))
+
+
+def test_parts_of_another_cut_are_removed(tmp_path, pool):
+    begin_index(tmp_path, DESCRIPTION)
+    for number in range(3):
+        write_part(tmp_path, Part(number, 3), contents(pool[:2]), fingerprint=MARK)
+    write_part(tmp_path, Part(0, 1), contents(pool), fingerprint=MARK)
+    finish_index(tmp_path, parts=1)
+    assert [path.name for path in (tmp_path / "metadata").iterdir()] == ["metadata_00000.parquet"]
+    assert len(open_index(tmp_path)) == 12
+
+
+def test_a_foreign_folder_is_refused(tmp_path):
+    (tmp_path / "letter.txt").write_text("dear")
+    with pytest.raises(IndexFolderError, match="not empty and not an index"):
+        begin_index(tmp_path, DESCRIPTION)
+    with pytest.raises(IndexFolderError, match="is not an index"):
+        open_index(tmp_path)
+    assert (tmp_path / "letter.txt").read_text() == "dear"
+
+
+def test_another_encoder_is_refused(index):
+    with pytest.raises(IndexFolderError, match=r"encoder: 'fake@1', not 'other@2'"):
+        begin_index(index.folder, DESCRIPTION | {"encoder": "other@2"})
+    with pytest.raises(IndexFolderError, match="encoder fake@1, not other@2"):
+        open_index(index.folder, encoder="other@2")
+    with pytest.raises(IndexFolderError, match="dimension 16, not 512"):
+        open_index(index.folder, dimension=512)
+    assert open_index(index.folder, encoder="fake@1", dimension=DIMENSION) is index
+
+
+@pytest.mark.parametrize(
+    "description", [{}, {"encoder": 3}, {"encoder": "a", "pictures": 3}, {"encoder": None}]
+)
+def test_a_useless_description_is_refused(tmp_path, description):
+    with pytest.raises(ValueError, match="description must"):
+        begin_index(tmp_path, description)
+
+
+@pytest.mark.parametrize("text", ["", "[1]", "{}", '{"description": {}, "version": 99}'])
+def test_a_broken_manifest_is_one_clear_error(index, text):
+    (index.folder / "pentimento.json").write_text(text)
+    (index.folder / "COMPLETED").touch()
+    with pytest.raises(IndexFolderError, match=r"pentimento\.json"):
+        open_index(index.folder)
+
+
+def use(index):
+    index.search(unit_vectors(1), 3)
+    index.structure(0)
+    index.row(0)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "img_emb/img_emb_00000.npy",
+        "structure/structure_00002.npy",
+        "metadata/metadata_00002.parquet",
+        "image.index",
+        "image.json",
+    ],
+)
+def test_a_damaged_file_is_one_clear_error(tmp_path, index, name):
+    for number, damage in enumerate((b"", index.folder.joinpath(name).read_bytes()[:40], None)):
+        folder = tmp_path / f"copy{number}"
+        shutil.copytree(index.folder, folder)
+        if damage is None:
+            (folder / name).unlink()
+        else:
+            (folder / name).write_bytes(damage)
+        copy = open_index(folder)
+        with pytest.raises(IndexFolderError, match=name.split("/")[-1]) as caught:
+            use(copy)
+        assert "\n" not in str(caught.value)
+
+
+def test_missing_parts_and_empty_pools_are_refused(tmp_path, pool):
+    begin_index(tmp_path, DESCRIPTION)
+    write_part(tmp_path, Part(0, 2), contents([]), fingerprint=MARK)
+    with pytest.raises(IndexFolderError, match="lacks part 00001"):
+        finish_index(tmp_path, parts=2)
+    write_part(tmp_path, Part(1, 2), contents([]), fingerprint=MARK)
+    with pytest.raises(IndexFolderError, match="no pictures"):
+        finish_index(tmp_path, parts=2)
+    assert not (tmp_path / "COMPLETED").exists()
+
+
+def test_a_rebuilt_folder_is_opened_anew(tmp_path, pool):
+    assert len(build_index(tmp_path / "index", [pool])) == 12
+    shutil.rmtree(tmp_path / "index")
+    assert len(build_index(tmp_path / "index", [pool[:4]])) == 4
+
+
+def test_a_failed_write_leaves_what_was_there(tmp_path):
+    path = tmp_path / "file"
+    path.write_text("before")
+
+    def fail(partial):
+        partial.write_text("half")
+        raise OSError("no space left on device")
+
+    with pytest.raises(OSError, match="no space"):
+        write_atomically(path, fail)
+    assert tree(tmp_path) == {"file": b"before"}
+
+
+@pytest.mark.parametrize("wrong", [(12, 255), (11, 256)])
+def test_contents_that_do_not_fit_are_refused(pool, wrong):
+    good = contents(pool)
+    with pytest.raises(ValueError, match="structures must be"):
+        PartContents(
+            metadata=good.metadata,
+            embeddings=good.embeddings,
+            structures=np.zeros(wrong, np.uint8),
+        )
+
+
+def test_part_labels_sort_as_text():
+    labels = [Part(number, 120_000).label for number in (9, 10, 119_999)]
+    assert labels == sorted(labels) == ["000009", "000010", "119999"]
+    with pytest.raises(ValueError, match="number must be in"):
+        Part(3, 3)

@@ -1,0 +1,74 @@
+"""`pentimento report`: what it writes, says and refuses."""
+
+import argparse
+import json
+
+import pytest
+from fakes_report import write_dataset
+
+from pipelines.console import CommandError
+from pipelines.report import command
+from pipelines.report.truth import Tally, TruthReport
+
+
+def parse(*words):
+    parser = argparse.ArgumentParser()
+    command.add_parser(parser.add_subparsers())
+    return parser.parse_args(["report", *map(str, words)])
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return write_dataset(tmp_path_factory.mktemp("data"), pairs=8, rejects=6)
+
+
+def test_the_page_lies_beside_the_shards(folder, capsys):
+    assert command.run(parse(folder, "--pairs", 4)) == 0
+    assert (folder / "report.html").read_text(encoding="utf-8").startswith("<!doctype html>")
+    assert "4 of 8 pairs shown" in capsys.readouterr().out
+
+
+def test_the_last_line_is_json(folder, tmp_path, capsys):
+    out = tmp_path / "page.html"
+    assert command.run(parse(folder, "--out", out, "--json")) == 0
+    counts = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert counts["sources"] == 14
+    assert counts["pairs"] == counts["shown"] == 8
+    assert sum(counts["rejects"].values()) == 6
+    assert counts["problems"] == []
+    assert counts["right"] is None
+    assert counts["page"] == str(out)
+
+
+def test_the_judge_is_asked_about_the_data_set(folder, tmp_path, capsys):
+    asked = []
+
+    def judge(path):
+        asked.append(path)
+        return TruthReport(pairs=Tally(7, 8))
+
+    out = tmp_path / "page.html"
+    command.run(parse(folder, "--out", out, "--json"), judge=judge)
+    assert asked == [folder]
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["right"] == 7
+    assert "Right, by the truth" in out.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("words", "message", "code"),
+    [
+        (("--pairs", "0"), "--pairs must be >= 1, got 0", 2),
+        (("--out", "/proc/none/page.html"), "cannot write /proc/none/page.html", 1),
+    ],
+)
+def test_errors_are_one_line(folder, words, message, code):
+    with pytest.raises(CommandError, match=message) as caught:
+        command.run(parse(folder, *words))
+    assert caught.value.exit_code == code
+
+
+def test_a_folder_that_is_no_data_set(tmp_path):
+    with pytest.raises(CommandError, match="no build has finished there") as caught:
+        command.run(parse(tmp_path))
+    assert caught.value.exit_code == 3
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,89 @@
+"""Pictures of the page: what they show, and what happens to broken ones."""
+
+import base64
+import io
+
+import numpy as np
+import pytest
+from fakes_report import encode
+from PIL import Image
+
+from pipelines.report.pictures import (
+    LARGEST_SIDE,
+    SOURCE_COLOUR,
+    open_mask,
+    open_picture,
+    outline,
+    overlay,
+    scale_down,
+    show,
+)
+
+
+def noise(width, height, mode="RGB"):
+    shape = (height, width, 3) if mode == "RGB" else (height, width)
+    pixels = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    return Image.fromarray(pixels)
+
+
+def test_a_small_picture_is_shown_pixel_for_pixel():
+    image = noise(64, 48)
+    shown = show(image)
+    head, _, data = shown.address.partition(",")
+    assert head == "data:image/png;base64"
+    assert (shown.width, shown.height, shown.pixelated) == (64, 48, True)
+    with Image.open(io.BytesIO(base64.b64decode(data))) as again:
+        assert (np.asarray(again) == np.asarray(image)).all()
+
+
+def test_a_large_picture_is_scaled_down_and_compressed():
+    shown = show(scale_down(noise(900, 300)))
+    assert shown.address.startswith("data:image/jpeg;base64,")
+    assert (shown.width, shown.height, shown.pixelated) == (LARGEST_SIDE, 75, False)
+    assert scale_down(noise(2000, 1)).size == (LARGEST_SIDE, 1)
+
+
+@pytest.mark.parametrize("data", [None, b"", b"no picture", encode(noise(9, 9))[:60]])
+def test_what_cannot_be_decoded_is_no_picture(data):
+    assert open_picture(data) is None
+    assert open_mask(data, (9, 9)) is None
+
+
+def test_inside_the_mask_the_picture_is_unchanged_and_outside_it_is_veiled():
+    image = noise(32, 32)
+    mask = np.zeros((32, 32), bool)
+    mask[8:20, 10:24] = True
+    pixels = np.asarray(overlay(image, mask, SOURCE_COLOUR))
+    assert pixels.shape == (64, 64, 3)
+    doubled = np.asarray(image).repeat(2, axis=0).repeat(2, axis=1)
+    inside = mask.repeat(2, axis=0).repeat(2, axis=1)
+    assert (pixels[inside] == doubled[inside]).all()
+    assert (pixels[15, 20:48] == SOURCE_COLOUR).all()
+    corner = pixels[:10, :10]
+    assert corner.min() > 170
+    assert np.ptp(corner.astype(int), axis=2).max() <= 10
+
+
+def test_an_empty_mask_veils_all_and_a_full_one_nothing():
+    image = noise(32, 32)
+    empty = np.asarray(overlay(image, np.zeros((32, 32), bool), SOURCE_COLOUR))
+    full = np.asarray(overlay(image, np.ones((32, 32), bool), SOURCE_COLOUR))
+    assert empty.min() > 170
+    doubled = np.asarray(image).repeat(2, axis=0).repeat(2, axis=1)
+    assert (full[1:-1, 1:-1] == doubled[1:-1, 1:-1]).all()
+
+
+def test_the_outline_is_one_pixel_outside_the_mask_or_on_the_border():
+    mask = np.zeros((7, 7), bool)
+    mask[2:4, 2:4] = True
+    assert outline(mask).sum() == 12
+    assert not (outline(mask) & mask).any()
+    assert outline(np.ones((7, 7), bool)).sum() == 24
+    assert not outline(np.zeros((7, 7), bool)).any()
+
+
+def test_a_mask_is_brought_to_the_size_of_its_picture():
+    mask = np.zeros((8, 8), np.uint8)
+    mask[:4] = 255
+    marked = open_mask(encode(Image.fromarray(mask)), (4, 2))
+    assert marked.tolist() == [[True] * 4, [False] * 4]

@@ -1,0 +1,194 @@
+"""Naming a model: locations, revisions, options, and one clear line for everything wrong."""
+
+import pickle
+import re
+import sys
+from dataclasses import dataclass
+
+import huggingface_hub
+import pytest
+from huggingface_hub.errors import LocalEntryNotFoundError
+
+from transforms.models.spec import (
+    ModelError,
+    ModelSpec,
+    identity,
+    locate,
+    read_options,
+    spec_from,
+    weight_files,
+)
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+def spec(location: str, revision: str | None = None, **options) -> ModelSpec:
+    return ModelSpec(
+        loader="clip", location=location, revision=revision, options=tuple(options.items())
+    )
+
+
+@dataclass(frozen=True)
+class Options:
+    beams: int = 1
+    name: str = "x"
+
+    def __post_init__(self):
+        if self.beams < 1:
+            raise ValueError(f"beams must be at least 1, got {self.beams}")
+
+
+class TestModelSpec:
+    def test_is_a_value(self):
+        one = spec("a/b", COMMIT, z=1, a="b")
+        other = spec("a/b", COMMIT, a="b", z=1)
+        assert one == other
+        assert hash(one) == hash(other)
+        assert pickle.loads(pickle.dumps(one)) == one
+
+    @pytest.mark.parametrize("revision", ["main", "", COMMIT[:39], COMMIT.upper()])
+    def test_a_revision_that_could_move_is_refused(self, revision):
+        with pytest.raises(ModelError, match="revision must be a commit of 40 hexadecimal digits"):
+            spec("a/b", revision)
+
+    def test_survives_plain_data(self):
+        one = spec("a/b", COMMIT, beams=3)
+        assert spec_from(one.describe(), where="x") == one
+
+    @pytest.mark.parametrize(
+        ("fields", "message"),
+        [
+            ({"revison": None}, "encoder: unknown key 'revison'"),
+            ({"loader": "clip", "location": "x"}, "encoder: `revision` is missing"),
+            ({"revision": None, "loader": 3, "location": "x"}, "`loader` must be text, got 3"),
+            ({"revision": 12, "loader": "clip", "location": "x"}, "quoted text or null, got 12"),
+            ({"revision": None, "loader": "", "location": "x"}, "needs a loader and a location"),
+            (
+                {"revision": None, "loader": "clip", "location": "x", "options": [1]},
+                "`options` must map names to plain values",
+            ),
+        ],
+    )
+    def test_bad_data_are_named(self, fields, message):
+        with pytest.raises(ModelError, match=message):
+            spec_from(fields, where="encoder")
+
+
+class TestOptions:
+    def test_defaults_and_values(self):
+        assert read_options(Options, spec("x")) == Options()
+        assert read_options(Options, spec("x", beams=2)) == Options(beams=2)
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            ({"beam": 2}, "clip has no option 'beam'; it has beams, name"),
+            ({"beams": "2"}, "clip option beams must be int, got '2'"),
+            ({"beams": True}, "clip option beams must be int, got True"),
+            ({"beams": 0}, "clip: beams must be at least 1, got 0"),
+        ],
+    )
+    def test_bad_ones_are_named(self, options, message):
+        with pytest.raises(ModelError, match=message):
+            read_options(Options, spec("x", **options))
+
+
+class TestLocate:
+    def test_a_local_folder(self, tmp_path):
+        assert locate(spec(str(tmp_path))) == tmp_path
+
+    @pytest.mark.parametrize("location", ["/no/such/folder", "./none", "~/none/at/all", "a/b/c"])
+    def test_nothing_there(self, location):
+        with pytest.raises(ModelError, match=f"no model at {location}"):
+            locate(spec(location))
+
+    def test_a_folder_in_a_package_is_found_without_importing_it(self, tmp_path, monkeypatch):
+        weights = tmp_path / "bring_no_code" / "weights" / "clip"
+        weights.mkdir(parents=True)
+        (tmp_path / "bring_no_code" / "__init__.py").write_text("raise RuntimeError")
+        monkeypatch.syspath_prepend(tmp_path)
+        assert locate(spec("package:bring_no_code/weights/clip")) == weights
+        assert "bring_no_code" not in sys.modules
+
+    @pytest.mark.parametrize(
+        "location", ["package:no_such_package/x", "package:json/x", "package:"]
+    )
+    def test_no_such_folder_in_a_package(self, location):
+        with pytest.raises(ModelError, match=f"no model at {location}"):
+            locate(spec(location))
+
+    def test_a_hub_name_needs_a_revision(self):
+        with pytest.raises(ModelError, match="a/b: a hub name needs a pinned `revision`"):
+            locate(spec("a/b"))
+
+    @pytest.mark.parametrize("location", ["a/b", "hf-hub:a/b"])
+    def test_a_hub_name_is_fetched_at_its_revision_and_without_pickles(
+        self, location, monkeypatch, tmp_path
+    ):
+        asked = []
+
+        def fetch(name, *, revision, allow_patterns):
+            asked.append((name, revision, allow_patterns))
+            return str(tmp_path)
+
+        monkeypatch.setattr(huggingface_hub, "snapshot_download", fetch)
+        assert locate(spec(location, COMMIT)) == tmp_path
+        assert asked == [("a/b", COMMIT, ["*.json", "*.txt", "*.safetensors"])]
+
+    def test_an_unreachable_hub_names_the_model_and_the_way_out(self, monkeypatch):
+        def fetch(name, *, revision, allow_patterns):
+            raise LocalEntryNotFoundError("many\nlines")
+
+        monkeypatch.setattr(huggingface_hub, "snapshot_download", fetch)
+        with pytest.raises(ModelError) as caught:
+            locate(spec("a/b", COMMIT))
+        assert str(caught.value) == (
+            f"cannot fetch a/b at {COMMIT} from the hub (LocalEntryNotFoundError); "
+            "download it elsewhere and give the local folder as the location"
+        )
+
+
+class TestWeights:
+    def test_safetensors_are_found_even_beside_a_pickle(self, tmp_path):
+        (tmp_path / "pytorch_model.bin").touch()
+        (tmp_path / "model.safetensors").touch()
+        assert weight_files(tmp_path) == [tmp_path / "model.safetensors"]
+
+    @pytest.mark.parametrize("name", ["pytorch_model.bin", "clip.pt", "v1.ckpt"])
+    def test_a_pickle_is_refused(self, tmp_path, name):
+        (tmp_path / name).touch()
+        with pytest.raises(ModelError, match=f"{name} is a pickle"):
+            weight_files(tmp_path)
+        with pytest.raises(ModelError, match=r"must be a \.safetensors file"):
+            weight_files(tmp_path / name)
+
+    def test_nothing_there(self, tmp_path):
+        with pytest.raises(ModelError, match=r"no weights, expected model\.safetensors"):
+            weight_files(tmp_path)
+        with pytest.raises(ModelError, match="no model folder"):
+            weight_files(tmp_path / "none")
+
+
+class TestIdentity:
+    def test_of_a_folder_follows_its_files(self, tmp_path):
+        (tmp_path / "model.safetensors").write_bytes(b"1")
+        one = identity(spec(str(tmp_path), num_beams=3))
+        assert re.fullmatch(f"clip {tmp_path.name} sha256=[0-9a-f]{{64}} num_beams=3", one)
+        assert identity(spec(str(tmp_path), num_beams=3)) == one
+        assert identity(spec(str(tmp_path), num_beams=4)) != one
+        (tmp_path / "README.md").touch()
+        assert identity(spec(str(tmp_path), num_beams=3)) == one
+        (tmp_path / "config.json").touch()
+        other = identity(spec(str(tmp_path), num_beams=3))
+        assert other != one
+        (tmp_path / "model.safetensors").write_bytes(b"2")
+        assert identity(spec(str(tmp_path), num_beams=3)) not in (one, other)
+
+    def test_how_to_compute_is_left_out(self, tmp_path):
+        (tmp_path / "model.safetensors").touch()
+        plain = identity(spec(str(tmp_path)))
+        assert identity(spec(str(tmp_path), batch_size=4, device="cuda")) == plain
+
+    def test_of_a_hub_name_is_its_commit_and_needs_no_download(self):
+        assert identity(spec("hf-hub:a/b", COMMIT)) == f"clip a/b revision={COMMIT}"
+        assert identity(spec("a/b", COMMIT)) == f"clip a/b revision={COMMIT}"

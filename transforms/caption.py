@@ -1,0 +1,175 @@
+"""Caption: says in words what each picture shows, or takes the words its source has for it."""
+
+import dataclasses
+import functools
+import unicodedata
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import apache_beam as beam
+from PIL import Image
+
+from transforms.images import PictureError, decode
+from transforms.inference import BatchHandler, MapBatches, RunBatches, bisect_failures
+from transforms.protocols import Caption as Words
+from transforms.protocols import Captioner
+from transforms.record import Batch, Reject, SourceImage, reject_source
+
+NAME = "Caption"
+STAGE = NAME.lower()
+
+KnownCaptions = Callable[[str], tuple[str, float | None] | None]
+"""Caption and confidence of the picture with this key; None where it has none yet."""
+
+
+def clean_caption(text: str) -> str:
+    """The text on one line: control characters dropped, runs of white space made one space."""
+    printable = (
+        character
+        for character in unicodedata.normalize("NFC", text)
+        if character.isspace() or unicodedata.category(character) != "Cc"
+    )
+    return " ".join("".join(printable).split())
+
+
+def caption_batch(
+    batch: Batch[SourceImage],
+    captioner: Captioner,
+    *,
+    known: KnownCaptions | None = None,
+) -> Batch[SourceImage]:
+    """Fill in `caption` and `caption_confidence` of every picture of the batch.
+
+    `known` gives captions that were made before; the captioner does not see those pictures.
+
+    Rejects: `empty_caption` where nothing is said, a `PictureError`'s reason where the bytes cannot
+    be decoded, `model_failed` where the captioner fails.
+    """
+    describe = functools.partial(_describe, captioner=captioner, known=known)
+    records, rejects = bisect_failures(batch.records, describe, _reject)
+    return dataclasses.replace(batch, records=tuple(records), rejects=(*batch.rejects, *rejects))
+
+
+def take_source_captions(batch: Batch[SourceImage]) -> Batch[SourceImage]:
+    """Make each picture's `alt_text`, cleaned, its caption, without a confidence.
+
+    Rejects: `no_caption` where the source has no words for a picture.
+    """
+    records: list[SourceImage] = []
+    rejects: list[Reject] = []
+    for record in batch.records:
+        text = clean_caption(record.alt_text or "")
+        if text:
+            records.append(dataclasses.replace(record, caption=text, caption_confidence=None))
+        else:
+            rejects.append(_reject(record, "no_caption", "the source has no words for it"))
+    return dataclasses.replace(batch, records=tuple(records), rejects=(*batch.rejects, *rejects))
+
+
+def _describe(
+    records: Sequence[SourceImage], *, captioner: Captioner, known: KnownCaptions | None
+) -> list[SourceImage | Reject]:
+    before = [known(record.key) if known else None for record in records]
+    pictures = [
+        None if found else _decode(record) for record, found in zip(records, before, strict=True)
+    ]
+    images = [picture for picture in pictures if isinstance(picture, Image.Image)]
+    written = iter(captioner.caption(images) if images else [])
+    outcomes: list[SourceImage | Reject] = []
+    for record, found, picture in zip(records, before, pictures, strict=True):
+        if isinstance(picture, Reject):
+            outcomes.append(picture)
+            continue
+        if found is None:
+            words = next(written)
+            found = (words.text, words.confidence)
+        outcomes.append(_captioned(record, *found))
+    return outcomes
+
+
+def _decode(record: SourceImage) -> Image.Image | Reject:
+    assert record.image is not None, f"Caption runs where the bytes are at hand: {record.key}"
+    try:
+        return decode(record.image)
+    except PictureError as error:
+        return _reject(record, error.reason, error.detail)
+
+
+def _captioned(record: SourceImage, text: str, confidence: float | None) -> SourceImage | Reject:
+    text = clean_caption(text)
+    if not text:
+        return _reject(record, "empty_caption", "the captioner found no words for it")
+    return dataclasses.replace(record, caption=text, caption_confidence=confidence)
+
+
+def _reject(record: SourceImage, reason: str, detail: str) -> Reject:
+    return reject_source(record, stage=STAGE, reason=reason, detail=detail)
+
+
+class LazyCaptioner:
+    """A `Captioner` that loads the real one when the first picture comes.
+
+    For runs in which the captions of most shards are known, and a large captioner may never be
+    needed.
+    """
+
+    def __init__(self, load: Callable[[], Captioner]):
+        self._load = load
+        self._loaded: Captioner | None = None
+
+    def caption(self, images: Sequence[Image.Image]) -> list[Words]:
+        """One caption per RGB picture, in order."""
+        if self._loaded is None:
+            self._loaded = self._load()
+        return self._loaded.caption(images)
+
+
+@dataclass(frozen=True)
+class _Captioning:
+    captioner: Captioner
+    known: KnownCaptions | None
+
+
+@dataclass(frozen=True)
+class _LoadCaptioning:
+    load: Callable[[], Captioner]
+    load_known: Callable[[], KnownCaptions] | None
+
+    def __call__(self) -> _Captioning:
+        if self.load_known is None:
+            return _Captioning(self.load(), None)
+        return _Captioning(LazyCaptioner(self.load), self.load_known())
+
+
+def _apply(batch: Batch[SourceImage], captioning: _Captioning) -> Batch[SourceImage]:
+    return caption_batch(batch, captioning.captioner, known=captioning.known)
+
+
+@beam.typehints.with_input_types(Batch)
+@beam.typehints.with_output_types(Batch)
+@dataclass
+class Caption(beam.PTransform):
+    """Batches of pictures to the same with captions; see `caption_batch`.
+
+    `load` makes the captioner in each worker process; `load_known`, where given, the captions that
+    are there already, and then the captioner is loaded only when a picture needs it.
+    """
+
+    load: Callable[[], Captioner]
+    load_known: Callable[[], KnownCaptions] | None = None
+
+    def expand(self, batches: beam.PCollection) -> beam.PCollection:
+        """Wire `caption_batch` behind RunInference."""
+        load = _LoadCaptioning(self.load, self.load_known)
+        return batches | RunBatches(BatchHandler(load=load, apply=_apply, name=NAME))
+
+
+@beam.typehints.with_input_types(Batch)
+@beam.typehints.with_output_types(Batch)
+@dataclass
+class TakeSourceCaptions(beam.PTransform):
+    """Batches of pictures to the same with their sources' words; see `take_source_captions`."""
+
+    def expand(self, batches: beam.PCollection) -> beam.PCollection:
+        """Wire `take_source_captions`."""
+        return batches | MapBatches(take_source_captions, NAME)

@@ -1,0 +1,262 @@
+"""Embed: pictures and texts into the encoder's space, and the pictures' structure maps."""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import apache_beam as beam
+import numpy as np
+from PIL import Image
+
+from indexes.search import Vectors
+from transforms.images import PictureError, decode
+from transforms.inference import BatchHandler, RunBatches, bisect_failures
+from transforms.protocols import Encoder, SourceError
+from transforms.record import (
+    Batch,
+    EditQuery,
+    EmbeddedImage,
+    Reject,
+    SourceImage,
+    reject_query,
+    reject_source,
+)
+from transforms.scores import as_bytes
+from transforms.structure import structure_map
+
+STAGE = "embed"
+PICTURES_AT_ONCE = 16
+QUERIES_AT_ONCE = 32
+
+OpenPicture = Callable[[str], bytes]
+
+
+class KnownRow(Protocol):
+    """What is known of a picture that was embedded before."""
+
+    @property
+    def content_sha256(self) -> str:
+        """Hash of the bytes that were embedded."""
+        ...
+
+
+class KnownPictures(Protocol):
+    """Pictures embedded before BY THE SAME ENCODER: an `indexes.folder.PictureIndex`."""
+
+    def find(self, key: str) -> int | None:
+        """The row of the picture `key`, if it is known."""
+        ...
+
+    def row(self, row: int) -> KnownRow:
+        """What is known of it."""
+        ...
+
+    def embedding(self, row: int) -> Vectors:
+        """Its embedding, float32 (d,)."""
+        ...
+
+    def structure(self, row: int) -> object:
+        """Its structure map, uint8 (256,)."""
+        ...
+
+
+class _Vectors(NamedTuple):
+    embedding: bytes
+    structure: bytes
+
+
+def embed_images_batch(
+    batch: Batch[SourceImage],
+    encoder: Encoder,
+    *,
+    known: KnownPictures | None = None,
+    open_picture: OpenPicture | None = None,
+) -> Batch[EmbeddedImage]:
+    """The embedding and the structure map of every picture of `batch`.
+
+    Pictures that `known` has, with the same content, are looked up. `open_picture` fetches the
+    bytes of those that come without. What cannot be decoded or encoded becomes a Reject.
+    """
+    found, rejects = _picture_vectors(batch.records, encoder, known, open_picture)
+    records = tuple(
+        EmbeddedImage(source=source, embedding=vectors.embedding, structure=vectors.structure)
+        for source in batch.records
+        if (vectors := found.get(source.key))
+    )
+    return Batch(batch.shard, batch.number, records, (*batch.rejects, *rejects.values()))
+
+
+def embed_queries_batch(
+    batch: Batch[EditQuery],
+    encoder: Encoder,
+    *,
+    known: KnownPictures | None = None,
+    open_picture: OpenPicture | None = None,
+) -> Batch[EditQuery]:
+    """`batch` with the embeddings of source, caption and edit prompt, and the source's structure.
+
+    See `embed_images_batch` for `known` and `open_picture`. A picture of several queries is
+    embedded once; where it cannot be, each of its queries becomes a Reject.
+    """
+    sources = list({query.source.key: query.source for query in batch.records}.values())
+    found, failed = _picture_vectors(sources, encoder, known, open_picture)
+    rejects = [
+        reject_query(query, stage=STAGE, reason=cause.reason, detail=cause.detail)
+        for query in batch.records
+        if (cause := failed.get(query.source.key))
+    ]
+    with_picture = [
+        dataclasses.replace(
+            query,
+            source_embedding=found[query.source.key].embedding,
+            source_structure=found[query.source.key].structure,
+        )
+        for query in batch.records
+        if query.source.key in found
+    ]
+    records, without_text = bisect_failures(
+        with_picture,
+        functools.partial(_embed_texts, encoder=encoder),
+        _reject_query,
+        at_once=QUERIES_AT_ONCE,
+    )
+    return Batch(
+        batch.shard, batch.number, tuple(records), (*batch.rejects, *rejects, *without_text)
+    )
+
+
+@beam.typehints.with_input_types(Batch)
+@beam.typehints.with_output_types(Batch)
+@dataclass
+class EmbedImages(beam.PTransform):
+    """Batches of SourceImage to batches of EmbeddedImage; see `embed_images_batch`.
+
+    `load` makes the encoder in a worker; a hashable one is called once a process.
+    """
+
+    load: Callable[[], Encoder]
+    known: KnownPictures | None = None
+    open_picture: OpenPicture | None = None
+
+    def expand(self, batches: beam.PCollection) -> beam.PCollection:
+        """Puts the batches through the encoder."""
+        return batches | "Embed" >> RunBatches(_handler(embed_images_batch, self))
+
+
+@beam.typehints.with_input_types(Batch)
+@beam.typehints.with_output_types(Batch)
+@dataclass
+class EmbedQueries(beam.PTransform):
+    """Batches of EditQuery to the same with embeddings; see `embed_queries_batch`.
+
+    `load` makes the encoder in a worker; a hashable one is called once a process.
+    """
+
+    load: Callable[[], Encoder]
+    known: KnownPictures | None = None
+    open_picture: OpenPicture | None = None
+
+    def expand(self, batches: beam.PCollection) -> beam.PCollection:
+        """Puts the batches through the encoder."""
+        return batches | "Embed" >> RunBatches(_handler(embed_queries_batch, self))
+
+
+def _handler(function: Callable[..., Batch], settings: EmbedImages | EmbedQueries) -> BatchHandler:
+    apply = functools.partial(function, known=settings.known, open_picture=settings.open_picture)
+    return BatchHandler(load=settings.load, apply=apply, name="Embed")
+
+
+def _picture_vectors(
+    sources: Sequence[SourceImage],
+    encoder: Encoder,
+    known: KnownPictures | None,
+    open_picture: OpenPicture | None,
+) -> tuple[dict[str, _Vectors], dict[str, Reject]]:
+    """What each picture gives, by key: vectors, or a Reject."""
+    found: dict[str, _Vectors] = {}
+    failed: dict[str, Reject] = {}
+    waiting = []
+    for source in sources:
+        before = _look_up(source, known)
+        if before is None:
+            waiting.append(source)
+        else:
+            found[source.key] = before
+    for start in range(0, len(waiting), PICTURES_AT_ONCE):
+        readable = []
+        for source in waiting[start : start + PICTURES_AT_ONCE]:
+            outcome = _open(source, open_picture)
+            if isinstance(outcome, Reject):
+                failed[source.key] = outcome
+            else:
+                readable.append((source, outcome))
+        vectors, rejects = bisect_failures(
+            readable, functools.partial(_encode_pictures, encoder=encoder), _reject_picture
+        )
+        found |= dict(vectors)
+        failed |= {reject.key: reject for reject in rejects}
+    return found, failed
+
+
+def _look_up(source: SourceImage, known: KnownPictures | None) -> _Vectors | None:
+    row = known.find(source.key) if known is not None else None
+    if known is None or row is None:
+        return None
+    if known.row(row).content_sha256 != source.content_sha256:
+        return None
+    structure = np.asarray(known.structure(row), dtype=np.uint8)
+    return _Vectors(as_bytes(known.embedding(row)), structure.tobytes())
+
+
+def _open(source: SourceImage, open_picture: OpenPicture | None) -> Image.Image | Reject:
+    try:
+        if source.image is not None:
+            return decode(source.image)
+        if open_picture is not None:
+            return decode(open_picture(source.reference))
+    except PictureError as error:
+        return reject_source(source, stage=STAGE, reason=error.reason, detail=error.detail)
+    except SourceError as error:
+        return reject_source(source, stage=STAGE, reason="picture_gone", detail=str(error))
+    return reject_source(
+        source, stage=STAGE, reason="picture_gone", detail=f"no bytes came with {source.reference}"
+    )
+
+
+def _encode_pictures(
+    pictures: Sequence[tuple[SourceImage, Image.Image]], *, encoder: Encoder
+) -> list[tuple[str, _Vectors]]:
+    embeddings = encoder.encode_images([image for _, image in pictures])
+    return [
+        (source.key, _Vectors(as_bytes(embedding), structure_map(image)))
+        for (source, image), embedding in zip(pictures, embeddings, strict=True)
+    ]
+
+
+def _embed_texts(queries: Sequence[EditQuery], *, encoder: Encoder) -> list[EditQuery]:
+    texts = list(dict.fromkeys(_texts(queries)))
+    embeddings = dict(zip(texts, map(as_bytes, encoder.encode_texts(texts)), strict=True))
+    return [
+        dataclasses.replace(
+            query,
+            caption_embedding=embeddings[query.caption],
+            edit_embedding=embeddings[query.edit_prompt],
+        )
+        for query in queries
+    ]
+
+
+def _texts(queries: Sequence[EditQuery]) -> Iterable[str]:
+    for query in queries:
+        yield query.caption
+        yield query.edit_prompt
+
+
+def _reject_picture(picture: tuple[SourceImage, Image.Image], reason: str, detail: str) -> Reject:
+    return reject_source(picture[0], stage=STAGE, reason=reason, detail=detail)
+
+
+def _reject_query(query: EditQuery, reason: str, detail: str) -> Reject:
+    return reject_query(query, stage=STAGE, reason=reason, detail=detail)

@@ -1,0 +1,113 @@
+"""The captioner: BLIP (Li et al. 2022), which describes a picture and is given nothing but it."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from PIL import Image
+
+from transforms.models.folder import check_folder, load_network, load_tokenizer
+from transforms.models.pictures import PictureProcessor, read_picture_processor
+from transforms.models.runs import padded, runs
+from transforms.models.spec import ModelSpec, locate, read_options
+from transforms.protocols import Caption
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True)
+class BlipOptions:
+    """Beams (1 = greedy), the longest caption in tokens, pictures at once, torch device.
+
+    Fewer pictures are padded to `batch_size`; for one picture at a time set it to 1.
+    """
+
+    num_beams: int = 1
+    max_new_tokens: int = 30
+    batch_size: int = 16
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        for name in ("num_beams", "max_new_tokens", "batch_size"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+
+
+@dataclass(frozen=True, eq=False)
+class BlipCaptioner:
+    """A `Captioner`: greedy or beam search, never sampling, so the same picture, the same words."""
+
+    network: Any
+    tokenizer: Any
+    pictures: PictureProcessor
+    options: BlipOptions
+
+    def caption(self, images: Sequence[Image.Image]) -> list[Caption]:
+        """One caption per RGB picture, with the probability of its least certain token."""
+        return [
+            caption for run in runs(images, self.options.batch_size) for caption in self._run(run)
+        ]
+
+    def _run(self, images: Sequence[Image.Image]) -> list[Caption]:
+        import torch
+
+        rows = padded(images, self.options.batch_size)
+        pixels = self.pictures(rows).to(self.network.device)
+        with torch.inference_mode():
+            # With `input_ids` BLIP's generate would drop the last token of the prompt.
+            written = self.network.generate(
+                pixel_values=pixels,
+                num_beams=self.options.num_beams,
+                do_sample=False,
+                max_new_tokens=self.options.max_new_tokens,
+                output_scores=True,
+                return_dict_in_generate=True,
+            )
+            probabilities = self._token_probabilities(written)
+        tokens = written.sequences[:, -probabilities.shape[1] :]
+        return [
+            self._read(row.tolist(), chances.tolist())
+            for row, chances in zip(tokens[: len(images)], probabilities, strict=False)
+        ]
+
+    def _token_probabilities(self, written: Any) -> "torch.Tensor":
+        """Probability of each written token given those before it, float32 [n, length]."""
+        scores = self.network.text_decoder.compute_transition_scores(
+            written.sequences,
+            written.scores,
+            getattr(written, "beam_indices", None),
+            # Beam search keeps log-probabilities, greedy search raw logits.
+            normalize_logits=self.options.num_beams == 1,
+        )
+        return scores.exp()
+
+    def _read(self, tokens: list[int], chances: list[float]) -> Caption:
+        end = self.network.config.text_config.sep_token_id
+        length = tokens.index(end) if end in tokens else len(tokens)
+        # The end itself counts: it says how sure the network was that nothing is left to say.
+        confidence = min(chances[: length + 1])
+        if not math.isfinite(confidence):
+            raise ValueError("the captioner gave a probability that is not a number")
+        text = self.tokenizer.decode(tokens[:length], skip_special_tokens=True)
+        return Caption(text=" ".join(text.split()), confidence=min(1.0, max(0.0, confidence)))
+
+
+def load_blip(spec: ModelSpec) -> BlipCaptioner:
+    """The captioner a spec names.
+
+    Raises:
+        ModelError: it cannot be loaded; the message says why.
+    """
+    options = read_options(BlipOptions, spec)
+    folder = locate(spec)
+    check_folder(folder, model_type="blip")
+    from transformers import BlipForConditionalGeneration
+
+    return BlipCaptioner(
+        network=load_network(BlipForConditionalGeneration, folder, device=options.device),
+        tokenizer=load_tokenizer(folder),
+        pictures=read_picture_processor(folder),
+        options=options,
+    )

@@ -1,0 +1,120 @@
+"""Loads a Hugging Face network and tokenizer from one local folder, and refuses what does not fit.
+
+Parts that are missing from the weights would be filled with random numbers and a log line by the
+library; here that is an error.
+"""
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+from transforms.models.spec import ModelError, weight_files
+
+
+def check_folder(folder: Path, *, model_type: str) -> None:
+    """See that `folder` holds a config of the wanted kind and safetensors.
+
+    Raises:
+        ModelError: naming the first thing that is wrong.
+    """
+    if not folder.is_dir():
+        raise ModelError(f"no model folder {folder}")
+    config = folder / "config.json"
+    if not config.is_file():
+        raise ModelError(f"{folder}: config.json is missing")
+    try:
+        found = json.loads(config.read_text(encoding="utf-8")).get("model_type")
+    except (ValueError, AttributeError) as error:
+        raise ModelError(f"{config}: not readable as JSON ({type(error).__name__})") from error
+    if found != model_type:
+        raise ModelError(f"{folder}: holds a {found or 'nameless'} network, not {model_type}")
+    weight_files(folder)
+
+
+def load_network(kind: Any, folder: Path, *, device: str) -> Any:
+    """A network of the transformers class `kind` in float32, in evaluation mode, without gradients.
+
+    Half-precision weights are widened: on a CPU half precision is slower and less exact.
+
+    Raises:
+        ModelError: the weights are damaged, incomplete, or of another shape than the config's.
+    """
+    import safetensors
+    import torch
+    import transformers
+
+    transformers.utils.logging.disable_progress_bar()  # ours are the only bars on the screen
+    try:
+        network, loading = kind.from_pretrained(
+            str(folder),
+            dtype=torch.float32,
+            use_safetensors=True,
+            local_files_only=True,
+            output_loading_info=True,
+        )
+    except (
+        OSError,
+        RuntimeError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        safetensors.SafetensorError,
+    ) as error:
+        words = " ".join(str(error).split())[:200]
+        raise ModelError(f"{folder}: cannot be loaded ({type(error).__name__}: {words})") from error
+    missing = sorted(loading["missing_keys"])
+    if missing:
+        raise ModelError(f"{folder}: the weights lack {len(missing)} tensors, such as {missing[0]}")
+    return to_device(network, device)
+
+
+def to_device(network: Any, device: str) -> Any:
+    """The network on `device`, in evaluation mode, without gradients.
+
+    Raises:
+        ModelError: there is no such device here.
+    """
+    try:
+        return network.eval().requires_grad_(requires_grad=False).to(device)
+    except (RuntimeError, AssertionError) as error:
+        raise ModelError(f"device {device!r} cannot be used here") from error
+
+
+def load_tokenizer(folder: Path) -> Any:
+    """The tokenizer whose files lie in `folder`.
+
+    Raises:
+        ModelError: there is none, or its files are damaged.
+    """
+    import transformers
+
+    if not any((folder / name).is_file() for name in ("tokenizer.json", "vocab.json", "vocab.txt")):
+        raise ModelError(f"{folder}: tokenizer.json is missing (or vocab.json, or vocab.txt)")
+    try:
+        return transformers.AutoTokenizer.from_pretrained(
+            str(folder), local_files_only=True, trust_remote_code=False
+        )
+    # The tokenizers library raises plain Exception on damaged files, so there is no name to catch.
+    except Exception as error:
+        logging.getLogger("pentimento").debug("tokenizer of %s", folder, exc_info=True)
+        raise ModelError(
+            f"{folder}: the tokenizer cannot be loaded ({type(error).__name__})"
+        ) from error
+
+
+def tokenise(tokenizer: Any, texts: list[str], *, length: int) -> dict[str, Any]:
+    """Token ids and attention mask [n, length], always padded and cut to `length`.
+
+    A fixed length keeps a text's result independent of the texts beside it.
+    """
+    return dict(
+        tokenizer(
+            texts,
+            padding="max_length",
+            truncation=True,
+            max_length=length,
+            return_tensors="pt",
+        )
+    )

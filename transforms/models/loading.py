@@ -1,0 +1,79 @@
+"""From a spec to a model: which loader plays which part.
+
+`LoadCaptioner(spec)` and its siblings are the same as plain, picklable, hashable values, for the
+handlers that load a model once in each worker process.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from transforms.models.blip import load_blip
+from transforms.models.clip import load_clip
+from transforms.models.clipseg import load_clipseg
+from transforms.models.open_clip import load_open_clip
+from transforms.models.spec import ModelError, ModelSpec
+from transforms.protocols import Captioner, Encoder, Segmenter
+
+PartT = TypeVar("PartT")
+
+CAPTIONERS: Mapping[str, Callable[[ModelSpec], Captioner]] = {"blip": load_blip}
+ENCODERS: Mapping[str, Callable[[ModelSpec], Encoder]] = {
+    "clip": load_clip,
+    "open_clip": load_open_clip,
+}
+SEGMENTERS: Mapping[str, Callable[[ModelSpec], Segmenter]] = {"clipseg": load_clipseg}
+
+
+def load_captioner(spec: ModelSpec) -> Captioner:
+    """The captioner of a spec. Raises ModelError where it cannot be loaded."""
+    return _load(spec, CAPTIONERS, "captioner")
+
+
+def load_encoder(spec: ModelSpec) -> Encoder:
+    """The encoder of a spec. Raises ModelError where it cannot be loaded."""
+    return _load(spec, ENCODERS, "encoder")
+
+
+def load_segmenter(spec: ModelSpec) -> Segmenter:
+    """The segmenter of a spec. Raises ModelError where it cannot be loaded."""
+    return _load(spec, SEGMENTERS, "segmenter")
+
+
+def _load(spec: ModelSpec, loaders: Mapping[str, Callable[[ModelSpec], PartT]], part: str) -> PartT:
+    if spec.loader not in loaders:
+        raise ModelError(f"no {part} loader {spec.loader!r}; there are {', '.join(loaders)}")
+    return loaders[spec.loader](spec)
+
+
+@dataclass(frozen=True)
+class LoadCaptioner:
+    """Loads the captioner of `spec` when called."""
+
+    spec: ModelSpec
+
+    def __call__(self) -> Captioner:
+        """The captioner."""
+        return load_captioner(self.spec)
+
+
+@dataclass(frozen=True)
+class LoadEncoder:
+    """Loads the encoder of `spec` when called."""
+
+    spec: ModelSpec
+
+    def __call__(self) -> Encoder:
+        """The encoder."""
+        return load_encoder(self.spec)
+
+
+@dataclass(frozen=True)
+class LoadSegmenter:
+    """Loads the segmenter of `spec` when called."""
+
+    spec: ModelSpec
+
+    def __call__(self) -> Segmenter:
+        """The segmenter."""
+        return load_segmenter(self.spec)

@@ -1,0 +1,99 @@
+"""What the stages ask of models and sources: anything with these methods will do."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from transforms.record import Reject, SourceImage
+
+Vectors = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Caption:
+    """A caption and how sure the captioner is: the least certain token's probability, in [0, 1]."""
+
+    text: str
+    confidence: float
+
+
+class Captioner(Protocol):
+    """Describes pictures in words."""
+
+    def caption(self, images: Sequence[Image.Image]) -> list[Caption]:
+        """One caption per RGB picture, in order."""
+        ...
+
+
+class Encoder(Protocol):
+    """Maps pictures and texts into one space (CLIP)."""
+
+    @property
+    def dimension(self) -> int:
+        """Length of an embedding."""
+        ...
+
+    def encode_images(self, images: Sequence[Image.Image]) -> Vectors:
+        """L2-normalised embeddings of RGB pictures, shape (n, dimension)."""
+        ...
+
+    def encode_texts(self, texts: Sequence[str]) -> Vectors:
+        """L2-normalised embeddings of texts, shape (n, dimension)."""
+        ...
+
+
+class Segmenter(Protocol):
+    """Finds what a phrase names in a picture (CLIPSeg)."""
+
+    def relevance(self, images: Sequence[Image.Image], phrases: Sequence[str]) -> Vectors:
+        """Relevance of every point to the phrase, in [0, 1], shape (n, h, w), the model's size."""
+        ...
+
+
+@dataclass(frozen=True)
+class SourceShard:
+    """A named run of pictures of a source: rows `start` to `stop` of the file or list `origin`.
+
+    `name` is unique in the source, sorts in source order and is usable in a file name.
+    """
+
+    name: str
+    origin: str
+    start: int
+    stop: int
+
+
+class Source(Protocol):
+    """A collection of pictures. Small and picklable: it holds paths and settings, no pictures."""
+
+    def shards(self) -> list[SourceShard]:
+        """All shards, sorted by name; the same list on every call while the source is unchanged.
+
+        Raises:
+            SourceError: the source cannot be read, or has no pictures at all.
+        """
+        ...
+
+    def read(self, shard: SourceShard) -> Iterator[SourceImage | Reject]:
+        """The pictures of one shard in order, `image` filled in; bad ones as rejects."""
+        ...
+
+    def open(self, reference: str) -> bytes:
+        """The encoded bytes of one picture that `read` gave this reference to.
+
+        Raises:
+            SourceError: the picture is no longer there.
+        """
+        ...
+
+    def describe(self) -> dict[str, object]:
+        """The source as plain data: what `pipelines.sources.open_source` makes it from again."""
+        ...
+
+
+class SourceError(Exception):
+    """A source that cannot be used, in one line that names the path or value and the rule."""

@@ -1,0 +1,163 @@
+"""Segment: finds the edited thing in both pictures of a pair and keeps the regions as masks."""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import apache_beam as beam
+import numpy as np
+from PIL import Image
+
+from transforms.images import PictureError, decode, encode_png
+from transforms.inference import BatchHandler, RunBatches, bisect_failures
+from transforms.protocols import Segmenter, SourceError, Vectors
+from transforms.record import Batch, EditExample, Mask, Reject, reject_query
+
+NAME = "Segment"
+STAGE = NAME.lower()
+THRESHOLD = 0.5
+
+OpenPicture = Callable[[str], bytes]
+"""Encoded bytes of the picture with this reference. Raises SourceError where it is gone."""
+
+# Two pictures each are decoded at once, so this bounds the memory.
+_EXAMPLES_AT_ONCE = 8
+
+
+def mask_from_relevance(
+    relevance: Vectors, size: tuple[int, int], *, threshold: float = THRESHOLD
+) -> Mask:
+    """The region of a picture of `size` (width, height) that a relevance map marks.
+
+    Relevance [h, w] in [0, 1] is cut at the network's own size, and the cut, 0 or 1, is resized
+    bilinearly and cut again at a half. A smooth map resized first would round off small things.
+    """
+    if not 0 < threshold < 1:
+        raise ValueError(f"threshold must be in (0, 1), got {threshold}")
+    marked = relevance > threshold
+    whole = marked
+    if size != (marked.shape[1], marked.shape[0]):
+        soft = Image.fromarray(marked.astype(np.float32)).resize(size, Image.Resampling.BILINEAR)
+        whole = np.asarray(soft) > 0.5
+    area = float(whole.mean())
+    return Mask(
+        png=encode_png(np.where(whole, np.uint8(255), np.uint8(0))),
+        area=area,
+        confidence=float(relevance[marked].mean(dtype=np.float64)) if area else 0.0,
+    )
+
+
+def segment_batch(
+    batch: Batch[EditExample],
+    segmenter: Segmenter,
+    open_picture: OpenPicture,
+    *,
+    open_source: OpenPicture | None = None,
+    threshold: float = THRESHOLD,
+) -> Batch[EditExample]:
+    """Fill in both masks of every pair: source phrase in the source, target phrase in the target.
+
+    `open_picture` opens the targets; the sources too, unless their bytes are at hand or
+    `open_source` is given for them. A phrase that is nowhere gives an empty mask, which is kept.
+
+    Rejects: `source_gone` and `target_gone` where a picture can no longer be opened or decoded,
+    `model_failed` where the segmenter fails.
+    """
+    segment = functools.partial(
+        _segment,
+        segmenter=segmenter,
+        open_target=open_picture,
+        open_source=open_source or open_picture,
+        threshold=threshold,
+    )
+    records, rejects = bisect_failures(batch.records, segment, _reject, at_once=_EXAMPLES_AT_ONCE)
+    return dataclasses.replace(batch, records=tuple(records), rejects=(*batch.rejects, *rejects))
+
+
+def _segment(
+    examples: Sequence[EditExample],
+    *,
+    segmenter: Segmenter,
+    open_target: OpenPicture,
+    open_source: OpenPicture,
+    threshold: float,
+) -> list[EditExample | Reject]:
+    opened = [_open_both(example, open_target, open_source) for example in examples]
+    images: list[Image.Image] = []
+    phrases: list[str] = []
+    for example, pair in zip(examples, opened, strict=True):
+        if not isinstance(pair, Reject):
+            images += pair
+            phrases += [example.query.source_phrase, example.query.target_phrase]
+    maps = segmenter.relevance(images, phrases) if images else ()
+    masks = iter(
+        [
+            mask_from_relevance(relevance, image.size, threshold=threshold)
+            for relevance, image in zip(maps, images, strict=True)
+        ]
+    )
+    return [
+        pair
+        if isinstance(pair, Reject)
+        else dataclasses.replace(example, source_mask=next(masks), target_mask=next(masks))
+        for example, pair in zip(examples, opened, strict=True)
+    ]
+
+
+def _open_both(
+    example: EditExample, open_target: OpenPicture, open_source: OpenPicture
+) -> tuple[Image.Image, Image.Image] | Reject:
+    source = example.query.source
+    try:
+        image = source.image if source.image is not None else open_source(source.reference)
+        source_image = decode(image)
+    except (SourceError, PictureError) as error:
+        return _reject(example, "source_gone", f"{source.reference}: {error}")
+    try:
+        return source_image, decode(open_target(example.target.reference))
+    except (SourceError, PictureError) as error:
+        return _reject(example, "target_gone", f"{example.target.reference}: {error}")
+
+
+def _reject(example: EditExample, reason: str, detail: str) -> Reject:
+    return reject_query(
+        example.query, stage=STAGE, reason=reason, detail=detail, candidate=example.target
+    )
+
+
+@dataclass(frozen=True)
+class _Apply:
+    open_picture: OpenPicture
+    open_source: OpenPicture | None
+    threshold: float
+
+    def __call__(self, batch: Batch[EditExample], segmenter: Segmenter) -> Batch[EditExample]:
+        return segment_batch(
+            batch,
+            segmenter,
+            self.open_picture,
+            open_source=self.open_source,
+            threshold=self.threshold,
+        )
+
+
+@beam.typehints.with_input_types(Batch)
+@beam.typehints.with_output_types(Batch)
+@dataclass
+class Segment(beam.PTransform):
+    """Batches of pairs to the same with masks; see `segment_batch`.
+
+    `load` makes the segmenter in each worker process; `open_picture` and `open_source` are
+    picklable, such as the `open` method of a `Source`.
+    """
+
+    load: Callable[[], Segmenter]
+    open_picture: OpenPicture
+    open_source: OpenPicture | None = None
+    threshold: float = THRESHOLD
+
+    def expand(self, batches: beam.PCollection) -> beam.PCollection:
+        """Wire `segment_batch` behind RunInference."""
+        apply = _Apply(self.open_picture, self.open_source, self.threshold)
+        return batches | RunBatches(BatchHandler(load=self.load, apply=apply, name=NAME))

@@ -1,0 +1,250 @@
+"""A folder of picture files as a source.
+
+Every regular or irregular file below the folder is a row, but for hidden ones (a name that begins
+with a dot, or below such a folder) and sidecars (`.txt`, `.json`). Kinds are told by content, not
+by name, and a row that is no picture becomes a reject, so that nothing disappears. Rows are sorted
+by the bytes of their path. A text file beside a picture (`photo.txt` for `photo.jpg`) is its alt
+text. Links to files are followed, links to folders are not.
+
+A picture's key is the first 32 hex digits of the SHA-256 of its file; of files with the same
+content the first counts. A row that is rejected here is keyed by a hash of its path instead,
+because a content may be there twice or not be readable at all.
+"""
+
+import hashlib
+import os
+import stat
+import zlib
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from urllib.parse import quote_from_bytes, unquote_to_bytes
+
+from transforms.images import DEFAULT_LIMITS, PictureError, PictureLimits, normalise
+from transforms.protocols import SourceError, SourceShard
+from transforms.record import Reject, SourceImage
+
+_SIDECARS = (b".txt", b".json")
+_MAX_CAPTION_BYTES = 65_536
+_SAMPLE_BYTES = 4096
+_BLOCK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class FolderPlan:
+    """What a folder holds: relative paths in order, and which rows repeat an earlier one.
+
+    `duplicates` maps a row to the first row with the same content. Kept compressed when pickled:
+    it travels to every worker.
+    """
+
+    names: tuple[bytes, ...]
+    duplicates: dict[int, int]
+
+    def __reduce__(self) -> tuple[Callable[..., "FolderPlan"], tuple[bytes, dict[int, int]]]:
+        """Names cannot hold a zero byte, so one joins them."""
+        return _unpack_plan, (zlib.compress(b"\0".join(self.names)), self.duplicates)
+
+
+def _unpack_plan(names: bytes, duplicates: dict[int, int]) -> FolderPlan:
+    return FolderPlan(tuple(zlib.decompress(names).split(b"\0")), duplicates)
+
+
+@dataclass(frozen=True)
+class FolderSource:
+    """The pictures below the folder `path`, `shard_size` rows to a shard.
+
+    The folder is listed and searched for duplicates once, by the first call of `shards` or `read`;
+    a copy pickled after that holds the plan, so that all workers agree on it.
+    """
+
+    path: str
+    shard_size: int = 1000
+    limits: PictureLimits = DEFAULT_LIMITS
+    _plans: list[FolderPlan] = field(default_factory=list, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if type(self.shard_size) is not int or self.shard_size < 1:
+            raise SourceError(f"shard_size must be a whole number >= 1, got {self.shard_size!r}")
+
+    def plan(self) -> FolderPlan:
+        """The rows of the folder, computed once.
+
+        Raises:
+            SourceError: the folder, or one below it, cannot be listed, or it has no pictures.
+        """
+        if not self._plans:
+            names = tuple(sorted(_walk(self.path)))
+            if not names:
+                raise SourceError(f"{self.path}: the folder holds no picture files")
+            self._plans.append(FolderPlan(names, _find_duplicates(self.path, names)))
+        return self._plans[0]
+
+    def shards(self) -> list[SourceShard]:
+        """Runs of `shard_size` rows, named by their number."""
+        rows = len(self.plan().names)
+        starts = range(0, rows, self.shard_size)
+        return [
+            SourceShard(f"{number:05d}", self.path, start, min(start + self.shard_size, rows))
+            for number, start in enumerate(starts)
+        ]
+
+    def read(self, shard: SourceShard) -> Iterator[SourceImage | Reject]:
+        """The rows of `shard`; `position` counts from the folder's first row."""
+        for row in range(shard.start, shard.stop):
+            yield self._read_row(row, shard.name)
+
+    def open(self, reference: str) -> bytes:
+        """The picture that `read` gave `reference` to, as it gave it."""
+        name = unquote_to_bytes(reference)
+        if name.startswith(b"/") or b".." in name.split(b"/"):
+            raise SourceError(f"{reference}: a reference must stay inside {self.path}")
+        try:
+            return normalise(_read_file(self._locate(name), self.limits), self.limits).bytes
+        except (OSError, PictureError) as error:
+            raise SourceError(
+                f"{reference}: the picture is gone from {self.path}: {error}"
+            ) from error
+
+    def describe(self) -> dict[str, object]:
+        """The source as plain data."""
+        return {
+            "kind": "folder",
+            "path": self.path,
+            "shard_size": self.shard_size,
+            "limits": asdict(self.limits),
+        }
+
+    def _locate(self, name: bytes) -> Path:
+        return Path(self.path, os.fsdecode(name))
+
+    def _read_row(self, row: int, shard: str) -> SourceImage | Reject:
+        plan = self.plan()
+        name = plan.names[row]
+        reference = quote_from_bytes(name)
+        first = plan.duplicates.get(row)
+        try:
+            if first is not None:
+                other = quote_from_bytes(plan.names[first])
+                raise PictureError("duplicate", f"{reference} has the same content as {other}")
+            path = self._locate(name)
+            data = _read_file(path, self.limits)
+            picture = normalise(data, self.limits)
+        except PictureError as error:
+            return _reject(name, shard, row, error.reason, f"{reference}: {error.detail}")
+        except OSError as error:
+            return _reject(name, shard, row, "unreadable", f"{reference}: {error.strerror}")
+        return SourceImage(
+            key=hashlib.sha256(data).hexdigest()[:32],
+            shard=shard,
+            position=row,
+            reference=reference,
+            content_sha256=picture.sha256,
+            width=picture.width,
+            height=picture.height,
+            image=picture.bytes,
+            alt_text=_read_caption(path),
+        )
+
+
+def _reject(name: bytes, shard: str, row: int, reason: str, detail: str) -> Reject:
+    key = hashlib.sha256(b"path:" + name).hexdigest()[:32]
+    return Reject(key=key, shard=shard, position=row, stage="read", reason=reason, detail=detail)
+
+
+def _walk(folder: str) -> Iterator[bytes]:
+    """Paths of all rows below `folder`, relative to it, in no particular order."""
+    root = os.fsencode(folder)
+    waiting = [b""]
+    while waiting:
+        inner = waiting.pop()
+        try:
+            with os.scandir(root + b"/" + inner) as entries:
+                for entry in entries:
+                    if entry.name.startswith(b"."):
+                        continue
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append(inner + entry.name + b"/")
+                    elif not entry.is_dir() and not entry.name.lower().endswith(_SIDECARS):
+                        yield inner + entry.name
+        except OSError as error:
+            where = (root + b"/" + inner).rstrip(b"/").decode("utf-8", "backslashreplace")
+            raise SourceError(f"{where}: cannot list it: {error.strerror}") from error
+
+
+def _find_duplicates(folder: str, names: tuple[bytes, ...]) -> dict[int, int]:
+    """Which rows repeat an earlier one.
+
+    Only files of one size can be equal, and most of those differ within their first and last
+    blocks; so whole files are read for few rows.
+    """
+    paths = {row: Path(folder, os.fsdecode(name)) for row, name in enumerate(names)}
+    duplicates: dict[int, int] = {}
+    for same_size in _alike(range(len(names)), lambda row: _size(paths[row])):
+        for same_ends in _alike(same_size, lambda row: _digest_ends(paths[row])):
+            for same in _alike(same_ends, lambda row: _digest(paths[row])):
+                duplicates.update(dict.fromkeys(same[1:], same[0]))
+    return duplicates
+
+
+def _alike(rows: Iterable[int], measure: Callable[[int], object]) -> list[list[int]]:
+    """Groups of two and more rows whose measure is equal and not None, each in order."""
+    groups: dict[object, list[int]] = defaultdict(list)
+    for row in rows:
+        try:
+            groups[measure(row)].append(row)
+        except OSError:
+            continue  # reading the row will say what is wrong with it
+    return [group for value, group in groups.items() if value is not None and len(group) > 1]
+
+
+def _size(path: Path) -> int | None:
+    """Bytes of a regular file that has any, else None."""
+    status = path.stat()
+    return status.st_size if stat.S_ISREG(status.st_mode) and status.st_size else None
+
+
+def _digest_ends(path: Path) -> bytes:
+    with path.open("rb") as file:
+        digest = hashlib.sha256(file.read(_SAMPLE_BYTES))
+        file.seek(-min(_SAMPLE_BYTES, file.seek(0, os.SEEK_END)), os.SEEK_END)
+        digest.update(file.read(_SAMPLE_BYTES))
+    return digest.digest()
+
+
+def _digest(path: Path) -> bytes:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK_BYTES):
+            digest.update(block)
+    return digest.digest()
+
+
+def _read_file(path: Path, limits: PictureLimits) -> bytes:
+    """The bytes of a regular file that is small enough.
+
+    The check comes before opening: opening a pipe would wait for a writer for ever.
+    """
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise PictureError("not_a_file", "it is a pipe, socket or device, not a file")
+    if status.st_size > limits.max_bytes:
+        raise PictureError(
+            "too_large_file",
+            f"the file has {status.st_size} bytes, at most {limits.max_bytes} are read",
+        )
+    return path.read_bytes()
+
+
+def _read_caption(path: Path) -> str | None:
+    """The text beside a picture on one line, or None."""
+    beside = path.with_suffix(".txt")
+    try:
+        if not stat.S_ISREG(beside.stat().st_mode):
+            return None
+        with beside.open("rb") as file:
+            text = file.read(_MAX_CAPTION_BYTES).decode("utf-8-sig", "replace")
+    except OSError:
+        return None
+    return " ".join(text.split()) or None

@@ -1,0 +1,102 @@
+"""Pictures that img2dataset, or `pentimento fetch`, has downloaded: tar or Parquet files.
+
+One file is one shard, named like the file. A file that cannot be read as a whole becomes ONE
+reject, `broken_shard`, keyed by the shard's name, and the other files go on; when every file is
+broken the source is refused. Keys are img2dataset's own; they are unique within one download,
+so that files of two downloads must not be mixed in a folder.
+"""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from urllib.parse import unquote
+
+from transforms.images import DEFAULT_LIMITS, PictureError, PictureLimits, normalise
+from transforms.protocols import SourceError, SourceShard
+from transforms.record import Reject, SourceImage
+from transforms.sources.columns import Place, reject
+from transforms.sources.parquet_shard import ParquetShard, load_parquet, open_parquet_row
+from transforms.sources.tar_shard import TarShard, load_tar, open_tar_member
+
+
+@dataclass(frozen=True)
+class Img2DatasetSource:
+    """The `.tar` and `.parquet` files of the folder `path`, or the one file `path`."""
+
+    path: str
+    limits: PictureLimits = DEFAULT_LIMITS
+
+    def shards(self) -> list[SourceShard]:
+        """One shard a file; a broken file counts as one row."""
+        found, faults = [], []
+        for file in self._files():
+            try:
+                rows = _load(file).rows
+            except SourceError as error:
+                faults.append(str(error))
+                rows = 1
+            found.append(SourceShard(file.stem, str(file), 0, rows))
+        if len(faults) == len(found):
+            raise SourceError(faults[0])
+        if not any(shard.stop for shard in found):
+            raise SourceError(f"{self.path}: none of the {len(found)} files holds a row")
+        return found
+
+    def read(self, shard: SourceShard) -> Iterator[SourceImage | Reject]:
+        """The rows of `shard`; `position` counts from the file's first row."""
+        try:
+            file = _load(Path(shard.origin))
+        except SourceError as error:
+            for row in range(shard.start, shard.stop):
+                key = f"{shard.name}@{row}" if row else shard.name
+                yield reject(key, Place(shard.name, row, ""), "broken_shard", str(error))
+        else:
+            yield from file.read(shard.start, shard.stop, shard=shard.name, limits=self.limits)
+
+    def open(self, reference: str) -> bytes:
+        """The picture that `read` gave `reference` to, as it gave it.
+
+        One seek in a tar; in Parquet, the row group up to the row.
+        """
+        name, _, locator = reference.partition("#")
+        name = unquote(name)
+        if "/" in name or not name.endswith((".tar", ".parquet")):
+            raise SourceError(f"{reference}: a reference must name a .tar or .parquet file")
+        root = Path(self.path)
+        path = root / name if root.is_dir() else root.with_name(name)
+        if name.endswith(".tar"):
+            data = open_tar_member(path, locator, self.limits)
+        else:
+            data = open_parquet_row(path, locator)
+        try:
+            return normalise(data, self.limits).bytes
+        except PictureError as error:
+            raise SourceError(f"{reference}: the picture has changed: {error}") from error
+
+    def describe(self) -> dict[str, object]:
+        """The source as plain data."""
+        return {"kind": "img2dataset", "path": self.path, "limits": asdict(self.limits)}
+
+    def _files(self) -> list[Path]:
+        """The shard files, sorted by name; a table beside a tar is no shard of its own."""
+        path = Path(self.path)
+        try:
+            names = list(path.iterdir()) if path.is_dir() else [path]
+        except OSError as error:
+            raise SourceError(f"{path}: cannot list it: {error.strerror}") from error
+        if not path.exists():
+            raise SourceError(f"{path}: there is no such file or folder")
+        tars = {name.stem for name in names if name.suffix == ".tar"}
+        files = [
+            name
+            for name in names
+            if not name.name.startswith((".", "_"))
+            and (name.suffix == ".tar" or (name.suffix == ".parquet" and name.stem not in tars))
+        ]
+        if not files:
+            raise SourceError(f"{path}: no .tar or .parquet file here")
+        return sorted(files, key=lambda name: name.stem)
+
+
+def _load(file: Path) -> TarShard | ParquetShard:
+    return load_tar(file) if file.suffix == ".tar" else load_parquet(file)

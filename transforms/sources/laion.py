@@ -1,0 +1,179 @@
+"""LAION's metadata: Parquet files of links and captions, in the spellings of its releases.
+
+They hold no pictures. `pentimento fetch` goes through them shard by shard and makes a store in
+img2dataset's layout (`transforms.fetch_store`), which is the source that everything else reads.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from transforms.protocols import SourceError
+from transforms.sources.columns import find_columns
+
+MAX_SHARD_SIZE = 10_000
+
+EXTRA_COLUMNS = (
+    "NSFW",
+    "LICENSE",
+    "punsafe",
+    "pwatermark",
+    "similarity",
+    "hash",
+    "md5",
+    "SAMPLE_ID",
+    "LANGUAGE",
+    "aesthetic",
+    "AESTHETIC_SCORE",
+    "WIDTH",
+    "HEIGHT",
+)
+"""Columns of the metadata that are kept beside the pictures, as they are."""
+
+_ROWS_AT_ONCE = 1000
+
+
+@dataclass(frozen=True)
+class Link:
+    """One row of the metadata.
+
+    `key` is img2dataset's: five digits for the shard, four for the row in it. `extra` holds the
+    columns of `EXTRA_COLUMNS` that the file has.
+    """
+
+    key: str
+    url: str
+    caption: str | None
+    extra: dict[str, object]
+
+
+@dataclass(frozen=True)
+class LinkShard:
+    """Rows `start` to `stop` of the metadata file `file`; `number` counts over all files."""
+
+    number: int
+    file: Path
+    start: int
+    stop: int
+
+    @property
+    def name(self) -> str:
+        """Five digits, as img2dataset names its shards."""
+        return f"{self.number:05d}"
+
+
+@dataclass(frozen=True)
+class LaionMetadata:
+    """The metadata file `path`, or all the Parquet files in the folder `path`.
+
+    Raises:
+        SourceError: `shard_size` is not in [1, 10 000], which is what fits a key.
+    """
+
+    path: str
+    shard_size: int = 10_000
+
+    def __post_init__(self) -> None:
+        if type(self.shard_size) is not int or not 1 <= self.shard_size <= MAX_SHARD_SIZE:
+            raise SourceError(
+                f"shard_size must be a whole number in [1, {MAX_SHARD_SIZE}], "
+                f"got {self.shard_size!r}"
+            )
+
+    @cached_property
+    def files(self) -> dict[Path, int]:
+        """The metadata files in order of name, with their number of rows, every one checked.
+
+        Raises:
+            SourceError: there are none, or one is broken or has missing or retyped columns.
+        """
+        path = Path(self.path)
+        try:
+            names = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
+        except OSError as error:
+            raise SourceError(f"{path}: cannot list it: {error.strerror}") from error
+        if not names:
+            raise SourceError(f"{path}: no .parquet file here")
+        return {name: _check_file(name) for name in names}
+
+    def shards(self) -> list[LinkShard]:
+        """Runs of at most `shard_size` rows, none of them across two files."""
+        found: list[LinkShard] = []
+        for file, rows in self.files.items():
+            for start in range(0, rows, self.shard_size):
+                stop = min(start + self.shard_size, rows)
+                found.append(LinkShard(len(found), file, start, stop))
+        if not found:
+            raise SourceError(f"{self.path}: the metadata holds no rows")
+        return found
+
+    def schema(self) -> pa.Schema:
+        """The extra columns of the first file, which are those that are kept.
+
+        A column that another file does not have is null for its rows.
+        """
+        schema = pq.read_schema(next(iter(self.files)))
+        return pa.schema([schema.field(name) for name in EXTRA_COLUMNS if name in schema.names])
+
+    def read(self, shard: LinkShard) -> Iterator[Link]:
+        """The rows of one shard in order; a row without a link has the empty one."""
+        extra = self.schema().names
+        try:
+            with pq.ParquetFile(shard.file) as file:
+                columns = find_columns(file.schema_arrow, ("url", "caption"), str(shard.file))
+                wanted = {*columns.values(), *extra} & set(file.schema_arrow.names)
+                for number, row in enumerate(_rows(file, shard.start, shard.stop, sorted(wanted))):
+                    yield Link(
+                        key=f"{shard.number:05d}{number:04d}",
+                        url=str(row[columns["url"]] or ""),
+                        caption=_text(row.get(columns.get("caption", ""))),
+                        extra={name: row.get(name) for name in extra},
+                    )
+        except (pa.ArrowException, OSError) as error:
+            raise SourceError(
+                f"{shard.file}: cannot read rows {shard.start} to {shard.stop}: "
+                f"{' '.join(str(error).split())}"
+            ) from error
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
+def _check_file(path: Path) -> int:
+    """The number of rows of a file of the right make."""
+    try:
+        with pq.ParquetFile(path) as file:
+            schema = file.schema_arrow
+            columns = find_columns(
+                schema, ("url", "caption", "licence", "nsfw", "watermark"), str(path)
+            )
+            rows = int(file.metadata.num_rows)
+    except (pa.ArrowException, OSError) as error:
+        raise SourceError(
+            f"{path}: no readable Parquet file: {' '.join(str(error).split())}"
+        ) from error
+    if "url" not in columns:
+        raise SourceError(f"{path}: column URL is missing (columns: {', '.join(schema.names)})")
+    return rows
+
+
+def _rows(
+    file: pq.ParquetFile, start: int, stop: int, columns: list[str]
+) -> Iterator[dict[str, object]]:
+    """Rows `start` to `stop`, read from the row groups that hold them."""
+    first = 0
+    for group in range(file.metadata.num_row_groups):
+        last = first + file.metadata.row_group(group).num_rows
+        if first < stop and last > start:
+            place = first
+            for batch in file.iter_batches(_ROWS_AT_ONCE, row_groups=[group], columns=columns):
+                begin, end = max(start - place, 0), min(stop - place, batch.num_rows)
+                if begin < end:
+                    yield from batch.slice(begin, end - begin).to_pylist()
+                place += batch.num_rows
+        first = last

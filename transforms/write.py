@@ -1,0 +1,296 @@
+"""The Write stage: everything that became of a source shard, into one output shard.
+
+Batches meet by shard, light: pictures stay with their sources and are fetched once, while the rows
+are written. What is written depends on the records alone and not on the order they arrive in.
+"""
+
+import functools
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import apache_beam as beam
+from apache_beam.metrics import Metrics
+from apache_beam.typehints.decorators import no_annotations
+
+from transforms.contents import (
+    ContentsError,
+    ShardContents,
+    count_contents,
+    reject_id,
+    shard_contents,
+)
+from transforms.files import dump_json, make_folder, remove_file, write_bytes, write_table
+from transforms.protocols import Source, SourceError
+from transforms.record import Batch, EditExample, EditQuery, Reject, reject_query
+from transforms.rows import (
+    Row,
+    light_example,
+    light_query,
+    pair_to_row,
+    query_to_row,
+    reject_to_row,
+)
+from transforms.schema import CANDIDATES, PAIRS, REJECTS
+from transforms.shards import OutputShard, ShardReceipt, receipt_file, shard_file
+from transforms.timing import timed
+
+OpenPicture = Callable[[str], bytes]
+Pictures = tuple[bytes, bytes]
+FetchPictures = Callable[[EditExample], Pictures]
+
+RecordT = TypeVar("RecordT")
+
+NAME = "Write"
+STAGE = NAME.lower()
+
+# Beam takes a plain `Batch` for no `Batch[EditExample]`, and cannot check for a Protocol: from
+# functions that name either, the annotations are hidden.
+Keyed = tuple[str, Batch]
+
+
+def fetch_picture(open_picture: OpenPicture, reference: str, sha256: str) -> bytes:
+    """The picture at `reference`, which must be the one that was captioned and embedded.
+
+    Raises:
+        SourceError: it is gone, or its bytes are no longer those with the hash `sha256`.
+    """
+    data = open_picture(reference)
+    found = hashlib.sha256(data).hexdigest()
+    if found != sha256:
+        raise SourceError(f"{reference} has changed: SHA-256 must be {sha256}, got {found}")
+    return data
+
+
+def fetch_both(
+    example: EditExample, *, open_source: OpenPicture, open_target: OpenPicture
+) -> Pictures:
+    """The source picture and the pseudo-target of `example`.
+
+    Raises:
+        SourceError: one of them is gone or has changed.
+    """
+    source, target = example.query.source, example.target
+    return (
+        fetch_picture(open_source, source.reference, source.content_sha256),
+        fetch_picture(open_target, target.reference, target.content_sha256),
+    )
+
+
+class PairRows:
+    """The rows of the pairs, made one at a time as they are asked for.
+
+    `fetch` gives the two pictures of an example. A pair for which it raises `SourceError` becomes a
+    reject; `examples` and `rejects` hold what was written and what was not once the rows have been
+    taken.
+    """
+
+    def __init__(self, fetch: FetchPictures) -> None:
+        self._fetch = fetch
+        self.examples: list[EditExample] = []
+        self.rejects: list[Reject] = []
+
+    def rows(self, examples: Iterable[EditExample]) -> Iterator[Row]:
+        """The row of each example whose two pictures can be fetched."""
+        for example in examples:
+            try:
+                input_image, edited_image = self._fetch(example)
+            except SourceError as error:
+                self.rejects.append(_gone(example, str(error)))
+                continue
+            self.examples.append(example)
+            yield pair_to_row(example, input_image=input_image, edited_image=edited_image)
+
+
+def _gone(example: EditExample, detail: str) -> Reject:
+    return reject_query(
+        example.query,
+        stage=STAGE,
+        reason="picture_gone",
+        detail=detail,
+        candidate=example.target,
+    )
+
+
+def write_contents(
+    folder: Path,
+    shard: OutputShard,
+    contents: ShardContents,
+    *,
+    fetch: FetchPictures,
+    configuration_hash: str,
+) -> ShardReceipt:
+    """Write the files of one output shard into `folder`, its receipt last, and return that.
+
+    A receipt from before is removed first, so that at no moment one vouches for other files.
+
+    Raises:
+        OutputError: a file cannot be written; no temporary file is left.
+        ContentsError: not as many sources arrived as `shard.sources` says.
+    """
+    counts = count_contents(contents)
+    if shard.sources is not None and counts.sources != shard.sources:
+        rule = f"{shard.sources} sources must end in a pair or a reject, {counts.sources} did"
+        raise ContentsError(f"shard {shard.name}: {rule}")
+    make_folder(folder)
+    receipt_path = folder / receipt_file(shard)
+    remove_file(receipt_path)
+    pairs = PairRows(fetch)
+    pairs_file = write_table(
+        folder / shard_file("pairs", shard), PAIRS, pairs.rows(contents.examples)
+    )
+    rejects = tuple(sorted([*contents.rejects, *pairs.rejects], key=reject_id))
+    contents = replace(contents, examples=tuple(pairs.examples), rejects=rejects)
+    rejects_file = write_table(
+        folder / shard_file("rejects", shard), REJECTS, map(reject_to_row, rejects)
+    )
+    candidates_file = write_table(
+        folder / shard_file("candidates", shard), CANDIDATES, map(query_to_row, contents.queries)
+    )
+    receipt = ShardReceipt(
+        number=shard.number,
+        of=shard.of,
+        name=shard.name,
+        configuration_hash=configuration_hash,
+        counts=count_contents(contents),
+        files=(pairs_file, rejects_file, candidates_file),
+    )
+    write_bytes(receipt_path, dump_json(receipt.as_dict()))
+    return receipt
+
+
+def write_shard(
+    folder: Path,
+    shard: OutputShard,
+    batches: Iterable[Batch[EditExample]],
+    *,
+    considered: Iterable[Batch[EditQuery]] = (),
+    open_source: OpenPicture,
+    open_target: OpenPicture,
+    configuration_hash: str,
+) -> ShardReceipt:
+    """`shard_contents`, then `write_contents`: one output shard from its batches, in any order."""
+    return write_contents(
+        folder,
+        shard,
+        shard_contents(batches, considered),
+        fetch=functools.partial(fetch_both, open_source=open_source, open_target=open_target),
+        configuration_hash=configuration_hash,
+    )
+
+
+@no_annotations
+def light_finished(batch: Batch[EditExample]) -> Batch[EditExample]:
+    """`batch` without pictures, embeddings and candidates, fit for a shuffle."""
+    return replace(batch, records=tuple(light_example(example) for example in batch.records))
+
+
+@no_annotations
+def light_considered(batch: Batch[EditQuery]) -> Batch[EditQuery]:
+    """`batch` without pictures, embeddings and rejects, fit for a shuffle."""
+    records = tuple(light_query(query, candidates=True) for query in batch.records)
+    return replace(batch, records=records, rejects=())
+
+
+@no_annotations
+def by_shard(batch: Batch[RecordT]) -> tuple[str, Batch[RecordT]]:
+    """`batch` under the name of the source shard it is of."""
+    return batch.shard, batch
+
+
+def to_one_key(receipt: ShardReceipt) -> tuple[str, ShardReceipt]:
+    """`receipt` under the key all receipts have."""
+    return "", receipt
+
+
+def gather_receipts(receipts: Iterable[ShardReceipt]) -> tuple[ShardReceipt, ...]:
+    """`receipts` by shard number."""
+    return tuple(sorted(receipts, key=lambda receipt: receipt.number))
+
+
+@no_annotations
+def write_group(
+    group: tuple[str, Mapping[str, Iterable[Any]]],
+    *,
+    folder: str,
+    source: Source,
+    pool: Source,
+    configuration_hash: str,
+) -> ShardReceipt:
+    """`write_shard` for what met under one shard's name.
+
+    Raises:
+        ContentsError: the name is not that of exactly one output shard.
+    """
+    name, parts = group
+    shards = list(parts["shard"])
+    if len(shards) != 1:
+        raise ContentsError(f"batches must be of one output shard, {name} is of {len(shards)}")
+    with timed(NAME):
+        receipt = write_shard(
+            Path(folder),
+            shards[0],
+            parts["finished"],
+            considered=parts["considered"],
+            open_source=source.open,
+            open_target=pool.open,
+            configuration_hash=configuration_hash,
+        )
+    Metrics.counter(NAME, "records").inc(receipt.counts.pairs)
+    for reason, number in receipt.counts.rejects.get(STAGE, {}).items():
+        Metrics.counter(NAME, f"rejected_{reason}").inc(number)
+    return receipt
+
+
+@dataclass
+class Write(beam.PTransform):
+    """Writes one output shard for each of `shards`, also where nothing arrives for it.
+
+    Takes two collections, `(finished, considered)`: the batches of `EditExample` to write, and the
+    batches of `EditQuery` as they went into Select. Gives one element, the receipts of all shards
+    by number. `source` opens the source pictures, `pool` those of the index.
+    """
+
+    folder: str
+    shards: Sequence[OutputShard]
+    source: Source
+    pool: Source
+    configuration_hash: str
+
+    def __post_init__(self) -> None:
+        super().__init__()
+
+    @no_annotations
+    def expand(
+        self, batches: tuple[beam.PCollection, beam.PCollection]
+    ) -> beam.PCollection[tuple[ShardReceipt, ...]]:
+        """Group light batches by shard, write each group, gather the receipts."""
+        finished, considered = batches
+        pipeline = finished.pipeline
+        seeds = [(shard.name, shard) for shard in self.shards]
+        groups = {
+            "finished": finished
+            | "Lighten finished" >> beam.Map(light_finished)
+            | "Key finished" >> beam.Map(by_shard).with_output_types(Keyed),
+            "considered": considered
+            | "Lighten considered" >> beam.Map(light_considered)
+            | "Key considered" >> beam.Map(by_shard).with_output_types(Keyed),
+            "shard": pipeline | "Seed shards" >> beam.Create(seeds),
+        }
+        return (
+            groups
+            | "Meet by shard" >> beam.CoGroupByKey()
+            | "Write shard"
+            >> beam.Map(
+                write_group,
+                folder=self.folder,
+                source=self.source,
+                pool=self.pool,
+                configuration_hash=self.configuration_hash,
+            )
+            | "To one key" >> beam.Map(to_one_key)
+            | "Meet receipts" >> beam.GroupByKey()
+            | "Gather receipts" >> beam.MapTuple(lambda _, receipts: gather_receipts(receipts))
+        )
