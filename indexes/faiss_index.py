@@ -25,6 +25,9 @@ LARGE_INDEXES = ((1_000_000, 65_536), (10_000_000, 262_144), (100_000_000, 1_048
 PROBED_SHARE = 16
 """One list in so many is looked into."""
 
+WRITE_BYTES = 1 << 20
+"""An index is written in pieces of this size."""
+
 
 @dataclass(frozen=True)
 class IndexChoice:
@@ -64,7 +67,9 @@ def build_index(
         index.train(np.ascontiguousarray(training, dtype=np.float32))
     for part in parts:
         index.add(np.ascontiguousarray(part, dtype=np.float32))
-    faiss.write_index(index, str(path))
+    # Given a name, FAISS says nothing of what fails as the file is closed, on a full disk above all.
+    with path.open("wb") as file:
+        faiss.write_index(index, faiss.PyCallbackIOWriter(file.write, WRITE_BYTES))
 
 
 def training_size(count: int, choice: IndexChoice) -> int:

@@ -19,6 +19,7 @@ from indexes.layout import (
     COMPLETED_FILE,
     INDEX_FILE,
     INDEX_PARAMETERS_FILE,
+    MANIFEST_FILE,
     IndexFolderError,
     all_parts,
     read_json,
@@ -49,6 +50,10 @@ class PictureIndex:
         manifest = read_manifest(folder)
         if not (folder / COMPLETED_FILE).exists():
             raise IndexFolderError(f"{folder} is not finished: run the index command again")
+        for name in ("dimension", "pictures", "parts"):
+            if type(manifest.get(name)) is not int:
+                path = folder / MANIFEST_FILE
+                raise IndexFolderError(f"{path}: {name} must be a number, got {manifest.get(name)}")
         self.folder = folder
         self.dimension: int = manifest["dimension"]
         self._pictures: int = manifest["pictures"]
@@ -74,9 +79,16 @@ class PictureIndex:
 
     def row(self, row: int) -> PictureRow:
         """The metadata of one row."""
-        values = {name: self._metadata[name][row].as_py() for name in METADATA_SCHEMA.names}
-        values["reference"] = values.pop("image_path")
-        return PictureRow(row=int(row), **values)
+        return self.rows([row])[0]
+
+    def rows(self, rows: Sequence[int] | Rows) -> list[PictureRow]:
+        """The metadata of several rows, in their order; cheaper than one by one."""
+        taken = self._metadata.take(np.asarray(rows, dtype=np.int64)).to_pylist()
+        found = []
+        for row, values in zip(rows, taken, strict=True):
+            values["reference"] = values.pop("image_path")
+            found.append(PictureRow(row=int(row), **values))
+        return found
 
     def embedding(self, row: int) -> Vectors:
         """The embedding of one row, float32 (d,)."""

@@ -80,18 +80,23 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
     """Lets `write` fill a temporary file beside `path`, fsyncs it and renames it to `path`.
 
     Where anything fails, `path` is as it was and the temporary file is gone.
+
+    Raises:
+        IndexFolderError: it cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL_SUFFIX}")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         write(partial)
         with partial.open("rb") as written:
             os.fsync(written.fileno())
         partial.replace(path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise IndexFolderError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
-    _sync_folder(path.parent)
 
 
 def write_json(path: Path, content: Mapping[str, object]) -> None:

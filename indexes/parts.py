@@ -152,8 +152,11 @@ def _to_row(entry: PictureMetadata) -> dict[str, object]:
 
 def _save_array(path: Path, array: npt.NDArray) -> None:
     with path.open("wb") as file:
-        np.lib.format.write_array(file, array, version=(1, 0), allow_pickle=False)
+        np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(array))
+        # NumPy's own writing of arrays does not say why it could not write all of one.
+        file.write(array.data)
 
 
 def _save_table(path: Path, table: pa.Table) -> None:
-    pq.write_table(table, path, compression="zstd", version="2.6", row_group_size=65_536)
+    with path.open("wb") as file:
+        pq.write_table(table, file, compression="zstd", version="2.6", row_group_size=65_536)

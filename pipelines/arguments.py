@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pipelines.console import CommandError
 from pipelines.execution import Execution
+from pipelines.runners import open_pipeline
 
 JSON_HELP = "end with one line of JSON on stdout"
 
@@ -21,7 +22,7 @@ def add_execution_flags(parser: argparse.ArgumentParser) -> None:
         help="a Beam runner such as FlinkRunner instead of this machine's own; all flags after "
         "-- go to Beam",
     )
-    parser.add_argument("beam_flags", nargs="*", metavar="-- BEAM FLAGS", help="flags for Beam")
+    parser.set_defaults(beam_flags=())
     parser.add_argument("--json", action="store_true", help=JSON_HELP)
 
 
@@ -29,7 +30,8 @@ def read_execution(arguments: argparse.Namespace) -> Execution:
     """Where to run, from the flags of `add_execution_flags`.
 
     Raises:
-        CommandError: Beam's flags were given without a runner, or workers together with one.
+        CommandError: Beam's flags were given without a runner, or workers together with one, or
+            Beam does not take them.
     """
     if arguments.runner is None:
         if arguments.beam_flags:
@@ -39,7 +41,9 @@ def read_execution(arguments: argparse.Namespace) -> Execution:
         return Execution(workers=arguments.workers)
     if arguments.workers != 1:
         raise CommandError("--workers is for this machine: leave it out with --runner", exit_code=2)
-    return Execution(beam_flags=(f"--runner={arguments.runner}", *arguments.beam_flags))
+    flags = (f"--runner={arguments.runner}", *arguments.beam_flags)
+    open_pipeline(flags)  # to hear now, and not after the work before it, what is wrong with them
+    return Execution(beam_flags=flags)
 
 
 def whole_number(least: int) -> Callable[[str], int]:

@@ -11,12 +11,13 @@ from pipelines.arguments import (
     read_execution,
     whole_number,
 )
-from pipelines.build_job import BuildOptions, BuildSummary, plan_build, run_build
+from pipelines.build_job import BuildSummary, run_build
+from pipelines.build_plan import SENSES, BuildOptions, plan_build
 from pipelines.console import CommandError, format_seconds, print_json_line, print_table
 from pipelines.rethreshold import change_thresholds
 from pipelines.sources import open_source
 from transforms.presets import load_preset
-from transforms.record import PARTS_OF_SPEECH, RELATIONS
+from transforms.record import METHODS, PARTS_OF_SPEECH, RELATIONS
 from transforms.retrieve import CANDIDATE_KINDS, QUERY_KINDS, RetrieveOptions
 from transforms.rewrite import RewriteOptions
 from transforms.select import SelectionThresholds, baseline
@@ -50,6 +51,20 @@ def add_parser(subparsers: Any) -> None:
 def _add_choice_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--captions", choices=("model", "source"), default="model")
     parser.add_argument(
+        "--method",
+        choices=METHODS,
+        default="search",
+        help="search: change a caption and look for its picture; mine: join captions of the index "
+        "that differ in one related word",
+    )
+    parser.add_argument(
+        "--senses",
+        choices=SENSES,
+        default=None,
+        help="what decides the sense of a word besides its neighbours (default: the picture, but "
+        "frequency with the stilllife preset, whose encoder knows the world's words alone)",
+    )
+    parser.add_argument(
         "--edits", type=whole_number(1), default=1, help="pairs wanted of a picture (default 1)"
     )
     parser.add_argument(
@@ -72,7 +87,7 @@ def _add_choice_flags(parser: argparse.ArgumentParser) -> None:
         default="both",
         help=f"where candidates come from: {choices(CANDIDATE_KINDS)}",
     )
-    parser.add_argument("--candidates-per-edit", type=whole_number(1), default=30)
+    parser.add_argument("--candidates-per-edit", type=whole_number(1), default=16)
     parser.add_argument(
         "--threshold",
         action="append",
@@ -99,6 +114,9 @@ def read_options(arguments: argparse.Namespace) -> BuildOptions:
             seed=arguments.seed,
             edits=arguments.edits,
             captions=arguments.captions,
+            method=arguments.method,
+            senses=arguments.senses
+            or ("frequency" if arguments.preset == "stilllife" else "picture"),
             batch_size=arguments.batch_size,
             rewrite=RewriteOptions(
                 seed=arguments.seed,
@@ -121,15 +139,16 @@ def read_options(arguments: argparse.Namespace) -> BuildOptions:
 
 def run(arguments: argparse.Namespace) -> int:
     """Builds the data set and tells what is in it."""
+    execution, options = read_execution(arguments), read_options(arguments)
     plan = plan_build(
         source=open_source(arguments.source),
         index_folder=str(arguments.index),
         open_pool=open_source,
         preset=load_preset(arguments.preset),
-        options=read_options(arguments),
+        options=options,
         folder=arguments.out,
     )
-    summary = run_build(plan, read_execution(arguments), overwrite=arguments.overwrite)
+    summary = run_build(plan, execution, overwrite=arguments.overwrite)
     print_build_summary(summary)
     if arguments.json:
         print_json_line(summary.as_dict())

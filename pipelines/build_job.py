@@ -6,9 +6,8 @@ Every source shard becomes one output shard. On one machine a few shards make a 
 memory is bounded, progress is shown, and a rerun goes on where the last one was interrupted.
 """
 
-import dataclasses
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,73 +15,29 @@ from typing import Any
 import apache_beam as beam
 
 from indexes.folder import PictureIndex, open_index
+from pipelines.build_plan import BuildPlan
 from pipelines.console import show_progress
-from pipelines.execution import Execution, group_units
-from pipelines.index_job import captioner_identity
+from pipelines.execution import PICTURES_A_JOIN, PICTURES_A_UNIT, Execution, group_units
 from pipelines.runners import StageSeconds, run_elsewhere, run_here
 from pipelines.workers import run_units
 from transforms.caption import Caption, KnownCaptions, TakeSourceCaptions
 from transforms.embed import EmbedQueries
 from transforms.files import OutputError
-from transforms.manifest import Manifest, hash_configuration, load_manifest, software_versions
+from transforms.manifest import Manifest, load_manifest, software_versions
+from transforms.mine import Mine
+from transforms.mining import MineOptions
 from transforms.models.loading import LoadCaptioner, LoadEncoder, LoadSegmenter
 from transforms.models.spec import identity
 from transforms.output import is_completed, prepare_output, write_manifest, write_run_summary
-from transforms.presets import Preset
-from transforms.protocols import Source, SourceShard
+from transforms.protocols import SourceShard
 from transforms.read import Read, plan_batches
-from transforms.retrieve import Retrieve, RetrieveOptions
-from transforms.rewrite import Rewrite, RewriteOptions
+from transforms.relations import LexiconRelations, TaggedPhrase
+from transforms.retrieve import Retrieve
+from transforms.rewrite import Rewrite
 from transforms.segment import Segment
-from transforms.select import Select, SelectionThresholds
+from transforms.select import Select
 from transforms.shards import Counts, OutputShard, ShardReceipt, whole_shard
 from transforms.write import Write
-
-
-@dataclass(frozen=True, kw_only=True)
-class BuildOptions:
-    """All choices of a build but source, index and models.
-
-    At most `edits` pairs are written for a source, out of `rewrite.edits` proposals tried in turn.
-    `captions` is `model`, or `source` to keep the source's own. `batch_size` pictures go through a
-    model together; float results depend on it, so it is part of the configuration.
-    """
-
-    seed: int = 0
-    edits: int = 1
-    captions: str = "model"
-    batch_size: int = 32
-    rewrite: RewriteOptions = field(default_factory=RewriteOptions)
-    retrieve: RetrieveOptions = field(default_factory=RetrieveOptions)
-    thresholds: SelectionThresholds = field(default_factory=SelectionThresholds)
-
-    def __post_init__(self) -> None:
-        if self.captions not in ("model", "source"):
-            raise ValueError(f"captions must be model or source, got {self.captions!r}")
-        if self.edits < 1:
-            raise ValueError(f"edits must be at least 1, got {self.edits}")
-        if self.rewrite.edits < self.edits:
-            raise ValueError(
-                f"attempts must be at least edits ({self.edits}), got {self.rewrite.edits}"
-            )
-
-
-@dataclass(frozen=True, kw_only=True)
-class BuildPlan:
-    """A build: what it reads, how it chooses, and where it writes."""
-
-    source: Source
-    pool: Source
-    index_folder: str
-    preset: Preset
-    options: BuildOptions
-    folder: str
-    configuration: dict[str, Any]
-
-    @property
-    def configuration_hash(self) -> str:
-        """What every shard's receipt is stamped with."""
-        return hash_configuration(self.configuration)
 
 
 @dataclass(frozen=True)
@@ -133,6 +88,17 @@ class LoadKnownCaptions:
         return partial(find_caption, open_index(self.index_folder))
 
 
+@dataclass(frozen=True)
+class LoadWordCounts:
+    """How often each word occurs in the captions of an index, when called."""
+
+    index_folder: str
+
+    def __call__(self) -> Mapping[str, int]:
+        """Document frequency by lower-cased word."""
+        return open_index(self.index_folder).word_counts
+
+
 def find_caption(index: PictureIndex, key: str) -> tuple[str, float | None] | None:
     """What the index has as the caption of the picture `key`."""
     row = index.find(key)
@@ -142,60 +108,11 @@ def find_caption(index: PictureIndex, key: str) -> tuple[str, float | None] | No
     return entry.caption, entry.caption_confidence
 
 
-def plan_build(
-    *,
-    source: Source,
-    index_folder: str,
-    open_pool: Callable[[dict[str, object]], Source],
-    preset: Preset,
-    options: BuildOptions,
-    folder: str,
-) -> BuildPlan:
-    """A plan whose index fits the preset; `open_pool` opens the source the index was made from.
-
-    Raises:
-        IndexFolderError: the index is not finished or was made with another encoder.
-        ModelError, SourceError: a model or the pool cannot be found.
-    """
-    index = open_index(index_folder, encoder=identity(preset.encoder))
-    pool = index.description["source"]
-    assert isinstance(pool, dict)
-    configuration = {
-        "source": source.describe(),
-        "index": {
-            name: index.description[name]
-            for name in ("encoder", "captioner", "source", "batch_size", "seed", "pictures")
-        },
-        "models": preset.identities() | {"captions": captioner_identity(preset, options.captions)},
-        "options": _plain(dataclasses.asdict(options)),
-        "edits": options.edits,
-        "thresholds": _plain(dataclasses.asdict(options.thresholds)),
-    }
-    return BuildPlan(
-        source=source,
-        pool=open_pool(pool),
-        index_folder=str(Path(index_folder).resolve()),
-        preset=preset,
-        options=options,
-        folder=folder,
-        configuration=configuration,
-    )
-
-
-def _plain(value: Any) -> Any:
-    """Tuples as lists, as JSON has them, so that a configuration equals itself read again."""
-    if isinstance(value, dict):
-        return {name: _plain(each) for name, each in value.items()}
-    return [_plain(each) for each in value] if isinstance(value, list | tuple) else value
-
-
 def build_graph(pipeline: beam.Pipeline, unit: BuildUnit, plan: BuildPlan) -> None:
     """Wires all stages for the shards of `unit`."""
     options, preset = plan.options, plan.preset
     index = open_index(plan.index_folder)
-    spans = [
-        span for _, shard in unit.shards for span in plan_batches(shard, options.batch_size)
-    ]
+    spans = [span for _, shard in unit.shards for span in plan_batches(shard, options.batch_size)]
     pictures = (
         pipeline
         | "Spans" >> beam.Create(spans)
@@ -209,9 +126,14 @@ def build_graph(pipeline: beam.Pipeline, unit: BuildUnit, plan: BuildPlan) -> No
             LoadCaptioner(preset.captioner), load_known=_known_captions(plan, index)
         )
     considered = (
-        captioned
-        | "Rewrite" >> Rewrite(options.rewrite, word_counts=index.word_counts)
-        | "Embed" >> EmbedQueries(LoadEncoder(preset.encoder), known=index)
+        (captioned | "Mine" >> _mine(plan, index))
+        if options.method == "mine"
+        else (captioned | "Rewrite" >> _rewrite(plan))
+    )
+    considered = (
+        considered
+        | "Embed"
+        >> EmbedQueries(LoadEncoder(preset.encoder), known=index, open_picture=plan.source.open)
         | "Retrieve" >> Retrieve(index, options.retrieve)
     )
     finished = (
@@ -230,6 +152,21 @@ def build_graph(pipeline: beam.Pipeline, unit: BuildUnit, plan: BuildPlan) -> No
     )
 
 
+def _rewrite(plan: BuildPlan) -> Rewrite:
+    by_picture = plan.options.senses == "picture"
+    return Rewrite(
+        plan.options.rewrite,
+        load_word_counts=LoadWordCounts(plan.index_folder),
+        load_encoder=LoadEncoder(plan.preset.encoder) if by_picture else None,
+    )
+
+
+def _mine(plan: BuildPlan, index: PictureIndex) -> Mine:
+    rewrite, retrieve = plan.options.rewrite, plan.options.retrieve
+    options = MineOptions(seed=rewrite.seed, edits=rewrite.edits, cap=retrieve.cap)
+    return Mine(index, LexiconRelations(), options, TaggedPhrase())
+
+
 def _known_captions(plan: BuildPlan, index: PictureIndex) -> LoadKnownCaptions | None:
     same = index.description["captioner"] == identity(plan.preset.captioner)
     return LoadKnownCaptions(plan.index_folder) if same else None
@@ -240,9 +177,7 @@ def run_build_unit(unit: BuildUnit, plan: BuildPlan) -> tuple[int, StageSeconds]
     return unit.pictures, run_here(partial(build_graph, unit=unit, plan=plan))
 
 
-def run_build(
-    plan: BuildPlan, execution: Execution, *, overwrite: bool = False
-) -> BuildSummary:
+def run_build(plan: BuildPlan, execution: Execution, *, overwrite: bool = False) -> BuildSummary:
     """Makes the data set, or what is still missing of it, and finishes it.
 
     Raises:
@@ -284,7 +219,11 @@ def _build_shards(
     if execution.beam_flags:
         whole = BuildUnit(tuple(waiting))
         return run_elsewhere(partial(build_graph, unit=whole, plan=plan), execution.beam_flags)
-    groups = group_units(waiting, size=lambda each: each[1].stop - each[1].start)
+    groups = group_units(
+        waiting,
+        size=lambda each: each[1].stop - each[1].start,
+        least=PICTURES_A_JOIN if plan.options.method == "mine" else PICTURES_A_UNIT,
+    )
     units = [BuildUnit(tuple(group)) for group in groups]
     seconds = StageSeconds({})
     work = partial(run_build_unit, plan=plan)

@@ -7,7 +7,8 @@ from typing import Any
 
 from pipelines.arguments import JSON_HELP, whole_number
 from pipelines.build import print_build_summary
-from pipelines.build_job import BuildOptions, plan_build, run_build
+from pipelines.build_job import run_build
+from pipelines.build_plan import BuildOptions, plan_build
 from pipelines.console import EXIT_FAILED, print_json_line, print_table
 from pipelines.execution import Execution
 from pipelines.index import print_index_summary

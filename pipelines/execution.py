@@ -10,6 +10,10 @@ PICTURES_A_UNIT = 500
 """Shards are put together until a pipeline has this many pictures: enough to make starting it cheap
 (0.2 s), few enough to bound memory and to lose little when interrupted."""
 
+PICTURES_A_JOIN = 10_000
+"""The same for a pipeline that joins its pictures with the whole pool, which costs as much for one
+picture as for all."""
+
 
 @dataclass(frozen=True)
 class Execution:
@@ -23,14 +27,16 @@ class Execution:
             raise ValueError(f"workers must be at least 1, got {self.workers}")
 
 
-def group_units(shards: Iterable[ShardT], *, size: Callable[[ShardT], int]) -> list[list[ShardT]]:
-    """`shards` in runs of at least `PICTURES_A_UNIT` pictures where they are smaller than that."""
+def group_units(
+    shards: Iterable[ShardT], *, size: Callable[[ShardT], int], least: int = PICTURES_A_UNIT
+) -> list[list[ShardT]]:
+    """`shards` in runs of at least `least` pictures where they are smaller than that."""
     groups: list[list[ShardT]] = []
     room = 0
     for shard in shards:
         if room <= 0:
             groups.append([])
-            room = PICTURES_A_UNIT
+            room = least
         groups[-1].append(shard)
         room -= size(shard)
     return groups

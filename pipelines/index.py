@@ -37,6 +37,7 @@ def add_parser(subparsers: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Makes the index and tells what is in it."""
+    execution = read_execution(arguments)
     plan = IndexPlan(
         source=open_source(arguments.source),
         preset=load_preset(arguments.preset),
@@ -45,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
         batch_size=arguments.batch_size,
         seed=arguments.seed,
     )
-    summary = run_index(plan, read_execution(arguments))
+    summary = run_index(plan, execution)
     print_index_summary(summary)
     if arguments.json:
         print_json_line(summary.as_dict())

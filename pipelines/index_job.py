@@ -1,9 +1,9 @@
 """Indexing: every picture of a source captioned, embedded and put into an index folder.
 
-    Read -> Caption -> Embed -> one part a source shard; then FAISS over all parts.
+Read -> Caption -> Embed -> one part a source shard; then FAISS over all parts.
 """
 
-from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -97,9 +97,7 @@ def captioner_identity(preset: Preset, captions: str) -> str:
     return "source" if captions == "source" else identity(preset.captioner)
 
 
-def index_graph(
-    pipeline: beam.Pipeline, unit: IndexUnit, plan: IndexPlan, mark: str
-) -> None:
+def index_graph(pipeline: beam.Pipeline, unit: IndexUnit, plan: IndexPlan, mark: str) -> None:
     """Wires the stages for the shards of `unit`; `mark` is the description's fingerprint."""
     spans = [span for _, shard in unit.shards for span in plan_batches(shard, plan.batch_size)]
     pictures = (
@@ -147,17 +145,24 @@ def run_index(plan: IndexPlan, execution: Execution) -> IndexSummary:
         manifest = finish_index(folder, parts=total, seed=plan.seed)
     else:
         manifest = read_manifest(folder)
-    counts = Counter(manifest["counts"])
+    counts = read_counts(manifest)
     sources, indexed = counts.pop("sources", 0), counts.pop("indexed", 0)
     return IndexSummary(
         folder=plan.folder,
         sources=sources,
         indexed=indexed,
-        rejects=dict(sorted(counts.items())),
+        rejects=counts,
         parts=total,
         parts_skipped=total - len(waiting),
         seconds=seconds.seconds,
     )
+
+
+def read_counts(manifest: Mapping[str, object]) -> dict[str, int]:
+    """What became of all pictures, by name, as the index folder keeps it."""
+    counts = manifest["counts"]
+    assert isinstance(counts, dict)
+    return dict(sorted(counts.items()))
 
 
 def _index_shards(

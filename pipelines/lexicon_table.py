@@ -1,7 +1,7 @@
 """Makes the rows of the word table out of WordNet and the hand-written word list.
 
 `transforms.lexicon` explains the rows. The table is a function of WordNet and of the list alone:
-the same bytes on every machine.
+the same rows on every machine, and the same bytes where zlib is the same.
 """
 
 import gzip
@@ -230,7 +230,7 @@ def _plain_adjective(wordnet: Any, word: ListedWord, allowed: set[str], role: st
     direct: list[Row] = []
     indirect: list[Row] = []
     for sense in _adjective_senses(wordnet, word):
-        heads = [one for one in sense.similar_tos() if sense.pos() == "s"]
+        heads = sorted(sense.similar_tos()) if sense.pos() == "s" else []
         close = [one for one in heads if one.name() in SIZE_HEADS | LOOK_HEADS]
         group = next((one.name() for one in close if one.name() in LOOK_HEADS), "")
         own = _joined(pair for pair in _direct(sense, word) if pair[0] in allowed)
@@ -281,11 +281,10 @@ def _synset_rows(wordnet: Any, used: set[str]) -> list[Row]:
     rows: list[Row] = []
     for name in sorted(wanted):
         synset = wordnet.synset(name)
-        above = synset.hypernyms() + synset.instance_hypernyms()
-        # NLTK cuts the subject off the gloss: "(baseball) a club used for ..."
-        topics = [topic.lemma_names()[0].replace("_", " ") for topic in synset.topic_domains()]
+        # NLTK keeps pointers in sets, whose order changes from run to run.
+        above = sorted(one.name() for one in synset.hypernyms() + synset.instance_hypernyms())
+        # It also cuts the subject off the gloss: "(baseball) a club used for ..."
+        topics = sorted(one.lemma_names()[0].replace("_", " ") for one in synset.topic_domains())
         gloss = " ".join([*topics, *synset.definition().split()[:GLOSS_WORDS]])
-        rows.append(
-            ("synset", name, synset.lexname(), ",".join(one.name() for one in above), gloss)
-        )
+        rows.append(("synset", name, synset.lexname(), ",".join(above), gloss))
     return rows

@@ -2,43 +2,29 @@
 
 import argparse
 import contextlib
-import logging
 import os
 import sys
-import warnings
 from collections.abc import Sequence
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
+from types import ModuleType
+from typing import NoReturn
 
-from indexes.layout import IndexFolderError
-from pipelines import build, demo, fetch, index, lexicon, rethreshold, verify
-from pipelines.console import CommandError, fail
-from pipelines.report import command as report
-from pipelines.truth_report import judge_still_lifes
-from transforms.contents import ContentsError
-from transforms.files import OutputError
-from transforms.models.spec import ModelError
-from transforms.presets import PresetError
-from transforms.protocols import SourceError
+from pipelines.console import EXIT_FAILED, EXIT_USAGE, CommandError, fail, quieten
+from pipelines.failures import EXPECTED_ERRORS, as_command_error
 
-COMMANDS = (demo, index, build, verify, report, rethreshold, fetch, lexicon)
 
-EXPECTED_ERRORS = (
-    CommandError,
-    SourceError,
-    IndexFolderError,
-    OutputError,
-    ContentsError,
-    ModelError,
-    PresetError,
-    OSError,
-)
-"""What is told in one line, because its message says what to do; the rest is told with its type."""
+class OneLineParser(argparse.ArgumentParser):
+    """Tells what is wrong with a command line as all other errors are told, without its usage."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise what `main` reports."""
+        raise CommandError(f"{message} (see {self.prog} --help)", exit_code=EXIT_USAGE)
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The whole command line."""
-    parser = argparse.ArgumentParser(
+    """The whole command line, but for what follows `--`."""
+    parser = OneLineParser(
         prog="pentimento",
         description="Image-editing training data without annotators: pairs of pictures from any "
         "collection, with edit prompts, masks, scores and reasons.",
@@ -48,41 +34,65 @@ def build_parser() -> argparse.ArgumentParser:
         "--debug", action="store_true", help="show the traceback of an error as well"
     )
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in COMMANDS:
+    for command in _commands():
         command.add_parser(subparsers)
     # Only the command line knows both the report and the world whose truth it can show.
+    from pipelines.report import command as report
+    from pipelines.truth_report import judge_still_lifes
+
     subparsers.choices["report"].set_defaults(run=partial(report.run, judge=judge_still_lifes))
     return parser
 
 
+def _commands() -> tuple[ModuleType, ...]:
+    # Beam remarks on parts that are not installed while it is imported, so `quieten` comes first.
+    from pipelines import build, demo, fetch, index, lexicon, rethreshold, verify
+    from pipelines.report import command as report
+
+    return demo, index, build, verify, report, rethreshold, fetch, lexicon
+
+
+def read_arguments(words: Sequence[str]) -> argparse.Namespace:
+    """The command and its flags; what follows `--` becomes its `beam_flags`.
+
+    Raises:
+        CommandError: a word that does not belong there, or a value that breaks a rule.
+    """
+    words = list(words)
+    cut = words.index("--") if "--" in words else len(words)
+    arguments = build_parser().parse_args(words[:cut])
+    beam_flags = tuple(words[cut + 1 :])
+    if beam_flags and not hasattr(arguments, "beam_flags"):
+        raise CommandError(
+            f"{arguments.command} takes no flags for Beam, got {beam_flags[0]}",
+            exit_code=EXIT_USAGE,
+        )
+    arguments.beam_flags = beam_flags
+    return arguments
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code: 0, or not 0 with one line on stderr."""
-    arguments = build_parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else argv
+    debug = "--debug" in words
     quieten()
     try:
-        return int(arguments.run(arguments))
+        arguments = read_arguments(words)
+        code = int(arguments.run(arguments))
+        # What is still in the buffer may find the disk full, or nobody reading any more.
+        sys.stdout.flush()
     except KeyboardInterrupt as error:
-        return fail(error, debug=arguments.debug)
-    except EXPECTED_ERRORS as error:
-        shown = error if isinstance(error, CommandError | OSError) else CommandError(str(error))
-        return fail(shown, debug=arguments.debug)
+        return fail(error, debug=debug)
     except BrokenPipeError:
         # Whoever read our output has gone: leave without a second complaint at exit.
         with contextlib.suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        return EXIT_FAILED
+    except EXPECTED_ERRORS as error:
+        return fail(as_command_error(error), debug=debug)
     except Exception as error:  # noqa: BLE001 - the last line of defence: told, never swallowed
-        return fail(error, debug=arguments.debug)
-
-
-def quieten() -> None:
-    """Keeps libraries' remarks about themselves off stderr, where progress and errors are told."""
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    logging.getLogger().setLevel(logging.ERROR)
-    warnings.simplefilter("ignore", FutureWarning)
-    warnings.simplefilter("ignore", DeprecationWarning)
+        return fail(error, debug=debug)
+    return code
 
 
 def _version() -> str:

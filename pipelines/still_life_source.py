@@ -3,9 +3,12 @@
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
 
 from stilllife.render import render
-from stilllife.scene import PICTURE_SIZE
+from stilllife.scene import PICTURE_SIZE, Scene
 from stilllife.truth import PictureId, parse_key
 from transforms.protocols import SourceError, SourceShard
 from transforms.record import Reject, SourceImage
@@ -38,8 +41,7 @@ class StillLifeSource:
                 )
         if not 0 <= self.two_objects_percent <= 100:
             raise SourceError(
-                "still-life: two_objects_percent must be in 0..100, "
-                f"got {self.two_objects_percent}"
+                f"still-life: two_objects_percent must be in 0..100, got {self.two_objects_percent}"
             )
 
     def shards(self) -> list[SourceShard]:
@@ -57,21 +59,25 @@ class StillLifeSource:
     def read(self, shard: SourceShard) -> Iterator[SourceImage | Reject]:
         """Renders the pictures of one shard."""
         for position in range(shard.start, shard.stop):
-            picture = PictureId(self.seed, self.two_objects_percent, self.start + position)
-            scene = picture.scene()
-            image = render(scene).png()
-            yield SourceImage(
-                key=picture.key,
-                shard=shard.name,
-                position=position,
-                reference=SCHEME + picture.key,
-                content_sha256=hashlib.sha256(image).hexdigest(),
-                width=PICTURE_SIZE,
-                height=PICTURE_SIZE,
-                image=image,
-                alt_text=scene.caption() if self.told else None,
-                licence="Apache-2.0",
-            )
+            yield self.picture(self.start + position, shard=shard.name, position=position)
+
+    def picture(self, index: int, *, shard: str, position: int) -> SourceImage:
+        """Renders picture `index`, as the one at `position` of the shard named `shard`."""
+        picture = PictureId(self.seed, self.two_objects_percent, index)
+        scene = picture.scene()
+        image = render(scene).png()
+        return SourceImage(
+            key=picture.key,
+            shard=shard,
+            position=position,
+            reference=SCHEME + picture.key,
+            content_sha256=hashlib.sha256(image).hexdigest(),
+            width=PICTURE_SIZE,
+            height=PICTURE_SIZE,
+            image=image,
+            alt_text=scene.caption() if self.told else None,
+            licence="Apache-2.0",
+        )
 
     def open(self, reference: str) -> bytes:
         """Renders one picture again; the same bytes as `read` gave."""
@@ -91,3 +97,87 @@ class StillLifeSource:
             "two_objects_percent": self.two_objects_percent,
             "told": self.told,
         }
+
+
+@dataclass(frozen=True, kw_only=True)
+class StillLifeSubset:
+    """`drawn` pictures of a still-life `collection` that show `objects` things, as a source.
+
+    `draw_seed` draws them, without replacement; they keep the order, keys and bytes they have in
+    the collection. `shard_size` pictures make a shard.
+    """
+
+    collection: StillLifeSource
+    objects: int
+    drawn: int
+    draw_seed: int = 0
+    shard_size: int = 250
+
+    def __post_init__(self) -> None:
+        for name in ("drawn", "shard_size"):
+            if getattr(self, name) < 1:
+                raise SourceError(
+                    f"still-life: {name} must be at least 1, got {getattr(self, name)}"
+                )
+        if self.objects not in (1, 2):
+            raise SourceError(f"still-life: objects must be 1 or 2, got {self.objects}")
+
+    @property
+    def indices(self) -> tuple[int, ...]:
+        """The numbers of its pictures in the collection's seed, rising.
+
+        Raises:
+            SourceError: the collection has fewer such pictures than `drawn`.
+        """
+        return _draw_indices(self.collection, self.objects, self.drawn, self.draw_seed)
+
+    def shards(self) -> list[SourceShard]:
+        """Runs of `shard_size` pictures."""
+        return [
+            SourceShard(
+                name=f"{number:05d}",
+                origin=f"{SCHEME}{self.collection.seed}",
+                start=begin,
+                stop=min(begin + self.shard_size, len(self.indices)),
+            )
+            for number, begin in enumerate(range(0, len(self.indices), self.shard_size))
+        ]
+
+    def read(self, shard: SourceShard) -> Iterator[SourceImage | Reject]:
+        """Renders the pictures of one shard."""
+        for position in range(shard.start, shard.stop):
+            yield self.collection.picture(
+                self.indices[position], shard=shard.name, position=position
+            )
+
+    def open(self, reference: str) -> bytes:
+        """Renders one picture again; the same bytes as `read` gave."""
+        return self.collection.open(reference)
+
+    def describe(self) -> dict[str, object]:
+        """The collection as plain data, and what is drawn of it."""
+        return self.collection.describe() | {
+            "objects": self.objects,
+            "drawn": self.drawn,
+            "draw_seed": self.draw_seed,
+            "shard_size": self.shard_size,
+        }
+
+
+@lru_cache(maxsize=8)
+def _draw_indices(
+    collection: StillLifeSource, objects: int, drawn: int, draw_seed: int
+) -> tuple[int, ...]:
+    numbers = range(collection.start, collection.start + collection.count)
+    fitting = [number for number in numbers if len(_scene(collection, number).things) == objects]
+    if len(fitting) < drawn:
+        raise SourceError(
+            f"still-life: drawn must be at most {len(fitting)}, the pictures of the collection "
+            f"with {objects} objects, got {drawn}"
+        )
+    chosen = np.random.default_rng([draw_seed, objects]).choice(fitting, size=drawn, replace=False)
+    return tuple(sorted(int(number) for number in chosen))
+
+
+def _scene(collection: StillLifeSource, index: int) -> Scene:
+    return PictureId(collection.seed, collection.two_objects_percent, index).scene()

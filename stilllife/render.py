@@ -59,8 +59,9 @@ def render(scene: Scene) -> Rendering:
 
 
 def _grid() -> tuple[Floats, Floats]:
-    ticks = (np.arange(PICTURE_SIZE, dtype=np.float32) + 0.5) / PICTURE_SIZE
-    return np.meshgrid(ticks, ticks)[0], np.meshgrid(ticks, ticks)[1]
+    ticks = (np.arange(PICTURE_SIZE) + 0.5) / PICTURE_SIZE
+    x, y = np.meshgrid(ticks, ticks)
+    return x.astype(np.float32), y.astype(np.float32)
 
 
 _X, _Y = _grid()
@@ -148,7 +149,7 @@ def _to_rgb(colour: Floats) -> tuple[int, int, int]:
 
 def _shrink(image: Image.Image) -> Floats:
     small = image.reduce(SUPERSAMPLING)
-    return np.asarray(small, dtype=np.float32) / 255
+    return (np.asarray(small, dtype=np.float32) / 255).astype(np.float32)
 
 
 def _cast_shadow(rng: np.random.Generator, canvas: Floats, thing: Thing) -> Floats:

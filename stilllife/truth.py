@@ -155,8 +155,11 @@ def position_error(source: Scene, target: Scene) -> float | None:
 
 
 def possible_edits(scene: Scene) -> list[str]:
-    """Every caption that differs from the scene's in one noun (of its family), colour, size or
-    background, and still names two different nouns."""
+    """Every caption that is one edit away from the scene's.
+
+    An edit changes one noun (within its family), colour, size or background; two things still have
+    different nouns.
+    """
     caption = scene.caption()
     prompts = []
     for thing in scene.things:

@@ -51,6 +51,7 @@ def test_table_bytes_hold_neither_time_nor_name():
     assert one[4:8] == b"\0\0\0\0"
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_the_packaged_table_equals_live_wordnet(tmp_path):
     place = live_place()

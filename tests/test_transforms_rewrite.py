@@ -21,7 +21,8 @@ FAMILIES = (
     ("car", "truck", "bus", "train", "boat"),
 )
 WORLD_TEXT = "a small large on to the left right of plain patterned background"
-WORLD = dict.fromkeys((*(noun for family in FAMILIES for noun in family), *COLOURS, *WORLD_TEXT.split()), 10)
+NOUNS = tuple(noun for family in FAMILIES for noun in family)
+WORLD = dict.fromkeys((*NOUNS, *COLOURS, *WORLD_TEXT.split()), 10)
 
 
 def picture(key, caption):
@@ -242,6 +243,10 @@ def test_rewrite_batch_keeps_order_and_rejects():
     assert out.records[0].source is records[0]
 
 
+def world_counts():
+    return WORLD
+
+
 def test_the_stage_equals_the_loop():
     batches = [
         Batch("s", number, (picture(f"{number}-{i}", caption),))
@@ -251,7 +256,7 @@ def test_the_stage_equals_the_loop():
     options = RewriteOptions(seed=5, edits=2)
     expected = [rewrite_batch(one, Rewriter(LEXICON, options, WORLD)) for one in batches]
     with beam.Pipeline(runner=FnApiRunner()) as pipeline:
-        out = pipeline | beam.Create(batches) | Rewrite(options, word_counts=WORLD)
+        out = pipeline | beam.Create(batches) | Rewrite(options, load_word_counts=world_counts)
         assert_that(out, equal_to(expected))
 
 

@@ -7,7 +7,6 @@ cores are used by more processes.
 
 import functools
 import threading
-import time
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -18,6 +17,7 @@ from apache_beam.ml.inference.base import ModelHandler, RunInference
 
 from transforms.models.runs import runs
 from transforms.record import Batch, EditExample, EditQuery, Reject, SourceImage
+from transforms.timing import timed
 
 ModelT = TypeVar("ModelT")
 RecordT = TypeVar("RecordT")
@@ -160,10 +160,8 @@ class RunBatches(beam.PTransform):
 
 
 def _map_and_count(batch: Batch, function: Callable[[Batch], Batch], name: str) -> Batch:
-    begin = time.perf_counter_ns()
-    finished = function(batch)
-    microseconds = (time.perf_counter_ns() - begin) // 1000
-    Metrics.distribution(name, "inference_batch_latency_micro_secs").update(microseconds)
+    with timed(name):
+        finished = function(batch)
     count_outcomes(finished, name)
     return finished
 

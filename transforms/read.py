@@ -15,6 +15,7 @@ import apache_beam as beam
 
 from transforms.protocols import Source, SourceShard
 from transforms.record import Batch, Reject, SourceImage
+from transforms.timing import timed
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,8 @@ class Read(beam.PTransform):
 
 
 def _read_and_count(span: BatchSpan, source: Source) -> Batch[SourceImage]:
-    batch = read_span(source, span)
+    with timed("Read"):
+        batch = read_span(source, span)
     beam.metrics.Metrics.counter("Read", "records").inc(len(batch.records))
     for reject in batch.rejects:
         beam.metrics.Metrics.counter("Read", f"reject_{reject.reason}").inc()

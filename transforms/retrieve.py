@@ -9,7 +9,7 @@ from typing import Literal
 import apache_beam as beam
 import numpy as np
 
-from indexes.folder import PictureIndex
+from indexes.folder import PictureIndex, PictureRow
 from indexes.search import NO_ROW, Vectors
 from transforms.inference import MapBatches
 from transforms.record import Batch, Candidate, EditQuery, Scores
@@ -49,8 +49,8 @@ class RetrieveOptions:
     query: QueryKind = "text"
     weight: float | None = None
     candidates: CandidateKind = "both"
-    k: int = 30
-    cap: int = 30
+    k: int = 16
+    cap: int = 16
     near_copy: float | None = 0.999
 
     def __post_init__(self) -> None:
@@ -62,6 +62,8 @@ class RetrieveOptions:
             )
         if self.weight is not None and self.query not in DEFAULT_WEIGHTS:
             raise ValueError(f"weight belongs to delta and blend, got query {self.query!r}")
+        if self.weight is not None and not 0 <= self.weight < np.inf:
+            raise ValueError(f"weight must be at least 0 and finite, got {self.weight}")
         for name in ("k", "cap"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
@@ -140,7 +142,7 @@ def score_rows(
     caption, edit = as_vector(query.caption_embedding), as_vector(query.edit_embedding)
     own = cosines(source_image, caption[None])[0]
     measured = zip(
-        ranked,
+        index.rows(ranked),
         falling,
         margins(falling),
         cosines(edit, embeddings),
@@ -152,8 +154,7 @@ def score_rows(
     return tuple(
         _candidate(
             query,
-            index,
-            row,
+            entry,
             Scores(
                 retrieval=score,
                 rank=rank,
@@ -165,9 +166,15 @@ def score_rows(
                 structure=stored(structure),
             ),
         )
-        for rank, (row, score, margin, text_image, direction, image_image, structure) in enumerate(
-            measured
-        )
+        for rank, (
+            entry,
+            score,
+            margin,
+            text_image,
+            direction,
+            image_image,
+            structure,
+        ) in enumerate(measured)
     )
 
 
@@ -189,9 +196,8 @@ class Retrieve(beam.PTransform):
         return batches | "Retrieve" >> MapBatches(search, name="Retrieve")
 
 
-def _candidate(query: EditQuery, index: PictureIndex, row: int, scores: Scores) -> Candidate:
-    """The picture in `row` with the scores that its words and captions give added."""
-    entry = index.row(row)
+def _candidate(query: EditQuery, entry: PictureRow, scores: Scores) -> Candidate:
+    """The picture of the index with the scores that its words and captions give added."""
     words = word_agreement(
         edit_prompt=query.edit_prompt,
         source_word=query.source_word,
@@ -199,7 +205,7 @@ def _candidate(query: EditQuery, index: PictureIndex, row: int, scores: Scores) 
         caption=entry.caption,
     )
     return Candidate(
-        row=row,
+        row=entry.row,
         key=entry.key,
         reference=entry.reference,
         content_sha256=entry.content_sha256,

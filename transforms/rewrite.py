@@ -3,16 +3,18 @@
 `transforms.proposals` says how an edit is found; its names are importable from here.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 
 import apache_beam as beam
 
-from transforms.lexicon import Lexicon, load_lexicon
+from transforms.images import decode
+from transforms.inference import BatchHandler, RunBatches
+from transforms.lexicon import load_lexicon
 from transforms.proposals import Proposal, RewriteOptions, Rewriter
+from transforms.protocols import Encoder
 from transforms.record import Batch, EditQuery, Reject, SourceImage, reject_source
-from transforms.senses import SenseScorer
+from transforms.senses import PictureSenseScorer, SenseScorer
 
 __all__ = ["Proposal", "Rewrite", "RewriteOptions", "Rewriter", "rewrite_batch"]
 
@@ -73,37 +75,58 @@ def _query(source: SourceImage, number: int, one: Proposal) -> EditQuery:
     )
 
 
-@cache
-def _lexicon_of_process(path: str | None) -> Lexicon:
-    return load_lexicon(path)
+@dataclass(frozen=True)
+class Rewriting:
+    """What Rewrite needs in a worker: the rules, and the encoder where pictures choose senses."""
+
+    rewriter: Rewriter
+    encoder: Encoder | None = None
 
 
-class _RewriteBatches(beam.DoFn):
-    """Loads the table once a process; the rest is `rewrite_batch`."""
+@dataclass(frozen=True)
+class LoadRewriting:
+    """Loads the word table once a process, and the encoder and the pool's words if asked to."""
 
-    def __init__(
-        self, options: RewriteOptions, lexicon: str | None, word_counts: Mapping[str, int] | None
-    ) -> None:
-        self._options = options
-        self._path = lexicon
-        self._word_counts = word_counts
-        self._rewriter: Rewriter | None = None
-        self._proposed = beam.metrics.Metrics.counter("rewrite", "proposed")
-        self._rejected = beam.metrics.Metrics.counter("rewrite", "rejected")
+    options: RewriteOptions
+    lexicon: str | None
+    load_word_counts: Callable[[], Mapping[str, int]] | None
+    load_encoder: Callable[[], Encoder] | None
 
-    def setup(self) -> None:
-        """Loads the table."""
-        lexicon = _lexicon_of_process(self._path)
-        self._rewriter = Rewriter(lexicon, self._options, self._word_counts)
+    def __call__(self) -> Rewriting:
+        """The rules and the encoder."""
+        counts = self.load_word_counts() if self.load_word_counts is not None else None
+        rewriter = Rewriter(load_lexicon(self.lexicon), self.options, counts)
+        return Rewriting(rewriter, self.load_encoder() if self.load_encoder is not None else None)
 
-    def process(self, batch: Batch[SourceImage]) -> Iterator[Batch[EditQuery]]:
-        """One batch of queries for one batch of pictures."""
-        if self._rewriter is None:
-            raise RuntimeError("setup must run before process")
-        rewritten = rewrite_batch(batch, self._rewriter)
-        self._proposed.inc(len(rewritten.records))
-        self._rejected.inc(len(rewritten.rejects) - len(batch.rejects))
-        yield rewritten
+
+class SourceSenseScorer:
+    """The opinion of one source picture on senses; it is embedded only if a word has several."""
+
+    def __init__(self, image: bytes, encoder: Encoder) -> None:
+        self._image = image
+        self._encoder = encoder
+        self._scorer: PictureSenseScorer | None = None
+
+    def score(self, glosses: Sequence[str]) -> Sequence[float]:
+        """One log-probability for each gloss, in order."""
+        if self._scorer is None:
+            (picture,) = self._encoder.encode_images([decode(self._image)])
+            self._scorer = PictureSenseScorer(picture, self._encoder)
+        return self._scorer.score(glosses)
+
+
+def apply_rewriting(batch: Batch[SourceImage], rewriting: Rewriting) -> Batch[EditQuery]:
+    """`rewrite_batch` with what was loaded."""
+    encoder = rewriting.encoder
+    if encoder is None:
+        return rewrite_batch(batch, rewriting.rewriter)
+    return rewrite_batch(
+        batch,
+        rewriting.rewriter,
+        scorer_for=lambda source: (
+            SourceSenseScorer(source.image, encoder) if source.image is not None else None
+        ),
+    )
 
 
 @beam.typehints.with_input_types(Batch)
@@ -115,16 +138,18 @@ class Rewrite(beam.PTransform):
     Args:
         options: what may be proposed.
         lexicon: file of the word table; None for the one that ships with the project.
-        word_counts: document frequency of lower-cased words in the pool's captions, or None.
+        load_word_counts: gives the document frequency of lower-cased words in the pool's captions;
+            None for no restriction. Hashable, called once a process.
+        load_encoder: gives the encoder by which the picture has a say in which sense of a word is
+            meant; None to go by frequency and the caption's other words. Hashable.
     """
 
     options: RewriteOptions = field(default_factory=RewriteOptions)
     lexicon: str | None = None
-    word_counts: Mapping[str, int] | None = None
+    load_word_counts: Callable[[], Mapping[str, int]] | None = None
+    load_encoder: Callable[[], Encoder] | None = None
 
     def expand(self, batches: beam.PCollection) -> beam.PCollection:
         """Wires `rewrite_batch`."""
-        rewriting = _RewriteBatches(self.options, self.lexicon, self.word_counts)
-        return batches | "Rewrite" >> beam.ParDo(rewriting).with_input_types(
-            Batch
-        ).with_output_types(Batch)
+        load = LoadRewriting(self.options, self.lexicon, self.load_word_counts, self.load_encoder)
+        return batches | RunBatches(BatchHandler(load=load, apply=apply_rewriting, name="Rewrite"))

@@ -101,15 +101,19 @@ def same_word(first: str, second: str) -> bool:
 
 def count_word(words: Sequence[str], term: str) -> int:
     """How often `term`, one word or several in a row, stands in `words`, in either number."""
-    wanted = caption_words(term)
+    wanted = _caption_words(term)
     if not wanted:
         return 0
+    if len(wanted) == 1:
+        forms = _forms(wanted[0])
+        return sum([not forms.isdisjoint(_forms(word)) for word in words])
     return sum(
         all(map(same_word, words[start : start + len(wanted)], wanted))
         for start in range(len(words) - len(wanted) + 1)
     )
 
 
+@lru_cache(maxsize=65_536)
 def word_agreement(
     *, edit_prompt: str, source_word: str, target_word: str, caption: str
 ) -> WordAgreement:
@@ -126,6 +130,7 @@ def word_agreement(
     return WordAgreement(new_word=float(new), old_word=float(old), rest=stored(rest))
 
 
+@lru_cache(maxsize=65_536)
 def word_order(first: str, second: str) -> float:
     """Share of words that two captions have in the same order, in [0, 1].
 
@@ -164,7 +169,7 @@ def _content(words: Sequence[str]) -> list[str]:
 
 def _without(words: Sequence[str], term: str) -> list[str]:
     """The words but for articles and the first occurrence of `term`."""
-    length = len(caption_words(term))
+    length = len(_caption_words(term))
     for start in range(len(words) - length + 1):
         if length and count_word(words[start : start + length], term):
             return _content([*words[:start], *words[start + length :]])

@@ -41,8 +41,8 @@ class SelectionThresholds:
 
     require_new_word: bool = True
     forbid_old_word: bool = True
-    rest: float | None = 0.8
-    word_order: float | None = 0.8
+    rest: float | None = 0.9
+    word_order: float | None = 0.9
     source_confidence: float | None = None
     target_confidence: float | None = None
     text_image_source: float | None = None

@@ -25,6 +25,7 @@ from stilllife.recipes.captioner import (
     exact_share,
     write_captions,
 )
+from stilllife.recipes.card import write_card
 from stilllife.recipes.collection import HELD_OUT_SEED, TRAINING_SEED, Collection, collect
 from stilllife.recipes.encoder import CaptionPool, build_encoder, encoder_loss, recall_at_1
 from stilllife.recipes.judge import judge_accuracy, judge_loss
@@ -39,8 +40,8 @@ WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
 SCHEDULES = {
     "tower": Schedule(steps=2400, batch_size=64, learning_rate=1e-3, seed=1),
     "encoder": Schedule(steps=1500, batch_size=64, learning_rate=5e-4, seed=2),
-    "captioner": Schedule(steps=1800, batch_size=64, learning_rate=6e-4, seed=3),
-    "segmenter": Schedule(steps=1800, batch_size=32, learning_rate=6e-4, seed=4),
+    "captioner": Schedule(steps=2400, batch_size=64, learning_rate=6e-4, seed=3),
+    "segmenter": Schedule(steps=6000, batch_size=32, learning_rate=8e-4, seed=4),
     "judge": Schedule(steps=3000, batch_size=64, learning_rate=2e-3, seed=5),
 }
 NORMALISATION = {"image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5]}
@@ -122,9 +123,7 @@ def make_tower(shop: Workshop) -> dict[str, object]:
     train(
         "tower",
         tower,
-        lambda generator, step: tower_loss(
-            tower, shop.training, schedule.batch_size, generator, step
-        ),
+        lambda generator, _: tower_loss(tower, shop.training, schedule.batch_size, generator),
         schedule,
         checkpoint=shop.checkpoint("tower"),
     )
@@ -247,7 +246,7 @@ PARTS = {
 def main(argv: list[str] | None = None) -> int:
     """Trains what the command line names and records its held-out figures."""
     parser = argparse.ArgumentParser(prog="python -m stilllife.recipes", description=__doc__)
-    parser.add_argument("part", choices=[*PARTS, "all"])
+    parser.add_argument("part", choices=[*PARTS, "all", "card"])
     parser.add_argument("--runs", default="runs", help="where training state and pictures lie")
     parser.add_argument("--weights", default=str(WEIGHTS), help="where the models are written")
     parser.add_argument("--pictures", type=int, default=120_000, help="training pictures to render")
@@ -259,10 +258,12 @@ def main(argv: list[str] | None = None) -> int:
         parser.error(f"--scale must be above 0, got {arguments.scale}")
     torch.set_num_threads(arguments.threads)
     shop = Workshop(arguments)
-    for part in PARTS if arguments.part == "all" else [arguments.part]:
+    chosen = {"all": list(PARTS), "card": []}.get(arguments.part, [arguments.part])
+    for part in chosen:
         began = time.monotonic()
         figures = PARTS[part](shop)
         shop.record(part, figures, time.monotonic() - began)
+    write_card(shop.weights)
     return 0
 
 

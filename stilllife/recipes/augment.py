@@ -1,5 +1,7 @@
 """Changes of light and grain that no caption mentions, so that rendered pictures never repeat."""
 
+import math
+
 import torch
 
 
@@ -16,18 +18,28 @@ def augment(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     return (unit + grain).clamp(0, 1) * 2 - 1
 
 
-def drain_colour(
+TURN = 30.0
+"""Degrees by which hues are turned: half way between neighbouring colours of the world."""
+
+
+def turn_hues(
     images: torch.Tensor, share: float, generator: torch.Generator
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Images of which about `share` are made grey, and which (n,) bool.
+    """Images of which about `share` have hues that no word of the world names, and which (n,) bool.
 
-    Each grey is another mixture of red, green and blue, so that brightness does not give the colour
-    away. From grey pictures a network learns shapes that do not depend on colours, which it needs
-    for combinations of shape and colour that it is never shown.
+    Every hue is turned by `TURN` degrees one way or the other: red to orange, blue to cyan. A
+    network that only ever sees a shape in five of six colours learns that it does not occur in the
+    sixth; seeing it in all the colours between, it learns that shape and colour are independent.
     """
     n = len(images)
-    grey = torch.rand(n, generator=generator) < share
-    mixture = torch.rand(n, 3, 1, 1, generator=generator) + 0.2
-    mixture = mixture / mixture.sum(dim=1, keepdim=True)
-    drained = (images * mixture).sum(dim=1, keepdim=True).expand_as(images)
-    return torch.where(grey[:, None, None, None], drained, images), grey
+    turned = torch.rand(n, generator=generator) < share
+    sign = torch.randint(2, (n,), generator=generator) * 2 - 1
+    angle = torch.where(turned, sign * math.radians(TURN), torch.zeros(n))
+    # Rotation of RGB about its grey axis: a circulant matrix with rows (a, b, c).
+    cos, sin = angle.cos(), angle.sin() / math.sqrt(3)
+    a = cos + (1 - cos) / 3
+    b = (1 - cos) / 3 - sin
+    c = (1 - cos) / 3 + sin
+    rotation = torch.stack([a, b, c, c, a, b, b, c, a], dim=1).view(n, 3, 3)
+    mixed = torch.einsum("nij,njhw->nihw", rotation, images)
+    return mixed.clamp(-1, 1), turned

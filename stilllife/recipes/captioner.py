@@ -1,8 +1,9 @@
 """The captioner: BlipForConditionalGeneration, its eyes taken from the tower."""
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
-from torch import nn
 from transformers import (
     BertTokenizer,
     BlipConfig,
@@ -11,7 +12,7 @@ from transformers import (
     BlipVisionConfig,
 )
 
-from stilllife.recipes.augment import augment, drain_colour
+from stilllife.recipes.augment import augment, turn_hues
 from stilllife.recipes.collection import Collection, to_input
 from stilllife.recipes.tokenizers import DECODER_START, TEXT_LENGTH
 from stilllife.recipes.tower import Tower
@@ -23,8 +24,10 @@ HIDDEN = 0.3
 from guessing a word by its neighbours (green after large, apple after green), which would fail on
 combinations that training never shows; it has to look."""
 
-GREY_SHARE = 0.3
-"""Share of training pictures made grey; their captions' colours are hidden and not asked for."""
+TURNED_SHARE = 0.3
+"""Share of training pictures whose hues are turned to ones that no word names; the colours in their
+captions are hidden and not asked for."""
+
 
 def build_captioner(tower: Tower, tokenizer: BertTokenizer) -> BlipForConditionalGeneration:
     """An untrained captioner with the tower's vision."""
@@ -68,15 +71,14 @@ def build_captioner(tower: Tower, tokenizer: BertTokenizer) -> BlipForConditiona
 
 
 @torch.no_grad()
-def _take_vision(eyes: nn.Module, tower: Tower) -> None:
+def _take_vision(eyes: Any, tower: Tower) -> None:
     """Copies the tower into BLIP's vision transformer.
 
     BLIP has no layer norm before its first layer; the mean effect of CLIP's is folded into the
     embeddings, and training does the rest.
     """
-    clip = tower.vision
-    norm = getattr(clip, "vision_model", clip)
-    embeddings, pre_norm = norm.embeddings, norm.pre_layrnorm
+    clip: Any = tower.vision
+    embeddings, pre_norm = clip.embeddings, clip.pre_layrnorm
     patches = embeddings.patch_embedding.weight
     spread = patches.flatten(1).norm(dim=1).mean() * 0.35
     gain = pre_norm.weight / spread
@@ -86,7 +88,7 @@ def _take_vision(eyes: nn.Module, tower: Tower) -> None:
     target.class_embedding.copy_((embeddings.class_embedding * gain).view(1, 1, -1))
     position = embeddings.position_embedding.weight * gain + pre_norm.bias
     target.position_embedding.copy_(position[None])
-    for ours, theirs in zip(eyes.encoder.layers, norm.encoder.layers, strict=True):
+    for ours, theirs in zip(eyes.encoder.layers, clip.encoder.layers, strict=True):
         attention = theirs.self_attn
         queries = (attention.q_proj, attention.k_proj, attention.v_proj)
         ours.self_attn.qkv.weight.copy_(torch.cat([part.weight for part in queries]))
@@ -95,7 +97,7 @@ def _take_vision(eyes: nn.Module, tower: Tower) -> None:
         ours.layer_norm1.load_state_dict(theirs.layer_norm1.state_dict())
         ours.layer_norm2.load_state_dict(theirs.layer_norm2.state_dict())
         ours.mlp.load_state_dict(theirs.mlp.state_dict())
-    eyes.post_layernorm.load_state_dict(norm.post_layernorm.state_dict())
+    eyes.post_layernorm.load_state_dict(clip.post_layernorm.state_dict())
 
 
 class CaptionTokens:
@@ -111,12 +113,12 @@ class CaptionTokens:
         self.is_colour = torch.isin(self.ids, colours)
 
     def partly_hidden(
-        self, rows: torch.Tensor, grey: torch.Tensor, generator: torch.Generator
+        self, rows: torch.Tensor, turned: torch.Tensor, generator: torch.Generator
     ) -> torch.Tensor:
-        """The captions of `rows` with words hidden: a random share, and the colours of grey ones."""
+        """The captions of `rows`, some words hidden, and all colours where hues are turned."""
         ids = self.ids[rows]
         hidden = torch.rand(ids.shape, generator=generator) < HIDDEN
-        hidden |= self.is_colour[rows] & grey[:, None]
+        hidden |= self.is_colour[rows] & turned[:, None]
         hidden &= self.mask[rows].bool()
         hidden[:, 0] = False
         return ids.masked_fill(hidden, self.hidden)
@@ -132,15 +134,15 @@ def caption_loss(
     """Cross entropy of the next word, averaged over the words of a random batch."""
     rows = torch.randint(len(collection), (batch_size,), generator=generator)
     images = augment(to_input(collection.pixels[rows.numpy()]), generator)
-    images, grey = drain_colour(images, GREY_SHARE, generator)
+    images, turned = turn_hues(images, TURNED_SHARE, generator)
     seen = captioner.vision_model(pixel_values=images).last_hidden_state
     logits = captioner.text_decoder(
-        input_ids=tokens.partly_hidden(rows, grey, generator)[:, :-1],
+        input_ids=tokens.partly_hidden(rows, turned, generator)[:, :-1],
         attention_mask=tokens.mask[rows][:, :-1],
         encoder_hidden_states=seen,
     ).logits
     wanted = tokens.ids[rows][:, 1:]
-    unasked = (tokens.mask[rows][:, 1:] == 0) | (tokens.is_colour[rows][:, 1:] & grey[:, None])
+    unasked = (tokens.mask[rows][:, 1:] == 0) | (tokens.is_colour[rows][:, 1:] & turned[:, None])
     wanted = wanted.masked_fill(unasked, -100)
     return {"caption": F.cross_entropy(logits.float().flatten(0, 1), wanted.flatten())}
 

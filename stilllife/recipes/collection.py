@@ -64,7 +64,7 @@ def _render_chunk(
 def collect(
     seed: int, count: int, mix: Mix, *, workers: int = 1, cache: Path | None = None
 ) -> Collection:
-    """Renders scenes 0 to `count` - 1 of `seed`, in `workers` processes, or reads them from `cache`.
+    """Renders scenes 0 to `count` - 1 of `seed`, in `workers` processes, or reads the `cache`.
 
     The cache is one .npz per collection; it may be deleted at any time.
     """

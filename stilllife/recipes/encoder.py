@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from transformers import CLIPConfig, CLIPModel, CLIPTextConfig, CLIPTokenizer
 
-from stilllife.recipes.augment import augment
+from stilllife.recipes.augment import augment, turn_hues
 from stilllife.recipes.collection import Collection, to_input
 from stilllife.recipes.tokenizers import TEXT_LENGTH
 from stilllife.recipes.tower import Tower
@@ -16,6 +16,9 @@ from stilllife.scene import single_captions
 from stilllife.words import BACKGROUNDS, COLOURS, NOUNS, SIDES, SIZES, is_held_out
 
 PROJECTION = 128
+TURNED_SHARE = 0.2
+"""Share of training pictures whose hues no word names; their captions say nothing of colour."""
+
 SLOTS = (NOUNS, COLOURS, SIZES, SIDES, BACKGROUNDS)
 
 
@@ -42,8 +45,7 @@ def build_encoder(tower: Tower, tokenizer: CLIPTokenizer) -> CLIPModel:
         attn_implementation="eager",
     )
     encoder = CLIPModel(config)
-    source = getattr(tower.vision, "vision_model", tower.vision)
-    encoder.vision_model.load_state_dict(source.state_dict())
+    encoder.vision_model.load_state_dict(tower.vision.state_dict())
     return encoder
 
 
@@ -69,9 +71,14 @@ def near_miss(caption: str, chooser: random.Random) -> str:
 
 def _names_held_out(words: list[str]) -> bool:
     return any(
-        noun in NOUNS and is_held_out(noun, colour, size)
+        noun in NOUNS and colour in COLOURS and is_held_out(noun, colour, size)
         for size, colour, noun in zip(words, words[1:], words[2:], strict=False)
     )
+
+
+def without_colours(caption: str) -> str:
+    """`caption` without its colour words."""
+    return " ".join(word for word in caption.split() if word not in COLOURS)
 
 
 class CaptionPool:
@@ -109,13 +116,17 @@ def encoder_loss(
     """
     rows = torch.randint(len(collection), (batch_size,), generator=generator)
     chooser = random.Random(int(torch.randint(2**31, (1,), generator=generator)))
-    captions = [pool.captions[row] for row in rows.tolist()]
-    texts = captions + [near_miss(caption, chooser) for caption in captions]
     images = augment(to_input(collection.pixels[rows.numpy()]), generator)
+    images, turned = turn_hues(images, TURNED_SHARE, generator)
+    captions = [
+        without_colours(pool.captions[row]) if unnamed else pool.captions[row]
+        for row, unnamed in zip(rows.tolist(), turned.tolist(), strict=True)
+    ]
+    texts = captions + [near_miss(caption, chooser) for caption in captions]
     ids, mask = pool.tokens(texts)
-    seen = F.normalize(encoder.get_image_features(pixel_values=images).pooler_output.float(), dim=-1)
-    read = encoder.get_text_features(input_ids=ids, attention_mask=mask).pooler_output.float()
-    read = F.normalize(read, dim=-1)
+    seen = encoder.get_image_features(pixel_values=images).pooler_output
+    read = encoder.get_text_features(input_ids=ids, attention_mask=mask).pooler_output
+    seen, read = F.normalize(seen.float(), dim=-1), F.normalize(read.float(), dim=-1)
     logits = encoder.logit_scale.exp().clamp(max=100.0) * seen @ read.T
     same = torch.tensor([[a == b for b in texts] for a in captions])
     to_text = _contrast(logits, same)
@@ -152,8 +163,8 @@ def embed_texts(encoder: CLIPModel, pool: CaptionPool, texts: list[str]) -> torc
 def recall_at_1(encoder: CLIPModel, pool: CaptionPool, collection: Collection) -> float:
     """Share of one-object pictures whose own caption is nearest among all one-object captions."""
     captions = single_captions()
-    nearest = (
-        embed_pictures(encoder, collection) @ embed_texts(encoder, pool, captions).T
-    ).argmax(1)
+    nearest = (embed_pictures(encoder, collection) @ embed_texts(encoder, pool, captions).T).argmax(
+        1
+    )
     wanted = [captions.index(caption) for caption in collection.captions()]
     return (nearest == torch.tensor(wanted)).float().mean().item()

@@ -38,7 +38,7 @@ def build_segmenter(encoder: CLIPModel) -> CLIPSegForImageSegmentation:
 
 @dataclass(frozen=True)
 class Phrase:
-    """A phrase and which region of the picture it names: 0 background, 1, 2, or None for nothing."""
+    """A phrase and the region it names: 0 background, 1 and 2 the things, None nothing."""
 
     text: str
     region: int | None

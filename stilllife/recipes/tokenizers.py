@@ -4,6 +4,7 @@ Both know every byte or letter, so that any text can be encoded; the world's wor
 """
 
 from collections import Counter
+from itertools import pairwise
 
 from tokenizers.pre_tokenizers import ByteLevel
 from transformers import BertTokenizer, CLIPTokenizer
@@ -19,7 +20,7 @@ DECODER_START = "[DEC]"
 
 
 def _most_frequent_pair(spellings: list[list[str]]) -> tuple[str, str] | None:
-    pairs = Counter(pair for letters in spellings for pair in zip(letters, letters[1:], strict=False))
+    pairs = Counter(pair for letters in spellings for pair in pairwise(letters))
     return min(pairs, key=lambda pair: (-pairs[pair], pair)) if pairs else None
 
 
@@ -60,6 +61,4 @@ def blip_tokenizer() -> BertTokenizer:
     pieces = [*letters, *(f"##{letter}" for letter in letters)]
     tokens = dict.fromkeys([*special, *WORDS, *pieces])
     vocabulary = {token: number for number, token in enumerate(tokens)}
-    return BertTokenizer(
-        vocab=vocabulary, bos_token=DECODER_START, model_max_length=TEXT_LENGTH
-    )
+    return BertTokenizer(vocab=vocabulary, bos_token=DECODER_START, model_max_length=TEXT_LENGTH)

@@ -14,7 +14,7 @@ from torch import nn
 from transformers import CLIPVisionConfig, CLIPVisionModel
 
 from stilllife.fields import ABSENT, FIELDS
-from stilllife.recipes.augment import augment, drain_colour
+from stilllife.recipes.augment import augment
 from stilllife.recipes.collection import Collection, to_input
 from stilllife.recipes.training import Losses
 from stilllife.scene import PICTURE_SIZE
@@ -23,12 +23,6 @@ from stilllife.words import COLOURS, NOUNS, SIZES
 PATCH = 8
 GRID = PICTURE_SIZE // PATCH
 PATCH_FIELDS = {"noun": NOUNS, "colour": COLOURS, "size": SIZES}
-GREY_STEPS = 800
-GREY_SHARE = 0.3
-"""All pictures of the first steps are grey, and this share of the others. Shapes learned in colour
-fail on unseen combinations: a network that has not yet learned what a bottle looks like has already
-learned that small green things are never bottles."""
-
 COVERED = 0.12
 """Share of a patch that a thing must cover to be the patch's thing."""
 
@@ -96,57 +90,34 @@ def patch_truth(collection: Collection, rows: torch.Tensor) -> PatchTruth:
 
 
 def scene_loss(
-    heads: nn.ModuleDict,
-    pooled: torch.Tensor,
-    collection: Collection,
-    rows: torch.Tensor,
-    grey: torch.Tensor,
+    heads: nn.ModuleDict, pooled: torch.Tensor, collection: Collection, rows: torch.Tensor
 ) -> torch.Tensor:
-    """Mean cross entropy of all attributes of the scenes `rows`, read from `pooled` (n, width).
-
-    Colours of pictures that are `grey` (n,) are not asked for.
-    """
+    """Mean cross entropy of all attributes of the scenes `rows`, read from `pooled` (n, width)."""
     terms = []
     for name in FIELDS:
         wanted = torch.from_numpy(collection.labels[name][rows.numpy()])
-        if name.endswith("colour"):
-            wanted = wanted.masked_fill(grey, ABSENT)
-        if (wanted != ABSENT).any():
-            logits = heads[name.replace(".", "_")](pooled).float()
-            terms.append(F.cross_entropy(logits, wanted, ignore_index=ABSENT))
-    return torch.stack(terms).mean()
-
-
-def patch_loss(
-    heads: nn.ModuleDict, tokens: torch.Tensor, truth: PatchTruth, grey: torch.Tensor
-) -> torch.Tensor:
-    """Mean cross entropy of what stands in each patch, read from `tokens` (n, 64, width)."""
-    terms = []
-    for name, labels in truth.labels.items():
-        wanted = labels
-        if name == "colour":
-            wanted = labels.masked_fill(grey[:, None], ABSENT)
-        if (wanted != ABSENT).any():
-            logits = heads[name](tokens).float().flatten(0, 1)
-            terms.append(F.cross_entropy(logits, wanted.flatten(), ignore_index=ABSENT))
+        logits = heads[name.replace(".", "_")](pooled).float()
+        terms.append(F.cross_entropy(logits, wanted, ignore_index=ABSENT))
     return torch.stack(terms).mean()
 
 
 def tower_loss(
-    tower: Tower, collection: Collection, batch_size: int, generator: torch.Generator, step: int
+    tower: Tower, collection: Collection, batch_size: int, generator: torch.Generator
 ) -> Losses:
     """The tower's losses on a random batch: `scene`, `patch` and `outline`."""
     rows = torch.randint(len(collection), (batch_size,), generator=generator)
     images = augment(to_input(collection.pixels[rows.numpy()]), generator)
-    share = 1.0 if step < GREY_STEPS else GREY_SHARE
-    images, grey = drain_colour(images, share, generator)
     output = tower.vision(pixel_values=images)
     tokens = output.last_hidden_state[:, 1:]
     truth = patch_truth(collection, rows)
+    patch = [
+        F.cross_entropy(tower.patch_heads[name](tokens).float().flatten(0, 1), labels.flatten())
+        for name, labels in truth.labels.items()
+    ]
     outline = F.binary_cross_entropy_with_logits(tower.outline(tokens).float(), truth.outline)
     return {
-        "scene": scene_loss(tower.scene_heads, output.pooler_output, collection, rows, grey),
-        "patch": patch_loss(tower.patch_heads, tokens, truth, grey),
+        "scene": scene_loss(tower.scene_heads, output.pooler_output, collection, rows),
+        "patch": torch.stack(patch).mean(),
         "outline": outline,
     }
 
@@ -156,12 +127,11 @@ def scene_accuracy(tower: Tower, collection: Collection) -> dict[str, float]:
     """Share of scenes whose attribute is read right, by attribute, and `all` of them."""
     right = torch.ones(len(collection), dtype=torch.bool)
     figures = {}
-    pooled = torch.cat(
-        [
-            tower.vision(pixel_values=to_input(collection.pixels[start : start + 500])).pooler_output
-            for start in range(0, len(collection), 500)
-        ]
-    )
+    parts = [
+        tower.vision(pixel_values=to_input(collection.pixels[start : start + 500]))
+        for start in range(0, len(collection), 500)
+    ]
+    pooled = torch.cat([part.pooler_output for part in parts])
     for name in FIELDS:
         wanted = torch.from_numpy(collection.labels[name])
         known = wanted != ABSENT

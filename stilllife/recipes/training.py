@@ -50,9 +50,9 @@ def train(
 ) -> None:
     """Minimises the sum of `loss_of(generator, step)` over the parameters of `model`.
 
-    On a GPU forward passes run in bfloat16 autocast; on the CPU in float32, which is faster there at
-    these sizes. With `checkpoint` the state is saved every `save_every`
-    steps, and a later call goes on from there and ends with the same weights.
+    On a GPU forward passes run in bfloat16 autocast; on the CPU in float32, which is faster
+    there at these sizes. With `checkpoint` the state is saved every `save_every` steps, and a
+    later call goes on from there and ends with the same weights.
     """
     parameters = [p for p in model.parameters() if p.requires_grad]
     decayed = [p for p in parameters if p.ndim > 1]
@@ -110,9 +110,7 @@ def _resume(model: nn.Module, optimiser: torch.optim.Optimizer, checkpoint: Path
     return int(state["step"])
 
 
-def _save(
-    model: nn.Module, optimiser: torch.optim.Optimizer, step: int, checkpoint: Path
-) -> None:
+def _save(model: nn.Module, optimiser: torch.optim.Optimizer, step: int, checkpoint: Path) -> None:
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
     unfinished = checkpoint.with_suffix(".tmp")
     torch.save(

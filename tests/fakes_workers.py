@@ -1,0 +1,26 @@
+"""Work for worker processes that goes wrong; imports little, because each process imports it."""
+
+import os
+import signal
+
+from transforms.protocols import SourceError
+
+
+class TwoPartError(Exception):
+    """Cannot be unpickled: its class wants two values and remembers one."""
+
+    def __init__(self, left, right):
+        super().__init__(f"{left} and {right}")
+
+
+def work(unit):
+    """What `unit` says: a number is doubled, a word is a way to fail."""
+    if unit == "refuse":
+        raise SourceError("photos/7.jpg: no such picture")
+    if unit == "full":
+        raise OSError(28, "No space left on device", "pairs.parquet")
+    if unit == "stumble":
+        raise TwoPartError("this", "that")
+    if unit == "die":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return 2 * unit

@@ -1,0 +1,62 @@
+"""Told still lifes and very small random networks: a whole index and build in a second or two."""
+
+import hashlib
+from pathlib import Path
+
+from model_folders import save_blip, save_clip, save_clipseg
+
+from pipelines.build_plan import BuildOptions, plan_build
+from pipelines.index_job import IndexPlan
+from pipelines.sources import open_source
+from pipelines.still_life_source import StillLifeSource
+from transforms.models.spec import ModelSpec
+from transforms.presets import Preset
+from transforms.rewrite import RewriteOptions
+
+POOL = StillLifeSource(count=600, seed=5, shard_size=200, told=True, two_objects_percent=0)
+# The last ten are not in the pool.
+SOURCE = StillLifeSource(
+    count=40, start=570, seed=5, shard_size=15, told=True, two_objects_percent=0
+)
+
+
+def save_preset(folder: Path) -> Preset:
+    """Random networks, saved in `folder`, for all three parts."""
+    specs = {}
+    for part, loader, save in (
+        ("captioner", "blip", save_blip),
+        ("encoder", "clip", save_clip),
+        ("segmenter", "clipseg", save_clipseg),
+    ):
+        place = folder / loader
+        place.mkdir(parents=True)
+        save(place)
+        specs[part] = ModelSpec(loader=loader, location=str(place))
+    return Preset(name="tiny", **specs)
+
+
+def plan_index(preset, folder, *, source=POOL, **settings):
+    settings = {"captions": "source", "batch_size": 16} | settings
+    return IndexPlan(source=source, preset=preset, folder=str(folder), **settings)
+
+
+def plan_pairs(preset, index_folder, folder, *, source=SOURCE, **settings):
+    settings = {"captions": "source", "batch_size": 8} | settings
+    options = BuildOptions(rewrite=RewriteOptions(edits=4), **settings)
+    return plan_build(
+        source=source,
+        index_folder=str(index_folder),
+        open_pool=open_source,
+        preset=preset,
+        options=options,
+        folder=str(folder),
+    )
+
+
+def hashes(folder, *, leave_out=("run_summary.json",)):
+    """SHA-256 of every file below `folder` by its path there."""
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(Path(folder).rglob("*"))
+        if path.is_file() and path.name not in leave_out
+    }

@@ -1,0 +1,154 @@
+"""Runs that are cut off: no process goes on, nothing looks finished, and one line says so."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from fakes_cli import looks_finished, preset_file, run
+from fakes_workers import work
+
+from pipelines.console import CommandError
+from pipelines.workers import run_units
+from transforms.protocols import SourceError
+
+ROOT = Path(__file__).parent.parent
+SECONDS_TO_WAIT = 120.0
+"""For a process to begin or to end, on a machine that has much else to do."""
+
+
+def workers_of(parent):
+    """The worker processes that `parent` has started."""
+    children = psutil.Process(parent).children(recursive=True)
+    return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+
+
+def wait_until(condition):
+    deadline = time.monotonic() + SECONDS_TO_WAIT
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+
+
+def alive(processes):
+    return [p for p in processes if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
+
+
+@pytest.fixture
+def begun(tmp_path):
+    """Begins an index of many pictures, in a process group of its own."""
+    source = tmp_path / "source.yaml"
+    source.write_text("kind: still-life\ncount: 20000\nshard_size: 500\ntold: true\n")
+    started = []
+
+    def begin(workers):
+        command = [sys.executable, "-m", "pipelines.main", "index", source]
+        command += ["--out", tmp_path / "index", "--preset", preset_file()]
+        command += ["--captions", "source", "--workers", str(workers)]
+        process = subprocess.Popen(
+            list(map(str, command)),
+            cwd=ROOT,
+            env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        started.append(process)
+        wait_until((tmp_path / "index" / "pentimento.json").exists)
+        if workers > 1:
+            wait_until(lambda: len(workers_of(process.pid)) == workers)
+        return process
+
+    yield begin
+    for process in started:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_ctrl_c_leaves_nothing_running_and_nothing_finished(begun, tmp_path, workers):
+    process = begun(workers)
+    others = workers_of(process.pid)
+    os.killpg(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=SECONDS_TO_WAIT)
+    assert process.returncode == 130
+    assert (out, err) == ("", "pentimento: error: interrupted\n")
+    wait_until(lambda: not alive(others))
+    assert not looks_finished(tmp_path / "index")
+
+
+def test_a_worker_that_is_killed_ends_the_run_in_one_line(begun, tmp_path):
+    process = begun(2)
+    others = workers_of(process.pid)
+    others[0].kill()
+    out, err = process.communicate(timeout=SECONDS_TO_WAIT)
+    assert process.returncode == 1
+    assert out == ""
+    assert err == (
+        "pentimento: error: a worker process died (killed, or out of memory): run the command "
+        "again to go on, with fewer --workers if memory is short\n"
+    )
+    wait_until(lambda: not alive(others))
+    assert not looks_finished(tmp_path / "index")
+
+
+def test_workers_do_not_outlive_the_process_that_started_them(begun, tmp_path):
+    process = begun(2)
+    others = workers_of(process.pid)
+    process.kill()
+    process.communicate(timeout=SECONDS_TO_WAIT)
+    wait_until(lambda: not alive(others))
+    assert not looks_finished(tmp_path / "index")
+
+
+def test_workers_do_all_units():
+    assert sorted(run_units(work, [1, 2, 3, 4, 5], workers=2)) == [2, 4, 6, 8, 10]
+
+
+@pytest.mark.parametrize(
+    ("unit", "kind", "line"),
+    [
+        ("refuse", SourceError, "photos/7.jpg: no such picture"),
+        ("full", OSError, "[Errno 28] No space left on device: 'pairs.parquet'"),
+        ("stumble", CommandError, "TwoPartError: this and that"),
+        ("die", CommandError, "a worker process died"),
+    ],
+)
+def test_what_goes_wrong_in_a_worker_comes_out_as_one_line(unit, kind, line):
+    before = set(psutil.Process().children())
+    with pytest.raises(kind) as caught:
+        list(run_units(work, [1, unit, 2, 3], workers=2))
+    assert str(caught.value).startswith(line)
+    assert "\n" not in str(caught.value)
+    left = [
+        p for p in set(psutil.Process().children()) - before if "spawn_main" in str(p.cmdline())
+    ]
+    assert left == []
+
+
+def test_a_reader_that_goes_away_is_no_fault(tmp_path):
+    code = "import sys; from pipelines.main import main; sys.exit(main(['verify', sys.argv[1]]))"
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+def test_no_workers_are_asked_for(tmp_path):
+    with pytest.raises(CommandError, match="must be at least 1, got 0"):
+        list(run_units(work, [1], workers=0))
+    assert run("index", "still-life", "--out", tmp_path / "x", "--workers", "0").code == 2

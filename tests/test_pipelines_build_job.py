@@ -1,0 +1,269 @@
+import dataclasses
+import os
+import subprocess
+import sys
+import textwrap
+from collections import Counter
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from still_life_world import SOURCE, hashes, plan_index, plan_pairs, save_preset
+
+from pipelines import build_job
+from pipelines.build_job import BuildUnit, run_build, run_build_unit
+from pipelines.build_plan import BuildOptions
+from pipelines.execution import Execution
+from pipelines.index_job import run_index
+from pipelines.still_life_source import StillLifeSource
+from pipelines.verify import check_folder
+from stilllife.truth import judge_pair
+from transforms.files import OutputError
+from transforms.manifest import load_manifest
+from transforms.output import prepare_output
+from transforms.rewrite import RewriteOptions
+from transforms.select import SelectionThresholds
+from transforms.shards import OutputShard
+
+# The graphs run by FnApiRunner, which `run_build` and `run_index` name themselves.
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """The networks, and an index of told captions."""
+    root = tmp_path_factory.mktemp("build")
+    preset = save_preset(root / "networks")
+    run_index(plan_index(preset, root / "index"), Execution())
+    return preset, root / "index"
+
+
+@pytest.fixture(scope="module")
+def built(world, tmp_path_factory):
+    """A finished data set and its summary."""
+    folder = tmp_path_factory.mktemp("pairs")
+    return folder, run_build(plan_pairs(*world, folder), Execution())
+
+
+@pytest.fixture
+def one_shard_a_unit(monkeypatch):
+    monkeypatch.setattr(build_job, "PICTURES_A_UNIT", 1)
+
+
+def rows(folder, kind):
+    return [
+        row for path in sorted(folder.glob(f"{kind}-*")) for row in pq.read_table(path).to_pylist()
+    ]
+
+
+def looks_finished(folder):
+    return [name for name in ("COMPLETED", "manifest.json") if (folder / name).exists()]
+
+
+def test_every_source_ends_in_a_pair_or_a_reject(built):
+    folder, summary = built
+    pairs, rejects = rows(folder, "pairs"), rows(folder, "rejects")
+    ended = {row["source_key"] for row in pairs} | {row["key"] for row in rejects}
+    assert ended == {image.key for shard in SOURCE.shards() for image in SOURCE.read(shard)}
+    assert 20 < len(pairs) == summary.counts.pairs
+    assert Counter(f"{row['stage']}: {row['reason']}" for row in rejects) == {
+        f"{stage}: {reason}": number
+        for stage, reasons in summary.counts.rejects.items()
+        for reason, number in reasons.items()
+    }
+
+
+def test_the_counts_add_up(built):
+    folder, summary = built
+    manifest = load_manifest(folder)
+    assert manifest.problems() == []
+    assert manifest.counts == summary.counts
+    assert manifest.counts.sources == 40
+    assert manifest.counts.queries == len(rows(folder, "candidates")) == 4 * 40
+    assert check_folder(folder, quick=False).problems == []
+    assert set(summary.seconds) >= {"Embed", "Retrieve", "Select", "Segment", "Write"}
+
+
+def test_the_pairs_are_what_they_say(built):
+    folder, _ = built
+    for row in rows(folder, "pairs"):
+        assert row["source_key"] != row["target_key"]
+        assert row["edited_image"]["bytes"] != row["input_image"]["bytes"]
+        right = judge_pair(
+            row["source_key"],
+            row["target_key"],
+            caption=row["caption"],
+            edit_prompt=row["edit_prompt"],
+            target_word=row["target_word"],
+        ).right
+        # All captions are told: a pair is right exactly if the target is what was wanted.
+        assert right == (row["target_caption"] == row["edit_prompt"])
+
+
+def test_exact_words_are_always_right(world, tmp_path):
+    exact = SelectionThresholds(rest=1, word_order=1)
+    counts = run_build(plan_pairs(*world, tmp_path, thresholds=exact), Execution()).counts
+    pairs = rows(tmp_path, "pairs")
+    assert 0 < counts.pairs == len(pairs)
+    assert all(row["target_caption"] == row["edit_prompt"] for row in pairs)
+
+
+def test_at_most_so_many_pairs_a_source(world, built, tmp_path):
+    run_build(plan_pairs(*world, tmp_path, edits=2), Execution())
+    once = Counter(row["source_key"] for row in rows(built[0], "pairs"))
+    twice = Counter(row["source_key"] for row in rows(tmp_path, "pairs"))
+    assert set(once.values()) == {1}
+    assert set(twice.values()) == {1, 2}
+
+
+def test_a_finished_build_is_left_alone(world, built):
+    folder, _ = built
+    before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
+    summary = run_build(plan_pairs(*world, folder), Execution())
+    assert summary.shards_skipped == summary.shards == 3
+    assert summary.counts == built[1].counts
+    assert {path: path.stat().st_mtime_ns for path in folder.iterdir()} == before
+
+
+def test_an_interrupted_build_goes_on(world, built, tmp_path, monkeypatch, one_shard_a_unit):
+    plan = plan_pairs(*world, tmp_path)
+    done = []
+
+    def interrupted(unit, plan):
+        if done:
+            raise KeyboardInterrupt
+        done.append(unit)
+        return run_build_unit(unit, plan)
+
+    monkeypatch.setattr(build_job, "run_build_unit", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run_build(plan, Execution())
+    assert looks_finished(tmp_path) == []
+    assert len(list(tmp_path.glob("shard-*.json"))) == 1
+    monkeypatch.undo()
+    summary = run_build(plan, Execution())
+    assert summary.shards_skipped == 1
+    assert hashes(tmp_path) == hashes(built[0])
+
+
+KILLED = """
+    import os, signal, sys
+    sys.path.insert(0, "tests")
+    from pathlib import Path
+    from still_life_world import plan_index, plan_pairs
+    from pipelines import build_job
+    from pipelines.build_job import run_build
+    from pipelines.execution import Execution
+    from transforms.presets import load_preset
+
+    build_job.PICTURES_A_UNIT = 1
+    renamed = 0
+    replace = os.replace
+
+    def killed_at_the_sixth(*names):
+        global renamed
+        renamed += 1
+        if renamed == 6:
+            os.kill(os.getpid(), signal.SIGKILL)
+        replace(*names)
+
+    preset, index, out = sys.argv[1:]
+    plan = plan_pairs(load_preset(preset), index, out)
+    os.replace = killed_at_the_sixth
+    run_build(plan, Execution())
+"""
+
+
+@pytest.mark.slow
+def test_a_killed_build_leaves_nothing_that_looks_finished(world, built, tmp_path):
+    preset, index = world
+    parts = {name: spec.describe() for name, spec in preset.parts.items()}
+    (tmp_path / "tiny.yaml").write_text(str(parts).replace("None", "null"))
+    out = tmp_path / "out"
+    arguments = [str(tmp_path / "tiny.yaml"), str(index), str(out)]
+    ended = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(KILLED), *arguments],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert ended.returncode == -9, ended.stderr
+    assert looks_finished(out) == []
+    assert [path.name for path in out.glob("shard-*")] == ["shard-00000-of-00003.json"]
+    assert any(path.name.endswith(".tmp") for path in out.iterdir())
+    summary = run_build(plan_pairs(preset, index, out), Execution())
+    assert summary.shards_skipped == 1
+    assert hashes(out) == hashes(built[0])
+
+
+@pytest.mark.slow
+def test_two_workers_write_the_same_bytes(world, built, tmp_path, one_shard_a_unit):
+    summary = run_build(plan_pairs(*world, tmp_path), Execution(workers=2))
+    assert summary.counts == built[1].counts
+    assert hashes(tmp_path) == hashes(built[0])
+
+
+def test_the_order_and_the_grouping_of_shards_change_nothing(world, built, tmp_path):
+    plan = plan_pairs(*world, tmp_path)
+    prepare_output(tmp_path, plan.configuration_hash)
+    shards = plan.source.shards()
+    units = [(OutputShard(n, len(shards), shard.name), shard) for n, shard in enumerate(shards)]
+    run_build_unit(BuildUnit((units[2],)), plan)
+    run_build_unit(BuildUnit((units[1], units[0])), plan)
+    assert run_build(plan, Execution()).shards_skipped == 3
+    assert hashes(tmp_path) == hashes(built[0])
+
+
+def test_a_damaged_shard_is_made_again(world, built, tmp_path):
+    plan = plan_pairs(*world, tmp_path)
+    run_build(plan, Execution())
+    damaged = tmp_path / "pairs-00001-of-00003.parquet"
+    damaged.write_bytes(damaged.read_bytes()[:-100])
+    assert run_build(plan, Execution()).shards_skipped == 2
+    assert hashes(tmp_path) == hashes(built[0])
+
+
+def test_another_configuration_is_refused_and_may_replace(world, tmp_path):
+    run_build(plan_pairs(*world, tmp_path), Execution())
+    before = hashes(tmp_path)
+    other = plan_pairs(*world, tmp_path, seed=1)
+    with pytest.raises(OutputError, match="holds a data set of configuration"):
+        run_build(other, Execution())
+    assert hashes(tmp_path) == before
+    run_build(other, Execution(), overwrite=True)
+    assert load_manifest(tmp_path).seed == 1
+    assert looks_finished(tmp_path) == ["COMPLETED", "manifest.json"]
+
+
+def test_fewer_shards_leave_no_stale_ones(world, tmp_path):
+    run_build(plan_pairs(*world, tmp_path), Execution())
+    larger = dataclasses.replace(SOURCE, shard_size=40)
+    run_build(plan_pairs(*world, tmp_path, source=larger), Execution(), overwrite=True)
+    assert {path.name.partition("-of-")[2] for path in tmp_path.glob("*-of-*")} == {
+        "00001.parquet",
+        "00001.json",
+    }
+
+
+def test_a_source_without_words_is_rejected_whole(world, tmp_path):
+    silent = StillLifeSource(count=3, seed=9)
+    counts = run_build(plan_pairs(*world, tmp_path, source=silent), Execution()).counts
+    assert (counts.sources, counts.pairs, counts.queries) == (3, 0, 0)
+    assert counts.rejects == {"caption": {"no_caption": 3}}
+    assert looks_finished(tmp_path) == ["COMPLETED", "manifest.json"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"captions": "mine"}, "captions must be model or source, got 'mine'"),
+        ({"edits": 0}, "edits must be at least 1, got 0"),
+        ({"edits": 3, "rewrite": RewriteOptions(edits=2)}, "attempts must be at least edits"),
+    ],
+)
+def test_bad_options(settings, message):
+    with pytest.raises(ValueError, match=message):
+        BuildOptions(**settings)

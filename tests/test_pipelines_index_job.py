@@ -1,0 +1,220 @@
+import json
+import os
+import subprocess
+import sys
+import textwrap
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+from still_life_world import POOL, hashes, plan_index, plan_pairs, save_preset
+
+from indexes.folder import open_index
+from indexes.layout import IndexFolderError, fingerprint
+from pipelines import index_job
+from pipelines.execution import Execution, group_units
+from pipelines.index_job import IndexUnit, run_index, run_index_unit
+from transforms.embed import embed_images_batch
+from transforms.index_parts import IndexShard
+from transforms.models.loading import load_encoder
+from transforms.models.spec import ModelSpec
+from transforms.presets import Preset
+from transforms.read import read_batches
+from transforms.scores import as_vector
+from transforms.sources.folder import FolderSource
+
+# The graphs run by FnApiRunner, which `run_index` names itself.
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="module")
+def preset(tmp_path_factory):
+    return save_preset(tmp_path_factory.mktemp("networks"))
+
+
+@pytest.fixture(scope="module")
+def indexed(preset, tmp_path_factory):
+    """A finished index of told captions and its summary."""
+    folder = tmp_path_factory.mktemp("index")
+    return folder, run_index(plan_index(preset, folder), Execution())
+
+
+@pytest.fixture
+def one_shard_a_unit(monkeypatch):
+    monkeypatch.setattr(index_job, "group_units", partial(group_units, least=1))
+
+
+def test_every_picture_is_in_it(indexed):
+    folder, summary = indexed
+    index = open_index(folder)
+    assert summary.sources == summary.indexed == len(index) == 600
+    assert (summary.rejects, summary.parts, summary.parts_skipped) == ({}, 3, 0)
+    first = next(POOL.read(POOL.shards()[1]))
+    row = index.find(first.key)
+    assert row == 200
+    assert index.row(row).caption == first.alt_text
+    assert index.row(row).content_sha256 == first.content_sha256
+
+
+def test_it_equals_a_plain_loop(indexed, preset):
+    index = open_index(indexed[0])
+    batch = next(read_batches(POOL, POOL.shards()[2], 16))
+    alone = embed_images_batch(batch, load_encoder(preset.encoder))
+    for record in alone.records:
+        row = index.find(record.source.key)
+        np.testing.assert_array_equal(index.embedding(row), as_vector(record.embedding))
+        assert index.structure(row).tobytes() == record.structure
+
+
+def test_a_finished_index_is_left_alone(indexed, preset):
+    folder, first = indexed
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    again = run_index(plan_index(preset, folder), Execution())
+    assert (again.parts_skipped, again.sources) == (3, first.sources)
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
+
+
+def test_an_interrupted_index_goes_on(preset, indexed, tmp_path, monkeypatch, one_shard_a_unit):
+    plan = plan_index(preset, tmp_path / "i")
+    done = []
+
+    def interrupted(unit, plan, mark):
+        if done:
+            raise KeyboardInterrupt
+        done.append(unit)
+        return run_index_unit(unit, plan, mark)
+
+    monkeypatch.setattr(index_job, "run_index_unit", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run_index(plan, Execution())
+    with pytest.raises(IndexFolderError):
+        open_index(plan.folder)
+    monkeypatch.undo()
+    assert run_index(plan, Execution()).parts_skipped == 1
+    assert hashes(plan.folder) == hashes(indexed[0])
+
+
+KILLED = """
+    import functools, os, signal, sys
+    sys.path.insert(0, "tests")
+    from still_life_world import plan_index
+    from pipelines import index_job
+    from pipelines.execution import Execution
+    from pipelines.index_job import run_index
+    from transforms.presets import load_preset
+
+    index_job.group_units = functools.partial(index_job.group_units, least=1)
+    replace = os.replace
+
+    def killed_in_the_second_part(source, target):
+        if str(target).endswith("structure_00001.npy"):
+            os.kill(os.getpid(), signal.SIGKILL)
+        replace(source, target)
+
+    preset, out = sys.argv[1:]
+    os.replace = killed_in_the_second_part
+    run_index(plan_index(load_preset(preset), out), Execution())
+"""
+
+
+@pytest.mark.slow
+def test_a_killed_index_leaves_nothing_that_looks_finished(preset, indexed, tmp_path):
+    parts = {name: spec.describe() for name, spec in preset.parts.items()}
+    # The description names the preset, which is named for its file.
+    path = tmp_path / f"{preset.name}.yaml"
+    path.write_text(str(parts).replace("None", "null"))
+    out = tmp_path / "out"
+    ended = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(KILLED), str(path), str(out)],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert ended.returncode == -9, ended.stderr
+    assert not (out / "COMPLETED").exists()
+    with pytest.raises(IndexFolderError):
+        open_index(out)
+    assert run_index(plan_index(preset, out), Execution()).parts_skipped == 1
+    assert hashes(out) == hashes(indexed[0])
+
+
+@pytest.mark.slow
+def test_two_workers_write_the_same_bytes(preset, indexed, tmp_path, one_shard_a_unit):
+    folder = tmp_path / "i"
+    run_index(plan_index(preset, folder), Execution(workers=2))
+    assert hashes(folder) == hashes(indexed[0])
+
+
+def test_the_order_and_the_grouping_of_shards_change_nothing(preset, indexed, tmp_path):
+    plan = plan_index(preset, tmp_path / "i")
+    mark = fingerprint(plan.description())
+    shards = plan.source.shards()
+    units = [(IndexShard(n, len(shards), shard.name), shard) for n, shard in enumerate(shards)]
+    # Begins the folder as a run does that is interrupted at once.
+    index_job.begin_index(Path(plan.folder), plan.description())
+    run_index_unit(IndexUnit((units[2],)), plan, mark)
+    run_index_unit(IndexUnit((units[1], units[0])), plan, mark)
+    assert run_index(plan, Execution()).parts_skipped == 3
+    assert hashes(plan.folder) == hashes(indexed[0])
+
+
+def test_another_configuration_is_refused(preset, indexed):
+    with pytest.raises(IndexFolderError, match="another batch_size"):
+        run_index(plan_index(preset, indexed[0], batch_size=8), Execution())
+    with pytest.raises(IndexFolderError, match="another captioner"):
+        run_index(plan_index(preset, indexed[0], captions="model"), Execution())
+
+
+def test_a_build_with_another_encoder_is_refused(preset, indexed, tmp_path):
+    place = Path(preset.encoder.location)
+    other = tmp_path / "clip"
+    other.mkdir()
+    for path in place.iterdir():
+        (other / path.name).write_bytes(path.read_bytes())
+    weights = (other / "model.safetensors").read_bytes()
+    (other / "model.safetensors").write_bytes(weights[:-1] + bytes([weights[-1] ^ 1]))
+    changed = Preset(
+        name=preset.name,
+        captioner=preset.captioner,
+        encoder=ModelSpec(loader="clip", location=str(other)),
+        segmenter=preset.segmenter,
+    )
+    with pytest.raises(IndexFolderError, match="was made with the encoder"):
+        plan_pairs(changed, indexed[0], tmp_path / "out")
+
+
+def test_bad_pictures_are_rejects_and_the_others_are_indexed(preset, tmp_path):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for number, image in enumerate(POOL.read(POOL.shards()[0])):
+        if number == 3:
+            break
+        (photos / f"{number}.png").write_bytes(image.image)
+        (photos / f"{number}.txt").write_text(image.alt_text)
+    (photos / "2.txt").unlink()
+    (photos / "broken.png").write_bytes(b"no picture")
+    source = FolderSource(str(photos))
+    summary = run_index(plan_index(preset, tmp_path / "i", source=source), Execution())
+    assert (summary.sources, summary.indexed) == (4, 2)
+    assert summary.rejects == {"caption: no_caption": 1, "read: not_an_image": 1}
+    assert json.loads((tmp_path / "i" / "pentimento.json").read_text())["pictures"] == 2
+
+
+def test_nothing_to_index_is_an_error_and_no_index(preset, tmp_path):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    (photos / "broken.png").write_bytes(b"no picture")
+    plan = plan_index(preset, tmp_path / "i", source=FolderSource(str(photos)))
+    with pytest.raises(IndexFolderError, match="no pictures"):
+        run_index(plan, Execution())
+    with pytest.raises(IndexFolderError):
+        open_index(plan.folder)
+
+
+def test_bad_captions(preset, tmp_path):
+    with pytest.raises(ValueError, match="captions must be model or source, got 'mine'"):
+        plan_index(preset, tmp_path, captions="mine")

@@ -1,0 +1,142 @@
+"""The command line as a whole: what it offers, how it ends, and the road from pictures to pairs."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from fakes_cli import (
+    build_command,
+    index_folder,
+    looks_finished,
+    make_collection,
+    pool_folder,
+    run,
+    verify,
+)
+
+from pipelines.console import CommandError
+from pipelines.main import build_parser, main, read_arguments
+
+ROOT = Path(__file__).parent.parent
+COMMANDS = ("demo", "index", "build", "verify", "report", "rethreshold", "fetch", "lexicon")
+
+
+def test_help_names_every_command():
+    outcome = run("--help")
+    assert (outcome.code, outcome.err) == (0, "")
+    for command in COMMANDS:
+        assert f"\n    {command} " in outcome.out
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(command):
+    outcome = run(command, "--help")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert outcome.out.startswith(f"usage: pentimento {command} ")
+
+
+def test_version_says_nothing_else():
+    # Beam remarks on what is not installed while it is imported: stderr is for errors.
+    done = subprocess.run(
+        [sys.executable, "-m", "pipelines.main", "--version"],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("pentimento ")
+
+
+def test_what_follows_two_dashes_is_kept_for_beam():
+    words = ["index", "x", "--out", "y", "--runner", "FlinkRunner", "--", "--a=1", "--", "b"]
+    assert read_arguments(words).beam_flags == ("--a=1", "--", "b")
+    assert read_arguments(["index", "x", "--out", "y"]).beam_flags == ()
+    with pytest.raises(CommandError, match="verify takes no flags for Beam, got --a=1"):
+        read_arguments(["verify", "x", "--", "--a=1"])
+
+
+def test_a_wrong_word_is_an_error_of_ours_and_not_an_exit():
+    with pytest.raises(CommandError, match=r"invalid choice.*see pentimento --help"):
+        build_parser().parse_args(["dance"])
+    assert main(["dance"]) == 2
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    out = tmp_path_factory.mktemp("road") / "pairs"
+    return out, build_command(pool_folder(), out)
+
+
+def test_build_ends_with_one_line_of_json(built):
+    _, outcome = built
+    assert (outcome.code, outcome.err) == (0, "")
+    counts = outcome.counts
+    assert counts["sources"] == counts["pairs"] == counts["sources_with_pairs"] == 6
+    assert set(counts["seconds"]) >= {"Caption", "Embed", "Retrieve", "Select", "Segment"}
+    queries = counts["pairs"] + sum(sum(each.values()) for each in counts["rejects"].values())
+    assert counts["queries"] == queries
+    assert outcome.out.count("{") == outcome.out.splitlines()[-1].count("{")
+
+
+def test_the_data_set_is_whole_and_can_be_reported_and_selected_anew(built, tmp_path):
+    out, _ = built
+    assert looks_finished(out)
+    assert verify(out).counts["ok"]
+    page = tmp_path / "page.html"
+    report = run("report", out, "--out", page, "--json")
+    assert (report.code, report.counts["pairs"], report.counts["sources"]) == (0, 6, 6)
+    assert page.read_text(encoding="utf-8").startswith("<!")
+    again = run("rethreshold", out, "--out", tmp_path / "again", "--threshold", "rest=1", "--json")
+    assert (again.code, again.err) == (0, "")
+    assert again.counts["pairs_before"] == 6
+    assert verify(tmp_path / "again").code == 0
+
+
+def test_several_shards_give_what_one_shard_gives(tmp_path):
+    source = tmp_path / "source.yaml"
+    source.write_text(f"kind: folder\npath: {pool_folder()}\nshard_size: 2\n")
+    outcome = build_command(source, tmp_path / "pairs")
+    assert outcome.code == 0, outcome.err
+    assert (outcome.counts["shards"], outcome.counts["pairs"]) == (3, 6)
+    assert verify(tmp_path / "pairs").code == 0
+
+
+def test_the_manifest_tells_the_road(built):
+    out, _ = built
+    manifest = json.loads((out / "manifest.json").read_bytes())
+    assert manifest["source"] == manifest["pool"]
+    assert manifest["models"]["encoder"].startswith("clip clip sha256=")
+    assert manifest["configuration"]["models"]["captions"] == "source"
+
+
+def test_verify_ends_with_another_code_where_something_is_wrong(built, tmp_path):
+    out, _ = built
+    assert run("verify", out).code == 0
+    outcome = run("verify", tmp_path)
+    assert outcome.code == 1
+    assert "problem: COMPLETED is missing" in outcome.out
+
+
+def test_an_interruption_ends_with_its_own_code(tmp_path, monkeypatch):
+    import transforms.write
+
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(transforms.write, "shard_contents", interrupt)
+    outcome = build_command(make_collection(tmp_path / "pictures", 2), tmp_path / "pairs")
+    assert (outcome.code, outcome.error) == (130, "interrupted")
+    assert not looks_finished(tmp_path / "pairs")
+
+
+def test_debug_shows_where_it_came_from(tmp_path):
+    words = ("build", tmp_path / "nowhere", "--index", index_folder(), "--out", tmp_path / "x")
+    assert "Traceback" not in run(*words).err
+    outcome = run("--debug", *words)
+    assert outcome.code == 1
+    assert "Traceback (most recent call last)" in outcome.err
+    assert outcome.err.splitlines()[-1].startswith("pentimento: error: ")

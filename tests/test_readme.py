@@ -1,0 +1,64 @@
+"""The README's commands do what it says, and what it names is there."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from pipelines.main import main
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def shell_lines(text):
+    blocks = re.findall(r"^```sh\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
+    return [line for block in blocks for line in block.splitlines() if line.strip()]
+
+
+@pytest.mark.slow
+def test_the_commands_run_one_after_another(tmp_path, monkeypatch):
+    lines = shell_lines(README)
+    assert len(lines) >= 5
+    monkeypatch.chdir(tmp_path)
+    for line in lines:
+        program, *arguments = shlex.split(line)
+        assert program == "pentimento"
+        assert main(arguments) == 0, line
+    assert (tmp_path / "pairs" / "COMPLETED").is_file()
+    assert (tmp_path / "report.html").stat().st_size > 10_000
+    assert (tmp_path / "strict" / "COMPLETED").is_file()
+
+
+def test_the_make_targets_exist():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    wanted = re.findall(r"make (\w+)", README)
+    assert wanted
+    for target in wanted:
+        assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), target
+
+
+@pytest.mark.parametrize("document", sorted(path.name for path in (ROOT / "docs").glob("*.md")))
+def test_links_lead_somewhere(document):
+    path = ROOT / "docs" / document
+    check_links(path)
+
+
+def test_links_of_the_readme_lead_somewhere():
+    check_links(ROOT / "README.md")
+
+
+def check_links(path):
+    links = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", path.read_text(encoding="utf-8"))
+    for link in links:
+        if not link.startswith(("http://", "https://")):
+            assert (path.parent / link).exists(), f"{path.name}: {link}"
+
+
+def test_named_modules_and_benchmarks_exist():
+    texts = [README, *(path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md"))]
+    named = {name for text in texts for name in re.findall(r"benchmarks/\w+\.py", text)}
+    assert named
+    for name in named:
+        assert (ROOT / name).is_file(), name
