@@ -30,7 +30,8 @@ from still_life_job import BATCH_SIZE, Job, add_job_flags, open_job, open_work
 from indexes.finish import begin_index
 from indexes.layout import Part, fingerprint
 from indexes.parts import read_part
-from pipelines.build_job import BuildOptions, BuildPlan, BuildUnit, run_build, run_build_unit
+from pipelines.build_job import BuildUnit, run_build, run_build_unit
+from pipelines.build_plan import BuildOptions, BuildPlan
 from pipelines.console import format_seconds, print_json_line, print_table, quieten
 from pipelines.execution import Execution
 from pipelines.index_job import IndexPlan, IndexUnit, run_index, run_index_unit

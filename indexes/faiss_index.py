@@ -67,7 +67,7 @@ def build_index(
         index.train(np.ascontiguousarray(training, dtype=np.float32))
     for part in parts:
         index.add(np.ascontiguousarray(part, dtype=np.float32))
-    # Given a name, FAISS says nothing of what fails as the file is closed, on a full disk above all.
+    # Given a name, FAISS is silent about what fails as the file is closed, as on a full disk.
     with path.open("wb") as file:
         faiss.write_index(index, faiss.PyCallbackIOWriter(file.write, WRITE_BYTES))
 

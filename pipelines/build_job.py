@@ -84,7 +84,7 @@ class LoadKnownCaptions:
     index_folder: str
 
     def __call__(self) -> KnownCaptions:
-        """Caption and confidence by key."""
+        """Caption and confidence by key and content."""
         return partial(find_caption, open_index(self.index_folder))
 
 
@@ -99,10 +99,12 @@ class LoadWordCounts:
         return open_index(self.index_folder).word_counts
 
 
-def find_caption(index: PictureIndex, key: str) -> tuple[str, float | None] | None:
-    """What the index has as the caption of the picture `key`."""
+def find_caption(
+    index: PictureIndex, key: str, content_sha256: str
+) -> tuple[str, float | None] | None:
+    """What the index has as the caption of the picture `key`, if it is this very picture."""
     row = index.find(key)
-    if row is None:
+    if row is None or index.content(row) != content_sha256:
         return None
     entry = index.row(row)
     return entry.caption, entry.caption_confidence
@@ -187,7 +189,10 @@ def run_build(plan: BuildPlan, execution: Execution, *, overwrite: bool = False)
     shards = plan.source.shards()
     prepare_output(folder, mark, overwrite=overwrite)
     total = len(shards)
-    outputs = [OutputShard(number, total, s.name) for number, s in enumerate(shards)]
+    outputs = [
+        OutputShard(number, total, shard.name, shard.stop - shard.start)
+        for number, shard in enumerate(shards)
+    ]
     waiting = [
         pair
         for pair in zip(outputs, shards, strict=True)

@@ -1,7 +1,6 @@
 """The command `pentimento`."""
 
 import argparse
-import contextlib
 import os
 import sys
 from collections.abc import Sequence
@@ -84,15 +83,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt as error:
         return fail(error, debug=debug)
     except BrokenPipeError:
-        # Whoever read our output has gone: leave without a second complaint at exit.
-        with contextlib.suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_FAILED
+        return EXIT_FAILED  # whoever read our output has gone, and knows
     except EXPECTED_ERRORS as error:
         return fail(as_command_error(error), debug=debug)
     except Exception as error:  # noqa: BLE001 - the last line of defence: told, never swallowed
         return fail(error, debug=debug)
+    finally:
+        drop_unwritable_output()
     return code
+
+
+def drop_unwritable_output() -> None:
+    """Empties stdout's buffer, into nothing if need be: Python would complain of it at exit."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _version() -> str:

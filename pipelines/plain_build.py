@@ -80,9 +80,12 @@ def plain_build(plan: BuildPlan) -> tuple[ShardReceipt, ...]:
     prepare_output(Path(plan.folder), plan.configuration_hash)
     build = load_build(plan)
     shards = plan.source.shards()
-    return tuple(
-        build_shard(build, OutputShard(number, len(shards), shard.name), shard)
+    outputs = [
+        OutputShard(number, len(shards), shard.name, shard.stop - shard.start)
         for number, shard in enumerate(shards)
+    ]
+    return tuple(
+        build_shard(build, output, shard) for output, shard in zip(outputs, shards, strict=True)
     )
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 from model_folders import save_blip, save_clip, save_clipseg
 from PIL import Image
 
@@ -160,23 +161,18 @@ def verify(folder):
 
 
 def looks_finished(folder):
-    """Whether anything in `folder` says that a run came to its end."""
-    folder = Path(folder)
-    return folder.is_dir() and any((folder / name).exists() for name in ("COMPLETED",))
+    """Whether a data set or an index in `folder` says that it is whole."""
+    return (Path(folder) / "COMPLETED").exists()
 
 
 def rejects_of(folder):
     """The rows of all reject files of a data set or an index, in order."""
-    import pyarrow.parquet as pq
-
     paths = sorted(Path(folder).rglob("rejects*.parquet"))
     return [row for path in paths for row in pq.read_table(path).to_pylist()]
 
 
 def pairs_of(folder):
     """The rows of all pairs files of a data set, without their pictures."""
-    import pyarrow.parquet as pq
-
     columns = ["source_key", "target_key", "caption", "edit_prompt", "number"]
     paths = sorted(Path(folder).glob("pairs-*.parquet"))
     return [row for path in paths for row in pq.read_table(path, columns=columns).to_pylist()]

@@ -6,6 +6,7 @@ import shutil
 import pyarrow.parquet as pq
 import pytest
 from fakes_cli import (
+    CAPTIONS,
     build_command,
     copy_of_index,
     index_command,
@@ -16,6 +17,9 @@ from fakes_cli import (
     preset_file,
     run,
 )
+
+from indexes.folder import open_index
+from pipelines.build_job import find_caption
 
 
 @pytest.fixture
@@ -160,6 +164,14 @@ def test_an_index_whose_pictures_have_moved(spoilt, tmp_path):
     assert built.code == 0, built.err
     assert built.counts["pairs"] == 0
     assert built.counts["rejects"]["segment"] == {"target_gone": 6}
+
+
+def test_a_caption_is_not_taken_for_another_picture_of_the_same_key():
+    index = open_index(index_folder())
+    key, content = index.key(2), index.content(2)
+    assert find_caption(index, key, content) == (CAPTIONS[2], None)
+    assert find_caption(index, key, index.content(3)) is None
+    assert find_caption(index, "no such key", content) is None
 
 
 def test_an_index_whose_source_is_of_no_known_kind(spoilt, tmp_path):

@@ -38,6 +38,11 @@ def alive(processes):
     return [p for p in processes if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
 
 
+def heed_ctrl_c():
+    """What a shell starts in the background ignores Ctrl-C, and so would all that it starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.fixture
 def begun(tmp_path):
     """Begins an index of many pictures, in a process group of its own."""
@@ -57,6 +62,7 @@ def begun(tmp_path):
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
+            preexec_fn=heed_ctrl_c,
         )
         started.append(process)
         wait_until((tmp_path / "index" / "pentimento.json").exists)
@@ -146,6 +152,21 @@ def test_a_reader_that_goes_away_is_no_fault(tmp_path):
     )
     os.close(writing)
     assert (done.returncode, done.stderr) == (1, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_results_that_cannot_be_told_are_an_error(tmp_path):
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "pipelines.main", "verify", str(tmp_path)],
+            cwd=ROOT,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    line = "pentimento: error: [Errno 28] No space left on device\n"
+    assert (done.returncode, done.stderr) == (1, line)
 
 
 def test_no_workers_are_asked_for(tmp_path):

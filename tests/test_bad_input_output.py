@@ -6,6 +6,7 @@ import resource
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 from fakes_cli import (
     build_command,
@@ -21,6 +22,8 @@ from fakes_cli import (
 import indexes.layout
 import transforms.files
 import transforms.write
+from indexes.faiss_index import FaissIndex, build_index, choose_index
+from indexes.layout import IndexFolderError, write_atomically
 
 
 @contextmanager
@@ -131,6 +134,21 @@ def test_a_full_disk_stops_an_index_in_one_line(tmp_path, size):
     assert outcome.error.endswith(": File too large")
     assert not looks_finished(out)
     assert no_litter(out)
+
+
+def test_a_small_faiss_index_that_does_not_fit_is_noticed(tmp_path):
+    # FAISS writes a small one as it closes the file, and is silent where that goes wrong.
+    vectors = np.eye(8, dtype=np.float32)
+    path = tmp_path / "image.index"
+
+    def write(partial):
+        build_index([vectors], vectors[:0], choose_index(len(vectors)), path=partial)
+
+    with files_of_at_most(100), pytest.raises(IndexFolderError, match="File too large"):
+        write_atomically(path, write)
+    assert list(tmp_path.iterdir()) == []
+    write_atomically(path, write)
+    assert len(FaissIndex(path)) == 8
 
 
 def test_the_error_of_a_stage_comes_without_the_noise_of_its_carrier(tmp_path, monkeypatch, capfd):

@@ -15,6 +15,7 @@ from fakes_cli import (
     index_folder,
     looks_finished,
     make_collection,
+    pairs_of,
     picture_bytes,
     rejects_of,
     run,
@@ -193,18 +194,74 @@ def test_rows_of_a_parquet_file_that_are_bad_become_rejects(tmp_path):
     assert verify(tmp_path / "pairs").code == 0
 
 
-def write_tar(path, count=6):
+def any_bytes(values):
+    """A column of text that nobody checked for being UTF-8."""
+    return pa.array(values, pa.binary()).view(pa.string())
+
+
+def test_text_in_a_parquet_file_that_is_not_utf_8(tmp_path):
+    captions = [caption.encode() for caption in CAPTIONS]
+    captions[1] = b"a green apple on the \xff\xfe bus"
+    path = write_parquet(
+        tmp_path / "00000.parquet",
+        caption=any_bytes(captions),
+        key=any_bytes([b"a", b"b", b"c\xff", b"d", b"e", b"f"]),
+    )
+    built = build_command(path, tmp_path / "pairs")
+    assert built.code == 0, built.err
+    assert (built.counts["sources"], built.counts["sources_with_pairs"]) == (6, 6)
+    assert any("\ufffd" in row["caption"] for row in pairs_of(tmp_path / "pairs"))
+    assert "c\ufffd" in {row["source_key"] for row in pairs_of(tmp_path / "pairs")}
+    assert verify(tmp_path / "pairs").code == 0
+
+
+def test_rows_that_a_source_loses_on_the_way_stop_the_build(tmp_path, monkeypatch):
+    real = folder_source.FolderSource._read_row
+
+    def read_row(self, row, shard):
+        # As if a file had two rows and now has one: no outcome of its own for row 3.
+        return real(self, 2 if row == 3 else row, shard)
+
+    monkeypatch.setattr(folder_source.FolderSource, "_read_row", read_row)
+    outcome = build_command(make_collection(tmp_path / "pictures"), tmp_path / "pairs")
+    assert "must be unique in a shard" in outcome.error
+    monkeypatch.setattr(
+        folder_source.FolderSource,
+        "read",
+        lambda self, shard: (real(self, n, shard.name) for n in range(shard.start, shard.stop - 1)),
+    )
+    outcome = build_command(make_collection(tmp_path / "pictures"), tmp_path / "pairs")
+    assert outcome.error == ("shard 00000: 6 sources must end in a pair or a reject, 5 did")
+    assert not looks_finished(tmp_path / "pairs")
+
+
+def write_tar(path, count=6, **metadata):
+    """What img2dataset writes as a tar; `metadata` is a file's JSON by number, as `n1=b"..."`."""
     with tarfile.open(path, "w") as tar:
         for number in range(count):
-            for extension, data in (
-                ("png", picture_bytes(number)),
-                ("txt", CAPTIONS[number % len(CAPTIONS)].encode()),
-                ("json", json.dumps({"caption": CAPTIONS[number % len(CAPTIONS)]}).encode()),
-            ):
+            told = json.dumps({"caption": CAPTIONS[number % len(CAPTIONS)]}).encode()
+            told = metadata.get(f"n{number}", told)
+            for extension, data in (("png", picture_bytes(number)), ("json", told)):
                 member = tarfile.TarInfo(f"{number:09d}.{extension}")
                 member.size = len(data)
                 tar.addfile(member, io.BytesIO(data))
     return path
+
+
+def test_metadata_in_a_tar_that_are_none(tmp_path):
+    path = write_tar(
+        tmp_path / "00000.tar",
+        n0=b'{"caption": "a red apple on the \\ud800 bus", "url": "\\udfff"}',
+        n1=b"{",
+        n2=b'{"caption": 5}',
+        n3=b"[]",
+        n4=b"\xff\xfe",
+    )
+    built = build_command(path, tmp_path / "pairs")
+    assert built.code == 0, built.err
+    assert built.counts["rejects"]["read"] == {"broken_metadata": 4}
+    assert (built.counts["sources"], built.counts["sources_with_pairs"]) == (6, 2)
+    assert verify(tmp_path / "pairs").code == 0
 
 
 def test_a_tar_cut_short_gives_what_lies_before_the_cut(tmp_path):

@@ -303,7 +303,7 @@ def test_a_failed_write_leaves_what_was_there(tmp_path):
         partial.write_text("half")
         raise OSError("no space left on device")
 
-    with pytest.raises(IndexFolderError, match="cannot write .*file: no space"):
+    with pytest.raises(IndexFolderError, match=r"cannot write .*file: no space"):
         write_atomically(path, fail)
     assert tree(tmp_path) == {"file": b"before"}
 

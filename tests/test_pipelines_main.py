@@ -27,8 +27,8 @@ COMMANDS = ("demo", "index", "build", "verify", "report", "rethreshold", "fetch"
 def test_help_names_every_command():
     outcome = run("--help")
     assert (outcome.code, outcome.err) == (0, "")
-    for command in COMMANDS:
-        assert f"\n    {command} " in outcome.out
+    offered = [line.split()[0] for line in outcome.out.splitlines() if line.startswith("    ")]
+    assert set(COMMANDS) <= set(offered)
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -169,7 +169,10 @@ def test_position_needs_as_many_things():
     one, two = draw_scene(0, 0, Mix(0.0)), draw_scene(0, 0, Mix(1.0))
     assert position_error(one, two) is None
     assert position_error(two, two) == 0
-    moved = [dataclasses.replace(t, centre_x=t.centre_x + d) for t, d in zip(two.things, (3, 5))]
+    moved = [
+        dataclasses.replace(t, centre_x=t.centre_x + d)
+        for t, d in zip(two.things, (3, 5), strict=True)
+    ]
     assert position_error(two, dataclasses.replace(two, things=tuple(moved))) == pytest.approx(4)
 
 

@@ -55,7 +55,7 @@ class LoadKnown:
         return known
 
 
-def known(key: str) -> tuple[str, float | None] | None:
+def known(key: str, content_sha256: str) -> tuple[str, float | None] | None:
     return {"k0": ("a known thing", 0.25)}.get(key)
 
 

@@ -18,8 +18,10 @@ from transforms.record import Batch, Reject, SourceImage, reject_source
 NAME = "Caption"
 STAGE = NAME.lower()
 
-KnownCaptions = Callable[[str], tuple[str, float | None] | None]
-"""Caption and confidence of the picture with this key; None where it has none yet."""
+KnownCaptions = Callable[[str, str], tuple[str, float | None] | None]
+"""Caption and confidence of the picture with this key and content hash; None where it has none.
+
+A key alone does not tell pictures apart: those of two downloads are both numbered from 0."""
 
 
 def clean_caption(text: str) -> str:
@@ -69,7 +71,7 @@ def take_source_captions(batch: Batch[SourceImage]) -> Batch[SourceImage]:
 def _describe(
     records: Sequence[SourceImage], *, captioner: Captioner, known: KnownCaptions | None
 ) -> list[SourceImage | Reject]:
-    before = [known(record.key) if known else None for record in records]
+    before = [known(record.key, record.content_sha256) if known else None for record in records]
     pictures = [
         None if found else _decode(record) for record, found in zip(records, before, strict=True)
     ]

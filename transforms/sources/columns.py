@@ -83,6 +83,24 @@ def _holds(arrow_type: pa.DataType, kind: str) -> bool:
     return bool(fits or pa.types.is_null(arrow_type))
 
 
+def read_rows(table: pa.Table | pa.RecordBatch) -> list[dict[str, object]]:
+    """The rows of `table` as plain values; a byte that makes a text no UTF-8 is read as U+FFFD."""
+    columns = [_values(table.column(place)) for place in range(table.num_columns)]
+    return [dict(zip(table.schema.names, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def _values(column: pa.Array | pa.ChunkedArray) -> list[object]:
+    try:
+        return column.to_pylist()
+    except UnicodeDecodeError:
+        # Arrow takes a writer's word for it that text is UTF-8; not every writer's is good.
+        whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+        if pa.types.is_dictionary(whole.type):
+            whole = whole.dictionary_decode()
+        found = whole.cast(pa.large_binary()).to_pylist()
+        return [None if data is None else data.decode("utf-8", "replace") for data in found]
+
+
 def from_mapping(values: Mapping[str, object]) -> dict[str, object]:
     """The fields of one row that came without a schema, such as a JSON file.
 
@@ -99,7 +117,8 @@ def from_mapping(values: Mapping[str, object]) -> dict[str, object]:
         number = isinstance(value, int | float) and not isinstance(value, bool)
         if not {TEXT: text, NUMBER: number, TEXT_OR_NUMBER: text or number}[kind]:
             raise PictureError("broken_metadata", f"{name} must hold {kind}, it holds {value!r}")
-        row[field] = value
+        # JSON can spell half of a surrogate pair, which is no text that could be written down.
+        row[field] = value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
     return row
 
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from transforms.protocols import SourceError
-from transforms.sources.columns import find_columns
+from transforms.sources.columns import find_columns, read_rows
 
 MAX_SHARD_SIZE = 10_000
 
@@ -174,6 +174,6 @@ def _rows(
             for batch in file.iter_batches(_ROWS_AT_ONCE, row_groups=[group], columns=columns):
                 begin, end = max(start - place, 0), min(stop - place, batch.num_rows)
                 if begin < end:
-                    yield from batch.slice(begin, end - begin).to_pylist()
+                    yield from read_rows(batch.slice(begin, end - begin))
                 place += batch.num_rows
         first = last

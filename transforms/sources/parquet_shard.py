@@ -25,6 +25,7 @@ from transforms.sources.columns import (
     failure,
     find_columns,
     picture,
+    read_rows,
     reject,
 )
 
@@ -97,7 +98,7 @@ class ParquetShard:
                 use_threads=False,
             ):
                 if skip < batch.num_rows:
-                    for values in batch.slice(skip).to_pylist():
+                    for values in read_rows(batch.slice(skip)):
                         yield {field: values[name] for field, name in self.columns.items()}
                 skip = max(0, skip - batch.num_rows)
 
@@ -150,7 +151,7 @@ def _load(path: Path, _changed_ns: int, _size: int) -> ParquetShard:
         with pq.ParquetFile(path) as file:
             columns = find_columns(file.schema_arrow, _WANTED, str(path))
             _check_columns(file.schema_arrow, columns, path)
-            keys = file.read([columns["key"]]).column(0).to_pylist()
+            keys = [row[columns["key"]] for row in read_rows(file.read([columns["key"]]))]
             metadata = file.metadata
     except (pa.ArrowException, OSError) as error:
         raise SourceError(f"{path}: no readable Parquet file: {_line(error)}") from error
@@ -171,8 +172,8 @@ def _check_columns(schema: pa.Schema, columns: dict[str, str], path: Path) -> No
         raise SourceError(f"{path}: column key is missing (columns: {', '.join(schema.names)})")
 
 
-def _repeats(keys: list[str | None]) -> Iterator[int]:
-    seen: set[str] = set()
+def _repeats(keys: list[object]) -> Iterator[int]:
+    seen: set[object] = set()
     for row, key in enumerate(keys):
         if key in seen:
             yield row

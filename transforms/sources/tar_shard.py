@@ -28,6 +28,7 @@ from transforms.sources.columns import (
     find_columns,
     from_mapping,
     picture,
+    read_rows,
     reject,
 )
 
@@ -200,7 +201,7 @@ def _rows_without_sample(beside: Path, keys: set[str]) -> tuple[dict[str, object
             columns = find_columns(file.schema_arrow, wanted, str(beside))
             if "key" not in columns:
                 raise SourceError(f"{beside}: column key is missing")
-            rows = file.read(list(columns.values())).to_pylist()
+            rows = read_rows(file.read(list(columns.values())))
     except (pa.ArrowException, OSError) as error:
         raise SourceError(f"{beside}: no readable Parquet file: {error}") from error
     found = ({name: row[column] for name, column in columns.items()} for row in rows)

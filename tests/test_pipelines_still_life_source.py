@@ -1,0 +1,95 @@
+import dataclasses
+import pickle
+
+import pytest
+
+from pipelines.still_life_source import StillLifeSource, StillLifeSubset
+from stilllife.truth import truth_of
+from transforms.protocols import SourceError
+from transforms.read import read_batches
+
+POOL = StillLifeSource(count=200, seed=3, shard_size=50)
+SUBSET = StillLifeSubset(collection=POOL, objects=2, drawn=30, draw_seed=8, shard_size=12)
+
+
+def pictures(source):
+    return [picture for shard in source.shards() for picture in source.read(shard)]
+
+
+def test_a_picture_is_the_same_in_every_collection_of_its_seed():
+    later = dataclasses.replace(POOL, start=40, count=20, shard_size=7)
+    ours = {picture.key: picture.image for picture in pictures(POOL)}
+    assert len(ours) == 200
+    assert [ours[picture.key] for picture in pictures(later)] == [
+        picture.image for picture in pictures(later)
+    ]
+
+
+def test_a_told_collection_brings_its_captions():
+    told = dataclasses.replace(POOL, told=True, count=5)
+    assert [picture.alt_text for picture in pictures(told)] == [
+        truth_of(picture.key).caption() for picture in pictures(told)
+    ]
+    assert {picture.alt_text for picture in pictures(dataclasses.replace(POOL, count=5))} == {None}
+
+
+def test_a_reference_opens_the_picture_again():
+    for picture in pictures(POOL)[:5]:
+        assert POOL.open(picture.reference) == picture.image == SUBSET.open(picture.reference)
+    with pytest.raises(SourceError, match="is not the key of a still life"):
+        POOL.open("still-life:no-such")
+
+
+@pytest.mark.parametrize("objects", [1, 2])
+def test_a_subset_is_of_the_collection_and_shows_so_many_things(objects):
+    subset = dataclasses.replace(SUBSET, objects=objects)
+    ours = {picture.key: picture for picture in pictures(POOL)}
+    drawn = pictures(subset)
+    assert len({picture.key for picture in drawn}) == 30
+    for picture in drawn:
+        whole = ours[picture.key]
+        assert len(truth_of(picture.key).things) == objects
+        assert (picture.image, picture.reference) == (whole.image, whole.reference)
+    assert [picture.key for picture in drawn] == sorted(picture.key for picture in drawn)
+
+
+def test_its_seed_draws_it():
+    again, other = pickle.loads(pickle.dumps(SUBSET)), dataclasses.replace(SUBSET, draw_seed=9)
+    assert pictures(again) == pictures(SUBSET)
+    assert {p.key for p in pictures(other)} != {p.key for p in pictures(SUBSET)}
+
+
+def test_its_shards_hold_what_they_say():
+    shards = SUBSET.shards()
+    assert [(shard.start, shard.stop) for shard in shards] == [(0, 12), (12, 24), (24, 30)]
+    positions = [picture.position for picture in pictures(SUBSET)]
+    assert positions == list(range(30))
+    batches = list(read_batches(SUBSET, shards[1], 5))
+    assert [len(batch.records) for batch in batches] == [5, 5, 2]
+
+
+def test_a_subset_describes_itself():
+    assert SUBSET.describe() == POOL.describe() | {
+        "objects": 2,
+        "drawn": 30,
+        "draw_seed": 8,
+        "shard_size": 12,
+    }
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"drawn": 0}, "drawn must be at least 1, got 0"),
+        ({"shard_size": 0}, "shard_size must be at least 1, got 0"),
+        ({"objects": 3}, "objects must be 1 or 2, got 3"),
+    ],
+)
+def test_bad_subsets(changes, message):
+    with pytest.raises(SourceError, match=message):
+        dataclasses.replace(SUBSET, **changes)
+
+
+def test_more_than_there_are():
+    with pytest.raises(SourceError, match=r"drawn must be at most \d+, .* got 150"):
+        dataclasses.replace(SUBSET, drawn=150).shards()
