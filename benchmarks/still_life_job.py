@@ -88,8 +88,9 @@ def add_job_flags(parser: argparse.ArgumentParser) -> None:
 
 @contextlib.contextmanager
 def open_work(arguments: argparse.Namespace) -> Iterator[Path]:
-    """The folder of `--work`, or one that is gone at the end."""
+    """The folder of `--work`, or one that is gone at the end; from here on one thread a process."""
     quieten()
+    os.environ["OMP_NUM_THREADS"] = "1"
     if arguments.work is not None:
         arguments.work.mkdir(parents=True, exist_ok=True)
         yield arguments.work.resolve()

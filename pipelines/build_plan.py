@@ -96,6 +96,7 @@ def plan_build(
     if not isinstance(pool, dict):
         raise IndexFolderError(f"{index_folder} must name its source to build from, got {pool!r}")
     configuration = {
+        "preset": preset.name,
         "source": source.describe(),
         "index": {
             name: index.description.get(name)

@@ -109,6 +109,10 @@ def test_exact_words_are_always_right(world, tmp_path):
     assert all(row["target_caption"] == row["edit_prompt"] for row in pairs)
 
 
+def test_the_report_can_tell_which_networks_described_the_pictures(world, built):
+    assert load_manifest(built[0]).configuration["preset"] == world[0].name
+
+
 def test_at_most_so_many_pairs_a_source(world, built, tmp_path):
     run_build(plan_pairs(*world, tmp_path, edits=2), Execution())
     once = Counter(row["source_key"] for row in rows(built[0], "pairs"))
