@@ -27,7 +27,6 @@ from transforms.manifest import Manifest, load_manifest, software_versions
 from transforms.mine import Mine
 from transforms.mining import MineOptions
 from transforms.models.loading import LoadCaptioner, LoadEncoder, LoadSegmenter
-from transforms.models.spec import identity
 from transforms.output import is_completed, prepare_output, write_manifest, write_run_summary
 from transforms.protocols import SourceShard
 from transforms.read import Read, plan_batches
@@ -170,7 +169,8 @@ def _mine(plan: BuildPlan, index: PictureIndex) -> Mine:
 
 
 def _known_captions(plan: BuildPlan, index: PictureIndex) -> LoadKnownCaptions | None:
-    same = index.description["captioner"] == identity(plan.preset.captioner)
+    # From the plan: to hash the weights again for every unit would read them all each time.
+    same = index.description["captioner"] == plan.configuration["models"]["captioner"]
     return LoadKnownCaptions(plan.index_folder) if same else None
 
 
