@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import quiet  # noqa: F401
 from full_size_networks import BUILDERS
 from PIL import Image, ImageDraw, ImageFilter
 

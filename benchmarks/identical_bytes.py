@@ -14,130 +14,27 @@ its receipts vouch for must be whole. Processes that outlive the driver by ten s
 
 import argparse
 import hashlib
-import multiprocessing
 import random
 import shutil
 import sys
-import time
 from collections import Counter
-from dataclasses import dataclass, replace
-from multiprocessing.process import BaseProcess
+from dataclasses import replace
 from pathlib import Path
 
-import psutil
-from still_life_job import BATCH_SIZE, Job, add_job_flags, open_job, open_work
+from making import SHARD_SIZE, Making, finish, kill_at
+from still_life_job import Job, add_job_flags, open_job, open_work
 
-from indexes.finish import begin_index
 from indexes.layout import Part, fingerprint
 from indexes.parts import read_part
-from pipelines.build_job import BuildUnit, run_build, run_build_unit
-from pipelines.build_plan import BuildOptions, BuildPlan
-from pipelines.console import format_seconds, print_json_line, print_table, quieten
-from pipelines.execution import Execution
-from pipelines.index_job import IndexPlan, IndexUnit, run_index, run_index_unit
-from pipelines.still_life_source import StillLifeSource
-from transforms.index_parts import IndexShard
-from transforms.output import COMPLETED, RUN_SUMMARY, prepare_output
-from transforms.rewrite import RewriteOptions
-from transforms.shards import OutputShard, read_receipts
+from pipelines.console import format_seconds, print_json_line, print_table
+from transforms.output import COMPLETED, RUN_SUMMARY
+from transforms.shards import read_receipts
 
 KINDS = ("index", "pairs")
 RECEIPTS = {"index": "metadata/metadata_*.parquet", "pairs": "shard-*.json"}
 """What is written last of a shard."""
-SHARD_SIZE = 125
-SECONDS_TO_FOLLOW = 10.0
 
 Hashes = dict[str, str]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Making:
-    """One way to make one folder: how many workers, or a drawn order of shards."""
-
-    job: Job
-    kind: str
-    sources: int
-    folder: Path
-    workers: int = 1
-    order_seed: int | None = None
-
-    def index_plan(self) -> IndexPlan:
-        """The index, into this folder."""
-        return replace(self.job.index_plan(), folder=str(self.folder))
-
-    def build_plan(self) -> BuildPlan:
-        """The pairs, into this folder."""
-        pool = self.job.pool
-        source = StillLifeSource(
-            count=self.sources, seed=pool.seed, shard_size=SHARD_SIZE, told=pool.told
-        )
-        options = BuildOptions(
-            seed=pool.seed,
-            captions=self.job.captions,
-            batch_size=BATCH_SIZE,
-            rewrite=RewriteOptions(seed=pool.seed, edits=4),
-        )
-        return self.job.plan(source, options, self.folder)
-
-
-def make(making: Making) -> None:
-    """Makes the folder, or what is missing of it."""
-    quieten()
-    if making.order_seed is not None:
-        _make_in_drawn_order(making, random.Random(making.order_seed))
-    execution = Execution(workers=making.workers)
-    if making.kind == "index":
-        run_index(making.index_plan(), execution)
-    else:
-        run_build(making.build_plan(), execution)
-
-
-def _make_in_drawn_order(making: Making, rng: random.Random) -> None:
-    """All shards, in pipelines of one to five."""
-    plan = making.index_plan() if making.kind == "index" else making.build_plan()
-    shards = list(enumerate(plan.source.shards()))
-    total = len(shards)
-    rng.shuffle(shards)
-    if isinstance(plan, IndexPlan):
-        begin_index(making.folder, plan.description())
-    else:
-        prepare_output(making.folder, plan.configuration_hash)
-    while shards:
-        size = rng.randint(1, 5)
-        unit, shards = shards[:size], shards[size:]
-        if isinstance(plan, IndexPlan):
-            parts = tuple((IndexShard(n, total, shard.name), shard) for n, shard in unit)
-            run_index_unit(IndexUnit(parts), plan, fingerprint(plan.description()))
-        else:
-            outputs = tuple((OutputShard(n, total, shard.name), shard) for n, shard in unit)
-            run_build_unit(BuildUnit(outputs), plan)
-
-
-def start(making: Making) -> BaseProcess:
-    """A process of its own that makes the folder."""
-    process = multiprocessing.get_context("spawn").Process(target=make, args=(making,))
-    process.start()
-    return process
-
-
-def finish(making: Making) -> float:
-    """Makes the folder in a process of its own; the seconds from when the folder was there.
-
-    Raises:
-        RuntimeError: the process failed.
-    """
-    process = start(making)
-    _wait_for(making.folder, process)
-    began = time.perf_counter()
-    process.join()
-    if process.exitcode != 0:
-        raise RuntimeError(f"making {making.folder} ended with {process.exitcode}")
-    return time.perf_counter() - began
-
-
-def _wait_for(folder: Path, process: BaseProcess) -> None:
-    while process.is_alive() and not folder.exists():
-        time.sleep(0.02)
 
 
 def hash_folder(folder: Path) -> Hashes:
@@ -152,36 +49,6 @@ def hash_folder(folder: Path) -> Hashes:
 def differing(found: Hashes, wanted: Hashes) -> list[str]:
     """The files that are not the same in both."""
     return sorted(name for name in found.keys() | wanted if found.get(name) != wanted.get(name))
-
-
-def kill_at(making: Making, after: float, *, whole_family: bool) -> tuple[bool, int]:
-    """Starts making and kills it `after` seconds from when its folder is there.
-
-    Returns whether it was still running, and how many processes outlived the driver.
-    """
-    process = start(making)
-    _wait_for(making.folder, process)
-    process.join(timeout=after)
-    if process.exitcode is not None:
-        return False, 0
-    family = psutil.Process(process.pid).children(recursive=True)
-    process.kill()
-    if whole_family:
-        for member in family:
-            _kill(member)
-    process.join()
-    _, left = psutil.wait_procs(family, timeout=SECONDS_TO_FOLLOW)
-    for member in left:
-        _kill(member)
-    psutil.wait_procs(left, timeout=SECONDS_TO_FOLLOW)
-    return True, len(left)
-
-
-def _kill(process: psutil.Process) -> None:
-    try:
-        process.kill()
-    except psutil.NoSuchProcess:
-        return
 
 
 def false_claims(making: Making, wanted: Hashes) -> list[str]:

@@ -19,6 +19,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+import quiet  # noqa: F401
 from confidence_sweep import print_sweep
 from pair_truth import JudgedPair, judge_folder
 from still_life_job import Job, add_job_flags, open_job, open_work

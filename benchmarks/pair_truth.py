@@ -7,16 +7,13 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from stilllife.truth import judge_pair, read_caption, truth_of
+from pipelines.truth_report import JUDGED_COLUMNS, judge_row
+from stilllife.truth import read_caption, truth_of
 from transforms.manifest import load_manifest
 from transforms.shards import OutputShard, shard_file
 
 COLUMNS = (
-    "source_key",
-    "target_key",
-    "caption",
-    "edit_prompt",
-    "target_word",
+    *JUDGED_COLUMNS,
     "target_caption",
     "score_source_confidence",
     "score_target_confidence",
@@ -50,13 +47,7 @@ def judge_folder(folder: Path) -> list[JudgedPair]:
 
 def judge(row: Mapping[str, Any]) -> JudgedPair:
     """One row of the pairs, judged; it needs `COLUMNS`."""
-    verdict = judge_pair(
-        row["source_key"],
-        row["target_key"],
-        caption=row["caption"],
-        edit_prompt=row["edit_prompt"],
-        target_word=row["target_word"],
-    )
+    verdict = judge_row(row)
     return JudgedPair(
         right=verdict.right,
         cause="" if verdict.right else name_cause(row),

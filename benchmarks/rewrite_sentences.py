@@ -14,6 +14,8 @@ import json
 import sys
 from dataclasses import dataclass
 
+import quiet  # noqa: F401
+
 from transforms.lexicon import PACKAGED_TABLE, load_lexicon
 from transforms.rewrite import RewriteOptions, Rewriter
 

@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import quiet  # noqa: F401
 import yaml
 
 from pipelines.build_plan import BuildOptions, BuildPlan, plan_build
-from pipelines.console import quieten
 from pipelines.execution import Execution
 from pipelines.index_job import IndexPlan, IndexSummary, run_index
 from pipelines.sources import open_source
@@ -89,7 +89,6 @@ def add_job_flags(parser: argparse.ArgumentParser) -> None:
 @contextlib.contextmanager
 def open_work(arguments: argparse.Namespace) -> Iterator[Path]:
     """The folder of `--work`, or one that is gone at the end; from here on one thread a process."""
-    quieten()
     os.environ["OMP_NUM_THREADS"] = "1"
     if arguments.work is not None:
         arguments.work.mkdir(parents=True, exist_ok=True)

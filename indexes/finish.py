@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -27,8 +27,10 @@ from indexes.layout import (
     write_atomically,
     write_json,
 )
-from indexes.parts import PartSummary, load_array, read_part
+from indexes.lookup import hash_texts
+from indexes.parts import PartSummary, load_array, read_keys, read_part
 from indexes.search import Vectors
+from indexes.twins import find_twin
 
 FolderState = Literal["new", "unfinished", "finished"]
 
@@ -77,7 +79,8 @@ def finish_index(
         The manifest that was written.
 
     Raises:
-        IndexFolderError: a part is missing or cut short, or there are no pictures at all.
+        IndexFolderError: a part is missing or cut short, two parts have a picture of the same key,
+            or there are no pictures at all.
     """
     manifest = read_manifest(folder)
     mark = fingerprint(manifest["description"])
@@ -91,6 +94,7 @@ def finish_index(
         raise IndexFolderError(f"{folder} has no pictures: every one of the source was rejected")
     dimension = _one_dimension(folder, whole)
     (folder / COMPLETED_FILE).unlink(missing_ok=True)
+    _refuse_twins(folder, all_parts(parts))
     _remove_partial_files(folder)
     _remove_stale_parts(folder, parts)
     _write_faiss(folder, whole, choice or choose_index(pictures), seed=seed)
@@ -145,6 +149,17 @@ def _one_dimension(folder: Path, summaries: Mapping[Part, PartSummary]) -> int:
     if len(dimensions) > 1:
         raise IndexFolderError(f"{folder} must have one dimension, got {sorted(dimensions)}")
     return dimensions.pop()
+
+
+def _refuse_twins(folder: Path, parts: Sequence[Part]) -> None:
+    hashes = [hash_texts(read_keys(folder, part)) for part in parts]
+    twin = find_twin(hashes, lambda number: read_keys(folder, parts[number]))
+    if twin is not None:
+        first, second = parts[twin.first].label, parts[twin.second].label
+        raise IndexFolderError(
+            f"{folder} cannot be finished: keys must be unique, {twin.key} is in part {first} "
+            f"and in part {second}"
+        )
 
 
 def _remove_partial_files(folder: Path) -> None:

@@ -5,6 +5,9 @@ from hashlib import blake2b
 from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
+
+Hashes = npt.NDArray[np.uint64]
 
 
 class TextColumn(Protocol):
@@ -37,7 +40,7 @@ class RowLookup:
     def __init__(self, column: TextColumn, *, normalise: Callable[[str], str] = str) -> None:
         self._column = column
         self._normalise = normalise
-        hashes = _hash_all(normalise(text) for text in column.to_pylist())
+        hashes = hash_texts(normalise(text) for text in column.to_pylist())
         self._rows = np.argsort(hashes, kind="stable")
         self._hashes = hashes[self._rows]
 
@@ -55,5 +58,6 @@ def _hash(text: str) -> int:
     return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "little")
 
 
-def _hash_all(texts: Iterable[str]) -> np.ndarray:
+def hash_texts(texts: Iterable[str]) -> Hashes:
+    """A 64-bit hash of each text, in order; the same in every process."""
     return np.fromiter((_hash(text) for text in texts), dtype=np.uint64)

@@ -129,6 +129,19 @@ def read_part(folder: Path, part: Part, *, fingerprint: str) -> PartSummary | No
     return PartSummary(file.num_rows, embeddings.shape[1], about["counts"])
 
 
+def read_keys(folder: Path, part: Part) -> list[str]:
+    """The keys of the pictures of one part.
+
+    Raises:
+        IndexFolderError: its metadata cannot be read.
+    """
+    path = part.metadata_path(folder)
+    try:
+        return pq.read_table(path, columns=["key"])["key"].to_pylist()
+    except (pa.ArrowException, OSError) as error:
+        raise IndexFolderError(f"{path} cannot be read: {error}") from error
+
+
 def load_array(path: Path) -> npt.NDArray:
     """The two-dimensional array of a .npy file, memory-mapped read-only.
 

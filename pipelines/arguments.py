@@ -1,10 +1,10 @@
 """Flags that several commands share, and what they are turned into."""
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from pipelines.console import CommandError
+from pipelines.console import EXIT_USAGE, CommandError
 from pipelines.execution import Execution
 from pipelines.runners import open_pipeline
 
@@ -67,6 +67,25 @@ def existing_folder(text: str) -> Path:
     if not path.is_dir():
         raise argparse.ArgumentTypeError(f"must be an existing folder, got {text!r}")
     return path
+
+
+def refuse_inside(flag: str, folder: str | Path, *sources: Mapping[str, object]) -> None:
+    """Makes sure that `folder`, the value of `flag`, lies outside the folders of `sources`.
+
+    What lies inside would be read as pictures. `sources` are as `Source.describe` gives them; links
+    are followed.
+
+    Raises:
+        CommandError: it lies inside one of them, or is it.
+    """
+    place = Path(folder).resolve()
+    for source in sources:
+        path = source.get("path")
+        if isinstance(path, str) and place.is_relative_to(Path(path).resolve()):
+            raise CommandError(
+                f"{flag} must lie outside the pictures in {path}, got {folder}",
+                exit_code=EXIT_USAGE,
+            )
 
 
 def choices(names: Sequence[str]) -> str:

@@ -9,6 +9,7 @@ from pipelines.arguments import (
     choices,
     existing_folder,
     read_execution,
+    refuse_inside,
     whole_number,
 )
 from pipelines.build_job import BuildSummary, run_build
@@ -148,6 +149,8 @@ def run(arguments: argparse.Namespace) -> int:
         options=options,
         folder=arguments.out,
     )
+    refuse_inside("--out", arguments.out, plan.source.describe(), plan.pool.describe())
+    refuse_inside("--index", arguments.index, plan.source.describe())
     summary = run_build(plan, execution, overwrite=arguments.overwrite)
     print_build_summary(summary)
     if arguments.json:

@@ -16,10 +16,14 @@ import apache_beam as beam
 
 from indexes.folder import PictureIndex, open_index
 from pipelines.build_plan import BuildPlan
-from pipelines.console import show_progress
-from pipelines.execution import PICTURES_A_JOIN, PICTURES_A_UNIT, Execution, group_units
+from pipelines.execution import (
+    PICTURES_A_JOIN,
+    PICTURES_A_UNIT,
+    Execution,
+    group_units,
+    run_on_this_machine,
+)
 from pipelines.runners import StageSeconds, run_elsewhere, run_here
-from pipelines.workers import run_units
 from transforms.caption import Caption, KnownCaptions, TakeSourceCaptions
 from transforms.embed import EmbedQueries
 from transforms.files import OutputError
@@ -174,6 +178,14 @@ def _known_captions(plan: BuildPlan, index: PictureIndex) -> LoadKnownCaptions |
     return LoadKnownCaptions(plan.index_folder) if same else None
 
 
+def output_shards(shards: Sequence[SourceShard]) -> list[OutputShard]:
+    """The output shard of each of all `shards` of a source."""
+    return [
+        OutputShard(number, len(shards), shard.name, shard.stop - shard.start)
+        for number, shard in enumerate(shards)
+    ]
+
+
 def run_build_unit(unit: BuildUnit, plan: BuildPlan) -> tuple[int, StageSeconds]:
     """Builds the shards of `unit` in this process; how many pictures they held, and how long."""
     return unit.pictures, run_here(partial(build_graph, unit=unit, plan=plan))
@@ -189,10 +201,7 @@ def run_build(plan: BuildPlan, execution: Execution, *, overwrite: bool = False)
     shards = plan.source.shards()
     prepare_output(folder, mark, overwrite=overwrite)
     total = len(shards)
-    outputs = [
-        OutputShard(number, total, shard.name, shard.stop - shard.start)
-        for number, shard in enumerate(shards)
-    ]
+    outputs = output_shards(shards)
     waiting = [
         pair
         for pair in zip(outputs, shards, strict=True)
@@ -230,13 +239,8 @@ def _build_shards(
         least=PICTURES_A_JOIN if plan.options.method == "mine" else PICTURES_A_UNIT,
     )
     units = [BuildUnit(tuple(group)) for group in groups]
-    seconds = StageSeconds({})
     work = partial(run_build_unit, plan=plan)
-    with show_progress("building pairs", sum(unit.pictures for unit in units)) as advance:
-        for pictures, spent in run_units(work, units, workers=execution.workers):
-            advance(pictures)
-            seconds += spent
-    return seconds
+    return run_on_this_machine("building pairs", work, units, workers=execution.workers)
 
 
 def _all_receipts(

@@ -19,7 +19,6 @@ from typing import TextIO
 EXIT_OK = 0
 EXIT_FAILED = 1
 EXIT_USAGE = 2
-EXIT_BAD_DATA = 3
 EXIT_INTERRUPTED = 130
 
 SECONDS_BETWEEN_LINES = 30.0
@@ -30,9 +29,8 @@ Advance = Callable[[int], None]
 class CommandError(Exception):
     """A command that cannot go on, in one line that names the value and the rule.
 
-    `exit_code` is what the process ends with: `EXIT_FAILED` where the work could not be done,
-    `EXIT_USAGE` where it was asked for wrongly, `EXIT_BAD_DATA` where the data it was given, or
-    was asked to check, are not what they should be.
+    `exit_code` is what the process ends with: `EXIT_USAGE` where the work was asked for wrongly,
+    `EXIT_FAILED` where it could not be done, be it for the data it was given.
     """
 
     def __init__(self, message: str, *, exit_code: int = EXIT_FAILED) -> None:

@@ -1,8 +1,12 @@
 """Where and how wide a job runs, and into which pieces it is cut on one machine."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Protocol, TypeVar
+
+from pipelines.console import show_progress
+from pipelines.runners import StageSeconds
+from pipelines.workers import run_units
 
 ShardT = TypeVar("ShardT")
 
@@ -13,6 +17,18 @@ PICTURES_A_UNIT = 500
 PICTURES_A_JOIN = 10_000
 """The same for a pipeline that joins its pictures with the whole pool, which costs as much for one
 picture as for all."""
+
+
+class Unit(Protocol):
+    """Some shards that make one pipeline."""
+
+    @property
+    def pictures(self) -> int:
+        """How many pictures they hold."""
+        ...
+
+
+UnitT = TypeVar("UnitT", bound=Unit)
 
 
 @dataclass(frozen=True)
@@ -40,3 +56,25 @@ def group_units(
         groups[-1].append(shard)
         room -= size(shard)
     return groups
+
+
+def run_on_this_machine(
+    label: str,
+    work: Callable[[UnitT], tuple[int, StageSeconds]],
+    units: Sequence[UnitT],
+    *,
+    workers: int,
+) -> StageSeconds:
+    """Does all `units` in so many processes and shows how far it is under `label`.
+
+    `work` gives the pictures of a unit and the seconds it took; returned are those of all together.
+
+    Raises:
+        whatever `run_units` raises.
+    """
+    seconds = StageSeconds({})
+    with show_progress(label, sum(unit.pictures for unit in units)) as advance:
+        for pictures, spent in run_units(work, units, workers=workers):
+            advance(pictures)
+            seconds += spent
+    return seconds

@@ -3,7 +3,12 @@
 import argparse
 from typing import Any
 
-from pipelines.arguments import add_execution_flags, read_execution, whole_number
+from pipelines.arguments import (
+    add_execution_flags,
+    read_execution,
+    refuse_inside,
+    whole_number,
+)
 from pipelines.console import format_seconds, print_json_line, print_table
 from pipelines.index_job import IndexPlan, IndexSummary, run_index
 from pipelines.sources import open_source
@@ -46,6 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
         batch_size=arguments.batch_size,
         seed=arguments.seed,
     )
+    refuse_inside("--out", arguments.out, plan.source.describe())
     summary = run_index(plan, execution)
     print_index_summary(summary)
     if arguments.json:

@@ -14,10 +14,8 @@ import apache_beam as beam
 from indexes.finish import begin_index, finish_index, read_manifest
 from indexes.layout import Part, fingerprint
 from indexes.parts import read_part
-from pipelines.console import show_progress
-from pipelines.execution import Execution, group_units
+from pipelines.execution import Execution, group_units, run_on_this_machine
 from pipelines.runners import StageSeconds, run_elsewhere, run_here
-from pipelines.workers import run_units
 from transforms.caption import Caption, TakeSourceCaptions
 from transforms.embed import EmbedImages
 from transforms.index_parts import IndexShard, WriteIndexParts
@@ -177,10 +175,5 @@ def _index_shards(
         return run_elsewhere(graph, execution.beam_flags)
     groups = group_units(waiting, size=lambda each: each[1].stop - each[1].start)
     units = [IndexUnit(tuple(group)) for group in groups]
-    seconds = StageSeconds({})
     work = partial(run_index_unit, plan=plan, mark=mark)
-    with show_progress("indexing", sum(unit.pictures for unit in units)) as advance:
-        for pictures, spent in run_units(work, units, workers=execution.workers):
-            advance(pictures)
-            seconds += spent
-    return seconds
+    return run_on_this_machine("indexing", work, units, workers=execution.workers)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from indexes.folder import PictureIndex, open_index
-from pipelines.build_job import LoadKnownCaptions
+from pipelines.build_job import LoadKnownCaptions, output_shards
 from pipelines.build_plan import BuildPlan
 from transforms.caption import (
     KnownCaptions,
@@ -80,12 +80,9 @@ def plain_build(plan: BuildPlan) -> tuple[ShardReceipt, ...]:
     prepare_output(Path(plan.folder), plan.configuration_hash)
     build = load_build(plan)
     shards = plan.source.shards()
-    outputs = [
-        OutputShard(number, len(shards), shard.name, shard.stop - shard.start)
-        for number, shard in enumerate(shards)
-    ]
     return tuple(
-        build_shard(build, output, shard) for output, shard in zip(outputs, shards, strict=True)
+        build_shard(build, output, shard)
+        for output, shard in zip(output_shards(shards), shards, strict=True)
     )
 
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipelines.arguments import refuse_inside
 from pipelines.console import (
-    EXIT_BAD_DATA,
     EXIT_OK,
     EXIT_USAGE,
     CommandError,
@@ -35,7 +35,7 @@ from transforms.manifest import (
     software_versions,
 )
 from transforms.output import is_completed, prepare_output, write_manifest
-from transforms.protocols import Segmenter, Source, SourceError
+from transforms.protocols import Segmenter, Source
 from transforms.record import Batch
 from transforms.select import SelectionThresholds
 from transforms.shards import OutputShard, ShardReceipt, whole_shard
@@ -118,17 +118,20 @@ def add_parser(subparsers: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Select anew, write, print what became of the queries."""
+    """Select anew, write, print what became of the queries.
+
+    Raises:
+        CommandError: something was asked for wrongly, or the segmenter cannot be loaded.
+        OutputError, SourceError: as `rethreshold`.
+    """
     if args.out.resolve() == args.folder.resolve():
         raise CommandError(f"--out must be another folder, got {args.out}", exit_code=EXIT_USAGE)
-    try:
-        parent = load_parent(args.folder)
-        thresholds = change_thresholds(parent.configuration["thresholds"], args.threshold)
-        segmenter = load_segmenting(args.segment) if args.segment else None
-        task = Rethreshold(args.folder, args.out, parent, thresholds, segmenter, args.segment)
-        manifest = rethreshold(task, overwrite=args.overwrite)
-    except (OutputError, SourceError) as error:
-        raise CommandError(str(error), exit_code=EXIT_BAD_DATA) from error
+    parent = load_parent(args.folder)
+    refuse_inside("--out", args.out, parent.source, parent.pool)
+    thresholds = change_thresholds(parent.configuration["thresholds"], args.threshold)
+    segmenter = load_segmenting(args.segment) if args.segment else None
+    task = Rethreshold(args.folder, args.out, parent, thresholds, segmenter, args.segment)
+    manifest = rethreshold(task, overwrite=args.overwrite)
     _print_outcome(parent, manifest, with_json=args.json)
     return EXIT_OK
 

@@ -28,12 +28,16 @@ _KEYS: dict[str, dict[str, type]] = {
         "shard_size": int,
         "two_objects_percent": int,
         "told": bool,
+        "objects": int,
+        "drawn": int,
+        "draw_seed": int,
     },
 }
 _REQUIRED = {"folder": ("path",), "img2dataset": ("path",), "laion": ("metadata",), STILL_LIFE: ()}
 _IN_WORDS = {str: "text", int: "a whole number", bool: "true or false", dict: "a mapping"}
 _PATHS = ("path", "metadata", "store")
 _LIMITS = ("max_pixels", "max_bytes", "min_side")
+_DRAWING = ("objects", "drawn", "draw_seed")
 
 
 @dataclass(frozen=True)
@@ -145,11 +149,23 @@ def _build(spec: SourceSpec) -> Source:
         return Img2DatasetSource(spec.text("path"), limits=spec.limits())
     if spec.kind == "laion":
         return _open_store(spec)
+    return _open_still_life(spec)
+
+
+def _open_still_life(spec: SourceSpec) -> Source:
+    """The collection, or, where the settings say so, some pictures drawn from it."""
     # Only this source draws its pictures, and only it needs the renderer.
-    from pipelines.still_life_source import StillLifeSource
+    from pipelines.still_life_source import StillLifeSource, StillLifeSubset
 
     numbers = {name: value for name, value in spec.settings.items() if type(value) is int}
-    return StillLifeSource(told=spec.settings.get("told") is True, **numbers)
+    drawing = {name: numbers.pop(name) for name in _DRAWING if name in numbers}
+    collection = StillLifeSource(told=spec.settings.get("told") is True, **numbers)
+    if not drawing:
+        return collection
+    for name in ("objects", "drawn"):
+        if name not in drawing:
+            raise SourceError(f"still-life: to draw pictures from it needs the key {name}")
+    return StillLifeSubset(collection=collection, **drawing)
 
 
 def _open_store(spec: SourceSpec) -> Source:

@@ -1,5 +1,6 @@
 """The built-in world as a picture source."""
 
+import dataclasses
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -104,20 +105,19 @@ class StillLifeSubset:
     """`drawn` pictures of a still-life `collection` that show `objects` things, as a source.
 
     `draw_seed` draws them, without replacement; they keep the order, keys and bytes they have in
-    the collection. `shard_size` pictures make a shard.
+    the collection, and as many make a shard.
     """
 
     collection: StillLifeSource
     objects: int
     drawn: int
     draw_seed: int = 0
-    shard_size: int = 250
 
     def __post_init__(self) -> None:
-        for name in ("drawn", "shard_size"):
-            if getattr(self, name) < 1:
+        for name, lowest in (("drawn", 1), ("draw_seed", 0)):
+            if getattr(self, name) < lowest:
                 raise SourceError(
-                    f"still-life: {name} must be at least 1, got {getattr(self, name)}"
+                    f"still-life: {name} must be at least {lowest}, got {getattr(self, name)}"
                 )
         if self.objects not in (1, 2):
             raise SourceError(f"still-life: objects must be 1 or 2, got {self.objects}")
@@ -132,16 +132,8 @@ class StillLifeSubset:
         return _draw_indices(self.collection, self.objects, self.drawn, self.draw_seed)
 
     def shards(self) -> list[SourceShard]:
-        """Runs of `shard_size` pictures."""
-        return [
-            SourceShard(
-                name=f"{number:05d}",
-                origin=f"{SCHEME}{self.collection.seed}",
-                start=begin,
-                stop=min(begin + self.shard_size, len(self.indices)),
-            )
-            for number, begin in enumerate(range(0, len(self.indices), self.shard_size))
-        ]
+        """Runs of as many pictures as the collection's."""
+        return dataclasses.replace(self.collection, count=len(self.indices)).shards()
 
     def read(self, shard: SourceShard) -> Iterator[SourceImage | Reject]:
         """Renders the pictures of one shard."""
@@ -160,7 +152,6 @@ class StillLifeSubset:
             "objects": self.objects,
             "drawn": self.drawn,
             "draw_seed": self.draw_seed,
-            "shard_size": self.shard_size,
         }
 
 

@@ -1,7 +1,15 @@
 """Flags that break a rule: one line, exit code 2, and nothing written."""
 
 import pytest
-from fakes_cli import index_folder, make_collection, pool_folder, run
+from fakes_cli import (
+    build_command,
+    copy_of_index,
+    index_command,
+    index_folder,
+    make_collection,
+    pool_folder,
+    run,
+)
 
 
 def said(outcome):
@@ -104,6 +112,63 @@ def test_a_wrong_command_line(tmp_path, monkeypatch, words, expected):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.fixture
+def photos(tmp_path):
+    """A folder of pictures, and a link to it beside it."""
+    (tmp_path / "link").symlink_to("photos")
+    return make_collection(tmp_path / "photos", 2)
+
+
+PLACES = [
+    ("photos", "photos"),
+    ("photos", "photos/out"),
+    ("photos", "photos/deep/out"),
+    ("photos", "link/out"),
+    ("photos", "other/../photos/out"),
+    ("link", "photos/out"),
+]
+
+
+@pytest.mark.parametrize(("source", "out"), PLACES)
+@pytest.mark.parametrize("command", [index_command, build_command])
+def test_an_output_inside_the_pictures(tmp_path, photos, command, source, out):
+    index_folder()
+    before = sorted(tmp_path.rglob("*"))
+    line = command(tmp_path / source, tmp_path / out)
+    rule = f"--out must lie outside the pictures in {tmp_path / source}, got {tmp_path / out}"
+    assert (line.code, line.error) == (2, rule)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_an_output_inside_the_pictures_of_the_index(photos):
+    outcome = build_command(photos, pool_folder() / "pairs")
+    assert outcome.code == 2
+    assert outcome.error.startswith(f"--out must lie outside the pictures in {pool_folder()}, got")
+    assert not (pool_folder() / "pairs").exists()
+
+
+def test_an_index_inside_the_pictures(tmp_path, photos):
+    inside = copy_of_index(photos / "index")
+    outcome = build_command(photos, tmp_path / "pairs", index=inside)
+    assert outcome.code == 2
+    assert outcome.error == f"--index must lie outside the pictures in {photos}, got {inside}"
+    assert not (tmp_path / "pairs").exists()
+
+
+def test_outputs_beside_the_pictures_or_behind_a_link_among_them(tmp_path, photos):
+    (tmp_path / "elsewhere").mkdir()
+    (photos / "away").symlink_to(tmp_path / "elsewhere")
+    for out in (tmp_path / "photos-pairs", photos / "away" / "pairs"):
+        built = build_command(photos, out)
+        assert built.code == 0, built.err
+        assert built.counts["sources"] == 2
+    again = photos / "again"
+    outcome = run("rethreshold", tmp_path / "photos-pairs", "--out", again)
+    assert outcome.code == 2
+    assert outcome.error == f"--out must lie outside the pictures in {photos}, got {again}"
+    assert not again.exists()
+
+
 def test_more_edits_than_attempts_means_as_many_attempts(tmp_path):
     # The flags name both, and the larger number is what is tried.
     from pipelines.build import read_options
@@ -123,8 +188,6 @@ def test_beam_flags_reach_the_runner():
 
 
 def test_rethreshold_refuses_a_wrong_threshold(tmp_path):
-    from fakes_cli import build_command
-
     made = tmp_path / "pairs"
     assert build_command(make_collection(tmp_path / "pictures", 2), made).code == 0
     outcome = run("rethreshold", made, "--out", tmp_path / "again", "--threshold", "rest=2")

@@ -157,6 +157,15 @@ def test_one_broken_parquet_file_among_good_ones_becomes_a_reject(tmp_path):
     assert verify(tmp_path / "pairs").code == 0
 
 
+def test_two_downloads_in_one_folder(tmp_path):
+    folder = tmp_path / "source"
+    write_parquet(folder / "00000.parquet")
+    write_parquet(folder / "00001.parquet", key=[f"{number:09d}" for number in range(5, 11)])
+    line = refused(folder, tmp_path)
+    rule = "keys must be unique, 000000005 is in 00000.parquet and in 00001.parquet"
+    assert line.startswith(f"{folder}: {rule}: files of two downloads")
+
+
 def test_damage_inside_a_parquet_file_costs_the_rows_it_hits(tmp_path):
     path = write_parquet(tmp_path / "00000.parquet")
     place = pq.read_metadata(path).row_group(1).column(5)

@@ -1,3 +1,4 @@
+import dataclasses
 import pickle
 import shutil
 from concurrent.futures import ProcessPoolExecutor
@@ -158,10 +159,10 @@ def test_inverted_lists_in_a_folder(tmp_path):
     vectors = unit_vectors(3000)
     one = picture("k", draw("red", 20, 20), "red")
     begin_index(tmp_path, DESCRIPTION)
-    entries = contents([one]).metadata * 1000
+    (entry,) = contents([one]).metadata
     for number in range(3):
         part = PartContents(
-            metadata=entries,
+            metadata=[dataclasses.replace(entry, key=f"k{number}")] * 1000,
             embeddings=vectors[number * 1000 : (number + 1) * 1000],
             structures=np.zeros((1000, 256), np.uint8),
         )
@@ -170,6 +171,19 @@ def test_inverted_lists_in_a_folder(tmp_path):
     queries = unit_vectors(5, seed=9)
     _, rows = open_index(tmp_path).search(queries, 8)
     assert (rows == ExactIndex(vectors).search(queries, 8)[1]).all()
+
+
+def test_a_key_in_two_parts_is_refused(index, pool):
+    folder = index.folder
+    write_part(folder, Part(1, 3), contents(pool[3:4]), fingerprint=MARK)
+    with pytest.raises(IndexFolderError) as caught:
+        finish_index(folder, parts=3)
+    rule = f"keys must be unique, {pool[3].key} is in part 00000 and in part 00001"
+    assert str(caught.value) == f"{folder} cannot be finished: {rule}"
+    assert not (folder / "COMPLETED").exists()
+    write_part(folder, Part(1, 3), contents([]), fingerprint=MARK)
+    finish_index(folder, parts=3)
+    assert len(open_index(folder)) == 12
 
 
 def test_a_whole_part_is_known_and_a_damaged_one_is_not(tmp_path, pool):

@@ -15,9 +15,11 @@ from pipelines.build_job import BuildUnit, run_build, run_build_unit
 from pipelines.build_plan import BuildOptions
 from pipelines.execution import Execution
 from pipelines.index_job import run_index
-from pipelines.still_life_source import StillLifeSource
+from pipelines.main import main
+from pipelines.report.truth import Tally
+from pipelines.still_life_source import StillLifeSource, StillLifeSubset
+from pipelines.truth_report import judge_row, judge_still_lifes
 from pipelines.verify import check_folder
-from stilllife.truth import judge_pair
 from transforms.files import OutputError
 from transforms.manifest import load_manifest
 from transforms.output import prepare_output
@@ -90,15 +92,22 @@ def test_the_pairs_are_what_they_say(built):
     for row in rows(folder, "pairs"):
         assert row["source_key"] != row["target_key"]
         assert row["edited_image"]["bytes"] != row["input_image"]["bytes"]
-        right = judge_pair(
-            row["source_key"],
-            row["target_key"],
-            caption=row["caption"],
-            edit_prompt=row["edit_prompt"],
-            target_word=row["target_word"],
-        ).right
         # All captions are told: a pair is right exactly if the target is what was wanted.
-        assert right == (row["target_caption"] == row["edit_prompt"])
+        assert judge_row(row).right == (row["target_caption"] == row["edit_prompt"])
+
+
+def test_the_report_is_told_the_truth(built):
+    folder, _ = built
+    pairs = rows(folder, "pairs")
+    report = judge_still_lifes(folder)
+    right = {row["key"] for row in pairs if row["target_caption"] == row["edit_prompt"]}
+    assert right
+    assert report.pairs == Tally(len(right), len(pairs))
+    assert {key for key, verdict in report.verdicts.items() if verdict.right} == right
+    assert len(report.verdicts) == len(pairs)
+    assert len(report.position_errors_px) == len(right)
+    assert report.attributes["colour"].total == len(pairs)
+    assert not judge_row(pairs[0] | {"edit_prompt": pairs[0]["caption"]}).right
 
 
 def test_exact_words_are_always_right(world, tmp_path):
@@ -258,6 +267,53 @@ def test_a_source_without_words_is_rejected_whole(world, tmp_path):
     assert (counts.sources, counts.pairs, counts.queries) == (3, 0, 0)
     assert counts.rejects == {"caption": {"no_caption": 3}}
     assert looks_finished(tmp_path) == ["COMPLETED", "manifest.json"]
+
+
+@dataclasses.dataclass(frozen=True)
+class TwinSource:
+    """Gives the first picture of the first shard once more, as the last of the last."""
+
+    whole: StillLifeSource = SOURCE
+
+    def shards(self):
+        return self.whole.shards()
+
+    def read(self, shard):
+        for picture in self.whole.read(shard):
+            first = next(self.whole.read(self.whole.shards()[0]))
+            last = picture.position == self.whole.count - 1
+            yield dataclasses.replace(picture, key=first.key) if last else picture
+
+    def open(self, reference):
+        return self.whole.open(reference)
+
+    def describe(self):
+        return self.whole.describe()
+
+
+def test_a_source_that_repeats_a_key_is_refused(world, tmp_path):
+    plan = plan_pairs(*world, tmp_path, source=TwinSource())
+    key = next(SOURCE.read(SOURCE.shards()[0])).key
+    rule = f"must be unique, {key} is in shard 00000 and in shard 00002"
+    for _ in range(2):
+        with pytest.raises(OutputError, match=rule):
+            run_build(plan, Execution())
+        assert looks_finished(tmp_path) == []
+
+
+def test_pairs_of_drawn_sources_can_be_selected_anew(world, tmp_path):
+    drawn = StillLifeSubset(collection=SOURCE, objects=1, drawn=10, draw_seed=2)
+    strict = SelectionThresholds(structure=0.99)
+    run_build(plan_pairs(*world, tmp_path / "a", source=drawn, thresholds=strict), Execution())
+    assert main(["rethreshold", *map(str, (tmp_path / "a", "--out", tmp_path / "b")), *LOOSE]) == 0
+    before, after = (rows(tmp_path / name, "pairs") for name in ("a", "b"))
+    assert len(before) < len(after) > 5
+    for row in after:
+        assert row["input_image"]["bytes"] == drawn.open(row["source_reference"])
+    assert check_folder(tmp_path / "b").problems == []
+
+
+LOOSE = ("--threshold", "structure=none")
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ def test_a_command_error_is_one_line_with_its_exit_code():
         (OSError(28, "No space left on device"), "OSError: [Errno 28] No space left on device", 1),
         (ValueError(), "ValueError", 1),
         (KeyboardInterrupt(), "interrupted", 130),
-        (console.CommandError("x", exit_code=console.EXIT_BAD_DATA), "x", 3),
+        (console.CommandError("x", exit_code=console.EXIT_USAGE), "x", 2),
     ],
 )
 def test_every_error_is_one_line(error, line, code):

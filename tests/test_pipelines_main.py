@@ -65,6 +65,25 @@ def test_a_wrong_word_is_an_error_of_ours_and_not_an_exit():
     assert main(["dance"]) == 2
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("index", "nowhere", "--out", "out"), "no such folder or file"),
+        (("build", "still-life", "--index", "empty", "--out", "out"), "empty is not an index"),
+        (("report", "empty"), "cannot read empty/manifest.json"),
+        (("rethreshold", "empty", "--out", "out"), "cannot read empty/manifest.json"),
+        (("fetch", "nowhere", "--out", "out"), "nowhere"),
+    ],
+)
+def test_data_that_cannot_be_used_end_every_command_alike(tmp_path, monkeypatch, words, said):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    outcome = run(*words)
+    assert said in outcome.error
+    assert outcome.code == 1
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
     out = tmp_path_factory.mktemp("road") / "pairs"

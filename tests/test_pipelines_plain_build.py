@@ -1,5 +1,6 @@
 import dataclasses
 import json
+from itertools import islice
 
 import pytest
 from still_life_world import POOL, SOURCE, hashes, plan_index, plan_pairs, save_preset
@@ -8,7 +9,9 @@ from pipelines.build_job import run_build
 from pipelines.execution import Execution
 from pipelines.index_job import run_index
 from pipelines.plain_build import load_build, plain_build
+from pipelines.still_life_source import StillLifeSource
 from transforms import retrieve, select
+from transforms.contents import ContentsError
 
 # The graphs run by FnApiRunner, which `run_build` and `run_index` name themselves.
 
@@ -62,6 +65,15 @@ def test_a_build_goes_on_from_a_plain_loop(world, tmp_path):
     assert summary.shards_skipped == summary.shards == 3
     assert shard_files(tmp_path) == before
     assert json.loads((tmp_path / "manifest.json").read_text())["counts"]["sources"] == 40
+
+
+def test_a_source_that_loses_a_picture_stops_it(world, tmp_path, monkeypatch):
+    read = StillLifeSource.read
+    monkeypatch.setattr(
+        StillLifeSource, "read", lambda self, shard: islice(read(self, shard), 1, None)
+    )
+    with pytest.raises(ContentsError, match="15 sources must end in a pair or a reject, 14 did"):
+        plain_build(plan_pairs(*world, tmp_path))
 
 
 def test_other_choices_give_other_bytes(world, tmp_path):

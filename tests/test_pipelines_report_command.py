@@ -70,5 +70,5 @@ def test_errors_are_one_line(folder, words, message, code):
 def test_a_folder_that_is_no_data_set(tmp_path):
     with pytest.raises(CommandError, match="no build has finished there") as caught:
         command.run(parse(tmp_path))
-    assert caught.value.exit_code == 3
+    assert caught.value.exit_code == 1
     assert list(tmp_path.iterdir()) == []

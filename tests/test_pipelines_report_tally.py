@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 from fakes_report import write_dataset
 
-from pipelines.console import EXIT_BAD_DATA, CommandError
+from pipelines.console import EXIT_FAILED, CommandError
 from pipelines.report.dataset import open_dataset
 from pipelines.report.tally import MaskTally, build_funnel, chain_steps, tally_pairs
 
@@ -76,7 +76,7 @@ def test_stages_come_in_the_order_of_the_graph_and_unknown_ones_last():
 def test_no_folder(tmp_path):
     with pytest.raises(CommandError, match="must be a folder") as caught:
         open_dataset(tmp_path / "none")
-    assert caught.value.exit_code == EXIT_BAD_DATA
+    assert caught.value.exit_code == EXIT_FAILED
 
 
 def test_a_build_that_did_not_finish_is_refused(tmp_path):

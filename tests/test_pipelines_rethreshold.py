@@ -11,7 +11,7 @@ from pipelines import rethreshold as module
 from pipelines import verify
 from pipelines.console import CommandError
 from transforms import files
-from transforms.files import hash_file
+from transforms.files import OutputError, hash_file
 from transforms.manifest import hash_configuration, load_manifest
 from transforms.output import prepare_output, write_manifest
 from transforms.protocols import SourceError
@@ -244,14 +244,14 @@ def test_the_output_must_be_another_folder(parent):
 
 
 def test_an_unfinished_set_is_refused(parent, tmp_path):
-    with pytest.raises(CommandError, match=r"cannot read .*manifest\.json"):
+    with pytest.raises(OutputError, match=r"cannot read .*manifest\.json"):
         run(tmp_path, tmp_path / "out")
     folder = tmp_path / "other"
     fakes.build(folder, (3,))
-    with pytest.raises(CommandError, match=r"configuration in manifest\.json must have edits"):
+    with pytest.raises(OutputError, match=r"configuration in manifest\.json must have edits"):
         run(folder, tmp_path / "out")
     (folder / "COMPLETED").unlink()
-    with pytest.raises(CommandError, match="must hold a finished data set"):
+    with pytest.raises(OutputError, match="must hold a finished data set"):
         run(folder, tmp_path / "out")
 
 
@@ -261,7 +261,7 @@ def test_a_set_with_a_shard_missing_is_refused(tmp_path, sources):
     receipts = [make_shard(folder, shard) for shard in SHARDS]
     write_manifest(folder, fakes.manifest(receipts, CONFIGURATION))
     (folder / shard_file("candidates", SHARDS[1])).unlink()
-    with pytest.raises(CommandError, match="shard 1 must be whole, see verify"):
+    with pytest.raises(OutputError, match="shard 1 must be whole, see verify"):
         run(folder, tmp_path / "out")
     assert not (tmp_path / "out" / "COMPLETED").exists()
 
@@ -269,7 +269,7 @@ def test_a_set_with_a_shard_missing_is_refused(tmp_path, sources):
 def test_another_sets_output_is_refused_unless_overwritten(parent, tmp_path, sources):
     out = tmp_path / "out"
     run(parent, out, "--threshold", "structure=0.7")
-    with pytest.raises(CommandError, match="choose another folder or overwrite it"):
+    with pytest.raises(OutputError, match="choose another folder or overwrite it"):
         run(parent, out, "--threshold", "structure=0.8")
     assert run(parent, out, "--threshold", "structure=0.8", "--overwrite") == 0
     assert verify.check_folder(out).problems == []
@@ -280,6 +280,6 @@ def test_sources_that_cannot_be_opened_are_one_error(parent, tmp_path, monkeypat
         raise SourceError("the pictures are gone")
 
     monkeypatch.setattr(module, "open_source", open_source)
-    with pytest.raises(CommandError, match="the pictures are gone"):
+    with pytest.raises(SourceError, match="the pictures are gone"):
         run(parent, tmp_path / "out", "--threshold", "structure=0")
     assert run(parent, tmp_path / "tight", "--threshold", "structure=0.7") == 0

@@ -11,6 +11,7 @@ from misbehaving_server import misbehaving_server
 from pipelines import fetch
 from pipelines.console import CommandError
 from pipelines.sources import open_source, read_spec
+from pipelines.still_life_source import StillLifeSubset
 from transforms.images import PictureLimits, encode_png
 from transforms.protocols import SourceError
 from transforms.sources.folder import FolderSource
@@ -66,12 +67,14 @@ def test_describe_makes_the_same_source_again(photos, store):
     still = open_source(
         {"kind": "still-life", "count": 5, "seed": 3, "shard_size": 2, "told": True}
     )
-    sources = [open_source(str(photos)), open_source(str(store)), still, open_source("still-life")]
-    for source in sources:
+    drawn = StillLifeSubset(collection=still, objects=2, drawn=2, draw_seed=7)
+    sources = [open_source(str(photos)), open_source(str(store)), still, drawn]
+    for source in [*sources, open_source("still-life")]:
         description = json.loads(json.dumps(source.describe()))
         assert open_source(description) == source
         assert open_source(description).shards() == source.shards()
     assert sum(shard.stop - shard.start for shard in still.shards()) == 5
+    assert sum(shard.stop - shard.start for shard in drawn.shards()) == 2
 
 
 @pytest.mark.parametrize(
@@ -100,6 +103,9 @@ def test_describe_makes_the_same_source_again(photos, store):
         ({"kind": "laion", "metadata": "m.parquet"}, "fetch them with `pentimento fetch`"),
         ({"kind": "laion", "metadata": "m", "store": "nowhere"}, "nothing fetched there yet"),
         ({"kind": "still-life", "told": 1}, "told must be true or false, got 1"),
+        ({"kind": "still-life", "objects": 1}, "to draw pictures from it needs the key drawn"),
+        ({"kind": "still-life", "draw_seed": 1}, "to draw pictures from it needs the key objects"),
+        ({"kind": "still-life", "objects": 3, "drawn": 1}, "objects must be 1 or 2, got 3"),
         ({1: 2, "kind": "folder"}, "unknown key 1"),
         (["kind", "folder"], "must be a mapping"),
         ("kind: [", "no readable YAML"),

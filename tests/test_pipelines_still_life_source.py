@@ -9,7 +9,9 @@ from transforms.protocols import SourceError
 from transforms.read import read_batches
 
 POOL = StillLifeSource(count=200, seed=3, shard_size=50)
-SUBSET = StillLifeSubset(collection=POOL, objects=2, drawn=30, draw_seed=8, shard_size=12)
+SUBSET = StillLifeSubset(
+    collection=dataclasses.replace(POOL, shard_size=12), objects=2, drawn=30, draw_seed=8
+)
 
 
 def pictures(source):
@@ -81,7 +83,7 @@ def test_a_subset_describes_itself():
     ("changes", "message"),
     [
         ({"drawn": 0}, "drawn must be at least 1, got 0"),
-        ({"shard_size": 0}, "shard_size must be at least 1, got 0"),
+        ({"draw_seed": -1}, "draw_seed must be at least 0, got -1"),
         ({"objects": 3}, "objects must be 1 or 2, got 3"),
     ],
 )

@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import re
 
 import fakes_sink as fakes
 import pytest
@@ -69,6 +70,46 @@ def test_the_summary_of_a_run_changes_nothing_else(folder):
     output.write_run_summary(folder, {"seconds": {"caption": 1.5}})
     assert json.loads((folder / "run_summary.json").read_text()) == {"seconds": {"caption": 1.5}}
     assert {n: h for n, h in contents(folder).items() if n != "run_summary.json"} == before
+
+
+def build_with_twins(folder, monkeypatch):
+    """Two shards whose pictures have the same keys."""
+    named = fakes.source
+    monkeypatch.setattr(fakes, "source", lambda position, shard: one_key(named(position, shard)))
+    fakes.build(folder, (3, 5))
+
+
+def one_key(source):
+    return dataclasses.replace(source, key=f"key-{source.position}")
+
+
+def test_a_key_in_two_shards_is_refused(folder, tmp_path, monkeypatch):
+    with pytest.raises(OutputError) as caught:
+        build_with_twins(tmp_path / "twins", monkeypatch)
+    found = str(caught.value).partition(" cannot be finished: ")
+    assert found[0] == str(tmp_path / "twins")
+    assert re.fullmatch(
+        "keys of sources must be unique, key-[012] is in shard s0 and in shard s1", found[2]
+    )
+    assert not {"COMPLETED", "manifest.json"} & names(tmp_path / "twins")
+    with pytest.raises(OutputError, match="must be unique"):
+        build_with_twins(folder, monkeypatch)
+    assert not output.is_completed(folder)
+
+
+def test_a_key_of_a_pair_and_of_a_reject_is_refused(tmp_path, monkeypatch):
+    # Of these pictures the fourth and the fifth are rejects, all others have a pair.
+    named = fakes.source
+    keys = {("s0", 1): "same", ("s1", 4): "same"}
+    monkeypatch.setattr(
+        fakes,
+        "source",
+        lambda position, shard: dataclasses.replace(
+            named(position, shard), key=keys.get((shard, position), f"{shard}-{position}")
+        ),
+    )
+    with pytest.raises(OutputError, match="unique, same is in shard s0 and in shard s1"):
+        fakes.build(tmp_path, (5, 5))
 
 
 def test_completed_is_the_last_file_and_gone_before_anything_changes(folder, monkeypatch):

@@ -110,6 +110,25 @@ def test_rows_without_a_key_and_keys_that_come_twice(tmp_path):
     assert len({row.key for row in found}) == 5
 
 
+def test_files_of_two_downloads_are_refused(tmp_path):
+    pq.write_table(table(), tmp_path / "00000.parquet")
+    other = [f"{number:09d}" for number in (7, 8, 9, 1, 10)]
+    pq.write_table(table(key=other), tmp_path / "00001.parquet")
+    with pytest.raises(SourceError) as caught:
+        Img2DatasetSource(str(tmp_path)).shards()
+    assert str(caught.value) == (
+        f"{tmp_path}: keys must be unique, 000000001 is in 00000.parquet and in 00001.parquet: "
+        "files of two downloads must not be mixed in a folder"
+    )
+    write_tar(tmp_path / "00001.tar", [("000000004", {"png": png(4)})])
+    with pytest.raises(SourceError, match=r"is in 00000\.parquet and in 00001\.tar"):
+        Img2DatasetSource(str(tmp_path)).shards()
+    other[3] = None
+    pq.write_table(table(key=other), tmp_path / "00001.parquet")
+    write_tar(tmp_path / "00001.tar", [("000000007", {"png": png(4)})])
+    assert len(Img2DatasetSource(str(tmp_path)).shards()) == 2
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

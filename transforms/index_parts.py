@@ -13,6 +13,7 @@ from indexes.layout import STRUCTURE_BYTES, Part
 from indexes.parts import PartContents, PictureMetadata, write_part
 from transforms.contents import reject_id
 from transforms.files import make_folder, write_table
+from transforms.packing import Packed, pack, unpack
 from transforms.record import Batch, EmbeddedImage
 from transforms.rows import light_source, reject_to_row
 from transforms.schema import REJECTS
@@ -60,6 +61,11 @@ def light_embedded(batch: Batch[EmbeddedImage]) -> Batch[EmbeddedImage]:
         for record in batch.records
     )
     return Batch(batch.shard, batch.number, records, batch.rejects)
+
+
+def pack_embedded(batch: Batch[EmbeddedImage]) -> Packed:
+    """`light_embedded(batch)`, packed for the shuffle to its shard."""
+    return pack(light_embedded(batch))
 
 
 def picture_metadata(record: EmbeddedImage) -> PictureMetadata:
@@ -136,8 +142,7 @@ class WriteIndexParts(beam.PTransform):
         seeds = [(shard.name, shard) for shard in self.shards]
         groups = {
             "batches": batches
-            | "Lighten" >> beam.Map(light_embedded).with_input_types(Batch)
-            | "Key by shard" >> beam.Map(_by_shard),
+            | "Pack" >> beam.Map(pack_embedded).with_input_types(Batch).with_output_types(Packed),
             "shard": batches.pipeline | "Seed shards" >> beam.Create(seeds),
         }
         return (
@@ -152,10 +157,6 @@ class WriteIndexParts(beam.PTransform):
         )
 
 
-def _by_shard(batch: Batch[EmbeddedImage]) -> tuple[str, Batch[EmbeddedImage]]:
-    return batch.shard, batch
-
-
 def _write_group(
     group: tuple[str, Mapping[str, Iterable[Any]]],
     *,
@@ -164,4 +165,4 @@ def _write_group(
 ) -> PartReceipt:
     _, parts = group
     (shard,) = parts["shard"]
-    return write_index_part(Path(folder), shard, parts["batches"], fingerprint=fingerprint)
+    return write_index_part(Path(folder), shard, unpack(parts["batches"]), fingerprint=fingerprint)

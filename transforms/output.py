@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from indexes.lookup import hash_texts
+from indexes.twins import find_twin
 from transforms.card import card_text, croissant_data
 from transforms.files import (
     OutputError,
@@ -18,7 +20,7 @@ from transforms.files import (
     write_bytes,
 )
 from transforms.manifest import MANIFEST, Manifest, load_manifest
-from transforms.shards import is_shard_file, read_receipts
+from transforms.shards import ShardReceipt, is_shard_file, read_receipts, read_source_keys
 
 CARD = "README.md"
 CROISSANT = "croissant.json"
@@ -79,17 +81,35 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
     before that.
 
     Raises:
-        OutputError: something in the manifest contradicts something else, or cannot be written.
+        OutputError: something in the manifest contradicts something else, two shards have a source
+            of the same key, or something cannot be read or written.
     """
     problems = manifest.problems()
     if problems:
         raise OutputError(f"{folder} cannot be finished: {problems[0]}")
     remove_file(folder / COMPLETED)
+    refuse_twins(folder, manifest.shards)
     remove_stale_files(folder, keep=manifest.file_names())
     write_bytes(folder / MANIFEST, dump_json(manifest.as_dict()))
     write_bytes(folder / CARD, card_text(manifest).encode())
     write_bytes(folder / CROISSANT, dump_json(croissant_data(manifest)))
     write_bytes(folder / COMPLETED, b"")
+
+
+def refuse_twins(folder: Path, shards: Sequence[ShardReceipt]) -> None:
+    """Make sure that no two of `shards`, all in `folder`, have a source of the same key.
+
+    Raises:
+        OutputError: two have, or a file of theirs cannot be read.
+    """
+    hashes = [hash_texts(read_source_keys(folder, shard)) for shard in shards]
+    twin = find_twin(hashes, lambda number: read_source_keys(folder, shards[number]))
+    if twin is not None:
+        first, second = shards[twin.first].name, shards[twin.second].name
+        raise OutputError(
+            f"{folder} cannot be finished: keys of sources must be unique, {twin.key} is in shard "
+            f"{first} and in shard {second}"
+        )
 
 
 def write_run_summary(folder: Path, summary: Mapping[str, Any]) -> None:

@@ -6,7 +6,6 @@ are written. What is written depends on the records alone and not on the order t
 
 import functools
 import hashlib
-import pickle
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,6 +23,7 @@ from transforms.contents import (
     shard_contents,
 )
 from transforms.files import dump_json, make_folder, remove_file, write_bytes, write_table
+from transforms.packing import Packed, pack, unpack
 from transforms.protocols import Source, SourceError
 from transforms.record import Batch, EditExample, EditQuery, Reject, reject_query
 from transforms.rows import (
@@ -44,11 +44,6 @@ FetchPictures = Callable[[EditExample], Pictures]
 
 NAME = "Write"
 STAGE = NAME.lower()
-
-PICKLE_PROTOCOL = 5
-Packed = tuple[str, bytes]
-"""A pickled batch under the name of its source shard. Beam's own coder would take the records apart
-field by field, several times over to estimate their size; a string of bytes it only copies."""
 
 
 def fetch_picture(open_picture: OpenPicture, reference: str, sha256: str) -> bytes:
@@ -201,13 +196,13 @@ def light_considered(batch: Batch[EditQuery]) -> Batch[EditQuery]:
 @no_annotations
 def pack_finished(batch: Batch[EditExample]) -> Packed:
     """`light_finished(batch)`, packed for the shuffle to its shard."""
-    return batch.shard, pickle.dumps(light_finished(batch), PICKLE_PROTOCOL)
+    return pack(light_finished(batch))
 
 
 @no_annotations
 def pack_considered(batch: Batch[EditQuery]) -> Packed:
     """`light_considered(batch)`, packed for the shuffle to its shard."""
-    return batch.shard, pickle.dumps(light_considered(batch), PICKLE_PROTOCOL)
+    return pack(light_considered(batch))
 
 
 def to_one_key(receipt: ShardReceipt) -> tuple[str, ShardReceipt]:
@@ -242,8 +237,8 @@ def write_group(
         receipt = write_shard(
             Path(folder),
             shards[0],
-            map(pickle.loads, parts["finished"]),
-            considered=map(pickle.loads, parts["considered"]),
+            unpack(parts["finished"]),
+            considered=unpack(parts["considered"]),
             open_source=source.open,
             open_target=pool.open,
             configuration_hash=configuration_hash,

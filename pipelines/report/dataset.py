@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.console import EXIT_BAD_DATA, CommandError
+from pipelines.console import CommandError
 from transforms.files import OutputError
 from transforms.manifest import Manifest, load_manifest
 from transforms.output import COMPLETED, RUN_SUMMARY, is_completed
@@ -40,16 +40,13 @@ def open_dataset(folder: Path) -> FinishedDataset:
         CommandError: `folder` is no folder, was not completed, or its manifest cannot be used.
     """
     if not folder.is_dir():
-        raise CommandError(f"a data set must be a folder, got {folder}", exit_code=EXIT_BAD_DATA)
+        raise CommandError(f"a data set must be a folder, got {folder}")
     if not is_completed(folder):
-        raise CommandError(
-            f"{folder} holds no file {COMPLETED}: no build has finished there",
-            exit_code=EXIT_BAD_DATA,
-        )
+        raise CommandError(f"{folder} holds no file {COMPLETED}: no build has finished there")
     try:
         manifest = load_manifest(folder)
     except OutputError as error:
-        raise CommandError(str(error), exit_code=EXIT_BAD_DATA) from error
+        raise CommandError(str(error)) from error
     names = [file.name for shard in manifest.shards for file in shard.files]
     summary = folder / RUN_SUMMARY
     return FinishedDataset(
@@ -70,9 +67,9 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise CommandError(f"cannot read {path}: {error}", exit_code=EXIT_BAD_DATA) from error
+        raise CommandError(f"cannot read {path}: {error}") from error
     if not isinstance(content, dict):
-        raise CommandError(f"{path} must hold a JSON object", exit_code=EXIT_BAD_DATA)
+        raise CommandError(f"{path} must hold a JSON object")
     return content
 
 
@@ -85,11 +82,11 @@ def open_shard(path: Path, columns: Sequence[str]) -> pq.ParquetFile:
     try:
         shard = pq.ParquetFile(path)
     except (OSError, pa.ArrowException) as error:
-        raise CommandError(f"cannot read {path}: {error}", exit_code=EXIT_BAD_DATA) from error
+        raise CommandError(f"cannot read {path}: {error}") from error
     missing = [name for name in columns if name not in shard.schema_arrow.names]
     if missing:
         shard.close()
-        raise CommandError(f"{path} has no column {missing[0]}", exit_code=EXIT_BAD_DATA)
+        raise CommandError(f"{path} has no column {missing[0]}")
     return shard
 
 

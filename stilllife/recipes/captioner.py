@@ -17,16 +17,16 @@ from stilllife.recipes.collection import Collection, to_input
 from stilllife.recipes.tokenizers import DECODER_START, TEXT_LENGTH
 from stilllife.recipes.tower import Tower
 from stilllife.recipes.training import Losses
-from stilllife.words import COLOURS
+from stilllife.words import COLOURS, NOUNS, SIZES, is_held_out
 
 HIDDEN = 0.3
 """Share of the words already written that the decoder does not get to see in training. It keeps it
 from guessing a word by its neighbours (green after large, apple after green), which would fail on
 combinations that training never shows; it has to look."""
 
-TURNED_SHARE = 0.3
-"""Share of training pictures whose hues are turned to ones that no word names; the colours in their
-captions are hidden and not asked for."""
+TURNED_SHARE = 0.6
+"""Share of training pictures whose hues are turned to ones that no word names. Of these, nouns and
+sizes are asked and colours are not; of the others, colours."""
 
 
 def build_captioner(tower: Tower, tokenizer: BertTokenizer) -> BlipForConditionalGeneration:
@@ -109,19 +109,53 @@ class CaptionTokens:
         self.ids[:, 0] = tokenizer.convert_tokens_to_ids(DECODER_START)
         self.mask = encoded["attention_mask"]
         self.hidden = tokenizer.mask_token_id
-        colours = torch.tensor(tokenizer.convert_tokens_to_ids(list(COLOURS)))
+        colours, shapes = (
+            torch.tensor(tokenizer.convert_tokens_to_ids(list(words)))
+            for words in (COLOURS, (*NOUNS, *SIZES))
+        )
+        self.colours = colours
         self.is_colour = torch.isin(self.ids, colours)
+        self.is_shape = torch.isin(self.ids, shapes)
+        self.free_colours = self._free_colours(tokenizer)
 
-    def partly_hidden(
+    def _free_colours(self, tokenizer: BertTokenizer) -> torch.Tensor:
+        """(n, length, colours) bool: which colours a thing may be said to have.
+
+        All but those that would name a combination held out of training.
+        """
+        held_out = torch.tensor(
+            [[[is_held_out(noun, c, size) for c in COLOURS] for size in SIZES] for noun in NOUNS]
+        )
+        order = torch.zeros(len(tokenizer), dtype=torch.long)
+        for words in (NOUNS, SIZES):
+            order[tokenizer.convert_tokens_to_ids(list(words))] = torch.arange(len(words))
+        free = torch.ones(*self.ids.shape, len(COLOURS), dtype=torch.bool)
+        row, at = self.is_colour.nonzero(as_tuple=True)
+        nouns, sizes = order[self.ids[row, at + 1]], order[self.ids[row, at - 1]]
+        free[row, at] = ~held_out[nouns, sizes]
+        return free
+
+    def context(
         self, rows: torch.Tensor, turned: torch.Tensor, generator: torch.Generator
     ) -> torch.Tensor:
-        """The captions of `rows`, some words hidden, and all colours where hues are turned."""
+        """The captions of `rows` as the decoder reads them, some words hidden.
+
+        Where hues are turned, another colour may stand in a colour's place: what follows it must
+        not depend on it.
+        """
         ids = self.ids[rows]
+        free = self.free_colours[rows].flatten(0, 1).float()
+        drawn = torch.multinomial(free, 1, generator=generator).view(ids.shape)
+        ids = torch.where(self.is_colour[rows] & turned[:, None], self.colours[drawn], ids)
         hidden = torch.rand(ids.shape, generator=generator) < HIDDEN
-        hidden |= self.is_colour[rows] & turned[:, None]
         hidden &= self.mask[rows].bool()
         hidden[:, 0] = False
         return ids.masked_fill(hidden, self.hidden)
+
+    def wanted(self, rows: torch.Tensor, turned: torch.Tensor) -> torch.Tensor:
+        """The captions of `rows` as the decoder has to write them, -100 where it is not asked."""
+        unasked = torch.where(turned[:, None], self.is_colour[rows], self.is_shape[rows])
+        return self.ids[rows].masked_fill(unasked | (self.mask[rows] == 0), -100)
 
 
 def caption_loss(
@@ -134,16 +168,14 @@ def caption_loss(
     """Cross entropy of the next word, averaged over the words of a random batch."""
     rows = torch.randint(len(collection), (batch_size,), generator=generator)
     images = augment(to_input(collection.pixels[rows.numpy()]), generator)
-    images, turned = turn_hues(images, TURNED_SHARE, generator)
+    images, turned = turn_hues(images, collection.colours(rows), TURNED_SHARE, generator)
     seen = captioner.vision_model(pixel_values=images).last_hidden_state
     logits = captioner.text_decoder(
-        input_ids=tokens.partly_hidden(rows, turned, generator)[:, :-1],
+        input_ids=tokens.context(rows, turned, generator)[:, :-1],
         attention_mask=tokens.mask[rows][:, :-1],
         encoder_hidden_states=seen,
     ).logits
-    wanted = tokens.ids[rows][:, 1:]
-    unasked = (tokens.mask[rows][:, 1:] == 0) | (tokens.is_colour[rows][:, 1:] & turned[:, None])
-    wanted = wanted.masked_fill(unasked, -100)
+    wanted = tokens.wanted(rows, turned)[:, 1:]
     return {"caption": F.cross_entropy(logits.float().flatten(0, 1), wanted.flatten())}
 
 

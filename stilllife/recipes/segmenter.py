@@ -7,15 +7,17 @@ import torch
 import torch.nn.functional as F
 from transformers import CLIPModel, CLIPSegConfig, CLIPSegForImageSegmentation
 
-from stilllife.recipes.augment import augment
+from stilllife.recipes.augment import augment, turn_hues
 from stilllife.recipes.collection import Collection, to_input
-from stilllife.recipes.encoder import CaptionPool
+from stilllife.recipes.encoder import CaptionPool, without_colours
 from stilllife.recipes.training import Losses
 from stilllife.scene import Scene, Thing
 from stilllife.words import BACKGROUNDS, COLOURS, NOUNS
 
 ABSENT_SHARE = 0.3
 BACKGROUND_SHARE = 0.12
+TURNED_SHARE = 0.4
+"""Share of training pictures whose hues no word names; their phrases say nothing of colour."""
 
 
 def build_segmenter(encoder: CLIPModel) -> CLIPSegForImageSegmentation:
@@ -104,7 +106,13 @@ def segment_loss(
         ]
     ).float()
     images = augment(to_input(collection.pixels[rows.numpy()]), generator)
-    ids, mask = pool.tokens([phrase.text for phrase in phrases])
+    images, turned = turn_hues(images, collection.colours(rows), TURNED_SHARE, generator)
+    ids, mask = pool.tokens(
+        [
+            without_colours(phrase.text) if unnamed else phrase.text
+            for phrase, unnamed in zip(phrases, turned.tolist(), strict=True)
+        ]
+    )
     logits = segmenter(pixel_values=images, input_ids=ids, attention_mask=mask).logits.float()
     present = wanted.flatten(1).any(1)
     found = torch.sigmoid(logits)

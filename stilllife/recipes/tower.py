@@ -14,7 +14,7 @@ from torch import nn
 from transformers import CLIPVisionConfig, CLIPVisionModel
 
 from stilllife.fields import ABSENT, FIELDS
-from stilllife.recipes.augment import augment
+from stilllife.recipes.augment import augment, turn_hues
 from stilllife.recipes.collection import Collection, to_input
 from stilllife.recipes.training import Losses
 from stilllife.scene import PICTURE_SIZE
@@ -25,6 +25,9 @@ GRID = PICTURE_SIZE // PATCH
 PATCH_FIELDS = {"noun": NOUNS, "colour": COLOURS, "size": SIZES}
 COVERED = 0.12
 """Share of a patch that a thing must cover to be the patch's thing."""
+
+TURNED_SHARE = 0.6
+"""Share of training pictures whose hues are turned to ones that no word names."""
 
 
 def vision_config() -> CLIPVisionConfig:
@@ -89,14 +92,33 @@ def patch_truth(collection: Collection, rows: torch.Tensor) -> PatchTruth:
     return PatchTruth(labels=labels, outline=(tiles > 0).float())
 
 
-def scene_loss(
-    heads: nn.ModuleDict, pooled: torch.Tensor, collection: Collection, rows: torch.Tensor
+def _is_asked(field: str, turned: torch.Tensor) -> torch.Tensor:
+    """Of which pictures (n,) an attribute is asked, given whose hues are `turned`.
+
+    Colours are asked where they have a name; nouns and sizes where they have none, so that no noun
+    can be learned as one that does not occur in some colour; everything else always.
+    """
+    kind = field.rpartition(".")[2]
+    if kind == "colour":
+        return ~turned
+    if kind in ("noun", "size"):
+        return turned
+    return torch.ones_like(turned)
+
+
+def _scene_loss(
+    tower: Tower,
+    pooled: torch.Tensor,
+    collection: Collection,
+    rows: torch.Tensor,
+    turned: torch.Tensor,
 ) -> torch.Tensor:
-    """Mean cross entropy of all attributes of the scenes `rows`, read from `pooled` (n, width)."""
+    """Mean cross entropy of the attributes of the scenes `rows`, read from `pooled` (n, width)."""
     terms = []
     for name in FIELDS:
         wanted = torch.from_numpy(collection.labels[name][rows.numpy()])
-        logits = heads[name.replace(".", "_")](pooled).float()
+        wanted = torch.where(_is_asked(name, turned), wanted, ABSENT)
+        logits = tower.scene_heads[name.replace(".", "_")](pooled).float()
         terms.append(F.cross_entropy(logits, wanted, ignore_index=ABSENT))
     return torch.stack(terms).mean()
 
@@ -107,16 +129,18 @@ def tower_loss(
     """The tower's losses on a random batch: `scene`, `patch` and `outline`."""
     rows = torch.randint(len(collection), (batch_size,), generator=generator)
     images = augment(to_input(collection.pixels[rows.numpy()]), generator)
+    images, turned = turn_hues(images, collection.colours(rows), TURNED_SHARE, generator)
     output = tower.vision(pixel_values=images)
     tokens = output.last_hidden_state[:, 1:]
     truth = patch_truth(collection, rows)
-    patch = [
-        F.cross_entropy(tower.patch_heads[name](tokens).float().flatten(0, 1), labels.flatten())
-        for name, labels in truth.labels.items()
-    ]
+    patch = []
+    for name, labels in truth.labels.items():
+        asked = _is_asked(name, turned)
+        logits = tower.patch_heads[name](tokens[asked]).float()
+        patch.append(F.cross_entropy(logits.flatten(0, 1), labels[asked].flatten()))
     outline = F.binary_cross_entropy_with_logits(tower.outline(tokens).float(), truth.outline)
     return {
-        "scene": scene_loss(tower.scene_heads, output.pooler_output, collection, rows),
+        "scene": _scene_loss(tower, output.pooler_output, collection, rows, turned),
         "patch": torch.stack(patch).mean(),
         "outline": outline,
     }

@@ -3,7 +3,7 @@
 One file is one shard, named like the file. A file that cannot be read as a whole becomes ONE
 reject, `broken_shard`, keyed by the shard's name, and the other files go on; when every file is
 broken the source is refused. Keys are img2dataset's own; they are unique within one download,
-so that files of two downloads must not be mixed in a folder.
+so that a folder in which files of two downloads are mixed is refused as well.
 """
 
 from collections.abc import Iterator
@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
+from indexes.lookup import Hashes, hash_texts
+from indexes.twins import find_twin
 from transforms.images import DEFAULT_LIMITS, PictureError, PictureLimits, normalise
 from transforms.protocols import SourceError, SourceShard
 from transforms.record import Reject, SourceImage
@@ -27,11 +29,17 @@ class Img2DatasetSource:
     limits: PictureLimits = DEFAULT_LIMITS
 
     def shards(self) -> list[SourceShard]:
-        """One shard a file; a broken file counts as one row."""
+        """One shard a file; a broken file counts as one row.
+
+        Raises:
+            SourceError: nothing can be read, or a key is in two files.
+        """
         found, faults = [], []
+        hashes: dict[Path, Hashes] = {}
         for file in self._files():
             try:
-                rows = _load(file).rows
+                loaded = _load(file)
+                rows, hashes[file] = loaded.rows, hash_texts(loaded.keys())
             except SourceError as error:
                 faults.append(str(error))
                 rows = 1
@@ -40,6 +48,7 @@ class Img2DatasetSource:
             raise SourceError(faults[0])
         if not any(shard.stop for shard in found):
             raise SourceError(f"{self.path}: none of the {len(found)} files holds a row")
+        self._refuse_twins(hashes)
         return found
 
     def read(self, shard: SourceShard) -> Iterator[SourceImage | Reject]:
@@ -76,6 +85,16 @@ class Img2DatasetSource:
     def describe(self) -> dict[str, object]:
         """The source as plain data."""
         return {"kind": "img2dataset", "path": self.path, "limits": asdict(self.limits)}
+
+    def _refuse_twins(self, hashes: dict[Path, Hashes]) -> None:
+        files = list(hashes)
+        twin = find_twin(list(hashes.values()), lambda number: _load(files[number]).keys())
+        if twin is not None:
+            first, second = files[twin.first].name, files[twin.second].name
+            raise SourceError(
+                f"{self.path}: keys must be unique, {twin.key} is in {first} and in {second}: "
+                "files of two downloads must not be mixed in a folder"
+            )
 
     def _files(self) -> list[Path]:
         """The shard files, sorted by name; a table beside a tar is no shard of its own."""

@@ -7,6 +7,7 @@ what is read for nothing is at most one row group; img2dataset writes 100 rows t
 import re
 from bisect import bisect_right
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate
@@ -64,6 +65,15 @@ class ParquetShard:
     def rows(self) -> int:
         """Number of rows, failed ones included."""
         return self.starts[-1]
+
+    def keys(self) -> list[str]:
+        """The keys of all rows that have one, read from the file.
+
+        Raises:
+            SourceError: the file can no longer be read.
+        """
+        with _open(self.path) as file:
+            return [key for key in _read_keys(file, self.columns["key"]) if key]
 
     def read(
         self, start: int, stop: int, *, shard: str, limits: PictureLimits
@@ -147,18 +157,29 @@ def load_parquet(path: Path) -> ParquetShard:
 # A worker reads a file in many slices; this many files' footers are kept between them.
 @lru_cache(maxsize=16)
 def _load(path: Path, _changed_ns: int, _size: int) -> ParquetShard:
-    try:
-        with pq.ParquetFile(path) as file:
-            columns = find_columns(file.schema_arrow, _WANTED, str(path))
-            _check_columns(file.schema_arrow, columns, path)
-            keys = [row[columns["key"]] for row in read_rows(file.read([columns["key"]]))]
-            metadata = file.metadata
-    except (pa.ArrowException, OSError) as error:
-        raise SourceError(f"{path}: no readable Parquet file: {_line(error)}") from error
+    with _open(path) as file:
+        columns = find_columns(file.schema_arrow, _WANTED, str(path))
+        _check_columns(file.schema_arrow, columns, path)
+        keys = _read_keys(file, columns["key"])
+        metadata = file.metadata
     sizes = [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
     return ParquetShard(
         path, metadata, columns, tuple(accumulate(sizes, initial=0)), frozenset(_repeats(keys))
     )
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[pq.ParquetFile]:
+    try:
+        with pq.ParquetFile(path) as file:
+            yield file
+    except (pa.ArrowException, OSError) as error:
+        raise SourceError(f"{path}: no readable Parquet file: {_line(error)}") from error
+
+
+def _read_keys(file: pq.ParquetFile, column: str) -> list[str]:
+    """The keys of all rows in order, empty where there is none."""
+    return [str(row[column] or "") for row in read_rows(file.read([column]))]
 
 
 def _check_columns(schema: pa.Schema, columns: dict[str, str], path: Path) -> None:
@@ -172,8 +193,8 @@ def _check_columns(schema: pa.Schema, columns: dict[str, str], path: Path) -> No
         raise SourceError(f"{path}: column key is missing (columns: {', '.join(schema.names)})")
 
 
-def _repeats(keys: list[object]) -> Iterator[int]:
-    seen: set[object] = set()
+def _repeats(keys: list[str]) -> Iterator[int]:
+    seen: set[str] = set()
     for row, key in enumerate(keys):
         if key in seen:
             yield row

@@ -70,6 +70,10 @@ class TarShard:
         """Number of rows: samples, failures and faults."""
         return len(self.samples) + len(self.failed) + len(self.faults)
 
+    def keys(self) -> list[str]:
+        """The keys of all samples and failures."""
+        return [sample.key for sample in self.samples] + [str(row["key"]) for row in self.failed]
+
     def read(
         self, start: int, stop: int, *, shard: str, limits: PictureLimits
     ) -> Iterator[SourceImage | Reject]:

@@ -1,0 +1,31 @@
+import pickle
+from dataclasses import replace
+
+import fakes_sink as fakes
+
+from transforms.index_parts import light_embedded, pack_embedded
+from transforms.packing import pack, unpack
+from transforms.record import Batch, EmbeddedImage
+
+
+def test_batches_come_out_as_they_went_in():
+    finished, considered = fakes.batches()
+    packed = [pack(batch) for batch in finished + considered]
+    assert [shard for shard, _ in packed] == ["s0"] * 6
+    assert list(unpack(data for _, data in packed)) == finished + considered
+
+
+def test_what_an_index_shuffles_holds_no_pictures():
+    embedded = tuple(
+        EmbeddedImage(source=fakes.source(n), embedding=b"e" * 16, structure=b"s" * 256)
+        for n in range(3)
+    )
+    batch = Batch("s0", 7, embedded, (fakes.a_reject(),))
+    shard, data = pack_embedded(batch)
+    (light,) = unpack([data])
+    assert (shard, light) == ("s0", light_embedded(batch))
+    assert light == replace(
+        batch, records=tuple(replace(e, source=replace(e.source, image=None)) for e in embedded)
+    )
+    assert embedded[0].source.image in pickle.dumps(batch)
+    assert embedded[0].source.image not in data
