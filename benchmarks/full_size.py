@@ -1,6 +1,6 @@
 """Seconds per picture and memory per stage with networks of the published sizes.
 
-    python benchmarks/full_size.py [--pictures N] [--parts blip,clip,...] [--json]
+    python benchmarks/full_size.py [--pictures N] [--parts blip,clip,...] [--seed N] [--json]
 
 Each network is built with random weights, saved in the published layout, loaded through a preset
 file and run over photograph-like pictures, in processes of its own, so that memory is its own.
@@ -18,7 +18,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -54,7 +54,7 @@ class Measured:
     outputs: list[Any]
 
 
-def photograph(seed: int, size: tuple[int, int] = (640, 480)) -> bytes:
+def photograph(seed: Sequence[int], size: tuple[int, int] = (640, 480)) -> bytes:
     """A JPEG with what photographs have: soft light, shapes, blur and grain."""
     generator = np.random.default_rng(seed)
     width, height = size
@@ -74,12 +74,12 @@ def photograph(seed: int, size: tuple[int, int] = (640, 480)) -> bytes:
     return encoded.getvalue()
 
 
-def photographs(count: int) -> Batch[SourceImage]:
-    """A batch of `count` pictures, wide and high ones."""
+def photographs(count: int, *, seed: int) -> Batch[SourceImage]:
+    """A batch of `count` pictures, wide and high ones, drawn by `seed`."""
     records = []
     for number in range(count):
         width, height = (640, 480) if number % 2 == 0 else (375, 500)
-        data = photograph(number, (width, height))
+        data = photograph((seed, number), (width, height))
         records.append(
             SourceImage(
                 key=f"{number:09}",
@@ -191,7 +191,7 @@ def write_preset(path: Path, part: str, folder: Path) -> None:
     path.write_text(json.dumps(fields))  # JSON is YAML
 
 
-def measure(part: str, preset_path: Path, parameters: int, count: int) -> Measured:
+def measure(part: str, preset_path: Path, parameters: int, count: int, seed: int) -> Measured:
     """Load the network of `part` through the preset and run its stage over `count` pictures."""
     from transforms.inference import use_one_thread
     from transforms.models import loading
@@ -206,7 +206,7 @@ def measure(part: str, preset_path: Path, parameters: int, count: int) -> Measur
     model = getattr(loading, f"load_{role}")(spec)
     load_s = time.perf_counter() - begin
     loaded_mib = _peak_mib()
-    sources = photographs(count)
+    sources = photographs(count, seed=seed)
     begin, begin_cpu = time.perf_counter(), time.process_time()
     outputs = RUNS[stage](model, sources)
     wall_s, cpu_s = time.perf_counter() - begin, time.process_time() - begin_cpu
@@ -237,7 +237,7 @@ def _apart(function: Callable[..., Any], *arguments: Any) -> Any:
         return pool.submit(function, *arguments).result()
 
 
-def measure_all(parts: list[str], count: int) -> list[Measured]:
+def measure_all(parts: list[str], count: int, seed: int) -> list[Measured]:
     """Build, measure and delete one network after another."""
     measured = []
     with tempfile.TemporaryDirectory(prefix="pentimento-full-size-") as name:
@@ -245,7 +245,7 @@ def measure_all(parts: list[str], count: int) -> list[Measured]:
             folder, preset = Path(name) / part, Path(name) / f"{part}.yaml"
             parameters = _apart(build, part, folder)
             write_preset(preset, part, folder)
-            measured.append(_apart(measure, part, preset, parameters, count))
+            measured.append(_apart(measure, part, preset, parameters, count, seed))
             shutil.rmtree(folder)
     return measured
 
@@ -257,12 +257,13 @@ def main() -> None:
         "--pictures", type=int, default=8, help="pictures for each stage; best a multiple of 4"
     )
     parser.add_argument("--parts", default=",".join(PARTS), help="networks, with commas")
+    parser.add_argument("--seed", type=int, default=0, help="draws the pictures (default 0)")
     parser.add_argument("--json", action="store_true", help="one line of JSON at the end")
     options = parser.parse_args()
     parts = options.parts.split(",")
     if options.pictures < 1 or not set(parts) <= set(PARTS):
         parser.error(f"--pictures must be at least 1, --parts among {','.join(PARTS)}")
-    measured = measure_all(parts, options.pictures)
+    measured = measure_all(parts, options.pictures, options.seed)
     print(f"{'network':<10} {'stage':<8} {'M params':>8} {'file MiB':>8} {'load s':>7} "
           f"{'s/picture':>9} {'CPU s':>6} {'loaded MiB':>10} {'peak MiB':>9}")  # fmt: skip
     for one in measured:

@@ -28,7 +28,7 @@ from still_life_job import BATCH_SIZE, SHARD_SIZE, Job, add_job_flags, open_job,
 
 from pipelines.build_job import run_build
 from pipelines.build_plan import BuildOptions, BuildPlan
-from pipelines.console import print_json_line, print_table, quieten
+from pipelines.console import print_json_line, print_table
 from pipelines.execution import Execution
 from pipelines.index import print_index_summary
 from pipelines.plain_build import plain_build
@@ -66,7 +66,6 @@ def plan(job: Job, sources: int, folder: Path) -> BuildPlan:
 
 def run_way(way: str, job: Job, sources: int, folder: Path) -> Spent:
     """One build, timed; to be called in a process of its own."""
-    quieten()
     build = plan(job, sources, folder)
     before, began = _processor_seconds(), time.perf_counter()
     if way == "plain loop":

@@ -1,13 +1,14 @@
 """The command `pentimento lexicon build`: the table of word relations, built from WordNet."""
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Any
 
+from pipelines.console import EXIT_OK, CommandError
 from pipelines.lexicon_table import build_table, table_bytes
 from pipelines.word_list import WordListError, parse_word_list
 from pipelines.wordnet import WordNetError, open_wordnet
+from transforms.files import write_bytes
 from transforms.lexicon import PACKAGED_TABLE
 
 WORD_LIST = PACKAGED_TABLE.parent / "words.txt"
@@ -33,17 +34,20 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Runs `pentimento lexicon build`; returns the exit code, 2 where the input is wrong."""
+    """Runs `pentimento lexicon build`; returns the exit code.
+
+    Raises:
+        CommandError, OutputError, OSError: what was given cannot be read, or the table not written.
+    """
     try:
         text = Path(args.words).read_text(encoding="utf-8")
         words = parse_word_list(text)
         with open_wordnet(args.wordnet) as wordnet:
             source = f"WordNet {wordnet.get_version()}"
             rows = build_table(wordnet, words)
-        data = table_bytes(rows, source=source, words_text=text)
-        Path(args.out).write_bytes(data)
-    except (WordNetError, WordListError, OSError) as error:
-        print(f"pentimento lexicon: {error}", file=sys.stderr)
-        return 2
+    except (WordNetError, WordListError) as error:
+        raise CommandError(str(error)) from error
+    data = table_bytes(rows, source=source, words_text=text)
+    write_bytes(Path(args.out), data)
     print(f"{args.out}: {len(rows)} rows from {source}, {len(data)} bytes")
-    return 0
+    return EXIT_OK

@@ -1,11 +1,11 @@
-import argparse
 import gzip
 from pathlib import Path
 
 import pytest
 
-from pipelines.lexicon import WORD_LIST, add_parser
+from pipelines.lexicon import WORD_LIST
 from pipelines.lexicon_table import build_table, table_bytes
+from pipelines.main import main
 from pipelines.word_list import WordListError, parse_word_list
 from pipelines.wordnet import FILES, WordNetError, lexnames_text, open_wordnet
 from transforms.lexicon import PACKAGED_TABLE, load_lexicon
@@ -24,10 +24,7 @@ def live_place():
 
 
 def run(*arguments):
-    parser = argparse.ArgumentParser()
-    add_parser(parser.add_subparsers())
-    args = parser.parse_args(["lexicon", "build", *arguments])
-    return args.run(args)
+    return main(["lexicon", "build", *arguments])
 
 
 def test_the_packaged_table_is_small_and_names_its_source():
@@ -76,17 +73,25 @@ def test_lexnames_has_45_lines():
 
 
 def test_a_folder_without_wordnet_is_one_line(tmp_path, capsys):
-    assert run("--wordnet", str(tmp_path), "--out", str(tmp_path / "out.gz")) == 2
+    assert run("--wordnet", str(tmp_path), "--out", str(tmp_path / "out.gz")) == 1
     error = capsys.readouterr().err
     assert FILES[0] in error
     assert error.count("\n") == 1
     assert not (tmp_path / "out.gz").exists()
 
 
+def test_an_output_that_cannot_be_written_is_one_line(tmp_path, capsys):
+    if live_place() is None:
+        pytest.skip("no WordNet here")
+    place = tmp_path / "no such folder" / "out.gz"
+    assert run("--wordnet", live_place(), "--out", str(place)) == 1
+    assert "no such folder" in capsys.readouterr().err
+
+
 def test_a_bad_list_is_one_line(tmp_path, capsys):
     words = tmp_path / "words.txt"
     words.write_text("apple\n")
-    assert run("--wordnet", DEBIAN, "--words", str(words), "--out", str(tmp_path / "o")) == 2
+    assert run("--wordnet", DEBIAN, "--words", str(words), "--out", str(tmp_path / "o")) == 1
     assert "heading" in capsys.readouterr().err
 
 
