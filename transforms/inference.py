@@ -15,6 +15,7 @@ import apache_beam as beam
 from apache_beam.metrics import Metrics
 from apache_beam.ml.inference.base import ModelHandler, RunInference
 
+import transforms.coder  # noqa: F401 - how Beam writes batches
 from transforms.models.runs import runs
 from transforms.record import Batch, EditExample, EditQuery, Reject, SourceImage
 from transforms.timing import timed
