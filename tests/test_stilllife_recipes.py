@@ -137,7 +137,8 @@ def run(network: nn.Module, checkpoint: Path | None, stop_at: int | None = None)
         return {"error": (network(given) - given[:, :3]).square().mean()}
 
     schedule = Schedule(steps=30, batch_size=16, learning_rate=1e-3, seed=6, warmup_steps=5)
-    train("small", network, loss_of, schedule, checkpoint=checkpoint, save_every=10)
+    seconds = train("small", network, loss_of, schedule, checkpoint=checkpoint, save_every=10)
+    assert seconds > 0
 
 
 def test_training_that_was_interrupted_ends_with_the_same_weights(tmp_path: Path):

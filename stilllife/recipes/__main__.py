@@ -3,8 +3,7 @@
 import argparse
 import json
 import sys
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -97,7 +96,7 @@ class Workshop:
     ) -> None:
         """Trains `model` by the part's schedule on `loss_of(batch_size, generator)`."""
         schedule = self.schedule(part)
-        train(
+        seconds = train(
             part,
             model,
             lambda generator, _: loss_of(schedule.batch_size, generator),
@@ -105,6 +104,15 @@ class Workshop:
             checkpoint=self._checkpoint(part),
             bfloat16=self.bfloat16,
         )
+        facts = {
+            "steps": schedule.steps,
+            "batch_size": schedule.batch_size,
+            "seed": schedule.seed,
+            "precision": "bfloat16" if self.bfloat16 else "float32",
+            "threads": self.threads,
+            "seconds": round(seconds),
+        }
+        self.record(part, facts)
 
     def seed(self, part: str) -> None:
         """Seeds what is drawn before training: the part's first weights."""
@@ -135,22 +143,11 @@ class Workshop:
         tokenizer.save_pretrained(self.weights / folder)
         processor.save_pretrained(self.weights / folder)
 
-    def facts(self, part: str) -> dict[str, object]:
-        """How the part is trained."""
-        schedule = self.schedule(part)
-        return {
-            "steps": schedule.steps,
-            "batch_size": schedule.batch_size,
-            "seed": schedule.seed,
-            "precision": "bfloat16" if self.bfloat16 else "float32",
-            "threads": self.threads,
-        }
-
     def load(self, kind: type[ModelT], folder: str) -> ModelT:
         """A model as `save` wrote it, in float32."""
         return kind.from_pretrained(self.weights / folder, dtype=torch.float32)
 
-    def record(self, part: str, facts: dict[str, object]) -> None:
+    def record(self, part: str, facts: Mapping[str, object]) -> None:
         """Adds `facts` on a part to `figures.json`, from which the model card is written."""
         path = self.weights / "figures.json"
         known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
@@ -311,9 +308,7 @@ def main(argv: list[str] | None = None) -> int:
     shop = Workshop(arguments)
     trained = list(PARTS) if arguments.part == "all" else [arguments.part]
     for part in [name for name in trained if name in PARTS]:
-        began = time.monotonic()
         PARTS[part].make(shop)
-        shop.record(part, shop.facts(part) | {"seconds": round(time.monotonic() - began)})
     measured = SHIPPED if arguments.part == "measure" else trained
     for part in [name for name in measured if name in PARTS]:
         figures = PARTS[part].measure(shop)
