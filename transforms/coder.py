@@ -4,11 +4,9 @@ Beam meters what passes between stages by the sizes of a sample of the elements,
 says nothing of sizes is asked to encode them: pictures, candidates and all, to be thrown away.
 """
 
-import pickle
-
 import apache_beam as beam
 
-from transforms.packing import PICKLE_PROTOCOL
+from transforms.packing import from_bytes, to_bytes
 from transforms.record import Batch
 
 RECORD_BYTES = 16_384
@@ -20,12 +18,11 @@ class BatchCoder(beam.coders.Coder):
 
     def encode(self, value: Batch) -> bytes:
         """`value` as bytes."""
-        return pickle.dumps(value, PICKLE_PROTOCOL)
+        return to_bytes(value)
 
     def decode(self, encoded: bytes) -> Batch:
         """The batch that `encode` gave the bytes of."""
-        batch: Batch = pickle.loads(encoded)
-        return batch
+        return from_bytes(encoded)
 
     def estimate_size(self, value: Batch) -> int:
         """A guess at the length of `encode(value)`."""

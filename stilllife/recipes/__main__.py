@@ -306,11 +306,10 @@ def main(argv: list[str] | None = None) -> int:
         parser.error(f"--scale must be above 0, got {arguments.scale}")
     torch.set_num_threads(arguments.threads)
     shop = Workshop(arguments)
-    trained = list(PARTS) if arguments.part == "all" else [arguments.part]
-    for part in [name for name in trained if name in PARTS]:
+    trained = [part for part in PARTS if arguments.part in (part, "all")]
+    for part in trained:
         PARTS[part].make(shop)
-    measured = SHIPPED if arguments.part == "measure" else trained
-    for part in [name for name in measured if name in PARTS]:
+    for part in SHIPPED if arguments.part == "measure" else trained:
         figures = PARTS[part].measure(shop)
         shop.record(part, {"held_out": figures, "measured_on": shop.measured_seed})
     write_card(shop.weights)

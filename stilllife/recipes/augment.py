@@ -30,13 +30,9 @@ GAP = 14.0
 named colour stay within 6.5 degrees of it."""
 
 
-def _named_degrees() -> torch.Tensor:
-    return torch.tensor([HUES[name][0] * 360 for name in COLOURS])
-
-
 def _allowed_angles() -> torch.Tensor:
     """(colours, angles) bool: which multiples of `STEP` turn a colour to one that has no name."""
-    named = _named_degrees()
+    named = torch.tensor([HUES[name][0] * 360 for name in COLOURS])
     angles = torch.arange(0, 360, STEP)
     turned = named[:, None] + angles
     apart = (turned[..., None] - named + 180).remainder(360) - 180
