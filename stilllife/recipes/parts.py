@@ -1,0 +1,153 @@
+"""The parts of the world's models: how each is trained and written, and how it is measured."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from transformers import (
+    BlipForConditionalGeneration,
+    BlipImageProcessor,
+    CLIPImageProcessor,
+    CLIPModel,
+    CLIPSegForImageSegmentation,
+    ViTImageProcessor,
+)
+
+from stilllife.judge import Judge, load_judge
+from stilllife.recipes.captioner import (
+    CaptionTokens,
+    build_captioner,
+    caption_loss,
+    exact_share,
+    write_captions,
+)
+from stilllife.recipes.encoder import CaptionPool, build_encoder, encoder_loss, recall_at_1
+from stilllife.recipes.judge import judge_accuracy, judge_loss
+from stilllife.recipes.segmenter import absent_area, build_segmenter, mean_iou, segment_loss
+from stilllife.recipes.tokenizers import blip_tokenizer, clip_tokenizer
+from stilllife.recipes.tower import Tower, scene_accuracy, tower_loss
+from stilllife.recipes.workshop import Workshop
+from stilllife.scene import PICTURE_SIZE
+
+NORMALISATION = {"image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5]}
+
+
+def make_tower(shop: Workshop) -> None:
+    """Trains the vision tower that the others start from."""
+    shop.seed("tower")
+    tower = Tower()
+    shop.train("tower", tower, partial(tower_loss, tower, shop.training))
+
+
+def measure_tower(shop: Workshop) -> dict[str, object]:
+    """Attributes read right."""
+    tower = shop.tower()
+    return {kind: scene_accuracy(tower, scenes) for kind, scenes in shop.held_out.items()}
+
+
+def make_encoder(shop: Workshop) -> None:
+    """Trains CLIP."""
+    tokenizer = clip_tokenizer()
+    shop.seed("encoder")
+    encoder = build_encoder(shop.tower(), tokenizer)
+    pool = CaptionPool(shop.training.captions(), tokenizer)
+    shop.train("encoder", encoder, partial(encoder_loss, encoder, shop.training, pool))
+    processor = CLIPImageProcessor(
+        size={"shortest_edge": PICTURE_SIZE},
+        crop_size={"height": PICTURE_SIZE, "width": PICTURE_SIZE},
+        **NORMALISATION,
+    )
+    shop.save("clip", encoder, tokenizer, processor)
+
+
+def measure_encoder(shop: Workshop) -> dict[str, object]:
+    """Recall of captions by pictures."""
+    pool = CaptionPool([], clip_tokenizer())
+    encoder = shop.load(CLIPModel, "clip")
+    return {"recall_at_1": recall_at_1(encoder, pool, shop.held_out["one_object"])}
+
+
+def make_captioner(shop: Workshop) -> None:
+    """Trains BLIP."""
+    tokenizer = blip_tokenizer()
+    shop.seed("captioner")
+    captioner = build_captioner(shop.tower(), tokenizer)
+    tokens = CaptionTokens(shop.training.captions(), tokenizer)
+    shop.train("captioner", captioner, partial(caption_loss, captioner, shop.training, tokens))
+    processor = BlipImageProcessor(
+        size={"height": PICTURE_SIZE, "width": PICTURE_SIZE}, **NORMALISATION
+    )
+    shop.save("blip", captioner, tokenizer, processor)
+
+
+def measure_captioner(shop: Workshop) -> dict[str, object]:
+    """Captions right to the letter."""
+    captioner, tokenizer = shop.load(BlipForConditionalGeneration, "blip"), blip_tokenizer()
+    return {
+        f"exact_{kind}": exact_share(
+            write_captions(captioner, tokenizer, scenes), scenes.captions()
+        )
+        for kind, scenes in shop.held_out.items()
+    }
+
+
+def make_segmenter(shop: Workshop) -> None:
+    """Trains CLIPSeg, starting from the trained encoder."""
+    tokenizer = clip_tokenizer()
+    encoder = shop.load(CLIPModel, "clip")
+    shop.seed("segmenter")
+    segmenter = build_segmenter(encoder)
+    pool = CaptionPool(shop.training.captions(), tokenizer)
+    shop.train("segmenter", segmenter, partial(segment_loss, segmenter, shop.training, pool))
+    processor = ViTImageProcessor(
+        size={"height": PICTURE_SIZE, "width": PICTURE_SIZE}, **NORMALISATION
+    )
+    shop.save("clipseg", segmenter, tokenizer, processor)
+
+
+def measure_segmenter(shop: Workshop) -> dict[str, object]:
+    """Masks of what is there, and of what is not."""
+    segmenter = shop.load(CLIPSegForImageSegmentation, "clipseg")
+    pool = CaptionPool([], clip_tokenizer())
+    one, two = shop.held_out["one_object"], shop.held_out["two_objects"]
+    return {
+        "iou_one_object": mean_iou(segmenter, pool, one, thing=0, seed=1),
+        "iou_first_of_two": mean_iou(segmenter, pool, two, thing=0, seed=2),
+        "iou_second_of_two": mean_iou(segmenter, pool, two, thing=1, seed=3),
+        "absent_area_one_object": absent_area(segmenter, pool, one, seed=4),
+        "absent_area_two_objects": absent_area(segmenter, pool, two, seed=5),
+    }
+
+
+def make_judge(shop: Workshop) -> None:
+    """Trains the judge."""
+    shop.seed("judge")
+    judge = Judge()
+    shop.train("judge", judge, partial(judge_loss, judge, shop.training))
+    judge.save(shop.weights / "judge")
+
+
+def measure_judge(shop: Workshop) -> dict[str, object]:
+    """Attributes read right."""
+    judge = load_judge(shop.weights / "judge")
+    return {kind: judge_accuracy(judge, scenes) for kind, scenes in shop.held_out.items()}
+
+
+@dataclass(frozen=True)
+class Part:
+    """How a part is trained and written, and how what was written is measured."""
+
+    make: Callable[[Workshop], None]
+    measure: Callable[[Workshop], dict[str, object]]
+
+
+PARTS = {
+    "tower": Part(make_tower, measure_tower),
+    "encoder": Part(make_encoder, measure_encoder),
+    "captioner": Part(make_captioner, measure_captioner),
+    "segmenter": Part(make_segmenter, measure_segmenter),
+    "judge": Part(make_judge, measure_judge),
+}
+"""In the order in which they build on one another."""
+
+SHIPPED = [name for name in PARTS if name != "tower"]
