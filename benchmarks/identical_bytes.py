@@ -2,11 +2,11 @@
 
     python benchmarks/identical_bytes.py [--trials N] [--pool N] [--sources N] [--seed N] [--json]
 
-Index and pairs are made by one worker: these are the bytes that all else is compared with. Then by
-two workers; then with the source's shards in a drawn order, in pipelines of drawn sizes; then, 20
-times by default, by one or two workers whose driver, or whole family of processes, is killed
-(SIGKILL) at a moment drawn from the time the run takes, and which then run again to the end. Every
-file of a finished folder is hashed but the one that holds times.
+Index and pairs are made by one worker, few pictures to a pipeline: these are the bytes that all
+else is compared with. Then by two workers; then with the source's shards in a drawn order, in
+pipelines of drawn sizes; then, 20 times by default, by one or two workers whose driver, or whole
+family of processes, is killed (SIGKILL) at a moment drawn from the time the run takes, and which
+then run again to the end. Every file of a finished folder is hashed but the one that holds times.
 
 After each kill the folder is looked at: it must not say that it is finished unless it is, and what
 its receipts vouch for must be whole. Processes that outlive the driver by ten seconds are counted.
@@ -134,8 +134,8 @@ def main() -> int:
     """Makes, kills, compares; the exit code is 1 where anything differs."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--trials", type=int, default=20, help="kills of each kind (default 20)")
-    parser.add_argument("--pool", type=int, default=1_500, help="pictures in it (default 1500)")
-    parser.add_argument("--sources", type=int, default=1_500, help="default 1500")
+    parser.add_argument("--pool", type=int, default=600, help="pictures in it (default 600)")
+    parser.add_argument("--sources", type=int, default=600, help="default 600")
     add_job_flags(parser)
     arguments = parser.parse_args()
     with open_work(arguments) as work:

@@ -25,7 +25,10 @@ from transforms.rewrite import RewriteOptions
 
 ShardT = TypeVar("ShardT")
 
-SHARD_SIZE = 125
+SHARD_SIZE = 50
+PICTURES_A_UNIT = 100
+"""Few, so that a run is many small pipelines and a kill leaves some done and some not."""
+
 SECONDS_TO_FOLLOW = 10.0
 
 
@@ -63,7 +66,7 @@ def make(making: Making) -> None:
     """Makes the folder, or what is missing of it."""
     if making.order_seed is not None:
         _make_in_drawn_order(making, random.Random(making.order_seed))
-    execution = Execution(workers=making.workers)
+    execution = Execution(workers=making.workers, pictures_a_unit=PICTURES_A_UNIT)
     if making.kind == "index":
         run_index(making.index_plan(), execution)
     else:

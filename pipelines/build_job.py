@@ -18,7 +18,6 @@ from indexes.folder import PictureIndex, open_index
 from pipelines.build_plan import BuildPlan
 from pipelines.execution import (
     PICTURES_A_JOIN,
-    PICTURES_A_UNIT,
     Execution,
     group_units,
     run_on_this_machine,
@@ -236,7 +235,7 @@ def _build_shards(
     groups = group_units(
         waiting,
         size=lambda each: each[1].stop - each[1].start,
-        least=PICTURES_A_JOIN if plan.options.method == "mine" else PICTURES_A_UNIT,
+        least=PICTURES_A_JOIN if plan.options.method == "mine" else execution.pictures_a_unit,
     )
     units = [BuildUnit(tuple(group)) for group in groups]
     work = partial(run_build_unit, plan=plan)

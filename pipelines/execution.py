@@ -33,18 +33,24 @@ UnitT = TypeVar("UnitT", bound=Unit)
 
 @dataclass(frozen=True)
 class Execution:
-    """`workers` processes on this machine, or, with `beam_flags`, whatever runner they name."""
+    """`workers` processes on this machine, or, with `beam_flags`, whatever runner they name.
+
+    On this machine shards are put together until a pipeline has `pictures_a_unit` pictures. The
+    output is the same for any of these.
+    """
 
     workers: int = 1
     beam_flags: tuple[str, ...] = ()
+    pictures_a_unit: int = PICTURES_A_UNIT
 
     def __post_init__(self) -> None:
-        if self.workers < 1:
-            raise ValueError(f"workers must be at least 1, got {self.workers}")
+        for name in ("workers", "pictures_a_unit"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
 
 
 def group_units(
-    shards: Iterable[ShardT], *, size: Callable[[ShardT], int], least: int = PICTURES_A_UNIT
+    shards: Iterable[ShardT], *, size: Callable[[ShardT], int], least: int
 ) -> list[list[ShardT]]:
     """`shards` in runs of at least `least` pictures where they are smaller than that."""
     groups: list[list[ShardT]] = []

@@ -173,7 +173,11 @@ def _index_shards(
         whole = IndexUnit(tuple(waiting))
         graph = partial(index_graph, unit=whole, plan=plan, mark=mark)
         return run_elsewhere(graph, execution.beam_flags)
-    groups = group_units(waiting, size=lambda each: each[1].stop - each[1].start)
+    groups = group_units(
+        waiting,
+        size=lambda each: each[1].stop - each[1].start,
+        least=execution.pictures_a_unit,
+    )
     units = [IndexUnit(tuple(group)) for group in groups]
     work = partial(run_index_unit, plan=plan, mark=mark)
     return run_on_this_machine("indexing", work, units, workers=execution.workers)

@@ -7,6 +7,8 @@ is resumed, spread over processes or finished with a manifest.
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow as pa
+
 from indexes.folder import PictureIndex, open_index
 from pipelines.build_job import LoadKnownCaptions, output_shards
 from pipelines.build_plan import BuildPlan
@@ -16,8 +18,9 @@ from transforms.caption import (
     caption_batch,
     take_source_captions,
 )
+from transforms.contents import tabulate
 from transforms.embed import embed_queries_batch
-from transforms.inference import use_one_thread
+from transforms.inference import spare_the_collector, use_one_thread
 from transforms.lexicon import load_lexicon
 from transforms.models.loading import LoadCaptioner, load_encoder, load_segmenter
 from transforms.models.spec import identity
@@ -30,7 +33,7 @@ from transforms.rewrite import Rewriter, Rewriting, apply_rewriting
 from transforms.segment import segment_batch
 from transforms.select import select_batch
 from transforms.shards import OutputShard, ShardReceipt
-from transforms.write import light_considered, light_finished, write_shard
+from transforms.write import light_finished, write_shard
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +63,7 @@ def load_build(plan: BuildPlan) -> LoadedBuild:
     same_captioner = index.description["captioner"] == identity(plan.preset.captioner)
     encoder = load_encoder(plan.preset.encoder)
     rewriter = Rewriter(load_lexicon(), plan.options.rewrite, index.word_counts)
-    return LoadedBuild(
+    build = LoadedBuild(
         plan=plan,
         index=index,
         captioner=LazyCaptioner(LoadCaptioner(plan.preset.captioner)),
@@ -69,6 +72,8 @@ def load_build(plan: BuildPlan) -> LoadedBuild:
         encoder=encoder,
         segmenter=load_segmenter(plan.preset.segmenter),
     )
+    spare_the_collector()
+    return build
 
 
 def plain_build(plan: BuildPlan) -> tuple[ShardReceipt, ...]:
@@ -90,10 +95,10 @@ def build_shard(build: LoadedBuild, output: OutputShard, shard: SourceShard) -> 
     """Makes and writes the pairs of one source shard."""
     plan = build.plan
     finished: list[Batch[EditExample]] = []
-    considered: list[Batch[EditQuery]] = []
+    considered: list[pa.Table] = []
     for pictures in read_batches(plan.source, shard, plan.options.batch_size):
         queries = find_candidates(build, pictures)
-        considered.append(light_considered(queries))
+        considered.append(tabulate(queries.records))
         finished.append(light_finished(choose_pairs(build, queries)))
     return write_shard(
         Path(plan.folder),

@@ -25,7 +25,7 @@ from pipelines.console import (
 from pipelines.reselect import PairPictures, choose_again, read_shard, segment_bare
 from pipelines.sources import open_source
 from transforms import select
-from transforms.contents import shard_contents
+from transforms.contents import shard_contents, tabulate
 from transforms.files import OutputError, hash_file
 from transforms.manifest import (
     MANIFEST,
@@ -36,7 +36,6 @@ from transforms.manifest import (
 )
 from transforms.output import is_completed, prepare_output, write_manifest
 from transforms.protocols import Segmenter, Source
-from transforms.record import Batch
 from transforms.select import SelectionThresholds
 from transforms.shards import OutputShard, ShardReceipt, whole_shard
 from transforms.write import write_contents
@@ -255,7 +254,7 @@ def rethreshold_shard(task: Rethreshold, old: ShardReceipt, digest: str) -> Shar
     pictures = PairPictures(stored, task.sources if something_new else None)
     if task.segmenter is not None:
         batch = segment_bare(batch, pictures, task.segmenter)
-    contents = shard_contents([batch], [Batch(shard.name, 0, stored.queries)])
+    contents = shard_contents([batch], [tabulate(stored.queries)])
     return write_contents(
         task.out, shard, contents, fetch=pictures.fetch, configuration_hash=digest
     )

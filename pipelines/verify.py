@@ -27,7 +27,7 @@ from transforms.images import PictureError, PictureLimits, decode
 from transforms.manifest import Manifest, load_manifest
 from transforms.output import CARD, CROISSANT, is_completed
 from transforms.rows import row_to_pair, row_to_reject
-from transforms.schema import IMAGE_COLUMNS
+from transforms.schema import CANDIDATES, IMAGE_COLUMNS
 from transforms.shards import (
     KINDS,
     SCHEMAS,
@@ -193,7 +193,7 @@ def _check_rows(folder: Path, shard: ShardReceipt, keys: set[bytes], tell: Tell)
     contents = ShardContents(
         examples=tuple(row_to_pair(row) for row in rows["pairs"]),
         rejects=tuple(row_to_reject(row) for row in rows["rejects"]),
-        queries=(),
+        queries=CANDIDATES.empty_table(),
     )
     if count_contents(contents) != shard.counts:
         tell(f"shard {shard.number}: the rows do not give the counts of the receipt")

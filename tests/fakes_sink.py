@@ -179,6 +179,7 @@ def a_reject(**changes):
 
 def build(folder, counts=(10, 7), configuration=None):
     """A finished data set in `folder`, written by a plain loop; its manifest."""
+    from transforms.contents import tabulate
     from transforms.output import prepare_output, write_manifest
     from transforms.write import write_shard
 
@@ -193,7 +194,7 @@ def build(folder, counts=(10, 7), configuration=None):
                 folder,
                 shard,
                 finished,
-                considered=considered,
+                considered=[tabulate(batch.records) for batch in considered],
                 open_source=FakeSource().open,
                 open_target=FakeSource().open,
                 configuration_hash=digest,

@@ -48,11 +48,6 @@ def built(world, tmp_path_factory):
     return folder, run_build(plan_pairs(*world, folder), Execution())
 
 
-@pytest.fixture
-def one_shard_a_unit(monkeypatch):
-    monkeypatch.setattr(build_job, "PICTURES_A_UNIT", 1)
-
-
 def rows(folder, kind):
     return [
         row for path in sorted(folder.glob(f"{kind}-*")) for row in pq.read_table(path).to_pylist()
@@ -139,7 +134,7 @@ def test_a_finished_build_is_left_alone(world, built):
     assert {path: path.stat().st_mtime_ns for path in folder.iterdir()} == before
 
 
-def test_an_interrupted_build_goes_on(world, built, tmp_path, monkeypatch, one_shard_a_unit):
+def test_an_interrupted_build_goes_on(world, built, tmp_path, monkeypatch):
     plan = plan_pairs(*world, tmp_path)
     done = []
 
@@ -151,7 +146,7 @@ def test_an_interrupted_build_goes_on(world, built, tmp_path, monkeypatch, one_s
 
     monkeypatch.setattr(build_job, "run_build_unit", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        run_build(plan, Execution())
+        run_build(plan, Execution(pictures_a_unit=1))
     assert looks_finished(tmp_path) == []
     assert len(list(tmp_path.glob("shard-*.json"))) == 1
     monkeypatch.undo()
@@ -165,12 +160,10 @@ KILLED = """
     sys.path.insert(0, "tests")
     from pathlib import Path
     from still_life_world import plan_index, plan_pairs
-    from pipelines import build_job
     from pipelines.build_job import run_build
     from pipelines.execution import Execution
     from transforms.presets import load_preset
 
-    build_job.PICTURES_A_UNIT = 1
     renamed = 0
     replace = os.replace
 
@@ -184,7 +177,7 @@ KILLED = """
     preset, index, out = sys.argv[1:]
     plan = plan_pairs(load_preset(preset), index, out)
     os.replace = killed_at_the_sixth
-    run_build(plan, Execution())
+    run_build(plan, Execution(pictures_a_unit=1))
 """
 
 

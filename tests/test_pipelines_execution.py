@@ -61,6 +61,7 @@ def test_shards_are_put_together_until_they_are_enough(sizes, groups):
     assert group_units(sizes, size=lambda each: each, least=5) == groups
 
 
-def test_no_workers_are_none():
-    with pytest.raises(ValueError, match="workers must be at least 1, got 0"):
-        Execution(workers=0)
+@pytest.mark.parametrize("name", ["workers", "pictures_a_unit"])
+def test_none_are_refused(name):
+    with pytest.raises(ValueError, match=f"{name} must be at least 1, got 0"):
+        Execution(**{name: 0})

@@ -3,7 +3,6 @@ import os
 import subprocess
 import sys
 import textwrap
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,7 @@ from still_life_world import POOL, hashes, plan_index, plan_pairs, save_preset
 from indexes.folder import open_index
 from indexes.layout import IndexFolderError, fingerprint
 from pipelines import index_job
-from pipelines.execution import Execution, group_units
+from pipelines.execution import Execution
 from pipelines.index_job import IndexUnit, run_index, run_index_unit
 from transforms.embed import embed_images_batch
 from transforms.index_parts import IndexShard
@@ -39,11 +38,6 @@ def indexed(preset, tmp_path_factory):
     """A finished index of told captions and its summary."""
     folder = tmp_path_factory.mktemp("index")
     return folder, run_index(plan_index(preset, folder), Execution())
-
-
-@pytest.fixture
-def one_shard_a_unit(monkeypatch):
-    monkeypatch.setattr(index_job, "group_units", partial(group_units, least=1))
 
 
 def test_every_picture_is_in_it(indexed):
@@ -76,7 +70,7 @@ def test_a_finished_index_is_left_alone(indexed, preset):
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
 
 
-def test_an_interrupted_index_goes_on(preset, indexed, tmp_path, monkeypatch, one_shard_a_unit):
+def test_an_interrupted_index_goes_on(preset, indexed, tmp_path, monkeypatch):
     plan = plan_index(preset, tmp_path / "i")
     done = []
 
@@ -88,7 +82,7 @@ def test_an_interrupted_index_goes_on(preset, indexed, tmp_path, monkeypatch, on
 
     monkeypatch.setattr(index_job, "run_index_unit", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        run_index(plan, Execution())
+        run_index(plan, Execution(pictures_a_unit=1))
     with pytest.raises(IndexFolderError):
         open_index(plan.folder)
     monkeypatch.undo()
@@ -97,15 +91,13 @@ def test_an_interrupted_index_goes_on(preset, indexed, tmp_path, monkeypatch, on
 
 
 KILLED = """
-    import functools, os, signal, sys
+    import os, signal, sys
     sys.path.insert(0, "tests")
     from still_life_world import plan_index
-    from pipelines import index_job
     from pipelines.execution import Execution
     from pipelines.index_job import run_index
     from transforms.presets import load_preset
 
-    index_job.group_units = functools.partial(index_job.group_units, least=1)
     replace = os.replace
 
     def killed_in_the_second_part(source, target):
@@ -115,7 +107,7 @@ KILLED = """
 
     preset, out = sys.argv[1:]
     os.replace = killed_in_the_second_part
-    run_index(plan_index(load_preset(preset), out), Execution())
+    run_index(plan_index(load_preset(preset), out), Execution(pictures_a_unit=1))
 """
 
 

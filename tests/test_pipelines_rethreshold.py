@@ -11,6 +11,7 @@ from pipelines import rethreshold as module
 from pipelines import verify
 from pipelines.console import CommandError
 from transforms import files
+from transforms.contents import tabulate
 from transforms.files import OutputError, hash_file
 from transforms.manifest import hash_configuration, load_manifest
 from transforms.output import prepare_output, write_manifest
@@ -59,7 +60,7 @@ def make_shard(folder, shard):
         folder,
         shard,
         [Batch(shard.name, 0, tuple(examples), tuple(rejects))],
-        considered=[asked],
+        considered=[tabulate(asked.records)],
         open_source=fakes.FakeSource().open,
         open_target=fakes.FakeSource(gone=(f"picture-{1060 - GONE}",)).open,
         configuration_hash=DIGEST,

@@ -9,6 +9,7 @@ import pytest
 from pipelines import verify
 from pipelines.console import CommandError
 from transforms import files, output, schema
+from transforms.contents import tabulate
 from transforms.output import write_manifest
 from transforms.rows import pair_to_row
 from transforms.shards import OutputShard, load_receipt, receipt_file
@@ -194,7 +195,7 @@ def test_a_key_in_two_shards_is_found(tmp_path):
                 tmp_path,
                 shard,
                 finished,
-                considered=considered,
+                considered=[tabulate(batch.records) for batch in considered],
                 open_source=fakes.FakeSource().open,
                 open_target=fakes.FakeSource().open,
                 configuration_hash=fakes.HASH,

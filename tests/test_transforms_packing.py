@@ -3,8 +3,9 @@ from dataclasses import replace
 
 import fakes_sink as fakes
 
+from transforms.contents import tabulate
 from transforms.index_parts import light_embedded, pack_embedded
-from transforms.packing import pack, unpack
+from transforms.packing import pack, pack_table, unpack, unpack_tables
 from transforms.record import Batch, EmbeddedImage
 
 
@@ -13,6 +14,15 @@ def test_batches_come_out_as_they_went_in():
     packed = [pack(batch) for batch in finished + considered]
     assert [shard for shard, _ in packed] == ["s0"] * 6
     assert list(unpack(data for _, data in packed)) == finished + considered
+
+
+def test_tables_come_out_as_they_went_in():
+    _, considered = fakes.batches()
+    tables = [tabulate(batch.records) for batch in considered]
+    packed = [pack_table("s0", table) for table in tables]
+    assert [shard for shard, _ in packed] == ["s0"] * 3
+    assert list(unpack_tables(data for _, data in packed)) == tables
+    assert sum(map(len, tables)) > 0
 
 
 def test_what_an_index_shuffles_holds_no_pictures():

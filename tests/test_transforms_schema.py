@@ -94,7 +94,7 @@ def through_arrow(row, table):
 @settings(max_examples=60, deadline=None)
 @given(queries(), candidates, st.none() | masks, st.none() | masks, st.binary(), st.binary())
 def test_a_pair_comes_back_from_its_row(query, target, source_mask, target_mask, before, after):
-    query = rows.light_query(query, candidates=False)
+    query = rows.light_query(query)
     example = record.EditExample(
         query=query, target=target, source_mask=source_mask, target_mask=target_mask
     )
@@ -160,11 +160,10 @@ def test_light_records_hold_no_pictures_and_no_embeddings():
         edit_embedding=b"e",
         candidates=("one",),
     )
-    light = rows.light_query(query, candidates=True)
+    light = rows.light_query(query)
     assert light.source.image is None
-    assert light.candidates == ("one",)
+    assert light.candidates == ()
     assert not any(getattr(light, f.name) == b"e" for f in dataclasses.fields(light))
-    assert rows.light_query(query, candidates=False).candidates == ()
 
 
 def test_picture_columns_are_what_datasets_takes_for_pictures():

@@ -11,10 +11,10 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.testing.util import assert_that, equal_to
 
 from transforms import write
-from transforms.contents import ContentsError, shard_contents
+from transforms.contents import ContentsError, shard_contents, tabulate
 from transforms.files import OutputError, hash_file
 from transforms.record import Batch
-from transforms.rows import row_to_pair, row_to_query, row_to_reject
+from transforms.rows import light_query, row_to_pair, row_to_query, row_to_reject
 from transforms.shards import KINDS, load_receipt, read_receipts, shard_file, whole_shard
 
 COUNTS = (10, 0, 7)
@@ -47,10 +47,14 @@ def run_beam(folder, finished, considered, shards=None, source=None):
     return pipeline.result
 
 
+def tables(batches):
+    return [tabulate(batch.records) for batch in batches]
+
+
 def write_plainly(folder, shard, *, count=None, **changes):
     finished, considered = fakes.batches(shard.name, shard.sources if count is None else count)
     arguments = {
-        "considered": considered,
+        "considered": tables(considered),
         "open_source": fakes.FakeSource().open,
         "open_target": fakes.FakeSource().open,
         "configuration_hash": fakes.HASH,
@@ -96,7 +100,7 @@ def test_beam_counts_what_was_written_and_what_was_not(tmp_path):
 def test_batch_sizes_leave_no_trace(tmp_path, plain):
     shard = fakes.output_shards(*COUNTS)[0]
     finished, considered = fakes.batches("s0", 10, size=3)
-    write_plainly(tmp_path, shard, considered=considered)
+    write_plainly(tmp_path, shard, considered=tables(considered))
     for kind in KINDS:
         name = shard_file(kind, shard)
         assert hash_file(tmp_path / name) == hash_file(plain / name)
@@ -106,11 +110,16 @@ def test_batch_sizes_leave_no_trace(tmp_path, plain):
 def test_rows_are_the_records_sorted(plain):
     shard = fakes.output_shards(*COUNTS)[0]
     finished, considered = fakes.batches("s0", 10)
-    contents = shard_contents(finished, considered)
+    contents = shard_contents(finished, tables(considered))
     table = {kind: pq.read_table(plain / shard_file(kind, shard)).to_pylist() for kind in KINDS}
     assert tuple(map(row_to_pair, table["pairs"])) == contents.examples
     assert tuple(map(row_to_reject, table["rejects"])) == contents.rejects
-    assert tuple(map(row_to_query, table["candidates"])) == contents.queries
+    assert table["candidates"] == contents.queries.to_pylist()
+    queries = {query.key: query for batch in considered for query in batch.records}
+    for query in map(row_to_query, table["candidates"]):
+        assert light_query(query) == light_query(queries.pop(query.key))
+        assert query.candidates
+    assert not queries
     assert [row["source_position"] for row in table["pairs"]] == [0, 1, 2, 5, 6, 8]
     assert [row["position"] for row in table["rejects"]] == [3, 4, 7, 9]
     assert [row["source_position"] for row in table["candidates"]] == [0, 1, 2, 3, 5, 6, 7, 8]
@@ -143,13 +152,12 @@ def test_several_edits_of_a_source_are_counted_once():
 def test_what_is_shuffled_holds_no_pictures():
     finished, considered = fakes.batches("s0", 4)
     heavy = finished[0].records[0].query.source.image
-    light = pickle.dumps((write.light_finished(finished[0]), write.light_considered(considered[0])))
+    light = pickle.dumps((write.pack_finished(finished[0]), write.pack_considered(considered[0])))
     assert heavy in pickle.dumps(finished[0])
     assert heavy not in light
     example = write.light_finished(finished[0]).records[0]
     assert example.query.candidates == ()
     assert example.source_mask == finished[0].records[0].source_mask
-    assert write.light_considered(considered[0]).records[0].candidates
 
 
 def test_two_records_with_one_key_are_refused(tmp_path):
@@ -160,16 +168,14 @@ def test_two_records_with_one_key_are_refused(tmp_path):
     with pytest.raises(ContentsError, match="more than one outcome"):
         shard_contents([Batch("s0", 0, (fakes.example(1),), (reject,))])
     with pytest.raises(ContentsError, match="more than one query"):
-        shard_contents(
-            [Batch("s0", 0, (fakes.example(1),))], [Batch("s0", 0, (fakes.query(1),))] * 2
-        )
+        shard_contents([Batch("s0", 0, (fakes.example(1),))], [tabulate([fakes.query(1)])] * 2)
 
 
 def test_a_query_that_ended_nowhere_is_noticed():
     with pytest.raises(ContentsError, match=r"\(2, 0, 's0-key-2'\) did not"):
         shard_contents(
             [Batch("s0", 0, (fakes.example(1),))],
-            [Batch("s0", 0, (fakes.query(1), fakes.query(2)))],
+            [tabulate([fakes.query(1), fakes.query(2)])],
         )
 
 
@@ -210,14 +216,14 @@ def test_an_old_receipt_never_vouches_for_new_files(tmp_path, monkeypatch):
     shard = fakes.output_shards(10)[0]
     write_plainly(tmp_path, shard)
     assert whole_shard(tmp_path, shard, fakes.HASH)
-    monkeypatch.setattr(write, "query_to_row", interrupted)
+    monkeypatch.setattr(write, "write_columns", interrupted)
     with pytest.raises(KeyboardInterrupt):
         write_plainly(tmp_path, shard)
     assert whole_shard(tmp_path, shard, fakes.HASH) is None
     assert sorted(path.suffix for path in tmp_path.iterdir()) == [".parquet"] * 3
 
 
-def interrupted(_):
+def interrupted(*_):
     raise KeyboardInterrupt
 
 

@@ -7,9 +7,15 @@ from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
+import pyarrow as pa
+
 from transforms.record import Batch, EditExample, EditQuery, Reject
-from transforms.rows import light_example, light_query
+from transforms.rows import light_example, query_to_row
+from transforms.schema import CANDIDATES
 from transforms.shards import Counts
+
+QueryId = tuple[int, int, str]
+"""Position, edit number and key of the source."""
 
 
 class ContentsError(Exception):
@@ -20,21 +26,30 @@ class ContentsError(Exception):
 class ShardContents:
     """All that goes into one output shard, each kind sorted by position and edit number.
 
-    `examples` and `queries` are light; `queries` carry the candidates they were given.
+    `examples` are light; `queries` are rows of the candidates.
     """
 
     examples: tuple[EditExample, ...]
     rejects: tuple[Reject, ...]
-    queries: tuple[EditQuery, ...]
+    queries: pa.Table
+
+
+def tabulate(queries: Iterable[EditQuery]) -> pa.Table:
+    """The rows of the candidates for `queries`, which have their candidates, in columns.
+
+    There are many candidates, and after Select nothing is done with them but writing: in columns
+    they pass a shuffle as they are.
+    """
+    return pa.Table.from_pylist([query_to_row(query) for query in queries], CANDIDATES)
 
 
 def shard_contents(
-    batches: Iterable[Batch[EditExample]], considered: Iterable[Batch[EditQuery]] = ()
+    batches: Iterable[Batch[EditExample]], considered: Iterable[pa.Table] = ()
 ) -> ShardContents:
     """The contents of a shard from its finished `batches` and the queries `considered` for them.
 
-    `considered` are the batches as they went into Select, when every query had its candidates;
-    their rejects travel on to `batches` and are taken from there.
+    `considered` are the queries as they went into Select, when each had its candidates, made
+    tables by `tabulate`.
 
     Raises:
         ContentsError: two records have the same key, or a considered query ended nowhere.
@@ -44,30 +59,36 @@ def shard_contents(
         (light_example(example) for batch in batches for example in batch.records), key=_example_id
     )
     rejects = sorted((reject for batch in batches for reject in batch.rejects), key=reject_id)
-    queries = sorted(
-        (light_query(query, candidates=True) for batch in considered for query in batch.records),
-        key=query_id,
-    )
+    queries, asked = _sorted_queries(considered)
     outcomes = [_example_id(example) for example in examples]
     outcomes += [reject_id(reject) for reject in rejects]
     _refuse_twins("outcome", outcomes)
-    _refuse_twins("query", [query_id(query) for query in queries])
-    lost = {query_id(query) for query in queries} - set(outcomes)
+    _refuse_twins("query", asked)
+    lost = set(asked) - set(outcomes)
     if lost:
         raise ContentsError(f"every query must end in a pair or a reject, {min(lost)} did not")
-    return ShardContents(tuple(examples), tuple(rejects), tuple(queries))
+    return ShardContents(tuple(examples), tuple(rejects), queries)
 
 
-def query_id(query: EditQuery) -> tuple[int, int, str]:
-    """What queries and pairs are sorted by: position, edit number and key of the source."""
+def _sorted_queries(tables: Iterable[pa.Table]) -> tuple[pa.Table, list[QueryId]]:
+    """One table of all, sorted by `query_id`, and those ids in the same order."""
+    whole = pa.concat_tables([CANDIDATES.empty_table(), *tables]).combine_chunks()
+    columns = (whole[name].to_pylist() for name in ("source_position", "number", "source_key"))
+    ids: list[QueryId] = list(zip(*columns, strict=True))
+    order = sorted(range(len(ids)), key=ids.__getitem__)
+    return whole.take(pa.array(order, pa.int64())), [ids[row] for row in order]
+
+
+def query_id(query: EditQuery) -> QueryId:
+    """What queries and pairs are sorted by."""
     return query.source.position, query.number, query.source.key
 
 
-def _example_id(example: EditExample) -> tuple[int, int, str]:
+def _example_id(example: EditExample) -> QueryId:
     return query_id(example.query)
 
 
-def reject_id(reject: Reject) -> tuple[int, int, str]:
+def reject_id(reject: Reject) -> QueryId:
     """What rejects are sorted by: position, edit number (-1 for the whole picture) and key."""
     number = -1 if reject.number is None else reject.number
     return reject.position, number, reject.key

@@ -1,7 +1,7 @@
 """Files that are whole or not there: written under a temporary name, flushed, renamed.
 
-Every file of an output goes through `atomic_file`, and every Parquet file through `write_table`,
-which fixes all that its bytes depend on.
+Every file of an output goes through `atomic_file`, and every Parquet file through `write_table` or
+`write_columns`, which fix all that its bytes depend on.
 """
 
 import hashlib
@@ -151,12 +151,28 @@ def write_table(path: Path, schema: pa.Schema, rows: Iterable[Row]) -> FileRecei
         OutputError: the file cannot be written; nothing is left behind.
     """
     remaining = iter(rows)
+    groups = iter(lambda: list(islice(remaining, ROW_GROUP)), [])
+    return _write_groups(path, schema, (pa.Table.from_pylist(group, schema) for group in groups))
+
+
+def write_columns(path: Path, table: pa.Table) -> FileReceipt:
+    """Write rows that are in columns already; the bytes are those of `write_table`.
+
+    Raises:
+        OutputError: as `write_table`.
+    """
+    whole = table.combine_chunks()  # pages end where chunks do
+    starts = range(0, len(whole), ROW_GROUP)
+    return _write_groups(path, table.schema, (whole.slice(n, ROW_GROUP) for n in starts))
+
+
+def _write_groups(path: Path, schema: pa.Schema, groups: Iterable[pa.Table]) -> FileReceipt:
     number = 0
     with atomic_file(path) as file:
         writer = pq.ParquetWriter(file, schema, **_parquet_options(schema))
         try:
-            while group := list(islice(remaining, ROW_GROUP)):
-                writer.write_table(pa.Table.from_pylist(group, schema), row_group_size=ROW_GROUP)
+            for group in groups:
+                writer.write_table(group, row_group_size=ROW_GROUP)
                 number += len(group)
         finally:
             writer.close()

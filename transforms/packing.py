@@ -1,4 +1,4 @@
-"""Batches as strings of bytes.
+"""Batches and tables as strings of bytes.
 
 What passes a join has lost its type for Beam, so that its general coder would take the records
 apart field by field, several times over to estimate their size; a string of bytes it only copies.
@@ -8,10 +8,12 @@ import pickle
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+import pyarrow as pa
+
 from transforms.record import Batch
 
 Packed = tuple[str, bytes]
-"""A packed batch under the name of its source shard."""
+"""A packed batch or table under the name of its source shard."""
 
 PICKLE_PROTOCOL = 5
 
@@ -35,3 +37,16 @@ def pack(batch: Batch[Any]) -> Packed:
 def unpack(packed: Iterable[bytes]) -> Iterator[Batch[Any]]:
     """The batches that were packed, in the order they arrive in."""
     return map(from_bytes, packed)
+
+
+def pack_table(shard: str, table: pa.Table) -> Packed:
+    """`table`, of that source shard, packed for the shuffle to it."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as stream:
+        stream.write_table(table)
+    return shard, sink.getvalue().to_pybytes()
+
+
+def unpack_tables(packed: Iterable[bytes]) -> Iterator[pa.Table]:
+    """The tables that were packed, in the order they arrive in."""
+    return (pa.ipc.open_stream(data).read_all() for data in packed)

@@ -38,8 +38,8 @@ def light_source(source: SourceImage) -> SourceImage:
     return dataclasses.replace(source, image=None)
 
 
-def light_query(query: EditQuery, *, candidates: bool) -> EditQuery:
-    """`query` without picture and embeddings, and without candidates where told so."""
+def light_query(query: EditQuery) -> EditQuery:
+    """`query` without picture, embeddings and candidates."""
     return dataclasses.replace(
         query,
         source=light_source(query.source),
@@ -47,13 +47,13 @@ def light_query(query: EditQuery, *, candidates: bool) -> EditQuery:
         source_structure=b"",
         caption_embedding=b"",
         edit_embedding=b"",
-        candidates=query.candidates if candidates else (),
+        candidates=(),
     )
 
 
 def light_example(example: EditExample) -> EditExample:
     """`example` as a row of the pairs holds it: no pictures, embeddings or candidates."""
-    return dataclasses.replace(example, query=light_query(example.query, candidates=False))
+    return dataclasses.replace(example, query=light_query(example.query))
 
 
 def image_struct(data: bytes | None) -> dict[str, bytes | None] | None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
+import pyarrow as pa
 from apache_beam.metrics import Metrics
 from apache_beam.typehints.decorators import no_annotations
 
@@ -21,20 +22,21 @@ from transforms.contents import (
     count_contents,
     reject_id,
     shard_contents,
+    tabulate,
 )
-from transforms.files import dump_json, make_folder, remove_file, write_bytes, write_table
-from transforms.packing import Packed, pack, unpack
+from transforms.files import (
+    dump_json,
+    make_folder,
+    remove_file,
+    write_bytes,
+    write_columns,
+    write_table,
+)
+from transforms.packing import Packed, pack, pack_table, unpack, unpack_tables
 from transforms.protocols import Source, SourceError
 from transforms.record import Batch, EditExample, EditQuery, Reject, reject_query
-from transforms.rows import (
-    Row,
-    light_example,
-    light_query,
-    pair_to_row,
-    query_to_row,
-    reject_to_row,
-)
-from transforms.schema import CANDIDATES, PAIRS, REJECTS
+from transforms.rows import Row, light_example, pair_to_row, reject_to_row
+from transforms.schema import PAIRS, REJECTS
 from transforms.shards import OutputShard, ShardReceipt, receipt_file, shard_file
 from transforms.timing import timed
 
@@ -141,9 +143,7 @@ def write_contents(
     rejects_file = write_table(
         folder / shard_file("rejects", shard), REJECTS, map(reject_to_row, rejects)
     )
-    candidates_file = write_table(
-        folder / shard_file("candidates", shard), CANDIDATES, map(query_to_row, contents.queries)
-    )
+    candidates_file = write_columns(folder / shard_file("candidates", shard), contents.queries)
     receipt = ShardReceipt(
         number=shard.number,
         of=shard.of,
@@ -161,12 +161,12 @@ def write_shard(
     shard: OutputShard,
     batches: Iterable[Batch[EditExample]],
     *,
-    considered: Iterable[Batch[EditQuery]] = (),
+    considered: Iterable[pa.Table] = (),
     open_source: OpenPicture,
     open_target: OpenPicture,
     configuration_hash: str,
 ) -> ShardReceipt:
-    """`shard_contents`, then `write_contents`: one output shard from its batches, in any order."""
+    """`shard_contents`, then `write_contents`: one output shard from its parts, in any order."""
     return write_contents(
         folder,
         shard,
@@ -187,13 +187,6 @@ def light_finished(batch: Batch[EditExample]) -> Batch[EditExample]:
 
 
 @no_annotations
-def light_considered(batch: Batch[EditQuery]) -> Batch[EditQuery]:
-    """`batch` without pictures, embeddings and rejects, fit for a shuffle."""
-    records = tuple(light_query(query, candidates=True) for query in batch.records)
-    return replace(batch, records=records, rejects=())
-
-
-@no_annotations
 def pack_finished(batch: Batch[EditExample]) -> Packed:
     """`light_finished(batch)`, packed for the shuffle to its shard."""
     return pack(light_finished(batch))
@@ -201,8 +194,8 @@ def pack_finished(batch: Batch[EditExample]) -> Packed:
 
 @no_annotations
 def pack_considered(batch: Batch[EditQuery]) -> Packed:
-    """`light_considered(batch)`, packed for the shuffle to its shard."""
-    return pack(light_considered(batch))
+    """The queries of `batch` and their candidates, packed for the shuffle to their shard."""
+    return pack_table(batch.shard, tabulate(batch.records))
 
 
 def to_one_key(receipt: ShardReceipt) -> tuple[str, ShardReceipt]:
@@ -238,7 +231,7 @@ def write_group(
             Path(folder),
             shards[0],
             unpack(parts["finished"]),
-            considered=unpack(parts["considered"]),
+            considered=unpack_tables(parts["considered"]),
             open_source=source.open,
             open_target=pool.open,
             configuration_hash=configuration_hash,
