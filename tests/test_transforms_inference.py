@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import gc
 import pickle
 import weakref
 from dataclasses import dataclass
@@ -144,6 +145,12 @@ class TestBatchHandler:
 
         with pytest.raises(TypeError, match="load must be hashable"):
             BatchHandler(load=Changeable(), apply=shout, name="Shout")
+
+    def test_the_collector_is_spared_what_was_loaded(self):
+        gc.unfreeze()
+        handler("frozen").load_model()
+        assert gc.get_freeze_count() > 1000
+        gc.unfreeze()
 
     def test_the_loaded_model_can_be_referenced_weakly(self):
         loaded = handler("weak").load_model()

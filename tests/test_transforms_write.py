@@ -5,16 +5,18 @@ import random
 
 import apache_beam as beam
 import fakes_sink as fakes
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.testing.util import assert_that, equal_to
 
-from transforms import write
+from transforms import files, write
 from transforms.contents import ContentsError, shard_contents, tabulate
 from transforms.files import OutputError, hash_file
 from transforms.record import Batch
-from transforms.rows import light_query, row_to_pair, row_to_query, row_to_reject
+from transforms.rows import light_query, query_to_row, row_to_pair, row_to_query, row_to_reject
+from transforms.schema import CANDIDATES
 from transforms.shards import KINDS, load_receipt, read_receipts, shard_file, whole_shard
 
 COUNTS = (10, 0, 7)
@@ -105,6 +107,17 @@ def test_batch_sizes_leave_no_trace(tmp_path, plain):
         name = shard_file(kind, shard)
         assert hash_file(tmp_path / name) == hash_file(plain / name)
     assert len(finished) == 4
+
+
+@pytest.mark.parametrize("size", [1, 4, 10])
+def test_rows_and_columns_are_written_as_the_same_bytes(tmp_path, monkeypatch, size):
+    monkeypatch.setattr(files, "ROW_GROUP", 3)
+    queries = [fakes.query(n) for n in range(10)]
+    rows = files.write_table(tmp_path / "rows", CANDIDATES, map(query_to_row, queries))
+    parts = [tabulate(queries[start : start + size]) for start in range(0, 10, size)]
+    columns = files.write_columns(tmp_path / "columns", pa.concat_tables(parts))
+    assert (rows.rows, rows.sha256) == (10, columns.sha256)
+    assert pq.read_metadata(tmp_path / "columns").num_row_groups == 4
 
 
 def test_rows_are_the_records_sorted(plain):

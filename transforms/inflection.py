@@ -1,8 +1,12 @@
 """Number, article and capitals: an exchanged word must fit where the old one stood."""
 
-from collections.abc import Container
+from collections.abc import Callable, Container
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
+
+import typeguard
+
+FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 
 # Plural forms that are also listed as words of their own keep their own meaning.
 _IRREGULAR = {"people": "person", "men": "man", "women": "woman", "children": "child"}
@@ -18,9 +22,19 @@ _PLURALS = {
 
 @lru_cache(maxsize=1)
 def _engine() -> Any:
-    import inflect
-
+    # typeguard, asked to by inflect, writes every function anew while inflect is imported, which
+    # takes three seconds of every process. It would see to it that words are strings; they are.
+    checked = typeguard.typechecked
+    typeguard.typechecked = _unchecked  # type: ignore[assignment]
+    try:
+        import inflect
+    finally:
+        typeguard.typechecked = checked
     return inflect.engine()
+
+
+def _unchecked(function: FunctionT) -> FunctionT:
+    return function
 
 
 @lru_cache(maxsize=4096)
