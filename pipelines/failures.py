@@ -2,6 +2,7 @@
 
 import re
 
+from editing.errors import EditingError
 from indexes.layout import IndexFolderError
 from pipelines.console import CommandError
 from transforms.contents import ContentsError
@@ -18,6 +19,7 @@ EXPECTED_ERRORS = (
     ContentsError,
     ModelError,
     PresetError,
+    EditingError,
     OSError,
 )
 """What is told in one line, because its message says what to do; the rest is told with its type."""

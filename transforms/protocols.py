@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,7 @@ class Caption:
     confidence: float
 
 
+@runtime_checkable
 class Captioner(Protocol):
     """Describes pictures in words."""
 
@@ -29,6 +30,7 @@ class Captioner(Protocol):
         ...
 
 
+@runtime_checkable
 class Encoder(Protocol):
     """Maps pictures and texts into one space (CLIP)."""
 
@@ -46,6 +48,7 @@ class Encoder(Protocol):
         ...
 
 
+@runtime_checkable
 class Segmenter(Protocol):
     """Finds what a phrase names in a picture (CLIPSeg)."""
 

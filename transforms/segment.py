@@ -6,46 +6,22 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import apache_beam as beam
-import numpy as np
 from PIL import Image
 
-from transforms.images import PictureError, decode, encode_png
+from transforms.images import PictureError, decode
 from transforms.inference import BatchHandler, RunBatches, bisect_failures
-from transforms.protocols import Segmenter, SourceError, Vectors
-from transforms.record import Batch, EditExample, Mask, Reject, reject_query
+from transforms.masks import THRESHOLD, mask_from_relevance
+from transforms.protocols import Segmenter, SourceError
+from transforms.record import Batch, EditExample, Reject, reject_query
 
 NAME = "Segment"
 STAGE = NAME.lower()
-THRESHOLD = 0.5
 
 OpenPicture = Callable[[str], bytes]
 """Encoded bytes of the picture with this reference. Raises SourceError where it is gone."""
 
 # Two pictures each are decoded at once, so this bounds the memory.
 _EXAMPLES_AT_ONCE = 8
-
-
-def mask_from_relevance(
-    relevance: Vectors, size: tuple[int, int], *, threshold: float = THRESHOLD
-) -> Mask:
-    """The region of a picture of `size` (width, height) that a relevance map marks.
-
-    Relevance [h, w] in [0, 1] is cut at the network's own size, and the cut, 0 or 1, is resized
-    bilinearly and cut again at a half. A smooth map resized first would round off small things.
-    """
-    if not 0 < threshold < 1:
-        raise ValueError(f"threshold must be in (0, 1), got {threshold}")
-    marked = relevance > threshold
-    whole = marked
-    if size != (marked.shape[1], marked.shape[0]):
-        soft = Image.fromarray(marked.astype(np.float32)).resize(size, Image.Resampling.BILINEAR)
-        whole = np.asarray(soft) > 0.5
-    area = float(whole.mean())
-    return Mask(
-        png=encode_png(np.where(whole, np.uint8(255), np.uint8(0))),
-        area=area,
-        confidence=float(relevance[marked].mean(dtype=np.float64)) if area else 0.0,
-    )
 
 
 def segment_batch(

@@ -37,6 +37,11 @@ class Collection:
     def __len__(self) -> int:
         return len(self.pixels)
 
+    def first(self, count: int) -> "Collection":
+        """Its first `count` pictures."""
+        labels = {name: values[:count] for name, values in self.labels.items()}
+        return Collection(self.seed, self.mix, self.pixels[:count], self.regions[:count], labels)
+
     def colours(self, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """The colour labels (n,) of the first and second things of the pictures `rows`."""
         first, second = (

@@ -4,22 +4,43 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+import torch
+from diffusers import AutoencoderKL
 from transformers import (
     BlipForConditionalGeneration,
     BlipImageProcessor,
     CLIPImageProcessor,
     CLIPModel,
     CLIPSegForImageSegmentation,
+    CLIPTextModel,
     ViTImageProcessor,
 )
 
 from stilllife.judge import Judge, load_judge
+from stilllife.recipes.autoencoder import (
+    autoencoder_loss,
+    build_autoencoder,
+    encode_all,
+    reconstruction,
+    set_scale,
+)
 from stilllife.recipes.captioner import (
     CaptionTokens,
     build_captioner,
     caption_loss,
     exact_share,
     write_captions,
+)
+from stilllife.recipes.denoiser import (
+    GUIDANCE_SCALES,
+    CaptionStates,
+    assemble,
+    attributes_right,
+    build_denoiser,
+    build_scheduler,
+    denoise_loss,
+    load_pipeline,
+    paint,
 )
 from stilllife.recipes.encoder import CaptionPool, build_encoder, encoder_loss, recall_at_1
 from stilllife.recipes.judge import judge_accuracy, judge_loss
@@ -28,6 +49,15 @@ from stilllife.recipes.tokenizers import blip_tokenizer, clip_tokenizer
 from stilllife.recipes.tower import Tower, scene_accuracy, tower_loss
 from stilllife.recipes.workshop import Workshop
 from stilllife.scene import PICTURE_SIZE
+
+DIFFUSION = "diffusion"
+VAE = "diffusion/vae"
+
+SCALED_ON = 4_000
+"""Pictures by which the size of latents is measured."""
+
+PAINTED = 500
+"""Held-out captions of each kind that are painted at each guidance scale."""
 
 NORMALISATION = {"image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5]}
 
@@ -133,6 +163,58 @@ def measure_judge(shop: Workshop) -> dict[str, object]:
     return {kind: judge_accuracy(judge, scenes) for kind, scenes in shop.held_out.items()}
 
 
+def make_autoencoder(shop: Workshop) -> None:
+    """Trains the diffusion model's autoencoder."""
+    shop.seed("autoencoder")
+    autoencoder = build_autoencoder()
+    shop.train("autoencoder", autoencoder, partial(autoencoder_loss, autoencoder, shop.training))
+    set_scale(autoencoder, shop.training.first(SCALED_ON))
+    autoencoder.half().save_pretrained(shop.weights / VAE)
+
+
+def measure_autoencoder(shop: Workshop) -> dict[str, object]:
+    """How well pictures survive the round trip."""
+    autoencoder = _load_autoencoder(shop)
+    return {kind: reconstruction(autoencoder, scenes) for kind, scenes in shop.held_out.items()}
+
+
+def _load_autoencoder(shop: Workshop) -> AutoencoderKL:
+    return AutoencoderKL.from_pretrained(shop.weights / VAE, dtype=torch.float32).eval()
+
+
+def make_denoiser(shop: Workshop) -> None:
+    """Trains the noise network and writes the whole diffusion model."""
+    autoencoder, tokenizer = _load_autoencoder(shop), clip_tokenizer()
+    text_encoder = shop.load(CLIPTextModel, "clip").eval()
+    latents = encode_all(autoencoder, shop.training) * autoencoder.config.scaling_factor
+    captions = CaptionStates(shop.training.captions(), text_encoder, tokenizer)
+    shop.seed("denoiser")
+    denoiser = build_denoiser(text_encoder.config.hidden_size)
+    shop.train(
+        "denoiser",
+        denoiser,
+        partial(denoise_loss, denoiser, build_scheduler(), latents, captions),
+    )
+    pipeline = assemble(autoencoder, denoiser, text_encoder, tokenizer)
+    pipeline.to(dtype=torch.float16)
+    pipeline.save_pretrained(shop.weights / DIFFUSION, safe_serialization=True)
+
+
+def measure_denoiser(shop: Workshop) -> dict[str, object]:
+    """Pictures painted from captions, as the judge reads them, by guidance scale."""
+    pipeline, judge = load_pipeline(shop.weights / DIFFUSION), load_judge()
+    figures: dict[str, object] = {}
+    for kind, scenes in shop.held_out.items():
+        captions = scenes.first(PAINTED).captions()
+        figures[kind] = {
+            f"guidance_{scale:g}": attributes_right(
+                judge, paint(pipeline, captions, guidance_scale=scale, seed=1), captions
+            )
+            for scale in GUIDANCE_SCALES
+        }
+    return figures
+
+
 @dataclass(frozen=True)
 class Part:
     """How a part is trained and written, and how what was written is measured."""
@@ -147,6 +229,8 @@ PARTS = {
     "captioner": Part(make_captioner, measure_captioner),
     "segmenter": Part(make_segmenter, measure_segmenter),
     "judge": Part(make_judge, measure_judge),
+    "autoencoder": Part(make_autoencoder, measure_autoencoder),
+    "denoiser": Part(make_denoiser, measure_denoiser),
 }
 """In the order in which they build on one another."""
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import torch
 from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 Losses = dict[str, torch.Tensor]
 
@@ -29,7 +30,8 @@ class Schedule:
 
     `steps` optimiser steps of `batch_size` pictures; the learning rate climbs to `learning_rate`
     over `warmup_steps` and falls to 1% of it along a cosine. `seed` draws initial weights, batches
-    and augmentation.
+    and augmentation. With `average` the weights that come out are the exponential moving average
+    of those of the steps, by that factor a step (Polyak and Juditsky 1992).
     """
 
     steps: int
@@ -39,6 +41,7 @@ class Schedule:
     warmup_steps: int = 200
     weight_decay: float = 0.02
     clip_norm: float = 1.0
+    average: float = 0.0
 
     def rate(self, step: int) -> float:
         """The learning rate at `step`, as a share of `learning_rate`."""
@@ -71,7 +74,8 @@ def train(
     """
     parameters = [p for p in model.parameters() if p.requires_grad]
     optimisers = _optimisers(model, schedule)
-    step, earlier = _resume(model, optimisers, checkpoint)
+    average = _average_of(model, schedule)
+    step, earlier = _resume(model, optimisers, average, checkpoint)
     model.train()
     began, first = time.monotonic(), step
     while step < schedule.steps:
@@ -90,11 +94,16 @@ def train(
         nn.utils.clip_grad_norm_(parameters, schedule.clip_norm)
         for optimiser in optimisers:
             optimiser.step()
+        if average is not None:
+            average.update_parameters(model)
         step += 1
         if step % report_every == 0 or step == schedule.steps:
             _report(name, step, schedule, losses, (time.monotonic() - began) / (step - first))
         if checkpoint is not None and (step % save_every == 0 or step == schedule.steps):
-            _save(model, optimisers, step, earlier + time.monotonic() - began, checkpoint)
+            seconds = earlier + time.monotonic() - began
+            _save(model, optimisers, average, step, seconds, checkpoint)
+    if average is not None:
+        model.load_state_dict(average.module.state_dict())
     model.eval()
     return earlier + time.monotonic() - began
 
@@ -142,8 +151,17 @@ def _optimisers(model: nn.Module, schedule: Schedule) -> list[torch.optim.Optimi
     return [adam, torch.optim.Muon(groups, adjust_lr_fn="match_rms_adamw")]
 
 
+def _average_of(model: nn.Module, schedule: Schedule) -> AveragedModel | None:
+    if not schedule.average:
+        return None
+    return AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(schedule.average))
+
+
 def _resume(
-    model: nn.Module, optimisers: list[torch.optim.Optimizer], checkpoint: Path | None
+    model: nn.Module,
+    optimisers: list[torch.optim.Optimizer],
+    average: AveragedModel | None,
+    checkpoint: Path | None,
 ) -> tuple[int, float]:
     if checkpoint is None or not checkpoint.exists():
         return 0, 0.0
@@ -151,12 +169,15 @@ def _resume(
     model.load_state_dict(state["model"])
     for optimiser, known in zip(optimisers, state["optimisers"], strict=True):
         optimiser.load_state_dict(known)
+    if average is not None:
+        average.load_state_dict(state["average"])
     return int(state["step"]), float(state["seconds"])
 
 
 def _save(
     model: nn.Module,
     optimisers: list[torch.optim.Optimizer],
+    average: AveragedModel | None,
     step: int,
     seconds: float,
     checkpoint: Path,
@@ -168,6 +189,8 @@ def _save(
         "step": step,
         "seconds": seconds,
     }
+    if average is not None:
+        state["average"] = average.state_dict()
     unfinished = checkpoint.with_suffix(".tmp")
     torch.save(state, unfinished)
     unfinished.replace(checkpoint)

@@ -25,6 +25,12 @@ SCHEDULES = {
     "captioner": Schedule(steps=2400, batch_size=64, learning_rate=6e-4, seed=3),
     "segmenter": Schedule(steps=7000, batch_size=32, learning_rate=8e-4, seed=4),
     "judge": Schedule(steps=3000, batch_size=64, learning_rate=2e-3, seed=5),
+    "autoencoder": Schedule(
+        steps=8000, batch_size=16, learning_rate=1e-3, seed=6, weight_decay=0.0, average=0.998
+    ),
+    "denoiser": Schedule(
+        steps=12000, batch_size=64, learning_rate=1e-3, seed=7, weight_decay=0.0, average=0.999
+    ),
 }
 
 

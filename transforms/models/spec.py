@@ -26,6 +26,7 @@ _HUB_PREFIX = "hf-hub:"
 _PACKAGE_PREFIX = "package:"
 _HUB_FILES = ["*.json", "*.txt", "*.safetensors"]
 _HOW_OPTIONS = ("batch_size", "device")
+PIPELINE_INDEX = "model_index.json"
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 
 
@@ -224,13 +225,24 @@ def identity(spec: ModelSpec) -> str:
     return " ".join([spec.loader, *source, *options])
 
 
-def _content_sha256(path: Path) -> str:
+def _content_files(path: Path) -> list[Path]:
+    if (path / PIPELINE_INDEX).is_file():
+        # A diffusers pipeline: its networks lie in folders below it.
+        folders = sorted(folder for folder in path.iterdir() if any(folder.glob("*.safetensors")))
+        parts = [file for folder in folders for file in _content_files(folder)]
+        return [path / PIPELINE_INDEX, *parts]
     files = weight_files(path)
     if path.is_dir():
         files += [file for pattern in ("*.json", "*.txt") for file in sorted(path.glob(pattern))]
+    return files
+
+
+def _content_sha256(path: Path) -> str:
+    files = _content_files(path)
+    root = path if path.is_dir() else path.parent
     digest = hashlib.sha256()
     for file in files:
-        digest.update(file.name.encode())
+        digest.update(file.relative_to(root).as_posix().encode())
         with file.open("rb") as stream:
             digest.update(hashlib.file_digest(stream, "sha256").digest())
     return digest.hexdigest()

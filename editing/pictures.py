@@ -1,0 +1,62 @@
+"""Decoded pictures and masks to tensors and back, at the sizes a diffusion model takes.
+
+Tensors are float32 CHW, pictures in [-1, 1], masks 0 or 1.
+"""
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from jaxtyping import Float
+from PIL import Image
+from torch import Tensor
+
+
+def fit_square(image: Image.Image, size: int) -> Image.Image:
+    """The middle square of a picture, `size` pixels a side, resampled as its mode asks for."""
+    if image.size == (size, size):
+        return image
+    side = min(image.size)
+    left, top = (image.width - side) // 2, (image.height - side) // 2
+    box = (left, top, left + side, top + side)
+    return image.resize((size, size), _filter(image), box=box)
+
+
+def fit_sides(size: tuple[int, int], *, shorter: int, multiple: int) -> tuple[int, int]:
+    """The size (width, height) of about the same aspect whose shorter side is about `shorter`.
+
+    Both sides are multiples of `multiple`, as the networks' halvings ask for.
+    """
+    scale = shorter / min(size)
+    width, height = (max(1, round(side * scale / multiple)) * multiple for side in size)
+    return width, height
+
+
+def resize(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """A picture or mask at `size` (width, height)."""
+    return image if image.size == size else image.resize(size, _filter(image))
+
+
+def _filter(image: Image.Image) -> Image.Resampling:
+    # Lanczos overshoots at the border of a mask.
+    return Image.Resampling.BILINEAR if image.mode == "L" else Image.Resampling.LANCZOS
+
+
+def picture_to_tensor(image: Image.Image) -> Float[Tensor, "3 height width"]:
+    """An RGB picture in [-1, 1]."""
+    if image.mode != "RGB":
+        raise ValueError(f"a picture must be RGB, got {image.mode}")
+    pixels: npt.NDArray[np.uint8] = np.asarray(image)
+    return torch.from_numpy(pixels.transpose(2, 0, 1).copy()).float() / 127.5 - 1
+
+
+def mask_to_tensor(image: Image.Image) -> Float[Tensor, "1 height width"]:
+    """A single-channel mask, 1 where it is brighter than half."""
+    marked: npt.NDArray[np.bool_] = np.asarray(image.convert("L")) > 127
+    return torch.from_numpy(marked.copy()).float().unsqueeze(0)
+
+
+def tensor_to_picture(tensor: Float[Tensor, "3 height width"]) -> Image.Image:
+    """The 8-bit RGB picture of a tensor in [-1, 1]; what lies outside is clamped."""
+    unit = (tensor.detach().float().cpu().clamp(-1, 1) + 1) / 2
+    pixels = (unit * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
+    return Image.fromarray(np.ascontiguousarray(pixels))

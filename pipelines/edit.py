@@ -1,0 +1,252 @@
+"""`pentimento edit PHOTO --prompt WORDS --out FILE`: a picture edited by words."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipelines.arguments import JSON_HELP, whole_number
+from pipelines.console import (
+    EXIT_USAGE,
+    CommandError,
+    print_json_line,
+    print_table,
+    show_progress,
+)
+from transforms.presets import Preset, load_preset
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from editing.requests import EditOutput
+
+METHODS = ("copy", "sdedit", "iedit", "iedit-m")
+TRAINED = ("iedit", "iedit-m")
+FOUND, NONE = "auto", "none"
+
+
+def add_parser(subparsers: Any) -> None:
+    """Adds `edit` to the command line."""
+    parser = subparsers.add_parser(
+        "edit",
+        help="edit a picture by words",
+        description="Edit PHOTO so that it shows what --prompt describes. sdedit and copy need no "
+        "training; iedit and iedit-m use the editor that train wrote.",
+    )
+    parser.add_argument("photo", type=Path, metavar="PHOTO")
+    parser.add_argument("--prompt", required=True, help="what the edited picture shows")
+    parser.add_argument("--out", required=True, type=Path, metavar="FILE", help="a PNG file")
+    parser.add_argument("--method", choices=METHODS, default="iedit-m")
+    parser.add_argument(
+        "--model",
+        type=Path,
+        metavar="DIR",
+        help="a run of train, or a diffusers pipeline (default: the preset's diffusion model)",
+    )
+    parser.add_argument("--preset", default="stilllife", help="networks to use (default stilllife)")
+    _add_mask_flags(parser)
+    _add_sampling_flags(parser)
+    parser.add_argument("--json", action="store_true", help=JSON_HELP)
+    parser.set_defaults(run=run)
+
+
+def _add_mask_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--mask",
+        default=None,
+        metavar="auto|none|FILE",
+        help="what may change: found by the segmenter, everything, or what is bright in FILE "
+        "(default: what the method does)",
+    )
+    parser.add_argument("--mask-phrase", metavar="WORDS", help="what the segmenter looks for")
+    parser.add_argument(
+        "--source-prompt",
+        metavar="WORDS",
+        help="what PHOTO shows; what it has and --prompt has not is looked for (default: PHOTO's "
+        "caption by the preset's captioner)",
+    )
+    parser.add_argument(
+        "--paste", action="store_true", help="put untouched pixels back outside the mask"
+    )
+
+
+def _add_sampling_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--strength", type=float, default=0.7, help="in (0, 1] (default 0.7)")
+    parser.add_argument("--guidance-scale", type=float, default=7.5, help="default 7.5")
+    parser.add_argument("--steps", type=whole_number(1), default=50, help="default 50")
+    parser.add_argument(
+        "--results",
+        type=whole_number(1),
+        default=1,
+        help="how many; the best comes first, by CLIP's cosine of picture and prompt",
+    )
+    parser.add_argument("--seed", type=whole_number(0), default=0)
+    parser.add_argument("--device", default="cpu", help="torch device (default cpu)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Edits the picture and writes the results.
+
+    Raises:
+        CommandError: a file cannot be read or written, or a flag breaks a rule.
+        EditingError, ModelError: in one line each.
+    """
+    if arguments.out.suffix.lower() != ".png":
+        raise CommandError(f"--out must be a .png file, got {arguments.out}", exit_code=EXIT_USAGE)
+    try:
+        output = edit(arguments)
+    except ModuleNotFoundError as error:
+        raise CommandError(
+            f"editing needs the extra `editing` ({error.name} is missing): "
+            "pip install 'pentimento[editing]'"
+        ) from error
+    paths = write_results(arguments.out, output)
+    print_table(
+        f"{arguments.method}: {arguments.prompt}",
+        [
+            (str(path), "" if edit.score is None else edit.score)
+            for path, edit in zip(paths, output.edits, strict=True)
+        ],
+        columns=("file", "cosine with the prompt"),
+    )
+    if arguments.json:
+        results = [
+            {"file": str(path), "score": edit.score}
+            for path, edit in zip(paths, output.edits, strict=True)
+        ]
+        print_json_line({"method": arguments.method, "results": results})
+    return 0
+
+
+def edit(arguments: argparse.Namespace) -> "EditOutput":
+    """The results that the flags ask for."""
+    import torch
+
+    from editing.diffusion import load_diffusion
+    from editing.editors import Editor
+    from editing.requests import Request
+    from editing.sampling import Sampling
+    from transforms.models.loading import load_encoder, load_segmenter
+
+    try:
+        sampling = Sampling(
+            strength=arguments.strength,
+            guidance_scale=arguments.guidance_scale,
+            num_inference_steps=arguments.steps,
+        )
+    except ValueError as error:
+        raise CommandError(str(error), exit_code=EXIT_USAGE) from error
+    preset = load_preset(arguments.preset)
+    image, mask = read_photo(arguments.photo), read_mask(arguments.mask)
+    looks = arguments.mask == FOUND or (arguments.mask is None and arguments.method == "iedit-m")
+    request = Request(
+        image=image,
+        prompt=arguments.prompt,
+        source_prompt=source_prompt(arguments, preset, image) if looks else None,
+        edit_mask=mask,
+        mask_phrase=arguments.mask_phrase,
+    )
+    spec = None if arguments.method == "copy" else model_spec(arguments, preset)
+    editor = Editor(
+        load_diffusion(spec) if spec else None,
+        method=_mechanics(arguments, looks=looks),
+        segmenter=load_segmenter(preset.segmenter) if looks else None,
+        encoder=load_encoder(preset.encoder) if arguments.results > 1 else None,
+    )
+    generator = torch.Generator().manual_seed(arguments.seed)
+    with show_progress("editing", None, unit="steps") as advance:
+        outputs = editor.edit(
+            [request],
+            sampling,
+            results=arguments.results,
+            generator=generator,
+            paste=arguments.paste,
+            on_step=lambda: advance(1),
+        )
+    return outputs[0]
+
+
+def _mechanics(arguments: argparse.Namespace, *, looks: bool) -> str:
+    """The method as the editor names it: with a mask to be found, or without one of its own."""
+    if looks:
+        return "iedit-m"
+    return "sdedit" if arguments.method == "iedit-m" else str(arguments.method)
+
+
+def read_photo(path: Path) -> "Image.Image":
+    """The picture in a file, upright and RGB.
+
+    Raises:
+        CommandError: it cannot be read, or is no picture.
+    """
+    from transforms.images import PictureError, decode
+
+    try:
+        return decode(path.read_bytes())
+    except PictureError as error:
+        raise CommandError(f"{path}: {error}") from error
+
+
+def read_mask(value: str | None) -> "Image.Image | None":
+    """The mask that `--mask` names, if it names a file.
+
+    Raises:
+        CommandError: it cannot be read, or is no picture.
+    """
+    if value in (None, FOUND, NONE):
+        return None
+    return read_photo(Path(str(value))).convert("L")
+
+
+def source_prompt(
+    arguments: argparse.Namespace, preset: Preset, image: "Image.Image"
+) -> str | None:
+    """What the photo shows, where a mask has to be found by it."""
+    if arguments.source_prompt is not None or arguments.mask_phrase is not None:
+        return str(arguments.source_prompt) if arguments.source_prompt is not None else None
+    from transforms.models.loading import load_captioner
+
+    return load_captioner(preset.captioner).caption([image])[0].text
+
+
+def model_spec(arguments: argparse.Namespace, preset: Preset) -> Any:
+    """The diffusion model to edit with.
+
+    Raises:
+        CommandError: none is named, or a method that needs training has no trained one.
+    """
+    from pipelines.train_job import PIPELINE, on_device
+    from transforms.models.spec import ModelSpec
+
+    if arguments.model is not None:
+        inside = arguments.model / PIPELINE
+        folder = inside if inside.is_dir() else arguments.model
+        spec = ModelSpec(loader="stable_diffusion", location=str(folder.resolve()))
+        return on_device(spec, arguments.device)
+    if arguments.method in TRAINED:
+        raise CommandError(
+            f"--method {arguments.method} needs --model, a run of `pentimento train`",
+            exit_code=EXIT_USAGE,
+        )
+    if preset.diffusion is None:
+        raise CommandError(f"preset {preset.name} names no diffusion model: give --model")
+    return on_device(preset.diffusion, arguments.device)
+
+
+def write_results(out: Path, output: "EditOutput") -> Sequence[Path]:
+    """Writes the results: one as `out`, several with their rank before the suffix.
+
+    Raises:
+        OutputError: one cannot be written.
+    """
+    from transforms.files import write_bytes
+    from transforms.images import encode_png
+
+    several = len(output.edits) > 1
+    paths = [
+        out.with_stem(f"{out.stem}-{rank}") if several else out
+        for rank in range(1, len(output.edits) + 1)
+    ]
+    for path, each in zip(paths, output.edits, strict=True):
+        write_bytes(path, encode_png(each.image))
+    return paths

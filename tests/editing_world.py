@@ -1,0 +1,29 @@
+"""A preset with every part an editor needs, and a data set: small, random, quick."""
+
+from pathlib import Path
+
+from model_folders import save_blip, save_clip, save_clipseg
+from pairs_world import write_pairs
+from tiny_diffusion import save_diffusion
+
+PARTS = """
+captioner: {loader: blip, location: ./blip, revision: null}
+encoder: {loader: clip, location: ./clip, revision: null}
+segmenter: {loader: clipseg, location: ./clipseg, revision: null}
+"""
+EDITORS = """
+diffusion: {loader: stable_diffusion, location: ./model, revision: null}
+perceptual: {loader: clip_layer, location: ./clip, revision: null, options: {layer: 1}}
+"""
+
+
+def save_world(root: Path) -> Path:
+    """Writes `tiny.yaml`, `poor.yaml` (no editor's parts), `model` and `pairs`; gives `root`."""
+    for name, save in (("blip", save_blip), ("clip", save_clip), ("clipseg", save_clipseg)):
+        (root / name).mkdir()
+        save(root / name)
+    save_diffusion(root)
+    (root / "tiny.yaml").write_text(PARTS + EDITORS)
+    (root / "poor.yaml").write_text(PARTS)
+    write_pairs(root / "pairs")
+    return root
