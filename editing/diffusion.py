@@ -9,15 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import safetensors
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from editing.errors import EditingError
 from editing.noise import Latents, alpha_at, noise_from_output
-from transforms.models.folder import load_network, load_tokenizer, to_device
-from transforms.models.spec import ModelError, ModelSpec, locate, read_options, weight_files
+from transforms.models.folder import load_network, load_tokenizer
+from transforms.models.spec import ModelError, ModelSpec, locate, read_options
 
 Pictures = Float[Tensor, "b 3 height width"]
 TextStates = Float[Tensor, "b length d"]
@@ -187,8 +186,14 @@ def load_diffusion(spec: ModelSpec) -> LatentDiffusion:
     from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
     from transformers import CLIPTextModel
 
-    dtype = getattr(torch, options.dtype)
-    text_encoder = load_network(CLIPTextModel, folder / "text_encoder", device=options.device)
+    vae, unet, text_encoder = (
+        load_network(kind, folder / part, device=options.device, dtype=options.dtype)
+        for part, kind in (
+            ("vae", AutoencoderKL),
+            ("unet", UNet2DConditionModel),
+            ("text_encoder", CLIPTextModel),
+        )
+    )
     try:
         scheduler = DDIMScheduler.from_pretrained(
             folder / "scheduler", clip_sample=False, set_alpha_to_one=False, steps_offset=1
@@ -196,41 +201,9 @@ def load_diffusion(spec: ModelSpec) -> LatentDiffusion:
     except (OSError, ValueError) as error:
         raise ModelError(f"{folder / 'scheduler'}: not a scheduler's configuration") from error
     return LatentDiffusion(
-        vae=to_device(_load_part(AutoencoderKL, folder / "vae", dtype), options.device),
-        unet=to_device(_load_part(UNet2DConditionModel, folder / "unet", dtype), options.device),
-        text_encoder=text_encoder.to(dtype),
+        vae=vae,
+        unet=unet,
+        text_encoder=text_encoder,
         tokenizer=load_tokenizer(folder / "tokenizer"),
         scheduler=scheduler,
     )
-
-
-def _load_part(kind: Any, folder: Path, dtype: torch.dtype) -> Any:
-    """A network of the diffusers class `kind`, whole.
-
-    Raises:
-        ModelError: the weights are damaged, incomplete, or no safetensors.
-    """
-    weight_files(folder)
-    try:
-        network, loading = kind.from_pretrained(
-            folder,
-            dtype=dtype,
-            use_safetensors=True,
-            local_files_only=True,
-            output_loading_info=True,
-        )
-    except (
-        OSError,
-        RuntimeError,
-        ValueError,
-        KeyError,
-        TypeError,
-        AttributeError,
-        safetensors.SafetensorError,
-    ) as error:
-        words = " ".join(str(error).split())[:200]
-        raise ModelError(f"{folder}: cannot be loaded ({type(error).__name__}: {words})") from error
-    missing = sorted(loading["missing_keys"])
-    if missing:
-        raise ModelError(f"{folder}: the weights lack {len(missing)} tensors, such as {missing[0]}")
-    return network

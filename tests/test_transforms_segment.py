@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from transforms.images import encode_png
+from transforms.masks import mask_from_relevance
 from transforms.protocols import SourceError, Vectors
 from transforms.record import Batch, Candidate, EditExample, EditQuery, Mask, SourceImage
-from transforms.segment import Segment, mask_from_relevance, segment_batch
+from transforms.segment import Segment, segment_batch
 
 CHANNELS = {"red": 0, "green": 1, "blue": 2}
 

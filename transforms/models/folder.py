@@ -32,23 +32,26 @@ def check_folder(folder: Path, *, model_type: str) -> None:
     weight_files(folder)
 
 
-def load_network(kind: Any, folder: Path, *, device: str) -> Any:
-    """A network of the transformers class `kind` in float32, in evaluation mode, without gradients.
+def load_network(kind: Any, folder: Path, *, device: str, dtype: str = "float32") -> Any:
+    """A network of the class `kind`, of transformers or diffusers, without gradients.
 
-    Half-precision weights are widened: on a CPU half precision is slower and less exact.
+    It is in evaluation mode. Half-precision weights are widened unless `dtype` says otherwise: on a
+    CPU half precision is slower and less exact.
 
     Raises:
-        ModelError: the weights are damaged, incomplete, or of another shape than the config's.
+        ModelError: the weights are damaged, incomplete, no safetensors, or of another shape than
+            the config's.
     """
     import safetensors
     import torch
     import transformers
 
+    weight_files(folder)
     transformers.utils.logging.disable_progress_bar()  # ours are the only bars on the screen
     try:
         network, loading = kind.from_pretrained(
             str(folder),
-            dtype=torch.float32,
+            dtype=getattr(torch, dtype),
             use_safetensors=True,
             local_files_only=True,
             output_loading_info=True,
