@@ -97,7 +97,7 @@ class LatentDiffusion:
 
     def count_tokens(self, prompt: str) -> int:
         """How many tokens a prompt has, start and end included."""
-        return len(self.tokenizer(prompt, truncation=False).input_ids)
+        return len(self.tokenizer(prompt, truncation=False, verbose=False).input_ids)
 
     def check_prompt(self, prompt: str) -> None:
         """Make sure that nothing of `prompt` would be cut off.

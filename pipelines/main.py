@@ -46,9 +46,11 @@ def build_parser() -> argparse.ArgumentParser:
 def _commands() -> tuple[ModuleType, ...]:
     # Beam remarks on parts that are not installed while it is imported, so `quieten` comes first.
     from pipelines import build, demo, edit, fetch, index, lexicon, rethreshold, train, verify
+    from pipelines.evaluation import command as evaluation
     from pipelines.report import command as report
 
-    return demo, index, build, verify, report, rethreshold, fetch, lexicon, train, edit
+    making = (demo, index, build, verify, report, rethreshold, fetch, lexicon)
+    return (*making, train, edit, evaluation)
 
 
 def read_arguments(words: Sequence[str]) -> argparse.Namespace:

@@ -1,6 +1,7 @@
 """A preset with every part an editor needs, and a data set: small, random, quick."""
 
 from pathlib import Path
+from typing import Any
 
 from model_folders import save_blip, save_clip, save_clipseg
 from pairs_world import write_pairs
@@ -17,12 +18,12 @@ perceptual: {loader: clip_layer, location: ./clip, revision: null, options: {lay
 """
 
 
-def save_world(root: Path) -> Path:
+def save_world(root: Path, *, tokenizer: Any = None) -> Path:
     """Writes `tiny.yaml`, `poor.yaml` (no editor's parts), `model` and `pairs`; gives `root`."""
     for name, save in (("blip", save_blip), ("clip", save_clip), ("clipseg", save_clipseg)):
         (root / name).mkdir()
         save(root / name)
-    save_diffusion(root)
+    save_diffusion(root, tokenizer=tokenizer)
     (root / "tiny.yaml").write_text(PARTS + EDITORS)
     (root / "poor.yaml").write_text(PARTS)
     write_pairs(root / "pairs")

@@ -1,6 +1,6 @@
 import pytest
 
-from stilllife.edits import judge_edit
+from stilllife.edits import changed_attributes, edited_thing, judge_edit
 from stilllife.scene import Mix, draw_scene
 from stilllife.truth import possible_edits, read_caption
 
@@ -40,3 +40,12 @@ def test_a_second_thing_that_appears_is_not_kept():
 def test_prompts_that_ask_for_nothing_are_refused(prompt, rule):
     with pytest.raises(ValueError, match=rule):
         judge_edit(ONE.attributes(), ONE, prompt)
+
+
+def test_the_thing_that_is_edited_is_known():
+    for prompt in possible_edits(TWO):
+        changed = changed_attributes(TWO, prompt)
+        assert len(changed) == 1
+        (name,) = changed
+        expected = {"first": 0, "second": 1}.get(name.partition(".")[0])
+        assert edited_thing(TWO, prompt) == expected

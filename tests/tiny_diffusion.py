@@ -1,6 +1,7 @@
 """A very small random diffusion model, saved as a pipeline folder: what the editor tests load."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from model_folders import clip_text_config, save_clip_tokenizer
@@ -12,8 +13,10 @@ SIZE = 16
 """Side of its pictures; latents have half of it."""
 
 
-def save_diffusion(folder: Path, *, prediction_type: str = "epsilon") -> Path:
-    """A Stable Diffusion of a few thousand weights."""
+def save_diffusion(
+    folder: Path, *, prediction_type: str = "epsilon", tokenizer: Any = None
+) -> Path:
+    """A Stable Diffusion of a few thousand weights; its words are the tokenizer's."""
     from diffusers import (
         AutoencoderKL,
         PNDMScheduler,
@@ -22,7 +25,12 @@ def save_diffusion(folder: Path, *, prediction_type: str = "epsilon") -> Path:
     )
     from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-    vocab = save_clip_tokenizer(folder / "words")
+    if tokenizer is None:
+        text = clip_text_config(save_clip_tokenizer(folder / "words"))
+        tokenizer = CLIPTokenizer.from_pretrained(folder / "words")
+    else:
+        text = clip_text_config(tokenizer.get_vocab())
+        text["max_position_embeddings"] = tokenizer.model_max_length
     torch.manual_seed(4)
     pipeline = StableDiffusionPipeline(
         vae=AutoencoderKL(
@@ -43,8 +51,8 @@ def save_diffusion(folder: Path, *, prediction_type: str = "epsilon") -> Path:
             cross_attention_dim=16,
             norm_num_groups=4,
         ),
-        text_encoder=CLIPTextModel(CLIPTextConfig(**clip_text_config(vocab))),
-        tokenizer=CLIPTokenizer.from_pretrained(folder / "words"),
+        text_encoder=CLIPTextModel(CLIPTextConfig(**text)),
+        tokenizer=tokenizer,
         # As Stable Diffusion v1.4 comes.
         scheduler=PNDMScheduler(
             beta_start=0.00085,

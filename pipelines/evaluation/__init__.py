@@ -1,0 +1,1 @@
+"""`pentimento evaluate`: what editing methods are worth, in figures and pictures."""

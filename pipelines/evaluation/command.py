@@ -1,0 +1,137 @@
+"""`pentimento evaluate DIR --out EVAL`: editing methods measured on a data set of pairs."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from pipelines.arguments import JSON_HELP, existing_folder, whole_number
+from pipelines.console import EXIT_USAGE, CommandError, print_json_line, print_table
+from transforms.presets import load_preset
+
+METHODS = ("copy", "retrieve", "sdedit", "iedit", "iedit-m")
+PAGE, FIGURES = "evaluation.html", "figures.json"
+
+
+def add_parser(subparsers: Any) -> None:
+    """Adds `evaluate` to the command line."""
+    parser = subparsers.add_parser(
+        "evaluate",
+        help="measure editing methods on a data set of pairs",
+        description="Make the edits that the pairs of DIR ask for by several methods, at several "
+        "strengths and with several seeds, measure them, and write figures and a page. Run again "
+        "after an interruption, it goes on where it was; more methods can be added later.",
+    )
+    parser.add_argument("dataset", type=existing_folder, metavar="DIR", help="made by build")
+    parser.add_argument("--out", required=True, type=Path, metavar="EVAL")
+    parser.add_argument(
+        "--methods", nargs="+", choices=METHODS, default=["copy", "sdedit", "iedit", "iedit-m"]
+    )
+    parser.add_argument("--model", type=Path, metavar="DIR", help="a run of train, for iedit")
+    parser.add_argument("--preset", default="stilllife", help="networks to use (default stilllife)")
+    parser.add_argument(
+        "--strengths", nargs="+", type=float, default=[0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]
+    )
+    parser.add_argument("--seeds", nargs="+", type=whole_number(0), default=[0, 1, 2])
+    parser.add_argument("--edits", type=whole_number(1), default=500, help="default 500")
+    parser.add_argument("--guidance-scale", type=float, default=7.5, help="default 7.5")
+    parser.add_argument("--steps", type=whole_number(1), default=50, help="default 50")
+    parser.add_argument("--batch-size", type=whole_number(1), default=16)
+    parser.add_argument(
+        "--features",
+        choices=("judge", "clip"),
+        default=None,
+        help="what FID compares: the still life's judge, or CLIP (default: the judge with the "
+        "stilllife preset)",
+    )
+    parser.add_argument("--device", default="cpu", help="torch device (default cpu)")
+    parser.add_argument("--json", action="store_true", help=JSON_HELP)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Measures, writes figures and page, prints each method at its best."""
+    try:
+        from pipelines.evaluation.job import draw_cases, evaluate
+        from pipelines.evaluation.page import WORDS, make_page
+        from pipelines.evaluation.summary import load_features, measure_fid, summarise
+    except ModuleNotFoundError as error:
+        raise CommandError(
+            f"evaluation needs the extra `editing` ({error.name} is missing): "
+            "pip install 'pentimento[editing]'"
+        ) from error
+    from transforms.files import dump_json, write_bytes
+
+    plan = read_plan(arguments)
+    cells = evaluate(plan)
+    cases = draw_cases(plan.dataset, count=plan.edits, seed=plan.draw_seed)
+    name = arguments.features or ("judge" if plan.preset.name == "stilllife" else "clip")
+    features, dimension = load_features(name, plan.preset.encoder)
+    fid = measure_fid(
+        plan.folder,
+        cells,
+        cases,
+        features=features,
+        dimension=dimension,
+        size=min(cases[0].source.size),
+    )
+    summary = summarise(plan.folder, cells, fid=fid)
+    write_bytes(plan.folder / FIGURES, dump_json(summary.as_dict()))
+    page = make_page(plan, summary, cases, features=name)
+    write_bytes(plan.folder / PAGE, page.encode())
+    shown = [
+        measure
+        for measure in WORDS
+        if any(measure in summary.figures[setting] for setting in summary.best.values())
+    ]
+    print_table(
+        f"each method at its best strength (by {summary.by})",
+        [
+            (
+                WORDS[measure],
+                *(
+                    str(summary.figures[setting].get(measure, ""))
+                    for setting in summary.best.values()
+                ),
+            )
+            for measure in shown
+        ],
+        columns=("", *(f"{m} {s.strength:g}" for m, s in summary.best.items())),
+    )
+    print(f"page: {plan.folder / PAGE}")
+    if arguments.json:
+        print_json_line(summary.as_dict())
+    return 0
+
+
+def read_plan(arguments: argparse.Namespace) -> Any:
+    """The evaluation that the flags ask for.
+
+    Raises:
+        CommandError: a value that breaks a rule.
+    """
+    from editing.sampling import Sampling
+    from pipelines.evaluation.job import EvaluatePlan
+
+    try:
+        for strength in arguments.strengths:
+            Sampling(
+                strength=strength,
+                guidance_scale=arguments.guidance_scale,
+                num_inference_steps=arguments.steps,
+            )
+    except ValueError as error:
+        raise CommandError(str(error), exit_code=EXIT_USAGE) from error
+    return EvaluatePlan(
+        dataset=arguments.dataset,
+        folder=arguments.out,
+        preset=load_preset(arguments.preset),
+        model=arguments.model,
+        methods=tuple(dict.fromkeys(arguments.methods)),
+        strengths=tuple(sorted(set(arguments.strengths))),
+        seeds=tuple(dict.fromkeys(arguments.seeds)),
+        edits=arguments.edits,
+        guidance_scale=arguments.guidance_scale,
+        num_inference_steps=arguments.steps,
+        batch_size=arguments.batch_size,
+        device=arguments.device,
+    )

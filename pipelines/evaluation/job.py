@@ -1,0 +1,285 @@
+"""Evaluating editing methods on a data set of pairs: `pentimento evaluate`, without its flags.
+
+Every cell (a method at a strength with a seed) becomes a Parquet file with a row and a picture for
+each edit; figures are made of those files, so that an interrupted evaluation goes on cell by cell.
+"""
+
+import io
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from PIL import Image
+
+from editing.diffusion import LatentDiffusion, load_diffusion
+from editing.editors import Editor
+from editing.evaluation import Cell, EditCase, Judge, Measurer, Row, plan_cells
+from pipelines.console import CommandError, show_progress
+from pipelines.evaluation.truth import load_truth
+from pipelines.train_job import PIPELINE, on_device
+from pipelines.verify import check_folder
+from transforms.files import atomic_file, dump_json, hash_file, make_folder, write_bytes
+from transforms.images import decode
+from transforms.manifest import MANIFEST, hash_configuration, load_manifest, software_versions
+from transforms.models.loading import load_encoder, load_segmenter
+from transforms.models.spec import ModelSpec, identity
+from transforms.presets import Preset
+from transforms.schema import IMAGE, MASK_COMPUTED
+from transforms.shards import OutputShard, shard_file
+
+RECORD = "evaluation.json"
+CELLS = "cells"
+TEXTS = ("key", "source_key")
+
+_COLUMNS = (
+    "key",
+    "source_key",
+    "input_image",
+    "edited_image",
+    "caption",
+    "edit_prompt",
+    "source_phrase",
+    "target_phrase",
+    "source_mask",
+    "mask_status",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluatePlan:
+    """All that decides an evaluation.
+
+    `model` is a run of `train` or a pipeline, used by `iedit` and `iedit-m`; `sdedit` uses the
+    preset's diffusion model. `edits` pairs are drawn from the data set by `draw_seed`.
+    """
+
+    dataset: Path
+    folder: Path
+    preset: Preset
+    model: Path | None
+    methods: tuple[str, ...]
+    strengths: tuple[float, ...]
+    seeds: tuple[int, ...]
+    edits: int = 500
+    draw_seed: int = 0
+    guidance_scale: float = 7.5
+    num_inference_steps: int = 50
+    batch_size: int = 16
+    device: str = "cpu"
+
+    @property
+    def cells(self) -> list[Cell]:
+        """What is measured."""
+        return plan_cells(self.methods, self.strengths, self.seeds)
+
+    def description(self) -> dict[str, Any]:
+        """What the edits depend on, as plain data: cells may be added to an evaluation."""
+        models = {
+            "encoder": identity(self.preset.encoder),
+            "segmenter": identity(self.preset.segmenter),
+        }
+        if self.preset.diffusion is not None:
+            models["diffusion"] = identity(self.preset.diffusion)
+        if self.model is not None:
+            models["editor"] = identity(editor_spec(self.model))
+        return {
+            "dataset": {"manifest_sha256": hash_file(self.dataset / MANIFEST)},
+            "models": models,
+            "edits": self.edits,
+            "draw_seed": self.draw_seed,
+            "guidance_scale": self.guidance_scale,
+            "num_inference_steps": self.num_inference_steps,
+            "batch_size": self.batch_size,
+        }
+
+
+def editor_spec(folder: Path) -> ModelSpec:
+    """The diffusion model in a run of `train`, or in a pipeline folder."""
+    inside = folder / PIPELINE
+    place = inside if inside.is_dir() else folder
+    return ModelSpec(loader="stable_diffusion", location=str(place.resolve()))
+
+
+def evaluate(plan: EvaluatePlan) -> list[Cell]:
+    """Makes every cell that is not there yet; all cells of the plan.
+
+    Raises:
+        CommandError: the data set is not whole, or the folder holds another evaluation.
+        EditingError, ModelError: in one line each.
+    """
+    problems = check_folder(plan.dataset, quick=True).problems
+    if problems:
+        raise CommandError(f"{plan.dataset} must be a whole data set: {problems[0]}")
+    cells = plan.cells
+    begin_evaluation(plan)
+    cases = draw_cases(plan.dataset, count=plan.edits, seed=plan.draw_seed)
+    waiting = [cell for cell in cells if not cell_path(plan.folder, cell).is_file()]
+    if not waiting:
+        return cells
+    measurer = load_measurer(plan, cases)
+    with show_progress("evaluating", len(waiting) * len(cases), unit="edits") as advance:
+        for cell in waiting:
+            rows: list[Row] = []
+            for some in measurer.measure(cell, cases):
+                rows += some
+                advance(len(some))
+            write_cell(plan.folder, cell, rows)
+    return cells
+
+
+def begin_evaluation(plan: EvaluatePlan) -> None:
+    """Makes the folder this evaluation's, or makes sure that it is.
+
+    Raises:
+        CommandError: it holds another one.
+    """
+    path, description = plan.folder / RECORD, plan.description()
+    mark = hash_configuration(description)
+    if path.is_file():
+        if json.loads(path.read_text(encoding="utf-8")).get("identity") != mark:
+            raise CommandError(
+                f"{plan.folder} holds an evaluation with other settings or models: give another"
+            )
+        return
+    if plan.folder.is_dir() and any(plan.folder.iterdir()):
+        raise CommandError(f"{plan.folder} must be empty or hold this evaluation, and is neither")
+    make_folder(plan.folder / CELLS)
+    record = description | {"identity": mark, "software": software_versions()}
+    write_bytes(path, dump_json(record))
+
+
+def load_measurer(plan: EvaluatePlan, cases: Sequence[EditCase]) -> Measurer:
+    """The editors of the plan's methods, and what measures them.
+
+    Raises:
+        CommandError: a method needs a model that is not named.
+        ModelError: a model cannot be loaded.
+    """
+    segmenter = load_segmenter(plan.preset.segmenter)
+    models: dict[str, LatentDiffusion] = {}
+    editors = {}
+    for method in plan.methods:
+        if method == "retrieve":
+            continue
+        spec = _spec_of(plan, method)
+        if spec is not None and spec.location not in models:
+            models[spec.location] = load_diffusion(on_device(spec, plan.device))
+        editors[method] = Editor(
+            models[spec.location] if spec is not None else None,
+            method=method,
+            segmenter=segmenter,
+        )
+    judge: Judge | None = load_truth(cases, segmenter)
+    return Measurer(
+        editors=editors,
+        encoder=load_encoder(plan.preset.encoder),
+        guidance_scale=plan.guidance_scale,
+        num_inference_steps=plan.num_inference_steps,
+        batch_size=plan.batch_size,
+        judge=judge,
+    )
+
+
+def _spec_of(plan: EvaluatePlan, method: str) -> ModelSpec | None:
+    if method == "copy":
+        return None
+    if method == "sdedit":
+        if plan.preset.diffusion is None:
+            raise CommandError(f"preset {plan.preset.name} names no diffusion model")
+        return plan.preset.diffusion
+    if plan.model is None:
+        raise CommandError(f"the method {method} needs --model, a run of `pentimento train`")
+    return editor_spec(plan.model)
+
+
+def draw_cases(folder: Path, *, count: int, seed: int) -> list[EditCase]:
+    """`count` pairs of a data set, drawn by `seed`, in the order of the data set; all if fewer.
+
+    Raises:
+        CommandError: there are none, or one has no mask.
+    """
+    manifest = load_manifest(folder)
+    total = manifest.counts.pairs
+    if total == 0:
+        raise CommandError(f"{folder}: the data set has no pairs to evaluate on")
+    chosen = np.random.default_rng(seed).permutation(total)[:count]
+    wanted = set(chosen.tolist())
+    cases, number = [], 0
+    for receipt in manifest.shards:
+        path = folder / shard_file("pairs", OutputShard(receipt.number, receipt.of, receipt.name))
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(columns=list(_COLUMNS)):
+                for row in batch.to_pylist():
+                    if number in wanted:
+                        cases.append(read_case(row))
+                    number += 1
+    return cases
+
+
+def read_case(row: Row) -> EditCase:
+    """The edit that a row of the pairs asks for.
+
+    Raises:
+        CommandError: its masks were not computed.
+    """
+    if row["mask_status"] != MASK_COMPUTED:
+        raise CommandError(
+            f"pair {row['key']}: masks must be computed, got mask_status {row['mask_status']!r}"
+        )
+    with Image.open(io.BytesIO(row["source_mask"]["bytes"])) as mask:
+        edit_mask = mask.convert("L")
+    return EditCase(
+        key=row["key"],
+        source_key=row["source_key"],
+        source=decode(row["input_image"]["bytes"]),
+        target=decode(row["edited_image"]["bytes"]),
+        caption=row["caption"],
+        edit_prompt=row["edit_prompt"],
+        source_phrase=row["source_phrase"],
+        target_phrase=row["target_phrase"],
+        edit_mask=edit_mask,
+    )
+
+
+def cell_path(folder: Path, cell: Cell) -> Path:
+    """The file of a cell."""
+    return folder / CELLS / f"{cell.name}.parquet"
+
+
+def write_cell(folder: Path, cell: Cell, rows: Sequence[Row]) -> None:
+    """Writes the rows of a cell, whole or not at all.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    numbers = [name for name in rows[0] if name not in (*TEXTS, "image")]
+    schema = pa.schema(
+        [
+            *(pa.field(name, pa.string()) for name in TEXTS),
+            *(pa.field(name, pa.float64()) for name in numbers),
+            pa.field("image", IMAGE),
+        ]
+    )
+    table = pa.Table.from_pylist(
+        [row | {"image": {"bytes": row["image"], "path": None}} for row in rows], schema
+    )
+    with atomic_file(cell_path(folder, cell)) as file:
+        pq.write_table(table, file, compression="zstd")
+
+
+def read_cell(folder: Path, cell: Cell, *, images: bool = False) -> list[Row]:
+    """The rows of a cell, in the order of the data set; with the encoded pictures if asked for."""
+    names = pq.read_schema(cell_path(folder, cell)).names
+    columns = [name for name in names if images or name != "image"]
+    rows: list[Row] = pq.read_table(cell_path(folder, cell), columns=columns).to_pylist()
+    return rows
+
+
+def numbers_of(rows: Sequence[Row]) -> Iterator[str]:
+    """The names of what was measured."""
+    return (name for name in rows[0] if name not in (*TEXTS, "image"))

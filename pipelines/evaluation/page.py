@@ -1,0 +1,207 @@
+"""The page of an evaluation: tables, curves over strength, and a sheet of edits."""
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from editing.evaluation import Cell, EditCase
+from editing.figures import Setting
+from editing.metrics import Interval
+from pipelines.evaluation.job import EvaluatePlan, read_cell
+from pipelines.evaluation.summary import Summary
+from transforms.images import encode_png
+
+COLOURS = ("#5b626c", "#c0722b", "#2f6fae", "#2b7a3d", "#8a4b9e", "#b3392f")
+WORDS = {
+    "both": "edit right: attribute and all others",
+    "edited": "edited attribute right",
+    "kept": "other attributes kept",
+    "clip_score": "CLIPScore (100 cos)",
+    "clip_score_hessel": "CLIPScore (2.5 cos)",
+    "fid": "FID",
+    "background_error": "error outside the mask",
+    "true_background_error": "error outside the true object",
+    "position_px": "object moved, px",
+    "ssim_inside_mean": "SSIM inside",
+    "ssim_outside_mean": "SSIM outside",
+    "ssim_inside_zero_filled": "SSIM inside, zero-filled",
+    "ssim_outside_zero_filled": "SSIM outside, zero-filled",
+}
+"""Measures in the order they are shown in."""
+
+NO_TRUTH = (
+    "These are not still lifes, so nobody knows which edits are right: the figures say how well a "
+    "picture goes with its prompt and how much of it was kept."
+)
+TRUTH = (
+    "The truth is known: the renderer knows the source, and the judge, a network that no method "
+    "uses, reads the result."
+)
+
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 340, 180, 38, 8, 8, 20
+
+
+@dataclass(frozen=True)
+class SheetCell:
+    """A picture of the sheet; `verdict` is right, wrong or empty."""
+
+    address: str
+    alt: str
+    verdict: str = ""
+
+
+@dataclass(frozen=True)
+class SheetRow:
+    """One edit by all methods."""
+
+    caption: str
+    prompt: str
+    cells: tuple[SheetCell, ...]
+
+
+def make_page(
+    plan: EvaluatePlan,
+    summary: Summary,
+    cases: Sequence[EditCase],
+    *,
+    features: str,
+    rows: int = 16,
+) -> str:
+    """The page as HTML that needs nothing else."""
+    measures = [name for name in WORDS if any(name in found for found in summary.figures.values())]
+    judged = summary.by == "both"
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined
+    )
+    environment.filters |= {"words": in_words, "interval": show_interval}
+    methods = list(summary.best)
+    colours = dict(zip(methods, COLOURS * len(methods), strict=False))
+    return environment.get_template("page.html").render(
+        title=f"{', '.join(methods)} on {plan.dataset.name}",
+        edits=len(cases),
+        seeds=len(plan.seeds),
+        strengths=", ".join(f"{strength:g}" for strength in plan.strengths),
+        guidance=f"{plan.guidance_scale:g}",
+        steps=plan.num_inference_steps,
+        features=features,
+        note=TRUTH if judged else NO_TRUTH,
+        by=summary.by,
+        best=summary.best,
+        figures=summary.figures,
+        measures=measures,
+        against=summary.against,
+        differences=summary.differences,
+        colours=colours,
+        curves={name: draw_curves(summary.figures, name, colours) for name in measures},
+        columns=("source", *methods, "pseudo-target"),
+        sheet=draw_rows(plan, summary, cases, rows),
+        judged=judged,
+    )
+
+
+def in_words(measure: str) -> str:
+    """What a measure is called on the page."""
+    return WORDS.get(measure, measure)
+
+
+def show_interval(each: Interval | None) -> Markup:
+    """A figure with its interval below it."""
+    if each is None:
+        return Markup("")
+    digits = 1 if abs(each.value) >= 10 else 3
+    return Markup("{:.{}f}<small>{:.{}f} to {:.{}f}</small>").format(
+        each.value, digits, each.low, digits, each.high, digits
+    )
+
+
+def draw_curves(
+    figures: Mapping[Setting, Mapping[str, Interval]], name: str, colours: Mapping[str, str]
+) -> Markup:
+    """A measure over strength, a line a method; one without a strength is a dashed level."""
+    known = {s: found[name] for s, found in figures.items() if name in found}
+    low = min(each.low for each in known.values())
+    high = max(each.high for each in known.values())
+    room = (high - low or abs(high) or 1.0) * 0.06
+    low, high = low - room, high + room
+    strengths = sorted({s.strength for s in known if s.strength}) or [0.0, 1.0]
+    first, last = strengths[0], strengths[-1]
+
+    def x(strength: float) -> float:
+        share = (strength - first) / (last - first) if last > first else 0.5
+        return LEFT + (WIDTH - LEFT - RIGHT) * share
+
+    def y(value: float) -> float:
+        return TOP + (HEIGHT - TOP - BOTTOM) * (high - value) / (high - low)
+
+    body = [
+        Markup('<text x="{}" y="{:.1f}" text-anchor="end">{:.3g}</text>').format(
+            LEFT - 4, y(value) + 3, value
+        )
+        for value in (low + room, (low + high) / 2, high - room)
+    ]
+    body += [
+        Markup('<text x="{:.1f}" y="{}" text-anchor="middle">{:g}</text>').format(
+            x(strength), HEIGHT - 6, strength
+        )
+        for strength in strengths
+    ]
+    for method, colour in colours.items():
+        points = [(s.strength, each) for s, each in sorted(known.items()) if s.method == method]
+        body += _curve(points, colour, x, y)
+    head = Markup('<svg viewBox="0 0 {} {}" role="img" aria-label="{}">')
+    label = f"{in_words(name)} over strength"
+    return head.format(WIDTH, HEIGHT, label) + Markup("").join(body) + Markup("</svg>")
+
+
+def _curve(points: Sequence[tuple[float, Interval]], colour: str, x: Any, y: Any) -> list[Markup]:
+    if len(points) == 1 and not points[0][0]:
+        level = Markup(
+            '<line x1="{}" x2="{}" y1="{:.1f}" y2="{:.1f}" stroke="{}" stroke-dasharray="4 3"/>'
+        )
+        height = y(points[0][1].value)
+        return [level.format(LEFT, WIDTH - RIGHT, height, height, colour)]
+    band = [(x(s), y(each.high)) for s, each in points]
+    band += [(x(s), y(each.low)) for s, each in reversed(points)]
+    line = [(x(s), y(each.value)) for s, each in points]
+    return [
+        Markup('<polygon points="{}" fill="{}" opacity="0.15"/>').format(_path(band), colour),
+        Markup('<polyline points="{}" fill="none" stroke="{}" stroke-width="2"/>').format(
+            _path(line), colour
+        ),
+    ]
+
+
+def _path(points: Sequence[tuple[float, float]]) -> str:
+    return " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+
+
+def draw_rows(
+    plan: EvaluatePlan, summary: Summary, cases: Sequence[EditCase], count: int
+) -> list[SheetRow]:
+    """Edits spread evenly over `cases`, each by every method at its best strength, first seed."""
+    places = sorted({round(i * (len(cases) - 1) / max(1, count - 1)) for i in range(count)})
+    columns = {
+        method: read_cell(plan.folder, Cell(method, setting.strength, plan.seeds[0]), images=True)
+        for method, setting in summary.best.items()
+    }
+    rows = []
+    for place in places:
+        case = cases[place]
+        cells = [SheetCell(_address(encode_png(case.source)), f"source: {case.caption}")]
+        for method, found in columns.items():
+            row = found[place]
+            verdict = {None: "", 1.0: "right", 0.0: "wrong"}[row.get("both")]
+            alt = f"{method}: {case.edit_prompt}"
+            cells.append(SheetCell(_address(row["image"]["bytes"]), alt, verdict))
+        cells.append(SheetCell(_address(encode_png(case.target)), "pseudo-target"))
+        rows.append(SheetRow(case.caption, case.edit_prompt, tuple(cells)))
+    return rows
+
+
+def _address(data: bytes) -> str:
+    return "data:image/png;base64," + base64.b64encode(data).decode()

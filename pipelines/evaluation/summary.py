@@ -1,0 +1,153 @@
+"""The figures of an evaluation, from the files of its cells."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from editing.evaluation import Cell, EditCase
+from editing.features import load_clip_space
+from editing.figures import Setting, best_settings, compare, intervals, mean_over_seeds
+from editing.metrics import Interval, frechet_distance
+from editing.pictures import picture_to_tensor, resize
+from pipelines.console import CommandError
+from pipelines.evaluation.job import numbers_of, read_cell
+from stilllife.judge import load_judge
+from transforms.images import decode
+from transforms.models.spec import ModelSpec
+
+BASELINE = "sdedit"
+FEATURES = ("judge", "clip")
+BATCH = 64
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Figures by setting and measure, each method's best setting, and what sets it apart.
+
+    `by` is the measure the best strength is chosen by; `against` the method compared with, and
+    `differences` what each method has more than it, both at their best.
+    """
+
+    figures: dict[Setting, dict[str, Interval]]
+    by: str
+    best: dict[str, Setting]
+    against: str
+    differences: dict[str, dict[str, Interval]]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The summary as plain data."""
+        return {
+            "by": self.by,
+            "against": self.against,
+            "best": {method: setting.strength for method, setting in self.best.items()},
+            "settings": [
+                {"method": setting.method, "strength": setting.strength, **_plain(measures)}
+                for setting, measures in sorted(self.figures.items())
+            ],
+            "differences": {method: _plain(found) for method, found in self.differences.items()},
+        }
+
+
+def _plain(measures: dict[str, Interval]) -> dict[str, list[float | None]]:
+    return {
+        name: [_or_none(value) for value in (each.value, each.low, each.high)]
+        for name, each in measures.items()
+    }
+
+
+def _or_none(value: float) -> float | None:
+    return None if math.isnan(value) else round(value, 6)
+
+
+def summarise(
+    folder: Path, cells: Sequence[Cell], *, fid: dict[Cell, float] | None = None
+) -> Summary:
+    """The figures of the cells in `folder`; the best strength is by `both`, else by CLIPScore."""
+    table = {}
+    for cell in cells:
+        rows = read_cell(folder, cell)
+        names = list(numbers_of(rows))
+        table[cell] = {
+            name: [math.nan if row[name] is None else row[name] for row in rows] for name in names
+        }
+    means = mean_over_seeds(table)
+    figures = intervals(means)
+    by = "both" if all("both" in measures for measures in figures.values()) else "clip_score"
+    best = best_settings(figures, by=by)
+    against = BASELINE if BASELINE in best else next(iter(best))
+    differences = {
+        method: compare(means, setting, best[against])
+        for method, setting in best.items()
+        if method != against
+    }
+    for setting in figures:
+        values = [
+            value
+            for cell, value in (fid or {}).items()
+            if (cell.method, cell.strength) == (setting.method, setting.strength)
+        ]
+        if values:
+            mean = sum(values) / len(values)
+            figures[setting]["fid"] = Interval(mean, min(values), max(values))
+    return Summary(figures, by, best, against, differences)
+
+
+def measure_fid(
+    folder: Path,
+    cells: Sequence[Cell],
+    cases: Sequence[EditCase],
+    *,
+    features: Callable[[Tensor], Tensor],
+    dimension: int,
+    size: int,
+) -> dict[Cell, float]:
+    """FID of each cell's pictures against the real pictures that stand for the results."""
+    network = _Features(features)
+    real = _batches([picture_to_tensor(resize(case.target, (size, size))) for case in cases])
+    found = {}
+    for cell in cells:
+        rows = read_cell(folder, cell, images=True)
+        made = [
+            picture_to_tensor(resize(decode(row["image"]["bytes"]), (size, size))) for row in rows
+        ]
+        found[cell] = frechet_distance(network, dimension, real, _batches(made))
+    return found
+
+
+class _Features(nn.Module):
+    def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self._function = function
+
+    @torch.no_grad()
+    def forward(self, pictures: Tensor) -> Tensor:
+        return self._function(pictures)
+
+
+def _batches(pictures: list[Tensor]) -> list[Tensor]:
+    return [
+        torch.stack(pictures[start : start + BATCH]) for start in range(0, len(pictures), BATCH)
+    ]
+
+
+def load_features(name: str, encoder: ModelSpec) -> tuple[Callable[[Tensor], Tensor], int]:
+    """Features for FID and their number: the still life's judge, or CLIP's embeddings.
+
+    Raises:
+        CommandError: another name.
+        ModelError: the encoder cannot be loaded.
+    """
+    if name == "judge":
+        judge = load_judge()
+        body: Callable[[Tensor], Tensor] = judge.body
+        return body, judge.num_features
+    if name == "clip":
+        clip = load_clip_space(encoder)
+        dimension = clip.embed_texts([""]).shape[1]
+        return clip.embed_pictures, dimension
+    raise CommandError(f"features must be one of {', '.join(FEATURES)}, got {name!r}")
