@@ -206,8 +206,8 @@ def test_a_killed_build_leaves_nothing_that_looks_finished(world, built, tmp_pat
 
 
 @pytest.mark.slow
-def test_two_workers_write_the_same_bytes(world, built, tmp_path, one_shard_a_unit):
-    summary = run_build(plan_pairs(*world, tmp_path), Execution(workers=2))
+def test_two_workers_write_the_same_bytes(world, built, tmp_path):
+    summary = run_build(plan_pairs(*world, tmp_path), Execution(workers=2, pictures_a_unit=1))
     assert summary.counts == built[1].counts
     assert hashes(tmp_path) == hashes(built[0])
 

@@ -135,9 +135,9 @@ def test_a_killed_index_leaves_nothing_that_looks_finished(preset, indexed, tmp_
 
 
 @pytest.mark.slow
-def test_two_workers_write_the_same_bytes(preset, indexed, tmp_path, one_shard_a_unit):
+def test_two_workers_write_the_same_bytes(preset, indexed, tmp_path):
     folder = tmp_path / "i"
-    run_index(plan_index(preset, folder), Execution(workers=2))
+    run_index(plan_index(preset, folder), Execution(workers=2, pictures_a_unit=1))
     assert hashes(folder) == hashes(indexed[0])
 
 
