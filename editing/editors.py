@@ -17,7 +17,7 @@ from PIL import Image
 from torch import Tensor
 
 from editing.diffusion import LatentDiffusion
-from editing.noise import draw_noise
+from editing.noise import Generators, draw_noise
 from editing.objective import to_latent_mask
 from editing.pictures import (
     fit_sides,
@@ -70,7 +70,7 @@ class Editor:
         guidance_scale: float = 7.5,
         num_inference_steps: int = 50,
         num_images_per_prompt: int = 1,
-        generator: torch.Generator | None = None,
+        generator: Generators = None,
         paste: bool = False,
     ) -> EditOutput | list[EditOutput]:
         """Edits one picture, or several in one batch: then every argument may be a list."""
@@ -92,7 +92,7 @@ class Editor:
         sampling: Sampling,
         *,
         results: int = 1,
-        generator: torch.Generator | None = None,
+        generator: Generators = None,
         paste: bool = False,
         on_step: Callable[[], None] = lambda: None,
     ) -> list[EditOutput]:
@@ -115,9 +115,11 @@ class Editor:
         for size, places in self._by_size(requests).items():
             some = [requests[place] for place in places]
             masks = self._masks(some, size)
+            own = generator
+            if isinstance(generator, Sequence):
+                own = [generator[place] for place in places]
             pictures = [
-                self._pictures(some, size, masks, sampling, generator, on_step)
-                for _ in range(results)
+                self._pictures(some, size, masks, sampling, own, on_step) for _ in range(results)
             ]
             for row, place in enumerate(places):
                 images = [
@@ -172,7 +174,7 @@ class Editor:
         size: tuple[int, int],
         masks: Sequence[Image.Image] | None,
         sampling: Sampling,
-        generator: torch.Generator | None,
+        generator: Generators,
         on_step: Callable[[], None],
     ) -> list[Tensor]:
         model = self._model

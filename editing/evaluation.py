@@ -4,7 +4,7 @@ A CELL is one method at one strength with one seed; it holds a row for each edit
 kept: figures and their intervals are made of them afterwards.
 """
 
-import zlib
+import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -124,11 +124,8 @@ class Measurer:
             guidance_scale=self.guidance_scale,
             num_inference_steps=self.num_inference_steps,
         )
-        # Of the first key: a batch's noise does not depend on the batches before it.
-        seed = zlib.crc32(cases[0].key.encode()) + (cell.seed << 32)
-        outputs = self.editors[cell.method].edit(
-            requests, sampling, generator=torch.Generator().manual_seed(seed)
-        )
+        generators = [key_generator(case.key, cell.seed) for case in cases]
+        outputs = self.editors[cell.method].edit(requests, sampling, generator=generators)
         return [output.image for output in outputs]
 
     def _rows(self, cases: Sequence[EditCase], images: Sequence[Image.Image]) -> list[Row]:
@@ -148,6 +145,12 @@ class Measurer:
             for row, more in zip(rows, self.judge(cases, images), strict=True):
                 row.update(more)
         return rows
+
+
+def key_generator(key: str, seed: int) -> torch.Generator:
+    """What draws the noise for the edit `key`: the same whatever is edited beside it."""
+    digest = hashlib.sha256(f"{seed} {key}".encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
 
 
 def _by_size(cases: Sequence[EditCase]) -> list[list[int]]:

@@ -9,6 +9,7 @@ All is computed in float32: at t = 0 equation 3 divides by a number near 0.03.
 """
 
 import math
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float, Int
@@ -93,12 +94,24 @@ def first_step(strength: float, num_inference_steps: int) -> int:
     return num_inference_steps - made
 
 
-def draw_noise(like: Latents, generator: torch.Generator | None) -> Latents:
+Generators = torch.Generator | Sequence[torch.Generator] | None
+"""Where noise comes from: one generator for a batch, or one for each of its examples."""
+
+
+def draw_noise(like: Latents, generator: Generators) -> Latents:
     """Standard normal noise of the shape and device of `like`.
 
     It is drawn on the CPU unless the generator lives elsewhere, so that the same seed gives the
-    same picture on every device.
+    same picture on every device. With a generator for each example, an example's noise does not
+    depend on those beside it.
+
+    Raises:
+        ValueError: as many generators as there are examples must be given, and are not.
     """
+    if isinstance(generator, Sequence):
+        if len(generator) != len(like):
+            raise ValueError(f"generators must be one or {len(like)}, got {len(generator)}")
+        return torch.cat([draw_noise(like[:1], each) for each in generator])
     device = generator.device if generator is not None else torch.device("cpu")
     drawn = torch.randn(like.shape, generator=generator, device=device, dtype=torch.float32)
     return drawn.to(like.device)

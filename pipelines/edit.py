@@ -13,6 +13,7 @@ from pipelines.console import (
     print_table,
     show_progress,
 )
+from pipelines.editor_models import METHODS, model_of
 from transforms.presets import Preset, load_preset
 
 if TYPE_CHECKING:
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
     from editing.requests import EditOutput
 
-METHODS = ("copy", "sdedit", "iedit", "iedit-m")
-TRAINED = ("iedit", "iedit-m")
 FOUND, NONE = "auto", "none"
 
 
@@ -146,7 +145,7 @@ def edit(arguments: argparse.Namespace) -> "EditOutput":
         edit_mask=mask,
         mask_phrase=arguments.mask_phrase,
     )
-    spec = None if arguments.method == "copy" else model_spec(arguments, preset)
+    spec = model_of(arguments.method, preset, model=arguments.model, device=arguments.device)
     editor = Editor(
         load_diffusion(spec) if spec else None,
         method=_mechanics(arguments, looks=looks),
@@ -207,30 +206,6 @@ def source_prompt(
     from transforms.models.loading import load_captioner
 
     return load_captioner(preset.captioner).caption([image])[0].text
-
-
-def model_spec(arguments: argparse.Namespace, preset: Preset) -> Any:
-    """The diffusion model to edit with.
-
-    Raises:
-        CommandError: none is named, or a method that needs training has no trained one.
-    """
-    from pipelines.train_job import PIPELINE, on_device
-    from transforms.models.spec import ModelSpec
-
-    if arguments.model is not None:
-        inside = arguments.model / PIPELINE
-        folder = inside if inside.is_dir() else arguments.model
-        spec = ModelSpec(loader="stable_diffusion", location=str(folder.resolve()))
-        return on_device(spec, arguments.device)
-    if arguments.method in TRAINED:
-        raise CommandError(
-            f"--method {arguments.method} needs --model, a run of `pentimento train`",
-            exit_code=EXIT_USAGE,
-        )
-    if preset.diffusion is None:
-        raise CommandError(f"preset {preset.name} names no diffusion model: give --model")
-    return on_device(preset.diffusion, arguments.device)
 
 
 def write_results(out: Path, output: "EditOutput") -> Sequence[Path]:

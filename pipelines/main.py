@@ -45,12 +45,23 @@ def build_parser() -> argparse.ArgumentParser:
 
 def _commands() -> tuple[ModuleType, ...]:
     # Beam remarks on parts that are not installed while it is imported, so `quieten` comes first.
-    from pipelines import build, demo, edit, fetch, index, lexicon, rethreshold, train, verify
+    from pipelines import (
+        build,
+        demo,
+        edit,
+        edit_images,
+        fetch,
+        index,
+        lexicon,
+        rethreshold,
+        train,
+        verify,
+    )
     from pipelines.evaluation import command as evaluation
     from pipelines.report import command as report
 
     making = (demo, index, build, verify, report, rethreshold, fetch, lexicon)
-    return (*making, train, edit, evaluation)
+    return (*making, train, edit, edit_images, evaluation)
 
 
 def read_arguments(words: Sequence[str]) -> argparse.Namespace:

@@ -24,6 +24,7 @@ from editing.sampling import Sampling
 from editing.sheets import SheetRow, write_sheet
 from editing.training import StepReport, Trainer, TrainOptions
 from pipelines.console import CommandError, show_progress
+from pipelines.editor_models import PIPELINE, on_device
 from pipelines.verify import check_folder
 from transforms.files import dump_json, hash_file, write_bytes
 from transforms.manifest import MANIFEST, hash_configuration, load_manifest, software_versions
@@ -32,7 +33,6 @@ from transforms.output import COMPLETED
 from transforms.presets import Preset
 
 RUN = "run.json"
-PIPELINE = "pipeline"
 CHECKPOINTS = "checkpoints"
 SAMPLES = "samples"
 TENSORBOARD = "tensorboard"
@@ -204,12 +204,6 @@ def load_objective(plan: TrainPlan, *, device: str) -> IEditObjective:
         weights=plan.weights,
         mask_combine=plan.mask_combine,
     )
-
-
-def on_device(spec: ModelSpec, device: str) -> ModelSpec:
-    """The same model, computed on `device`."""
-    options = dict(spec.options) | {"device": device}
-    return dataclasses.replace(spec, options=tuple(options.items()))
 
 
 class Watch:

@@ -121,7 +121,7 @@ class TestBad:
     def test_a_method_without_its_model(self, world, tmp_path):
         flags = ("--preset", world / "tiny.yaml", "--methods", "iedit")
         outcome = run("evaluate", world / "told", "--out", tmp_path / "eval", *flags)
-        assert "the method iedit needs --model" in outcome.error
+        assert "--method iedit needs --model" in outcome.error
 
     def test_a_strength_out_of_range(self, world, tmp_path):
         outcome = evaluate(world, tmp_path / "eval", "--strengths", 2)

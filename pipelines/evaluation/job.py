@@ -20,14 +20,14 @@ from editing.diffusion import LatentDiffusion, load_diffusion
 from editing.editors import Editor
 from editing.evaluation import Cell, EditCase, Judge, Measurer, Row, plan_cells
 from pipelines.console import CommandError, show_progress
+from pipelines.editor_models import TRAINED, editor_spec, model_of
 from pipelines.evaluation.truth import load_truth
-from pipelines.train_job import PIPELINE, on_device
 from pipelines.verify import check_folder
 from transforms.files import atomic_file, dump_json, hash_file, make_folder, write_bytes
 from transforms.images import decode
 from transforms.manifest import MANIFEST, hash_configuration, load_manifest, software_versions
 from transforms.models.loading import load_encoder, load_segmenter
-from transforms.models.spec import ModelSpec, identity
+from transforms.models.spec import identity
 from transforms.presets import Preset
 from transforms.schema import IMAGE, MASK_COMPUTED
 from transforms.shards import OutputShard, shard_file
@@ -98,13 +98,6 @@ class EvaluatePlan:
         }
 
 
-def editor_spec(folder: Path) -> ModelSpec:
-    """The diffusion model in a run of `train`, or in a pipeline folder."""
-    inside = folder / PIPELINE
-    place = inside if inside.is_dir() else folder
-    return ModelSpec(loader="stable_diffusion", location=str(place.resolve()))
-
-
 def evaluate(plan: EvaluatePlan) -> list[Cell]:
     """Makes every cell that is not there yet; all cells of the plan.
 
@@ -166,9 +159,10 @@ def load_measurer(plan: EvaluatePlan, cases: Sequence[EditCase]) -> Measurer:
     for method in plan.methods:
         if method == "retrieve":
             continue
-        spec = _spec_of(plan, method)
+        own = plan.model if method in TRAINED else None
+        spec = model_of(method, plan.preset, model=own, device=plan.device)
         if spec is not None and spec.location not in models:
-            models[spec.location] = load_diffusion(on_device(spec, plan.device))
+            models[spec.location] = load_diffusion(spec)
         editors[method] = Editor(
             models[spec.location] if spec is not None else None,
             method=method,
@@ -183,18 +177,6 @@ def load_measurer(plan: EvaluatePlan, cases: Sequence[EditCase]) -> Measurer:
         batch_size=plan.batch_size,
         judge=judge,
     )
-
-
-def _spec_of(plan: EvaluatePlan, method: str) -> ModelSpec | None:
-    if method == "copy":
-        return None
-    if method == "sdedit":
-        if plan.preset.diffusion is None:
-            raise CommandError(f"preset {plan.preset.name} names no diffusion model")
-        return plan.preset.diffusion
-    if plan.model is None:
-        raise CommandError(f"the method {method} needs --model, a run of `pentimento train`")
-    return editor_spec(plan.model)
 
 
 def draw_cases(folder: Path, *, count: int, seed: int) -> list[EditCase]:
