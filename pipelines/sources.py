@@ -28,6 +28,7 @@ _KEYS: dict[str, dict[str, type]] = {
         "shard_size": int,
         "two_objects_percent": int,
         "told": bool,
+        "combinations": str,
         "objects": int,
         "drawn": int,
         "draw_seed": int,
@@ -159,7 +160,11 @@ def _open_still_life(spec: SourceSpec) -> Source:
 
     numbers = {name: value for name, value in spec.settings.items() if type(value) is int}
     drawing = {name: numbers.pop(name) for name in _DRAWING if name in numbers}
-    collection = StillLifeSource(told=spec.settings.get("told") is True, **numbers)
+    collection = StillLifeSource(
+        told=spec.settings.get("told") is True,
+        combinations=str(spec.settings.get("combinations", "all")),
+        **numbers,
+    )
     if not drawing:
         return collection
     for name in ("objects", "drawn"):

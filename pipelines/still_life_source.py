@@ -2,9 +2,10 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import count, islice
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from transforms.protocols import SourceError, SourceShard
 from transforms.record import Reject, SourceImage
 
 SCHEME = "still-life:"
+COMBINATIONS = ("all", "seen", "held-out")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +26,8 @@ class StillLifeSource:
     Picture i of a seed is the same in every collection of that seed and share of two-object scenes.
     `start` lets a collection begin later, `count` is its length, `shard_size` pictures make a
     shard. `two_objects_percent` in 0..100. With `told` every picture comes with its true caption as
-    its alt text, as if somebody had described it.
+    its alt text, as if somebody had described it. `combinations` leaves pictures out: `seen` those
+    with a combination that no network of the world was trained on, `held-out` those without one.
     """
 
     count: int = 2000
@@ -33,8 +36,14 @@ class StillLifeSource:
     shard_size: int = 1000
     two_objects_percent: int = 50
     told: bool = False
+    combinations: str = "all"
 
     def __post_init__(self) -> None:
+        if self.combinations not in COMBINATIONS:
+            raise SourceError(
+                f"still-life: combinations must be one of {', '.join(COMBINATIONS)}, "
+                f"got {self.combinations!r}"
+            )
         for name, lowest in (("count", 1), ("seed", 0), ("start", 0), ("shard_size", 1)):
             if getattr(self, name) < lowest:
                 raise SourceError(
@@ -44,6 +53,13 @@ class StillLifeSource:
             raise SourceError(
                 f"still-life: two_objects_percent must be in 0..100, got {self.two_objects_percent}"
             )
+
+    @property
+    def indices(self) -> Sequence[int]:
+        """The numbers of its pictures in its seed, rising."""
+        if self.combinations == "all":
+            return range(self.start, self.start + self.count)
+        return _fitting_indices(self)
 
     def shards(self) -> list[SourceShard]:
         """Runs of `shard_size` pictures."""
@@ -60,7 +76,7 @@ class StillLifeSource:
     def read(self, shard: SourceShard) -> Iterator[SourceImage | Reject]:
         """Renders the pictures of one shard."""
         for position in range(shard.start, shard.stop):
-            yield self.picture(self.start + position, shard=shard.name, position=position)
+            yield self.picture(self.indices[position], shard=shard.name, position=position)
 
     def picture(self, index: int, *, shard: str, position: int) -> SourceImage:
         """Renders picture `index`, as the one at `position` of the shard named `shard`."""
@@ -97,6 +113,7 @@ class StillLifeSource:
             "shard_size": self.shard_size,
             "two_objects_percent": self.two_objects_percent,
             "told": self.told,
+            "combinations": self.combinations,
         }
 
 
@@ -156,11 +173,19 @@ class StillLifeSubset:
 
 
 @lru_cache(maxsize=8)
+def _fitting_indices(collection: StillLifeSource) -> tuple[int, ...]:
+    wanted = collection.combinations == "held-out"
+    numbers = (n for n in count(collection.start) if _scene(collection, n).held_out == wanted)
+    return tuple(islice(numbers, collection.count))
+
+
+@lru_cache(maxsize=8)
 def _draw_indices(
     collection: StillLifeSource, objects: int, drawn: int, draw_seed: int
 ) -> tuple[int, ...]:
-    numbers = range(collection.start, collection.start + collection.count)
-    fitting = [number for number in numbers if len(_scene(collection, number).things) == objects]
+    fitting = [
+        number for number in collection.indices if len(_scene(collection, number).things) == objects
+    ]
     if len(fitting) < drawn:
         raise SourceError(
             f"still-life: drawn must be at most {len(fitting)}, the pictures of the collection "

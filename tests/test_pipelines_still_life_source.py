@@ -3,6 +3,7 @@ import pickle
 
 import pytest
 
+from pipelines.sources import open_source
 from pipelines.still_life_source import StillLifeSource, StillLifeSubset
 from stilllife.truth import truth_of
 from transforms.protocols import SourceError
@@ -33,6 +34,28 @@ def test_a_told_collection_brings_its_captions():
         truth_of(picture.key).caption() for picture in pictures(told)
     ]
     assert {picture.alt_text for picture in pictures(dataclasses.replace(POOL, count=5))} == {None}
+
+
+@pytest.mark.parametrize(("combinations", "held_out"), [("seen", False), ("held-out", True)])
+def test_combinations_can_be_left_out(combinations, held_out):
+    some = dataclasses.replace(POOL, combinations=combinations, count=40, shard_size=15)
+    everything = {p.key: p.image for p in pictures(dataclasses.replace(POOL, count=400))}
+    found = pictures(some)
+    assert len({picture.key for picture in found}) == 40
+    for picture in found:
+        assert truth_of(picture.key).held_out == held_out
+        assert everything[picture.key] == picture.image
+    fitting = [key for key in everything if truth_of(key).held_out == held_out]
+    assert [picture.key for picture in found] == fitting[:40]
+    assert open_source(some.describe()) == some
+    subset = dataclasses.replace(SUBSET, collection=some, drawn=5)
+    assert {picture.key for picture in pictures(subset)} <= {picture.key for picture in found}
+
+
+def test_unknown_combinations():
+    message = "combinations must be one of all, seen, held-out, got 'new'"
+    with pytest.raises(SourceError, match=message):
+        dataclasses.replace(POOL, combinations="new")
 
 
 def test_a_reference_opens_the_picture_again():
