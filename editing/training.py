@@ -206,7 +206,7 @@ class Trainer:
                 "--precision bf16 (or fp16), a smaller --batch-size with --accumulation, "
                 "or a smaller --size"
             ) from error
-        return StepReport(step, sums, empty)
+        return self._report(step, sums, empty)
 
     def _draw(self, step: int, batch: PairBatch) -> Draw:
         """The device's share of the step's draw, which does not depend on how many there are."""
@@ -224,6 +224,14 @@ class Trainer:
             timesteps=whole.timesteps[first : first + share],
             noise=whole.noise[first : first + share],
         )
+
+    def _report(self, step: int, sums: dict[str, float], empty: int) -> StepReport:
+        """What the step came to on all devices together."""
+        here = torch.tensor([*sums.values(), float(empty)], device=self._accelerator.device)
+        *means, everywhere = self._accelerator.reduce(here, reduction="sum").tolist()
+        devices = self._accelerator.num_processes
+        terms = {name: value / devices for name, value in zip(sums, means, strict=True)}
+        return StepReport(step, terms, round(everywhere))
 
     def _average_gradients(self, trained: list[nn.Parameter]) -> None:
         # Which weights have gradients changes from step to step, which DDP's wrapper forbids.

@@ -105,6 +105,8 @@ def run(arguments: argparse.Namespace) -> int:
             "pip install 'pentimento[editing]'"
         ) from error
     summary = train(read_plan(arguments))
+    if summary is None:
+        return 0  # one of several processes; another speaks for all
     print_table(
         f"run {summary.folder}",
         [

@@ -115,8 +115,10 @@ class TrainSummary:
         }
 
 
-def train(plan: TrainPlan) -> TrainSummary:
+def train(plan: TrainPlan) -> TrainSummary | None:
     """Trains, or goes on where it was interrupted, and writes the editor.
+
+    Of several processes one gives the summary, the others None.
 
     Raises:
         CommandError: the data set is not whole, or the folder holds another run.
@@ -145,18 +147,17 @@ def train(plan: TrainPlan) -> TrainSummary:
         objective, plan.options, accelerator, folder=plan.folder / CHECKPOINTS, identity=mark
     )
     first = trainer.resume()
+    batches = stream.batches(
+        first_step=first, rank=accelerator.process_index, of=accelerator.num_processes
+    )
+    if not accelerator.is_main_process:
+        trainer.run(first, batches, on_step=_ignore, on_sample=_ignore)
+        accelerator.end_training()
+        return None
     with follow(plan, objective.model, first, shown=stream) as watch:
-        trainer.run(
-            first,
-            stream.batches(
-                first_step=first, rank=accelerator.process_index, of=accelerator.num_processes
-            ),
-            on_step=watch.step if accelerator.is_main_process else _ignore,
-            on_sample=watch.sample if accelerator.is_main_process else _ignore,
-        )
-    if accelerator.is_main_process:
-        objective.model.save(plan.folder / PIPELINE)
-        write_bytes(plan.folder / COMPLETED, b"")
+        trainer.run(first, batches, on_step=watch.step, on_sample=watch.sample)
+    objective.model.save(plan.folder / PIPELINE)
+    write_bytes(plan.folder / COMPLETED, b"")
     accelerator.end_training()
     return TrainSummary(
         folder=str(plan.folder),

@@ -1,7 +1,11 @@
 """`pentimento train`, from a small data set to a pipeline that others can load."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from accelerate.state import AcceleratorState
@@ -10,6 +14,8 @@ from fakes_cli import run
 from PIL import Image
 from safetensors.torch import load_file
 from still_life_world import hashes
+
+ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +106,33 @@ def test_a_finished_run_is_left_alone(world, trained):
     outcome = train(world, trained[0])
     assert (outcome.code, outcome.counts["steps_made"]) == (0, 0)
     assert weights(trained[0]) == before
+
+
+@pytest.mark.slow
+def test_two_processes_train_as_one_does(world, tmp_path):
+    alone = train(world, tmp_path / "one", "--batch-size", 4)
+    assert alone.code == 0, alone.err
+    launch = ("-m", "torch.distributed.run", "--nproc_per_node", "2", "-m", "pipelines.main")
+    words = ("train", world / "pairs", "--out", tmp_path / "two", "--preset", world / "tiny.yaml")
+    flags = ("--steps", "3", "--batch-size", "2", "--json")
+    cpu = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
+    ended = subprocess.run(
+        [sys.executable, *launch, *map(str, words), *flags],
+        cwd=ROOT,
+        env=os.environ | cpu,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    name = "pipeline/unet/diffusion_pytorch_model.safetensors"
+    one, two = (load_file(tmp_path / folder / name) for folder in ("one", "two"))
+    for key, value in one.items():
+        # Sums in another order; Adam makes the sign of a tiny gradient a whole step.
+        assert (value - two[key]).abs().mean() < 1e-5, key
+    (line,) = [line for line in ended.stdout.splitlines() if line.startswith("{")]
+    assert json.loads(line)["terms"] == pytest.approx(alone.counts["terms"], rel=1e-3)
 
 
 class TestBad:
