@@ -16,7 +16,7 @@ from transforms.manifest import load_manifest
 from transforms.record import Batch, Candidate, EditExample, EditQuery
 from transforms.rows import row_to_query
 from transforms.select import SelectionThresholds, select, select_batch
-from transforms.shards import OutputShard, shard_file
+from transforms.shards import shard_file
 
 LEVELS = (0.0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98)
 
@@ -44,8 +44,7 @@ def read_queries(folder: Path) -> tuple[list[Batch[EditQuery]], int]:
     manifest = load_manifest(folder)
     batches = []
     for receipt in manifest.shards:
-        shard = OutputShard(receipt.number, receipt.of, receipt.name)
-        rows = pq.read_table(folder / shard_file("candidates", shard)).to_pylist()
+        rows = pq.read_table(folder / shard_file("candidates", receipt.shard)).to_pylist()
         batches.append(Batch(receipt.name, 0, tuple(map(row_to_query, rows))))
     return batches, manifest.counts.sources
 

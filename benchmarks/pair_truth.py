@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from pipelines.truth_report import JUDGED_COLUMNS, judge_row
 from stilllife.truth import read_caption, truth_of
 from transforms.manifest import load_manifest
-from transforms.shards import OutputShard, shard_file
+from transforms.shards import shard_file
 
 COLUMNS = (
     *JUDGED_COLUMNS,
@@ -40,7 +40,7 @@ def judge_folder(folder: Path) -> list[JudgedPair]:
     """All pairs of the data set in `folder`, judged."""
     pairs = []
     for receipt in load_manifest(folder).shards:
-        path = folder / shard_file("pairs", OutputShard(receipt.number, receipt.of, receipt.name))
+        path = folder / shard_file("pairs", receipt.shard)
         pairs += [judge(row) for row in pq.read_table(path, columns=list(COLUMNS)).to_pylist()]
     return pairs
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from editing.errors import EditingError
 from editing.noise import Latents, alpha_at, noise_from_output
 from transforms.models.folder import load_network, load_tokenizer
-from transforms.models.spec import ModelError, ModelSpec, locate, read_options
+from transforms.models.spec import PIPELINE_INDEX, ModelError, ModelSpec, locate, read_options
 
 Pictures = Float[Tensor, "b 3 height width"]
 TextStates = Float[Tensor, "b length d"]
@@ -181,8 +181,8 @@ def load_diffusion(spec: ModelSpec) -> LatentDiffusion:
     """
     options = read_options(DiffusionOptions, spec)
     folder = locate(spec)
-    if not (folder / "model_index.json").is_file():
-        raise ModelError(f"{folder}: model_index.json is missing; expected a diffusers pipeline")
+    if not (folder / PIPELINE_INDEX).is_file():
+        raise ModelError(f"{folder}: {PIPELINE_INDEX} is missing; expected a diffusers pipeline")
     from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
     from transformers import CLIPTextModel
 

@@ -10,12 +10,13 @@
 What sets `iedit` apart from `sdedit` is the weights, what sets `iedit-m` apart the mask.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from PIL import Image
 from torch import Tensor
 
+from editing.choices import MASKED, METHODS
 from editing.diffusion import LatentDiffusion
 from editing.noise import Generators, draw_noise
 from editing.objective import to_latent_mask
@@ -23,6 +24,7 @@ from editing.pictures import (
     fit_sides,
     mask_to_tensor,
     picture_to_tensor,
+    places_by_size,
     resize,
     tensor_to_picture,
 )
@@ -30,9 +32,6 @@ from editing.regions import find_regions
 from editing.requests import Edit, EditError, EditOutput, Request, zip_requests
 from editing.sampling import Sampling, edit_latents
 from transforms.protocols import Encoder, Segmenter
-
-METHODS = ("copy", "sdedit", "iedit", "iedit-m")
-MASKED = ("iedit-m",)
 
 
 class Editor:
@@ -112,15 +111,15 @@ class Editor:
         if self._method == "copy":
             return [EditOutput((Edit(request.image),)) for request in requests]
         outputs: dict[int, EditOutput] = {}
-        for size, places in self._by_size(requests).items():
+        for size, places in places_by_size(self._sizes(requests)).items():
             some = [requests[place] for place in places]
             masks = self._masks(some, size)
             own = generator
             if isinstance(generator, Sequence):
                 own = [generator[place] for place in places]
-            pictures = [
-                self._pictures(some, size, masks, sampling, own, on_step) for _ in range(results)
-            ]
+            pictures = list(
+                self._pictures(some, size, masks, sampling, own, on_step, results=results)
+            )
             for row, place in enumerate(places):
                 images = [
                     _finish(each[row], requests[place], masks[row] if masks else None, paste=paste)
@@ -130,17 +129,14 @@ class Editor:
                 outputs[place] = EditOutput(tuple(ranked), masks[row] if masks else None)
         return [outputs[place] for place in range(len(requests))]
 
-    def _by_size(self, requests: Sequence[Request]) -> dict[tuple[int, int], list[int]]:
-        assert self._model is not None
-        places: dict[tuple[int, int], list[int]] = {}
-        for place, request in enumerate(requests):
-            size = fit_sides(
-                request.image.size,
-                shorter=self._model.picture_size,
-                multiple=self._model.size_multiple,
-            )
-            places.setdefault(size, []).append(place)
-        return places
+    def _sizes(self, requests: Sequence[Request]) -> list[tuple[int, int]]:
+        """The size at which each picture is worked on."""
+        model = self._model
+        assert model is not None
+        return [
+            fit_sides(request.image.size, shorter=model.picture_size, multiple=model.size_multiple)
+            for request in requests
+        ]
 
     def _masks(
         self, requests: Sequence[Request], size: tuple[int, int]
@@ -176,7 +172,10 @@ class Editor:
         sampling: Sampling,
         generator: Generators,
         on_step: Callable[[], None],
-    ) -> list[Tensor]:
+        *,
+        results: int,
+    ) -> Iterator[Tensor]:
+        """Each result as a batch of pictures; what they share is computed once."""
         model = self._model
         assert model is not None
         sources = [picture_to_tensor(resize(request.image, size)) for request in requests]
@@ -185,17 +184,20 @@ class Editor:
         if masks is not None:
             whole = torch.stack([mask_to_tensor(mask) for mask in masks])
             edit_mask = to_latent_mask(whole, model.factor).to(source_latent.device)
-        edited = edit_latents(
-            model,
-            source_latent,
-            noise=draw_noise(source_latent, generator),
-            text=model.embed_texts([request.prompt for request in requests]),
-            empty_text=model.embed_texts([""] * len(requests)),
-            sampling=sampling,
-            edit_mask=edit_mask,
-            on_step=on_step,
-        )
-        return list(model.decode(edited))
+        text = model.embed_texts([request.prompt for request in requests])
+        empty_text = model.embed_texts([""] * len(requests))
+        for _ in range(results):
+            edited = edit_latents(
+                model,
+                source_latent,
+                noise=draw_noise(source_latent, generator),
+                text=text,
+                empty_text=empty_text,
+                sampling=sampling,
+                edit_mask=edit_mask,
+                on_step=on_step,
+            )
+            yield model.decode(edited)
 
     def _rank(self, images: Sequence[Image.Image], prompt: str) -> list[Edit]:
         if self._encoder is None:

@@ -13,16 +13,15 @@ import numpy as np
 import torch
 from PIL import Image
 
-from editing.editors import METHODS, Editor
+from editing.choices import METHODS, RETRIEVE
+from editing.editors import Editor
 from editing.errors import EditingError
 from editing.metrics import background_error, clip_scores, region_ssim
-from editing.pictures import mask_to_tensor, picture_to_tensor, resize
+from editing.pictures import mask_to_tensor, picture_to_tensor, places_by_size, resize
 from editing.requests import Request
 from editing.sampling import Sampling
 from transforms.images import encode_png
 from transforms.protocols import Encoder
-
-STRENGTHS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
 Row = dict[str, Any]
 
@@ -70,13 +69,13 @@ def plan_cells(
     Raises:
         EditingError: an unknown method, or nothing to measure.
     """
-    known = (*METHODS, "retrieve")
+    known = (*METHODS, RETRIEVE)
     unknown = [method for method in methods if method not in known]
     if unknown:
         raise EditingError(f"method must be one of {', '.join(known)}, got {unknown[0]!r}")
     cells = []
     for method in methods:
-        if method in ("copy", "retrieve"):
+        if method in ("copy", RETRIEVE):
             cells.append(Cell(method, 0.0, seeds[0]))
         else:
             cells += [Cell(method, strength, seed) for strength in strengths for seed in seeds]
@@ -113,7 +112,7 @@ class Measurer:
             ]
 
     def _edit(self, cell: Cell, cases: Sequence[EditCase]) -> list[Image.Image]:
-        if cell.method == "retrieve":
+        if cell.method == RETRIEVE:
             return [resize(case.target, case.source.size) for case in cases]
         requests = [
             Request(image=case.source, prompt=case.edit_prompt, mask_phrase=case.source_phrase)
@@ -134,7 +133,7 @@ class Measurer:
         columns: dict[str, Any] = {"cosine": cosines, **clip_scores(cosines)}
         # Pictures of a set may differ in size; those of one size are measured together.
         rows: list[Row] = [{} for _ in cases]
-        for places in _by_size(cases):
+        for places in places_by_size([case.source.size for case in cases]).values():
             for name, values in _compare(cases, images, places).items():
                 for place, value in zip(places, values, strict=True):
                     rows[place][name] = value
@@ -151,13 +150,6 @@ def key_generator(key: str, seed: int) -> torch.Generator:
     """What draws the noise for the edit `key`: the same whatever is edited beside it."""
     digest = hashlib.sha256(f"{seed} {key}".encode()).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
-
-
-def _by_size(cases: Sequence[EditCase]) -> list[list[int]]:
-    places: dict[tuple[int, int], list[int]] = {}
-    for place, case in enumerate(cases):
-        places.setdefault(case.source.size, []).append(place)
-    return list(places.values())
 
 
 def _compare(

@@ -11,19 +11,17 @@ Symbols and names: epsilon_1 `source_noise`, epsilon_2 `target_noise`, epsilon_t
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from editing.choices import MASK_COMBINES, PAPER_WEIGHTS, MaskCombine
+
 Latents = Float[Tensor, "b c h w"]
 Masks = Float[Tensor, "b 1 h w"]
 PerExample = Float[Tensor, " b"]
-
-MaskCombine = Literal["paper", "union"]
-MASK_COMBINES: tuple[MaskCombine, ...] = ("paper", "union")
 
 
 def _mean(values: Tensor) -> PerExample:
@@ -103,11 +101,11 @@ class TermWeights:
     `paired` 1 the model is that of section 3.3, without masks.
     """
 
-    loc: float = 1.0
-    global_: float = 1.0
-    mask: float = 1.0
-    paired: float = 0.0
-    perc: float = 0.1
+    loc: float = PAPER_WEIGHTS["loc"]
+    global_: float = PAPER_WEIGHTS["global"]
+    mask: float = PAPER_WEIGHTS["mask"]
+    paired: float = PAPER_WEIGHTS["paired"]
+    perc: float = PAPER_WEIGHTS["perc"]
 
     def __post_init__(self) -> None:
         for field in fields(self):

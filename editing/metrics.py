@@ -4,7 +4,7 @@ Pictures are float32 NCHW in [-1, 1], masks 1 inside. A measure of one edit is a
 statistic, so that it can be computed anywhere and resampled; FID alone belongs to a whole set.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,31 +73,42 @@ def background_error(edited: Pictures, source: Pictures, changed: Masks) -> PerE
     return ((square * kept).flatten(1).sum(1) / kept.flatten(1).sum(1)).sqrt()
 
 
-def frechet_distance(
-    features: nn.Module, dimension: int, real: Sequence[Pictures], made: Sequence[Pictures]
-) -> float:
-    """FID (Heusel et al. 2017) between two sets of pictures, by any feature network.
+class FrechetDistance:
+    """FID (Heusel et al. 2017) of sets of pictures from one set of real ones, by any features.
 
     `features` maps pictures in [-1, 1] to (b, dimension).
     """
-    metric = FrechetInceptionDistance(feature=_OnBytes(features, dimension))
-    for pictures, is_real in ((real, True), (made, False)):
-        for batch in pictures:
-            metric.update(((batch.clamp(-1, 1) + 1) * 127.5).round().byte(), real=is_real)
-    return float(metric.compute())
+
+    def __init__(
+        self, features: Callable[[Tensor], Tensor], dimension: int, real: Iterable[Pictures]
+    ) -> None:
+        self._metric = FrechetInceptionDistance(
+            feature=_OnBytes(features, dimension), reset_real_features=False
+        )
+        self._update(real, is_real=True)
+
+    def of(self, made: Iterable[Pictures]) -> float:
+        """The distance of a set, given in batches."""
+        self._metric.reset()
+        self._update(made, is_real=False)
+        return float(self._metric.compute())
+
+    def _update(self, batches: Iterable[Pictures], *, is_real: bool) -> None:
+        for batch in batches:
+            self._metric.update(((batch.clamp(-1, 1) + 1) * 127.5).round().byte(), real=is_real)
 
 
 class _OnBytes(nn.Module):
     """Features of the 8-bit pictures that torchmetrics hands over."""
 
-    def __init__(self, features: nn.Module, dimension: int) -> None:
+    def __init__(self, features: Callable[[Tensor], Tensor], dimension: int) -> None:
         super().__init__()
         self._features = features
         self.num_features = dimension
 
+    @torch.no_grad()
     def forward(self, pictures: Tensor) -> Tensor:
-        features: Tensor = self._features(pictures.float() / 127.5 - 1)
-        return features.flatten(1)
+        return self._features(pictures.float() / 127.5 - 1).flatten(1)
 
 
 @dataclass(frozen=True)

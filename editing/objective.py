@@ -8,10 +8,10 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from editing.choices import MaskCombine
 from editing.diffusion import LatentDiffusion
 from editing.features import ClipSpace, PerceptualFeatures
 from editing.losses import (
-    MaskCombine,
     PerExample,
     TermWeights,
     clip_distance,

@@ -18,16 +18,14 @@ import pyarrow.parquet as pq
 import torch
 from PIL import Image
 
+from editing.choices import PROMPTS
 from editing.errors import EditingError
 from editing.objective import PairBatch
 from editing.pictures import fit_square, mask_to_tensor, picture_to_tensor
 from transforms.images import PictureError, decode
 from transforms.manifest import Manifest
 from transforms.schema import MASK_COMPUTED, SCORE_MEANINGS, score_column
-from transforms.shards import OutputShard, shard_file
-
-PROMPTS = {"edit": "edit_prompt", "target": "target_caption"}
-"""What a pair is trained under: the edit prompt, or (as a baseline) the pseudo-target's caption."""
+from transforms.shards import shard_file
 
 GROUPS_TOGETHER = 8
 """Row groups whose rows are shuffled together and held, still encoded, in memory."""
@@ -182,7 +180,7 @@ class PairStream:
 def _list_groups(folder: Path, manifest: Manifest) -> list[RowGroup]:
     groups = []
     for receipt in manifest.shards:
-        path = folder / shard_file("pairs", OutputShard(receipt.number, receipt.of, receipt.name))
+        path = folder / shard_file("pairs", receipt.shard)
         try:
             metadata = pq.read_metadata(path)
         except (pa.ArrowException, OSError) as error:

@@ -3,6 +3,8 @@
 Tensors are float32 CHW, pictures in [-1, 1], masks 0 or 1.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -29,6 +31,14 @@ def fit_sides(size: tuple[int, int], *, shorter: int, multiple: int) -> tuple[in
     scale = shorter / min(size)
     width, height = (max(1, round(side * scale / multiple)) * multiple for side in size)
     return width, height
+
+
+def places_by_size(sizes: Sequence[tuple[int, int]]) -> dict[tuple[int, int], list[int]]:
+    """Where each size stands in `sizes`: what has one size can be worked on in one batch."""
+    places: dict[tuple[int, int], list[int]] = {}
+    for place, size in enumerate(sizes):
+        places.setdefault(size, []).append(place)
+    return places
 
 
 def resize(image: Image.Image, size: tuple[int, int]) -> Image.Image:

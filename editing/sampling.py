@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from editing.diffusion import LatentDiffusion, TextStates
-from editing.noise import Latents, add_noise, ddim_step, first_step
+from editing.noise import Latents, add_noise, alpha_at, ddim_step, first_step
 
 LatentMask = Float[Tensor, "b 1 h w"]
 
@@ -113,4 +113,4 @@ def _steps(t: int, like: Latents) -> Tensor:
 
 
 def _alpha(model: LatentDiffusion, t: int, like: Latents) -> Tensor:
-    return model.alphas_cumprod[t].to(like.device).float().expand(len(like))
+    return alpha_at(model.alphas_cumprod, _steps(t, like))

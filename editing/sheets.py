@@ -6,6 +6,9 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
+from transforms.files import write_bytes
+from transforms.images import encode_png
+
 TILE = 128
 GAP = 8
 MARGIN = 16
@@ -57,7 +60,9 @@ def _fit(image: Image.Image) -> Image.Image:
 
 
 def write_sheet(path: Path, rows: Sequence[SheetRow], headings: Sequence[str]) -> None:
-    """Draws a sheet and writes it as PNG, whole or not at all."""
-    unfinished = path.with_name(f".{path.name}.tmp")
-    draw_sheet(rows, headings).save(unfinished, "PNG")
-    unfinished.replace(path)
+    """Draws a sheet and writes it as PNG, whole or not at all.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    write_bytes(path, encode_png(draw_sheet(rows, headings)))

@@ -17,12 +17,10 @@ from torch import nn
 
 from editing.blocks import AlternatingBlocks
 from editing.checkpoints import Checkpoint, load_last_checkpoint, save_checkpoint
+from editing.choices import OPTIMISERS, PRECISIONS
 from editing.diffusion import LatentDiffusion
 from editing.errors import EditingError
 from editing.objective import Draw, IEditObjective, PairBatch
-
-PRECISIONS = ("no", "fp16", "bf16")
-OPTIMISERS = ("adamw", "adamw8bit")
 
 
 class TrainingError(EditingError):

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from editing.choices import MASKED, METHODS
 from pipelines.arguments import JSON_HELP, whole_number
 from pipelines.console import (
     EXIT_USAGE,
@@ -13,7 +14,13 @@ from pipelines.console import (
     print_table,
     show_progress,
 )
-from pipelines.editor_models import METHODS, model_of
+from pipelines.editor_flags import (
+    add_sampling_flags,
+    add_strength_flag,
+    editing_extra,
+    read_sampling,
+)
+from pipelines.editor_models import model_of
 from transforms.presets import Preset, load_preset
 
 if TYPE_CHECKING:
@@ -44,7 +51,9 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument("--preset", default="stilllife", help="networks to use (default stilllife)")
     _add_mask_flags(parser)
-    _add_sampling_flags(parser)
+    add_strength_flag(parser)
+    add_sampling_flags(parser)
+    _add_result_flags(parser)
     parser.add_argument("--json", action="store_true", help=JSON_HELP)
     parser.set_defaults(run=run)
 
@@ -69,10 +78,7 @@ def _add_mask_flags(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_sampling_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--strength", type=float, default=0.7, help="in (0, 1] (default 0.7)")
-    parser.add_argument("--guidance-scale", type=float, default=7.5, help="default 7.5")
-    parser.add_argument("--steps", type=whole_number(1), default=50, help="default 50")
+def _add_result_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--results",
         type=whole_number(1),
@@ -80,7 +86,6 @@ def _add_sampling_flags(parser: argparse.ArgumentParser) -> None:
         help="how many; the best comes first, by CLIP's cosine of picture and prompt",
     )
     parser.add_argument("--seed", type=whole_number(0), default=0)
-    parser.add_argument("--device", default="cpu", help="torch device (default cpu)")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -92,13 +97,8 @@ def run(arguments: argparse.Namespace) -> int:
     """
     if arguments.out.suffix.lower() != ".png":
         raise CommandError(f"--out must be a .png file, got {arguments.out}", exit_code=EXIT_USAGE)
-    try:
+    with editing_extra():
         output = edit(arguments)
-    except ModuleNotFoundError as error:
-        raise CommandError(
-            f"editing needs the extra `editing` ({error.name} is missing): "
-            "pip install 'pentimento[editing]'"
-        ) from error
     paths = write_results(arguments.out, output)
     print_table(
         f"{arguments.method}: {arguments.prompt}",
@@ -124,20 +124,12 @@ def edit(arguments: argparse.Namespace) -> "EditOutput":
     from editing.diffusion import load_diffusion
     from editing.editors import Editor
     from editing.requests import Request
-    from editing.sampling import Sampling
     from transforms.models.loading import load_encoder, load_segmenter
 
-    try:
-        sampling = Sampling(
-            strength=arguments.strength,
-            guidance_scale=arguments.guidance_scale,
-            num_inference_steps=arguments.steps,
-        )
-    except ValueError as error:
-        raise CommandError(str(error), exit_code=EXIT_USAGE) from error
+    sampling = read_sampling(arguments, strength=arguments.strength)
     preset = load_preset(arguments.preset)
     image, mask = read_photo(arguments.photo), read_mask(arguments.mask)
-    looks = arguments.mask == FOUND or (arguments.mask is None and arguments.method == "iedit-m")
+    looks = arguments.mask == FOUND or (arguments.mask is None and arguments.method in MASKED)
     request = Request(
         image=image,
         prompt=arguments.prompt,
@@ -169,7 +161,7 @@ def _mechanics(arguments: argparse.Namespace, *, looks: bool) -> str:
     """The method as the editor names it: with a mask to be found, or without one of its own."""
     if looks:
         return "iedit-m"
-    return "sdedit" if arguments.method == "iedit-m" else str(arguments.method)
+    return "sdedit" if arguments.method in MASKED else str(arguments.method)
 
 
 def read_photo(path: Path) -> "Image.Image":

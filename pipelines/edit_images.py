@@ -4,14 +4,21 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from editing.choices import MASKED, METHODS
 from pipelines.arguments import (
     add_execution_flags,
     existing_folder,
     read_execution,
     whole_number,
 )
-from pipelines.console import EXIT_USAGE, CommandError, print_json_line, print_table
-from pipelines.editor_models import MASKED, METHODS, model_of
+from pipelines.console import print_json_line, print_table
+from pipelines.editor_flags import (
+    add_sampling_flags,
+    add_strength_flag,
+    editing_extra,
+    read_sampling,
+)
+from pipelines.editor_models import model_of
 from transforms.presets import load_preset
 
 
@@ -28,33 +35,19 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--method", choices=METHODS, default="iedit-m")
     parser.add_argument("--model", type=Path, metavar="DIR", help="a run of train, or a pipeline")
     parser.add_argument("--preset", default="stilllife", help="networks to use (default stilllife)")
-    parser.add_argument("--strength", type=float, default=0.7, help="in (0, 1] (default 0.7)")
-    parser.add_argument("--guidance-scale", type=float, default=7.5, help="default 7.5")
-    parser.add_argument("--steps", type=whole_number(1), default=50, help="default 50")
+    add_strength_flag(parser)
+    add_sampling_flags(parser)
     parser.add_argument("--seed", type=whole_number(0), default=0)
-    parser.add_argument("--device", default="cpu", help="torch device (default cpu)")
     add_execution_flags(parser)
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Makes the edits and tells how many."""
-    try:
-        from editing.sampling import Sampling
+    with editing_extra():
         from pipelines.edit_images_job import EditPlan, LoadEditor, edit_images
-    except ModuleNotFoundError as error:
-        raise CommandError(
-            f"editing needs the extra `editing` ({error.name} is missing): "
-            "pip install 'pentimento[editing]'"
-        ) from error
-    try:
-        sampling = Sampling(
-            strength=arguments.strength,
-            guidance_scale=arguments.guidance_scale,
-            num_inference_steps=arguments.steps,
-        )
-    except ValueError as error:
-        raise CommandError(str(error), exit_code=EXIT_USAGE) from error
+
+        sampling = read_sampling(arguments, strength=arguments.strength)
     execution, preset = read_execution(arguments), load_preset(arguments.preset)
     plan = EditPlan(
         dataset=arguments.dataset,

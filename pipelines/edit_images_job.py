@@ -23,15 +23,14 @@ from editing.errors import EditingError
 from editing.evaluation import key_generator
 from editing.requests import Request
 from editing.sampling import Sampling
-from pipelines.console import CommandError
 from pipelines.edited_shards import EditTask, RowGroup, read_tasks, receipt_path, write_edits
 from pipelines.execution import Execution, run_on_this_machine
+from pipelines.job_folder import JobFolder, require_whole
 from pipelines.runners import StageSeconds, run_elsewhere, run_here
-from pipelines.verify import check_folder
-from transforms.files import dump_json, hash_file, make_folder, write_bytes
+from transforms.files import hash_file, make_folder, write_bytes
 from transforms.images import PictureError, decode, encode_png
 from transforms.inference import BatchHandler, RunBatches, bisect_failures
-from transforms.manifest import MANIFEST, hash_configuration, load_manifest, software_versions
+from transforms.manifest import MANIFEST, hash_configuration, load_manifest
 from transforms.models.loading import load_segmenter
 from transforms.models.spec import ModelSpec, identity
 from transforms.output import COMPLETED
@@ -218,7 +217,7 @@ def run_edit_unit(unit: EditUnit, plan: EditPlan) -> tuple[int, StageSeconds]:
 def plan_units(dataset: Path) -> Iterator[EditUnit]:
     """The shards of a data set."""
     for receipt in load_manifest(dataset).shards:
-        shard = OutputShard(receipt.number, receipt.of, receipt.name)
+        shard = receipt.shard
         path = dataset / shard_file("pairs", shard)
         groups = pq.read_metadata(path).num_row_groups
         yield EditUnit(
@@ -235,9 +234,7 @@ def edit_images(plan: EditPlan, execution: Execution) -> dict[str, Any]:
         CommandError: the data set is not whole, or the folder holds other edits.
         ModelError, OutputError: in one line each.
     """
-    problems = check_folder(plan.dataset, quick=True).problems
-    if problems:
-        raise CommandError(f"{plan.dataset} must be a whole data set: {problems[0]}")
+    require_whole(plan.dataset)
     begin_edits(plan)
     units = list(plan_units(plan.dataset))
     waiting = [unit for unit in units if not receipt_path(plan.folder, unit.shard).is_file()]
@@ -267,14 +264,9 @@ def begin_edits(plan: EditPlan) -> None:
     Raises:
         CommandError: it holds others, or something else.
     """
-    path, description = plan.folder / RECORD, plan.description()
+    description = plan.description()
     mark = hash_configuration(description)
-    if path.is_file():
-        if json.loads(path.read_bytes()).get("identity") != mark:
-            raise CommandError(f"{plan.folder} holds edits with other settings: give another")
-        return
-    if plan.folder.is_dir() and any(plan.folder.iterdir()):
-        raise CommandError(f"{plan.folder} must be empty or hold these edits, and is neither")
-    make_folder(plan.folder)
-    record = description | {"identity": mark, "software": software_versions()}
-    write_bytes(path, dump_json(record))
+    job = JobFolder(folder=plan.folder, name=RECORD, one="edits", this="these edits")
+    if not job.claim(mark):
+        make_folder(plan.folder)
+        job.record(description, mark)

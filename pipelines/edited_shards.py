@@ -1,7 +1,6 @@
 """The files of edited pictures: what is read of the pairs, and what is written of the edits."""
 
 import dataclasses
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,19 +18,18 @@ from transforms.files import (
     write_table,
 )
 from transforms.record import Batch
-from transforms.rows import reject_to_row
-from transforms.schema import IMAGE, REJECTS
+from transforms.rows import image_struct, reject_to_row
+from transforms.schema import IMAGE, REJECTS, Column, make_schema
 from transforms.shards import OutputShard, shard_file
 
-EDITS = pa.schema(
-    [
-        pa.field("key", pa.string()),
-        pa.field("source_key", pa.string()),
-        pa.field("caption", pa.string()),
-        pa.field("edit_prompt", pa.string()),
-        pa.field("image", IMAGE),
-    ],
-    metadata={"huggingface": json.dumps({"info": {"features": {"image": {"_type": "Image"}}}})},
+EDITS = make_schema(
+    (
+        Column("key", pa.string(), "key of the pair that asked for the edit"),
+        Column("source_key", pa.string(), "key of the source picture"),
+        Column("caption", pa.string(), "what the source picture shows, in words"),
+        Column("edit_prompt", pa.string(), "what the edited picture shall show"),
+        Column("image", IMAGE, "the edited picture"),
+    )
 )
 _COLUMNS = ("key", "source_key", "source_position", "number", "caption", "edit_prompt")
 _MORE = ("source_phrase", "input_image")
@@ -104,7 +102,7 @@ def write_edits(
     remove_file(place)
     rows = (
         {name: getattr(task, name) for name in EDITS.names if name != "image"}
-        | {"image": {"bytes": task.image, "path": None}}
+        | {"image": image_struct(task.image)}
         for batch in batches
         for task in batch.records
     )

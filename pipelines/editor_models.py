@@ -3,13 +3,10 @@
 import dataclasses
 from pathlib import Path
 
+from editing.choices import TRAINED
 from pipelines.console import EXIT_USAGE, CommandError
 from transforms.models.spec import ModelSpec
 from transforms.presets import Preset
-
-METHODS = ("copy", "sdedit", "iedit", "iedit-m")
-TRAINED = ("iedit", "iedit-m")
-MASKED = ("iedit-m",)
 
 PIPELINE = "pipeline"
 """Where a run of `train` keeps the editor."""

@@ -4,16 +4,15 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from editing.choices import MASK_COMBINES, OPTIMISERS, PAPER_WEIGHTS, PRECISIONS, PROMPTS
 from pipelines.arguments import JSON_HELP, choices, existing_folder, whole_number
 from pipelines.console import EXIT_USAGE, CommandError, print_json_line, print_table
+from pipelines.editor_flags import editing_extra
+from pipelines.editor_models import PIPELINE
 from transforms.presets import load_preset
 from transforms.schema import SCORE_MEANINGS
 
 METHODS = ("iedit",)
-MASK_COMBINES = ("paper", "union")
-PROMPTS = ("edit", "target")
-TERMS = {"loc": 1.0, "global": 1.0, "mask": 1.0, "paired": 0.0, "perc": 0.1}
-"""The summands of iEdit's equation 12 and the paper's weights; `paired` is equation 4."""
 
 
 def add_parser(subparsers: Any) -> None:
@@ -55,7 +54,7 @@ def _add_length_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_loss_flags(parser: argparse.ArgumentParser) -> None:
-    for term, weight in TERMS.items():
+    for term, weight in PAPER_WEIGHTS.items():
         parser.add_argument(
             f"--weight-{term}",
             type=float,
@@ -85,11 +84,11 @@ def _add_loss_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_machine_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--precision", choices=("no", "fp16", "bf16"), default="no")
+    parser.add_argument("--precision", choices=PRECISIONS, default="no")
     parser.add_argument("--gradient-checkpointing", action="store_true", help="less memory, slower")
     parser.add_argument(
         "--optimiser",
-        choices=("adamw", "adamw8bit"),
+        choices=OPTIMISERS,
         default="adamw",
         help="adamw8bit needs the package bitsandbytes",
     )
@@ -97,13 +96,8 @@ def _add_machine_flags(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Trains, and tells where the editor is."""
-    try:
+    with editing_extra():
         from pipelines.train_job import train
-    except ModuleNotFoundError as error:
-        raise CommandError(
-            f"training needs the extra `editing` ({error.name} is missing): "
-            "pip install 'pentimento[editing]'"
-        ) from error
     summary = train(read_plan(arguments))
     if summary is None:
         return 0  # one of several processes; another speaks for all
@@ -116,7 +110,7 @@ def run(arguments: argparse.Namespace) -> int:
             ("empty masks", summary.empty_masks),
         ],
     )
-    print(f"editor: {summary.folder}/pipeline")
+    print(f"editor: {summary.folder}/{PIPELINE}")
     if arguments.json:
         print_json_line(summary.as_dict())
     return 0
@@ -133,7 +127,8 @@ def read_plan(arguments: argparse.Namespace) -> Any:
     from pipelines.train_job import TrainPlan
 
     try:
-        weights = {name: getattr(arguments, f"weight_{name}") for name in TERMS if name != "global"}
+        terms = [term for term in PAPER_WEIGHTS if term != "global"]
+        weights = {term: getattr(arguments, f"weight_{term}") for term in terms}
         return TrainPlan(
             dataset=arguments.dataset,
             folder=arguments.out,

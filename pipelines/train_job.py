@@ -1,7 +1,6 @@
 """Training an editor on a data set of pairs: `pentimento train`, without its command line."""
 
 import dataclasses
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,10 +11,11 @@ import torch
 from accelerate import Accelerator
 from torch.utils.tensorboard import SummaryWriter
 
+from editing.choices import MaskCombine
 from editing.diffusion import LatentDiffusion, load_diffusion
 from editing.editors import Editor
 from editing.features import load_clip_space, load_perceptual
-from editing.losses import MaskCombine, TermWeights
+from editing.losses import TermWeights
 from editing.objective import IEditObjective, PairBatch
 from editing.pairs import PairOptions, PairStream
 from editing.pictures import tensor_to_picture
@@ -25,9 +25,9 @@ from editing.sheets import SheetRow, write_sheet
 from editing.training import StepReport, Trainer, TrainOptions
 from pipelines.console import CommandError, show_progress
 from pipelines.editor_models import PIPELINE, on_device
-from pipelines.verify import check_folder
-from transforms.files import dump_json, hash_file, write_bytes
-from transforms.manifest import MANIFEST, hash_configuration, load_manifest, software_versions
+from pipelines.job_folder import JobFolder, require_whole
+from transforms.files import hash_file, write_bytes
+from transforms.manifest import MANIFEST, hash_configuration, load_manifest
 from transforms.models.spec import ModelSpec, identity
 from transforms.output import COMPLETED
 from transforms.presets import Preset
@@ -124,9 +124,7 @@ def train(plan: TrainPlan) -> TrainSummary | None:
         CommandError: the data set is not whole, or the folder holds another run.
         PairsError, TrainingError, CheckpointError, ModelError: in one line each.
     """
-    problems = check_folder(plan.dataset, quick=True).problems
-    if problems:
-        raise CommandError(f"{plan.dataset} must be a whole data set: {problems[0]}")
+    require_whole(plan.dataset)
     description = plan.description()
     mark = run_identity(description)
     accelerator = Accelerator(mixed_precision=plan.options.precision)
@@ -178,17 +176,12 @@ def begin_run(folder: Path, description: dict[str, Any], mark: str) -> None:
     Raises:
         CommandError: it holds another run, or something else.
     """
-    path = folder / RUN
-    if path.is_file():
-        known = json.loads(path.read_text(encoding="utf-8"))
-        if known.get("identity") != mark:
-            raise CommandError(f"{folder} holds a run with other settings or data: give another")
-    elif folder.is_dir() and any(folder.iterdir()):
-        raise CommandError(f"{folder} must be empty or hold this run, and is neither")
+    job = JobFolder(folder=folder, name=RUN, one="a run", this="this run")
+    job.claim(mark)
     (folder / SAMPLES).mkdir(parents=True, exist_ok=True)
     (folder / COMPLETED).unlink(missing_ok=True)
-    record = description | {"identity": mark, "software": software_versions()}
-    write_bytes(path, dump_json(record))
+    # Also of a run that goes on: it may have more steps now.
+    job.record(description, mark)
 
 
 def load_objective(plan: TrainPlan, *, device: str) -> IEditObjective:

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from pipelines.report.truth import Tally, TruthReport, Verdict
 from stilllife import truth
 from transforms.manifest import load_manifest
-from transforms.shards import OutputShard, shard_file
+from transforms.shards import ShardReceipt, shard_file
 
 KINDS = ("count", "noun", "colour", "size", "side", "background")
 JUDGED_COLUMNS = ("source_key", "target_key", "caption", "edit_prompt", "target_word")
@@ -26,7 +26,7 @@ def judge_still_lifes(folder: Path) -> TruthReport | None:
     manifest = load_manifest(folder)
     if {manifest.source.get("kind"), manifest.pool.get("kind")} != {"still-life"}:
         return None
-    rows = [row for receipt in manifest.shards for row in _rows(folder, receipt.number, receipt.of)]
+    rows = [row for receipt in manifest.shards for row in _rows(folder, receipt)]
     if not all(
         truth.is_still_life(row[name]) for row in rows for name in ("source_key", "target_key")
     ):
@@ -67,8 +67,8 @@ def judge_row(row: Mapping[str, Any]) -> truth.Verdict:
     )
 
 
-def _rows(folder: Path, number: int, of: int) -> list[dict[str, str]]:
-    path = folder / shard_file("pairs", OutputShard(number, of, ""))
+def _rows(folder: Path, receipt: ShardReceipt) -> list[dict[str, str]]:
+    path = folder / shard_file("pairs", receipt.shard)
     return pq.read_table(path, columns=["key", *JUDGED_COLUMNS]).to_pylist()
 
 

@@ -31,7 +31,6 @@ from transforms.schema import CANDIDATES, IMAGE_COLUMNS
 from transforms.shards import (
     KINDS,
     SCHEMAS,
-    OutputShard,
     ShardReceipt,
     is_shard_file,
     load_receipt,
@@ -147,7 +146,7 @@ def _check_strays(folder: Path, manifest: Manifest, tell: Tell) -> None:
 
 
 def _check_receipt(folder: Path, shard: ShardReceipt, tell: Tell) -> None:
-    name = receipt_file(OutputShard(shard.number, shard.of, shard.name))
+    name = receipt_file(shard.shard)
     try:
         if load_receipt(folder / name) != shard:
             tell(f"{name} differs from the manifest")

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from torch import nn
 
 from editing.metrics import (
+    FrechetDistance,
     background_error,
     bootstrap,
     clip_scores,
-    frechet_distance,
     region_ssim,
 )
 
@@ -79,7 +79,7 @@ class Means(nn.Module):
 class TestFid:
     def test_a_set_is_no_distance_from_itself(self):
         some = [pictures(1, 16), pictures(2, 16)]
-        assert frechet_distance(Means(), 2, some, some) == pytest.approx(0, abs=1e-4)
+        assert FrechetDistance(Means(), 2, some).of(some) == pytest.approx(0, abs=1e-4)
 
     def test_of_two_gaussians_it_is_the_closed_form(self):
         rng = np.random.default_rng(0)
@@ -88,7 +88,7 @@ class TestFid:
             values = rng.normal(mean, spread, (4000, 3, 1, 1)).clip(-1, 1)
             return [torch.from_numpy(values).float().expand(-1, -1, 4, 4).contiguous()]
 
-        found = frechet_distance(Means(), 2, drawn(-0.1, 0.05), drawn(0.2, 0.15))
+        found = FrechetDistance(Means(), 2, drawn(-0.1, 0.05)).of(drawn(0.2, 0.15))
         assert found == pytest.approx(2 * (0.3**2 + 0.1**2), rel=0.05)
 
 

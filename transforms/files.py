@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from transforms.rows import Row
-from transforms.schema import IMAGE_COLUMNS
+from transforms.schema import IMAGE
 
 ROW_GROUP = 100
 _COMPRESSION_LEVEL = 3
@@ -129,8 +129,8 @@ def hash_file(path: Path) -> str:
 
 def _parquet_options(schema: pa.Schema) -> dict[str, Any]:
     # Statistics of picture columns would put whole pictures into the page index.
-    plain = [name for name in schema.names if name not in IMAGE_COLUMNS]
-    texts = [name for name in plain if schema.field(name).type == pa.string()]
+    plain = [field.name for field in schema if field.type != IMAGE]
+    texts = [field.name for field in schema if field.type == pa.string()]
     return {
         "version": "2.6",
         "compression": "zstd",

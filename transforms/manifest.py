@@ -16,7 +16,7 @@ from typing import Any
 
 from transforms.files import OutputError
 from transforms.schema import SCHEMA_VERSION
-from transforms.shards import Counts, OutputShard, ShardReceipt, receipt_file
+from transforms.shards import Counts, ShardReceipt, receipt_file
 
 MANIFEST = "manifest.json"
 
@@ -124,7 +124,7 @@ class Manifest:
     def file_names(self) -> list[str]:
         """The names of all files of all shards, receipts included, sorted."""
         names = [file.name for shard in self.shards for file in shard.files]
-        names += [receipt_file(OutputShard(s.number, s.of, s.name)) for s in self.shards]
+        names += [receipt_file(s.shard) for s in self.shards]
         return sorted(names)
 
 

@@ -222,7 +222,8 @@ CANDIDATE_COLUMNS = (
 )
 
 
-def _schema(columns: Iterable[Column]) -> pa.Schema:
+def make_schema(columns: Iterable[Column]) -> pa.Schema:
+    """The Arrow schema of a table, with what makes its pictures show as pictures."""
     columns = tuple(columns)
     pictures = {column.name: {"_type": "Image"} for column in columns if column.type == IMAGE}
     metadata = {"pentimento": json.dumps({"schema_version": SCHEMA_VERSION})}
@@ -231,7 +232,7 @@ def _schema(columns: Iterable[Column]) -> pa.Schema:
     return pa.schema([pa.field(c.name, c.type) for c in columns], metadata=metadata)
 
 
-PAIRS = _schema(PAIR_COLUMNS)
-REJECTS = _schema(REJECT_COLUMNS)
-CANDIDATES = _schema(CANDIDATE_COLUMNS)
+PAIRS = make_schema(PAIR_COLUMNS)
+REJECTS = make_schema(REJECT_COLUMNS)
+CANDIDATES = make_schema(CANDIDATE_COLUMNS)
 IMAGE_COLUMNS = tuple(column.name for column in PAIR_COLUMNS if column.type == IMAGE)

@@ -114,6 +114,11 @@ class ShardReceipt:
     files: tuple[FileReceipt, ...]
     schema_version: int = SCHEMA_VERSION
 
+    @property
+    def shard(self) -> OutputShard:
+        """The shard it is of."""
+        return OutputShard(self.number, self.of, self.name)
+
     def as_dict(self) -> dict[str, Any]:
         """The receipt as plain data."""
         return dataclasses.asdict(self)
@@ -206,7 +211,7 @@ def read_source_keys(folder: Path, shard: ShardReceipt) -> set[str]:
     """
     keys: set[str] = set()
     for kind, column in (("pairs", "source_key"), ("rejects", "key")):
-        path = folder / shard_file(kind, OutputShard(shard.number, shard.of, shard.name))
+        path = folder / shard_file(kind, shard.shard)
         try:
             keys.update(pq.read_table(path, columns=[column])[column].to_pylist())
         except (pa.ArrowException, OSError) as error:

@@ -4,11 +4,12 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from editing.choices import METHODS, RETRIEVE, STRENGTHS
 from pipelines.arguments import JSON_HELP, existing_folder, whole_number
-from pipelines.console import EXIT_USAGE, CommandError, print_json_line, print_table
+from pipelines.console import print_json_line, print_table
+from pipelines.editor_flags import add_sampling_flags, editing_extra, read_sampling
 from transforms.presets import load_preset
 
-METHODS = ("copy", "retrieve", "sdedit", "iedit", "iedit-m")
 PAGE, FIGURES = "evaluation.html", "figures.json"
 
 
@@ -23,18 +24,12 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument("dataset", type=existing_folder, metavar="DIR", help="made by build")
     parser.add_argument("--out", required=True, type=Path, metavar="EVAL")
-    parser.add_argument(
-        "--methods", nargs="+", choices=METHODS, default=["copy", "sdedit", "iedit", "iedit-m"]
-    )
+    parser.add_argument("--methods", nargs="+", choices=(*METHODS, RETRIEVE), default=list(METHODS))
     parser.add_argument("--model", type=Path, metavar="DIR", help="a run of train, for iedit")
     parser.add_argument("--preset", default="stilllife", help="networks to use (default stilllife)")
-    parser.add_argument(
-        "--strengths", nargs="+", type=float, default=[0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]
-    )
+    parser.add_argument("--strengths", nargs="+", type=float, default=list(STRENGTHS))
     parser.add_argument("--seeds", nargs="+", type=whole_number(0), default=[0, 1, 2])
     parser.add_argument("--edits", type=whole_number(1), default=500, help="default 500")
-    parser.add_argument("--guidance-scale", type=float, default=7.5, help="default 7.5")
-    parser.add_argument("--steps", type=whole_number(1), default=50, help="default 50")
     parser.add_argument("--batch-size", type=whole_number(1), default=16)
     parser.add_argument(
         "--features",
@@ -43,27 +38,22 @@ def add_parser(subparsers: Any) -> None:
         help="what FID compares: the still life's judge, or CLIP (default: the judge with the "
         "stilllife preset)",
     )
-    parser.add_argument("--device", default="cpu", help="torch device (default cpu)")
+    add_sampling_flags(parser)
     parser.add_argument("--json", action="store_true", help=JSON_HELP)
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Measures, writes figures and page, prints each method at its best."""
-    try:
-        from pipelines.evaluation.job import draw_cases, evaluate
+    with editing_extra():
+        from pipelines.evaluation.job import evaluate
         from pipelines.evaluation.page import WORDS, make_page
         from pipelines.evaluation.summary import load_features, measure_fid, summarise
-    except ModuleNotFoundError as error:
-        raise CommandError(
-            f"evaluation needs the extra `editing` ({error.name} is missing): "
-            "pip install 'pentimento[editing]'"
-        ) from error
     from transforms.files import dump_json, write_bytes
 
     plan = read_plan(arguments)
-    cells = evaluate(plan)
-    cases = draw_cases(plan.dataset, count=plan.edits, seed=plan.draw_seed)
+    cases = evaluate(plan)
+    cells = plan.cells
     name = arguments.features or ("judge" if plan.preset.name == "stilllife" else "clip")
     features, dimension = load_features(name, plan.preset.encoder)
     fid = measure_fid(
@@ -109,18 +99,10 @@ def read_plan(arguments: argparse.Namespace) -> Any:
     Raises:
         CommandError: a value that breaks a rule.
     """
-    from editing.sampling import Sampling
     from pipelines.evaluation.job import EvaluatePlan
 
-    try:
-        for strength in arguments.strengths:
-            Sampling(
-                strength=strength,
-                guidance_scale=arguments.guidance_scale,
-                num_inference_steps=arguments.steps,
-            )
-    except ValueError as error:
-        raise CommandError(str(error), exit_code=EXIT_USAGE) from error
+    for strength in arguments.strengths:
+        read_sampling(arguments, strength=strength)  # raises where a value breaks a rule
     return EvaluatePlan(
         dataset=arguments.dataset,
         folder=arguments.out,

@@ -5,7 +5,6 @@ each edit; figures are made of those files, so that an interrupted evaluation go
 """
 
 import io
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,25 +15,32 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
+from editing.choices import RETRIEVE, TRAINED
 from editing.diffusion import LatentDiffusion, load_diffusion
 from editing.editors import Editor
 from editing.evaluation import Cell, EditCase, Judge, Measurer, Row, plan_cells
 from pipelines.console import CommandError, show_progress
-from pipelines.editor_models import TRAINED, editor_spec, model_of
+from pipelines.editor_models import editor_spec, model_of
 from pipelines.evaluation.truth import load_truth
-from pipelines.verify import check_folder
-from transforms.files import atomic_file, dump_json, hash_file, make_folder, write_bytes
+from pipelines.job_folder import JobFolder, require_whole
+from transforms.files import hash_file, make_folder, write_table
 from transforms.images import decode
-from transforms.manifest import MANIFEST, hash_configuration, load_manifest, software_versions
+from transforms.manifest import MANIFEST, hash_configuration, load_manifest
 from transforms.models.loading import load_encoder, load_segmenter
 from transforms.models.spec import identity
 from transforms.presets import Preset
-from transforms.schema import IMAGE, MASK_COMPUTED
-from transforms.shards import OutputShard, shard_file
+from transforms.rows import image_struct
+from transforms.schema import IMAGE, MASK_COMPUTED, Column, make_schema
+from transforms.shards import shard_file
 
 RECORD = "evaluation.json"
 CELLS = "cells"
-TEXTS = ("key", "source_key")
+_TEXTS = (
+    Column("key", pa.string(), "key of the pair that asked for the edit"),
+    Column("source_key", pa.string(), "key of the source picture"),
+)
+_IMAGE = Column("image", IMAGE, "the edited picture")
+_NO_NUMBERS = tuple(column.name for column in (*_TEXTS, _IMAGE))
 
 _COLUMNS = (
     "key",
@@ -98,22 +104,19 @@ class EvaluatePlan:
         }
 
 
-def evaluate(plan: EvaluatePlan) -> list[Cell]:
-    """Makes every cell that is not there yet; all cells of the plan.
+def evaluate(plan: EvaluatePlan) -> list[EditCase]:
+    """Makes every cell of the plan that is not there yet; the edits that they are of.
 
     Raises:
         CommandError: the data set is not whole, or the folder holds another evaluation.
         EditingError, ModelError: in one line each.
     """
-    problems = check_folder(plan.dataset, quick=True).problems
-    if problems:
-        raise CommandError(f"{plan.dataset} must be a whole data set: {problems[0]}")
-    cells = plan.cells
+    require_whole(plan.dataset)
     begin_evaluation(plan)
     cases = draw_cases(plan.dataset, count=plan.edits, seed=plan.draw_seed)
-    waiting = [cell for cell in cells if not cell_path(plan.folder, cell).is_file()]
+    waiting = [cell for cell in plan.cells if not cell_path(plan.folder, cell).is_file()]
     if not waiting:
-        return cells
+        return cases
     measurer = load_measurer(plan, cases)
     with show_progress("evaluating", len(waiting) * len(cases), unit="edits") as advance:
         for cell in waiting:
@@ -122,7 +125,7 @@ def evaluate(plan: EvaluatePlan) -> list[Cell]:
                 rows += some
                 advance(len(some))
             write_cell(plan.folder, cell, rows)
-    return cells
+    return cases
 
 
 def begin_evaluation(plan: EvaluatePlan) -> None:
@@ -131,19 +134,13 @@ def begin_evaluation(plan: EvaluatePlan) -> None:
     Raises:
         CommandError: it holds another one.
     """
-    path, description = plan.folder / RECORD, plan.description()
+    description = plan.description()
     mark = hash_configuration(description)
-    if path.is_file():
-        if json.loads(path.read_text(encoding="utf-8")).get("identity") != mark:
-            raise CommandError(
-                f"{plan.folder} holds an evaluation with other settings or models: give another"
-            )
-        return
-    if plan.folder.is_dir() and any(plan.folder.iterdir()):
-        raise CommandError(f"{plan.folder} must be empty or hold this evaluation, and is neither")
+    job = JobFolder(folder=plan.folder, name=RECORD, one="an evaluation", this="this evaluation")
+    if not job.claim(mark):
+        make_folder(plan.folder)
+        job.record(description, mark)
     make_folder(plan.folder / CELLS)
-    record = description | {"identity": mark, "software": software_versions()}
-    write_bytes(path, dump_json(record))
 
 
 def load_measurer(plan: EvaluatePlan, cases: Sequence[EditCase]) -> Measurer:
@@ -157,7 +154,7 @@ def load_measurer(plan: EvaluatePlan, cases: Sequence[EditCase]) -> Measurer:
     models: dict[str, LatentDiffusion] = {}
     editors = {}
     for method in plan.methods:
-        if method == "retrieve":
+        if method == RETRIEVE:
             continue
         own = plan.model if method in TRAINED else None
         spec = model_of(method, plan.preset, model=own, device=plan.device)
@@ -193,13 +190,13 @@ def draw_cases(folder: Path, *, count: int, seed: int) -> list[EditCase]:
     wanted = set(chosen.tolist())
     cases, number = [], 0
     for receipt in manifest.shards:
-        path = folder / shard_file("pairs", OutputShard(receipt.number, receipt.of, receipt.name))
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(folder / shard_file("pairs", receipt.shard)) as file:
             for batch in file.iter_batches(columns=list(_COLUMNS)):
-                for row in batch.to_pylist():
-                    if number in wanted:
-                        cases.append(read_case(row))
-                    number += 1
+                here = [place for place in range(len(batch)) if number + place in wanted]
+                cases += [
+                    read_case(row) for row in batch.take(pa.array(here, pa.int64())).to_pylist()
+                ]
+                number += len(batch)
     return cases
 
 
@@ -239,19 +236,13 @@ def write_cell(folder: Path, cell: Cell, rows: Sequence[Row]) -> None:
     Raises:
         OutputError: it cannot be written.
     """
-    numbers = [name for name in rows[0] if name not in (*TEXTS, "image")]
-    schema = pa.schema(
-        [
-            *(pa.field(name, pa.string()) for name in TEXTS),
-            *(pa.field(name, pa.float64()) for name in numbers),
-            pa.field("image", IMAGE),
-        ]
+    measured = (Column(name, pa.float64(), "measure of the edit") for name in numbers_of(rows))
+    schema = make_schema((*_TEXTS, *measured, _IMAGE))
+    write_table(
+        cell_path(folder, cell),
+        schema,
+        (row | {"image": image_struct(row["image"])} for row in rows),
     )
-    table = pa.Table.from_pylist(
-        [row | {"image": {"bytes": row["image"], "path": None}} for row in rows], schema
-    )
-    with atomic_file(cell_path(folder, cell)) as file:
-        pq.write_table(table, file, compression="zstd")
 
 
 def read_cell(folder: Path, cell: Cell, *, images: bool = False) -> list[Row]:
@@ -264,4 +255,4 @@ def read_cell(folder: Path, cell: Cell, *, images: bool = False) -> list[Row]:
 
 def numbers_of(rows: Sequence[Row]) -> Iterator[str]:
     """The names of what was measured."""
-    return (name for name in rows[0] if name not in (*TEXTS, "image"))
+    return (name for name in rows[0] if name not in _NO_NUMBERS)

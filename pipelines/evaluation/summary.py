@@ -1,18 +1,19 @@
 """The figures of an evaluation, from the files of its cells."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from PIL import Image
+from torch import Tensor
 
 from editing.evaluation import Cell, EditCase
 from editing.features import load_clip_space
 from editing.figures import Setting, best_settings, compare, intervals, mean_over_seeds
-from editing.metrics import Interval, frechet_distance
+from editing.metrics import FrechetDistance, Interval
 from editing.pictures import picture_to_tensor, resize
 from pipelines.console import CommandError
 from pipelines.evaluation.job import numbers_of, read_cell
@@ -107,32 +108,19 @@ def measure_fid(
     size: int,
 ) -> dict[Cell, float]:
     """FID of each cell's pictures against the real pictures that stand for the results."""
-    network = _Features(features)
-    real = _batches([picture_to_tensor(resize(case.target, (size, size))) for case in cases])
+    distance = FrechetDistance(features, dimension, _batches([case.target for case in cases], size))
     found = {}
     for cell in cells:
         rows = read_cell(folder, cell, images=True)
-        made = [
-            picture_to_tensor(resize(decode(row["image"]["bytes"]), (size, size))) for row in rows
-        ]
-        found[cell] = frechet_distance(network, dimension, real, _batches(made))
+        made = [decode(row["image"]["bytes"]) for row in rows]
+        found[cell] = distance.of(_batches(made, size))
     return found
 
 
-class _Features(nn.Module):
-    def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
-        super().__init__()
-        self._function = function
-
-    @torch.no_grad()
-    def forward(self, pictures: Tensor) -> Tensor:
-        return self._function(pictures)
-
-
-def _batches(pictures: list[Tensor]) -> list[Tensor]:
-    return [
-        torch.stack(pictures[start : start + BATCH]) for start in range(0, len(pictures), BATCH)
-    ]
+def _batches(images: Sequence[Image.Image], size: int) -> Iterator[Tensor]:
+    for start in range(0, len(images), BATCH):
+        some = images[start : start + BATCH]
+        yield torch.stack([picture_to_tensor(resize(image, (size, size))) for image in some])
 
 
 def load_features(name: str, encoder: ModelSpec) -> tuple[Callable[[Tensor], Tensor], int]:

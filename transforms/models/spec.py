@@ -227,10 +227,8 @@ def identity(spec: ModelSpec) -> str:
 
 def _content_files(path: Path) -> list[Path]:
     if (path / PIPELINE_INDEX).is_file():
-        # A diffusers pipeline: its networks lie in folders below it.
-        folders = sorted(folder for folder in path.iterdir() if any(folder.glob("*.safetensors")))
-        parts = [file for folder in folders for file in _content_files(folder)]
-        return [path / PIPELINE_INDEX, *parts]
+        # A diffusers pipeline: networks, words and noise levels lie in folders below it.
+        return sorted(file for pattern in _HUB_FILES for file in path.rglob(pattern))
     files = weight_files(path)
     if path.is_dir():
         files += [file for pattern in ("*.json", "*.txt") for file in sorted(path.glob(pattern))]
