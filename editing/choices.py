@@ -20,6 +20,11 @@ STRENGTHS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 PROMPTS = {"edit": "edit_prompt", "target": "target_caption"}
 """What a pair is trained under: the edit prompt, or (as a baseline) the pseudo-target's caption."""
 
+FID_FEATURES = ("judge", "clip", "inception")
+"""What FID compares: the still life's judge, the preset's CLIP, or InceptionV3 as in papers."""
+
+LPIPS_NETWORKS = ("alex", "vgg", "squeeze")
+
 MaskCombine = Literal["paper", "union"]
 MASK_COMBINES: tuple[MaskCombine, ...] = ("paper", "union")
 """What is inside and outside of a pair, see `editing.losses.masked_loss`."""

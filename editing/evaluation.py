@@ -16,7 +16,7 @@ from PIL import Image
 from editing.choices import METHODS, RETRIEVE
 from editing.editors import Editor
 from editing.errors import EditingError
-from editing.metrics import background_error, clip_scores, region_ssim
+from editing.metrics import PerceptualDistance, background_error, clip_scores, region_ssim
 from editing.pictures import mask_to_tensor, picture_to_tensor, places_by_size, resize
 from editing.requests import Request
 from editing.sampling import Sampling
@@ -90,7 +90,8 @@ Judge = Callable[[Sequence[EditCase], Sequence[Image.Image]], Sequence[Mapping[s
 class Measurer:
     """Makes the edits of cells and measures them.
 
-    `editors` has an editor for each method but `retrieve`. `judge` adds numbers of its own.
+    `editors` has an editor for each method but `retrieve`. `judge` adds numbers of its own, `lpips`
+    the distance between an edited picture and its source.
     """
 
     editors: Mapping[str, Editor]
@@ -99,6 +100,7 @@ class Measurer:
     num_inference_steps: int = 50
     batch_size: int = 16
     judge: Judge | None = None
+    lpips: PerceptualDistance | None = None
 
     def measure(self, cell: Cell, cases: Sequence[EditCase]) -> Iterator[list[Row]]:
         """The rows of a cell, a batch at a time, in the order of `cases`."""
@@ -134,7 +136,7 @@ class Measurer:
         # Pictures of a set may differ in size; those of one size are measured together.
         rows: list[Row] = [{} for _ in cases]
         for places in places_by_size([case.source.size for case in cases]).values():
-            for name, values in _compare(cases, images, places).items():
+            for name, values in self._compare(cases, images, places).items():
                 for place, value in zip(places, values, strict=True):
                     rows[place][name] = value
         for name, values in columns.items():
@@ -145,22 +147,23 @@ class Measurer:
                 row.update(more)
         return rows
 
+    def _compare(
+        self, cases: Sequence[EditCase], images: Sequence[Image.Image], places: Sequence[int]
+    ) -> dict[str, list[float]]:
+        """What two pictures and a mask tell, for the cases at `places`."""
+        source = torch.stack([picture_to_tensor(cases[place].source) for place in places])
+        edited = torch.stack([picture_to_tensor(images[place]) for place in places])
+        inside = torch.stack([mask_to_tensor(cases[place].edit_mask) for place in places])
+        found = {"background_error": background_error(edited, source, inside)}
+        for side, region in (("inside", inside), ("outside", 1 - inside)):
+            for name, values in region_ssim(edited, source, region).items():
+                found[f"ssim_{side}_{name}"] = values
+        if self.lpips is not None:
+            found["lpips"] = self.lpips(edited, source)
+        return {name: values.tolist() for name, values in found.items()}
+
 
 def key_generator(key: str, seed: int) -> torch.Generator:
     """What draws the noise for the edit `key`: the same whatever is edited beside it."""
     digest = hashlib.sha256(f"{seed} {key}".encode()).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
-
-
-def _compare(
-    cases: Sequence[EditCase], images: Sequence[Image.Image], places: Sequence[int]
-) -> dict[str, list[float]]:
-    """What two pictures and a mask tell, for the cases at `places`."""
-    source = torch.stack([picture_to_tensor(cases[place].source) for place in places])
-    edited = torch.stack([picture_to_tensor(images[place]) for place in places])
-    inside = torch.stack([mask_to_tensor(cases[place].edit_mask) for place in places])
-    found = {"background_error": background_error(edited, source, inside)}
-    for side, region in (("inside", inside), ("outside", 1 - inside)):
-        for name, values in region_ssim(edited, source, region).items():
-            found[f"ssim_{side}_{name}"] = values
-    return {name: values.tolist() for name, values in found.items()}

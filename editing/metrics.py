@@ -4,7 +4,8 @@ Pictures are float32 NCHW in [-1, 1], masks 1 inside. A measure of one edit is a
 statistic, so that it can be computed anywhere and resampled; FID alone belongs to a whole set.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torchmetrics.functional.image import structural_similarity_index_measure
 from torchmetrics.image.fid import FrechetInceptionDistance
+from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
+
+from editing.errors import EditingError
 
 Pictures = Float[Tensor, "b 3 height width"]
 Masks = Float[Tensor, "b 1 height width"]
@@ -22,6 +26,9 @@ Numbers = npt.NDArray[np.float64]
 
 HESSEL_WEIGHT = 2.5
 SSIM_WINDOW = 11
+INCEPTION_DIMENSION = 2048
+LPIPS_LEAST_SIDE = 64
+"""The smallest side in pixels that all of the networks' poolings leave something of."""
 
 
 def clip_scores(cosines: Numbers) -> dict[str, Numbers]:
@@ -76,15 +83,22 @@ def background_error(edited: Pictures, source: Pictures, changed: Masks) -> PerE
 class FrechetDistance:
     """FID (Heusel et al. 2017) of sets of pictures from one set of real ones, by any features.
 
-    `features` maps pictures in [-1, 1] to (b, dimension).
+    `features` maps pictures in [-1, 1] to (b, dimension); None stands for InceptionV3's last
+    pooling, what papers report, whose weights are fetched when they are first needed.
+
+    Raises:
+        EditingError: Inception's weights cannot be fetched.
     """
 
     def __init__(
-        self, features: Callable[[Tensor], Tensor], dimension: int, real: Iterable[Pictures]
+        self,
+        features: Callable[[Tensor], Tensor] | None,
+        dimension: int,
+        real: Iterable[Pictures],
     ) -> None:
-        self._metric = FrechetInceptionDistance(
-            feature=_OnBytes(features, dimension), reset_real_features=False
-        )
+        network = INCEPTION_DIMENSION if features is None else _OnBytes(features, dimension)
+        with _fetching("InceptionV3, for FID"):
+            self._metric = FrechetInceptionDistance(feature=network, reset_real_features=False)
         self._update(real, is_real=True)
 
     def of(self, made: Iterable[Pictures]) -> float:
@@ -109,6 +123,46 @@ class _OnBytes(nn.Module):
     @torch.no_grad()
     def forward(self, pictures: Tensor) -> Tensor:
         return self._features(pictures.float() / 127.5 - 1).flatten(1)
+
+
+class PerceptualDistance:
+    """LPIPS (Zhang et al. 2018) of edited pictures from their sources, by one of `LPIPS_NETWORKS`.
+
+    The weights of the network are torchvision's, fetched when they are first needed.
+
+    Raises:
+        EditingError: they cannot be fetched.
+    """
+
+    def __init__(self, network: str) -> None:
+        with _fetching(f"{network}, for LPIPS"):
+            self._network = LearnedPerceptualImagePatchSimilarity(net_type=network).net
+
+    @torch.no_grad()
+    def __call__(self, edited: Pictures, source: Pictures) -> PerExample:
+        """The distance of each edited picture from its source, 0 for equal ones.
+
+        Raises:
+            EditingError: the pictures are too small for the network.
+        """
+        if min(edited.shape[-2:]) < LPIPS_LEAST_SIDE:
+            raise EditingError(
+                f"LPIPS needs pictures of at least {LPIPS_LEAST_SIDE} pixels a side, "
+                f"got {edited.shape[-1]} x {edited.shape[-2]}"
+            )
+        distances: Tensor = self._network(edited.clamp(-1, 1), source)
+        return distances.flatten()
+
+
+@contextmanager
+def _fetching(what: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise EditingError(
+            f"cannot fetch the weights of {what} ({type(error).__name__}): fetch them where there "
+            "is a network and bring torch's hub cache here"
+        ) from error
 
 
 @dataclass(frozen=True)

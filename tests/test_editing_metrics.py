@@ -8,9 +8,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
+from torchvision.models import squeezenet1_1
 
+from editing.errors import EditingError
 from editing.metrics import (
     FrechetDistance,
+    PerceptualDistance,
     background_error,
     bootstrap,
     clip_scores,
@@ -90,6 +93,41 @@ class TestFid:
 
         found = FrechetDistance(Means(), 2, drawn(-0.1, 0.05)).of(drawn(0.2, 0.15))
         assert found == pytest.approx(2 * (0.3**2 + 0.1**2), rel=0.05)
+
+
+class TestLpips:
+    @pytest.fixture
+    def distance(self, tmp_path, monkeypatch):
+        """By a network of random weights, lying where fetched ones would."""
+        monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+        torch.manual_seed(0)
+        place = tmp_path / "hub" / "checkpoints" / "squeezenet1_1-b8a52dc0.pth"
+        place.parent.mkdir(parents=True)
+        torch.save(squeezenet1_1(weights=None).state_dict(), place)
+        return PerceptualDistance("squeeze")
+
+    def test_of_a_picture_from_itself_it_is_nothing_and_grows_with_what_is_changed(self, distance):
+        source = pictures(1, side=64)
+        little, much = source.clone(), source.clone()
+        little[..., :8, :8] = 0
+        much[..., :32, :] = 0
+        torch.testing.assert_close(distance(source, source), torch.zeros(2))
+        assert (distance(little, source) < distance(much, source)).all()
+        assert (distance(little, source) > 0).all()
+
+    def test_small_pictures_are_refused(self, distance):
+        with pytest.raises(EditingError, match="at least 64 pixels a side, got 24 x 24"):
+            distance(pictures(1), pictures(1))
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: PerceptualDistance("alex"), lambda: FrechetDistance(None, 2048, [])]
+)
+def test_weights_that_cannot_be_fetched_are_named(make, tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    with pytest.raises(EditingError, match=r"cannot fetch the weights of .* for (LPIPS|FID)"):
+        make()
 
 
 class TestBootstrap:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import huggingface_hub
 import pytest
 from huggingface_hub.errors import LocalEntryNotFoundError
+from huggingface_hub.utils import filter_repo_objects
 
 from transforms.models.spec import (
     ModelError,
@@ -127,7 +128,7 @@ class TestLocate:
     ):
         asked = []
 
-        def fetch(name, *, revision, allow_patterns):
+        def fetch(name, *, revision, allow_patterns, ignore_patterns):
             asked.append((name, revision, allow_patterns))
             return str(tmp_path)
 
@@ -135,8 +136,54 @@ class TestLocate:
         assert locate(spec(location, COMMIT)) == tmp_path
         assert asked == [("a/b", COMMIT, ["*.json", "*.txt", "*.safetensors"])]
 
+    def test_of_a_pipeline_only_what_is_loaded_is_fetched(self, monkeypatch, tmp_path):
+        there = [
+            "model_index.json",
+            "README.md",
+            "v1-4.ckpt",
+            "v1-4.safetensors",
+            "safety_checker/config.json",
+            "safety_checker/model.safetensors",
+            "feature_extractor/preprocessor_config.json",
+            "scheduler/scheduler_config.json",
+            "text_encoder/config.json",
+            "text_encoder/model.safetensors",
+            "text_encoder/model.fp16.safetensors",
+            "text_encoder/pytorch_model.bin",
+            "tokenizer/merges.txt",
+            "tokenizer/vocab.json",
+            "unet/config.json",
+            "unet/diffusion_pytorch_model.safetensors",
+            "unet/diffusion_pytorch_model.non_ema.safetensors",
+            "vae/config.json",
+            "vae/diffusion_pytorch_model.safetensors",
+            "vae/diffusion_pytorch_model.bin",
+        ]
+        fetched = []
+
+        def fetch(name, **patterns):
+            patterns.pop("revision")
+            fetched.extend(filter_repo_objects(there, **patterns))
+            return str(tmp_path)
+
+        monkeypatch.setattr(huggingface_hub, "snapshot_download", fetch)
+        locate(ModelSpec(loader="stable_diffusion", location="a/b", revision=COMMIT))
+        weights = "diffusion_pytorch_model.safetensors"
+        assert sorted(fetched) == [
+            "model_index.json",
+            "scheduler/scheduler_config.json",
+            "text_encoder/config.json",
+            "text_encoder/model.safetensors",
+            "tokenizer/merges.txt",
+            "tokenizer/vocab.json",
+            "unet/config.json",
+            f"unet/{weights}",
+            "vae/config.json",
+            f"vae/{weights}",
+        ]
+
     def test_an_unreachable_hub_names_the_model_and_the_way_out(self, monkeypatch):
-        def fetch(name, *, revision, allow_patterns):
+        def fetch(name, **_):
             raise LocalEntryNotFoundError("many\nlines")
 
         monkeypatch.setattr(huggingface_hub, "snapshot_download", fetch)
@@ -183,6 +230,18 @@ class TestIdentity:
         assert other != one
         (tmp_path / "model.safetensors").write_bytes(b"2")
         assert identity(spec(str(tmp_path), num_beams=3)) not in (one, other)
+
+    def test_of_a_pipeline_is_that_of_what_is_loaded(self, tmp_path):
+        for name in ("unet/model.safetensors", "scheduler/config.json", "model_index.json"):
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            (tmp_path / name).write_text("1")
+        one = identity(spec(str(tmp_path)))
+        (tmp_path / "safety_checker").mkdir()
+        for name in ("safety_checker/model.safetensors", "unet/model.fp16.safetensors"):
+            (tmp_path / name).write_text("2")
+        assert identity(spec(str(tmp_path))) == one
+        (tmp_path / "scheduler/config.json").write_text("2")
+        assert identity(spec(str(tmp_path))) != one
 
     def test_how_to_compute_is_left_out(self, tmp_path):
         (tmp_path / "model.safetensors").touch()

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from editing.choices import METHODS, RETRIEVE, STRENGTHS
+from editing.choices import FID_FEATURES, LPIPS_NETWORKS, METHODS, RETRIEVE, STRENGTHS
 from pipelines.arguments import JSON_HELP, existing_folder, whole_number
 from pipelines.console import print_json_line, print_table
 from pipelines.editor_flags import add_sampling_flags, editing_extra, read_sampling
@@ -33,10 +33,16 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--batch-size", type=whole_number(1), default=16)
     parser.add_argument(
         "--features",
-        choices=("judge", "clip"),
+        choices=FID_FEATURES,
         default=None,
-        help="what FID compares: the still life's judge, or CLIP (default: the judge with the "
-        "stilllife preset)",
+        help="what FID compares: the still life's judge, the preset's CLIP, or InceptionV3, which "
+        "is fetched (default: the judge with the stilllife preset, else CLIP)",
+    )
+    parser.add_argument(
+        "--lpips",
+        choices=LPIPS_NETWORKS,
+        default=None,
+        help="measure LPIPS from the source too, by this network, which is fetched",
     )
     add_sampling_flags(parser)
     parser.add_argument("--json", action="store_true", help=JSON_HELP)
@@ -116,4 +122,5 @@ def read_plan(arguments: argparse.Namespace) -> Any:
         num_inference_steps=arguments.steps,
         batch_size=arguments.batch_size,
         device=arguments.device,
+        lpips=arguments.lpips,
     )

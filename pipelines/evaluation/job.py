@@ -19,6 +19,7 @@ from editing.choices import RETRIEVE, TRAINED
 from editing.diffusion import LatentDiffusion, load_diffusion
 from editing.editors import Editor
 from editing.evaluation import Cell, EditCase, Judge, Measurer, Row, plan_cells
+from editing.metrics import PerceptualDistance
 from pipelines.console import CommandError, show_progress
 from pipelines.editor_models import editor_spec, model_of
 from pipelines.evaluation.truth import load_truth
@@ -77,6 +78,7 @@ class EvaluatePlan:
     num_inference_steps: int = 50
     batch_size: int = 16
     device: str = "cpu"
+    lpips: str | None = None
 
     @property
     def cells(self) -> list[Cell]:
@@ -101,6 +103,7 @@ class EvaluatePlan:
             "guidance_scale": self.guidance_scale,
             "num_inference_steps": self.num_inference_steps,
             "batch_size": self.batch_size,
+            "lpips": self.lpips,
         }
 
 
@@ -173,6 +176,7 @@ def load_measurer(plan: EvaluatePlan, cases: Sequence[EditCase]) -> Measurer:
         num_inference_steps=plan.num_inference_steps,
         batch_size=plan.batch_size,
         judge=judge,
+        lpips=PerceptualDistance(plan.lpips) if plan.lpips is not None else None,
     )
 
 

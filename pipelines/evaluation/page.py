@@ -24,6 +24,7 @@ WORDS = {
     "clip_score": "CLIPScore (100 cos)",
     "clip_score_hessel": "CLIPScore (2.5 cos)",
     "fid": "FID",
+    "lpips": "LPIPS from the source",
     "background_error": "error outside the mask",
     "true_background_error": "error outside the true object",
     "position_px": "object moved, px",

@@ -10,10 +10,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from editing.choices import FID_FEATURES
 from editing.evaluation import Cell, EditCase
 from editing.features import load_clip_space
 from editing.figures import Setting, best_settings, compare, intervals, mean_over_seeds
-from editing.metrics import FrechetDistance, Interval
+from editing.metrics import INCEPTION_DIMENSION, FrechetDistance, Interval
 from editing.pictures import picture_to_tensor, resize
 from pipelines.console import CommandError
 from pipelines.evaluation.job import numbers_of, read_cell
@@ -22,7 +23,6 @@ from transforms.images import decode
 from transforms.models.spec import ModelSpec
 
 BASELINE = "sdedit"
-FEATURES = ("judge", "clip")
 BATCH = 64
 
 
@@ -103,7 +103,7 @@ def measure_fid(
     cells: Sequence[Cell],
     cases: Sequence[EditCase],
     *,
-    features: Callable[[Tensor], Tensor],
+    features: Callable[[Tensor], Tensor] | None,
     dimension: int,
     size: int,
 ) -> dict[Cell, float]:
@@ -123,8 +123,8 @@ def _batches(images: Sequence[Image.Image], size: int) -> Iterator[Tensor]:
         yield torch.stack([picture_to_tensor(resize(image, (size, size))) for image in some])
 
 
-def load_features(name: str, encoder: ModelSpec) -> tuple[Callable[[Tensor], Tensor], int]:
-    """Features for FID and their number: the still life's judge, or CLIP's embeddings.
+def load_features(name: str, encoder: ModelSpec) -> tuple[Callable[[Tensor], Tensor] | None, int]:
+    """Features for FID, by one of `FID_FEATURES`, and their number.
 
     Raises:
         CommandError: another name.
@@ -138,4 +138,6 @@ def load_features(name: str, encoder: ModelSpec) -> tuple[Callable[[Tensor], Ten
         clip = load_clip_space(encoder)
         dimension = clip.embed_texts([""]).shape[1]
         return clip.embed_pictures, dimension
-    raise CommandError(f"features must be one of {', '.join(FEATURES)}, got {name!r}")
+    if name == "inception":
+        return None, INCEPTION_DIMENSION
+    raise CommandError(f"features must be one of {', '.join(FID_FEATURES)}, got {name!r}")

@@ -25,6 +25,10 @@ _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 _HUB_PREFIX = "hf-hub:"
 _PACKAGE_PREFIX = "package:"
 _HUB_FILES = ["*.json", "*.txt", "*.safetensors"]
+_PIPELINE_LOADER = "stable_diffusion"
+_PIPELINE_PARTS = ("scheduler", "text_encoder", "tokenizer", "unet", "vae")
+_VARIANTS = ["*.fp16.safetensors", "*.non_ema.safetensors"]
+"""The same weights a second time, as a pipeline on the hub has them."""
 _HOW_OPTIONS = ("batch_size", "device")
 PIPELINE_INDEX = "model_index.json"
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
@@ -165,10 +169,11 @@ def _download(name: str, spec: ModelSpec) -> Path:
     import huggingface_hub
     from huggingface_hub.errors import HFValidationError
 
+    wanted = _pipeline_patterns() if spec.loader == _PIPELINE_LOADER else _HUB_FILES
     try:
         return Path(
             huggingface_hub.snapshot_download(
-                name, revision=spec.revision, allow_patterns=_HUB_FILES
+                name, revision=spec.revision, allow_patterns=wanted, ignore_patterns=_VARIANTS
             )
         )
     # The hub's network and lookup errors are all OSErrors.
@@ -178,6 +183,12 @@ def _download(name: str, spec: ModelSpec) -> Path:
             f"cannot fetch {name} at {spec.revision} from the hub ({kind}); "
             "download it elsewhere and give the local folder as the location"
         ) from error
+
+
+def _pipeline_patterns() -> list[str]:
+    """The files of a diffusers pipeline that are loaded: not, say, its safety checker."""
+    inside = [f"{part}/{pattern}" for part in _PIPELINE_PARTS for pattern in _HUB_FILES]
+    return [PIPELINE_INDEX, *inside]
 
 
 def weight_files(path: Path) -> list[Path]:
@@ -227,8 +238,8 @@ def identity(spec: ModelSpec) -> str:
 
 def _content_files(path: Path) -> list[Path]:
     if (path / PIPELINE_INDEX).is_file():
-        # A diffusers pipeline: networks, words and noise levels lie in folders below it.
-        return sorted(file for pattern in _HUB_FILES for file in path.rglob(pattern))
+        found = (file for pattern in _pipeline_patterns() for file in path.glob(pattern))
+        return sorted(file for file in found if not any(map(file.match, _VARIANTS)))
     files = weight_files(path)
     if path.is_dir():
         files += [file for pattern in ("*.json", "*.txt") for file in sorted(path.glob(pattern))]
