@@ -121,6 +121,58 @@ def build_clipseg(folder: Path) -> int:
     return _count(network)
 
 
+def build_stable_diffusion(folder: Path) -> int:
+    """Stable Diffusion v1.4 as a diffusers pipeline; returns the number of parameters.
+
+    Its text encoder is that of CLIP ViT-L/14; the safety checker is left out.
+    """
+    from diffusers import (
+        AutoencoderKL,
+        PNDMScheduler,
+        StableDiffusionPipeline,
+        UNet2DConditionModel,
+    )
+    from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+
+    _seed()
+    _save_clip_tokenizer(folder / "words")
+    pipeline = StableDiffusionPipeline(
+        vae=AutoencoderKL(
+            block_out_channels=(128, 256, 512, 512),
+            down_block_types=("DownEncoderBlock2D",) * 4,
+            up_block_types=("UpDecoderBlock2D",) * 4,
+            layers_per_block=2,
+            sample_size=512,
+        ),
+        unet=UNet2DConditionModel(sample_size=64, cross_attention_dim=768),
+        text_encoder=CLIPTextModel(CLIPTextConfig(**VIT_L_14["text"])),
+        tokenizer=CLIPTokenizer.from_pretrained(folder / "words"),
+        scheduler=PNDMScheduler(
+            beta_start=0.00085,
+            beta_end=0.012,
+            beta_schedule="scaled_linear",
+            skip_prk_steps=True,
+            steps_offset=1,
+        ),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+    pipeline.save_pretrained(folder)
+    return sum(_count(part) for part in (pipeline.vae, pipeline.unet, pipeline.text_encoder))
+
+
+def build_vgg16(folder: Path) -> int:
+    """VGG16 with torchvision's names, as timm publishes it; returns the number of parameters."""
+    from safetensors.torch import save_file
+    from torchvision.models import vgg16
+
+    _seed()
+    network = vgg16(weights=None)
+    save_file(network.state_dict(), folder / "model.safetensors")
+    return _count(network)
+
+
 BUILDERS: Mapping[str, Callable[[Path], int]] = {
     "blip": build_blip,
     "clip": build_clip,
