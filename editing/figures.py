@@ -17,7 +17,9 @@ Numbers = npt.NDArray[np.float64]
 CellNumbers = Mapping[Cell, Mapping[str, Sequence[float]]]
 """Of each cell what was measured, by name, for every edit in one order."""
 
-LESS_IS_BETTER = frozenset({"background_error", "true_background_error", "position_px", "fid"})
+LESS_IS_BETTER = frozenset(
+    {"background_error", "true_background_error", "position_px", "fid", "lpips"}
+)
 
 
 @dataclass(frozen=True, order=True)

@@ -1,20 +1,28 @@
 """`pentimento evaluate` on still lifes and small random networks: figures, page, going on."""
 
+import io
 import json
 import math
 import re
+from dataclasses import replace
 
 import pyarrow.parquet as pq
 import pytest
 from editing_world import save_world
 from fakes_cli import run
+from PIL import Image
 from still_life_world import hashes, plan_index, plan_pairs, save_preset
 
-from editing.evaluation import Cell
+from editing.evaluation import Cell, EditCase
 from pipelines.build_job import run_build
+from pipelines.evaluation.truth import load_truth
 from pipelines.execution import Execution
 from pipelines.index_job import run_index
 from stilllife.recipes.tokenizers import clip_tokenizer
+from stilllife.render import render
+from stilllife.truth import PictureId, possible_edits
+from transforms.models.loading import load_segmenter
+from transforms.presets import load_preset
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +76,30 @@ def test_truth_is_told_of_still_lifes(evaluated):
     (copy,) = [each for each in outcome.counts["settings"] if each["method"] == "copy"]
     assert copy["both"][0] == 0
     assert copy["kept"][0] > 0.5
+
+
+def test_an_edit_that_asks_for_what_is_so_has_no_verdict():
+    """As one has whose caption was wrong."""
+    picture = PictureId(1, 0, 3)
+    scene = picture.scene()
+    image = Image.open(io.BytesIO(render(scene).png()))
+    case = EditCase(
+        key="0",
+        source_key=picture.key,
+        source=image,
+        target=image,
+        caption="a wrong one",
+        edit_prompt=scene.caption(),
+        source_phrase="apple",
+        target_phrase="pear",
+        edit_mask=image.convert("L"),
+    )
+    asked = replace(case, edit_prompt=possible_edits(scene)[0])
+    truth = load_truth([case], load_segmenter(load_preset("stilllife").segmenter))
+    for_nothing, for_something = truth([case, asked], [image, image])
+    assert for_nothing.keys() == for_something.keys()
+    assert all(math.isnan(number) for number in for_nothing.values())
+    assert (for_something["kept"], for_something["both"]) == (1, 0)
 
 
 def test_figures_are_written_and_differences_told(evaluated):

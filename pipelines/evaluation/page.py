@@ -44,6 +44,8 @@ TRUTH = (
     "uses, reads the result."
 )
 
+VERDICTS: dict[float | None, str] = {1.0: "right", 0.0: "wrong"}
+
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 340, 180, 38, 8, 8, 20
 
 
@@ -196,7 +198,7 @@ def draw_rows(
         cells = [SheetCell(_address(encode_png(case.source)), f"source: {case.caption}")]
         for method, found in columns.items():
             row = found[place]
-            verdict = {None: "", 1.0: "right", 0.0: "wrong"}[row.get("both")]
+            verdict = VERDICTS.get(row.get("both"), "")
             alt = f"{method}: {case.edit_prompt}"
             cells.append(SheetCell(_address(row["image"]["bytes"]), alt, verdict))
         cells.append(SheetCell(_address(encode_png(case.target)), "pseudo-target"))

@@ -18,6 +18,8 @@ from stilllife.truth import is_still_life, masks_of, truth_of
 from transforms.masks import mark_region
 from transforms.protocols import Segmenter
 
+TOLD = ("edited", "kept", "both", "true_background_error", "position_px")
+
 
 @dataclass(frozen=True, eq=False)
 class StillLifeTruth:
@@ -30,6 +32,9 @@ class StillLifeTruth:
     | `both` | 1 where both are |
     | `true_background_error` | error outside the edited thing's true mask; NaN if that is all |
     | `position_px` | from where the thing was to where the segmenter finds it; NaN if it does not |
+
+    All are NaN where the prompt asks for nothing that is not so, as it does when the caption it was
+    made of was wrong.
     """
 
     judge: Judge
@@ -44,17 +49,19 @@ class StillLifeTruth:
         relevance = self.segmenter.relevance(images, [case.target_phrase for case in cases])
         rows: list[Mapping[str, float]] = []
         for row, (case, reading) in enumerate(zip(cases, readings, strict=True)):
-            scene = truth_of(case.source_key)
-            verdict = judge_edit(reading, scene, case.edit_prompt)
-            rows.append(
-                {
-                    "edited": float(verdict.edited),
-                    "kept": float(verdict.kept),
-                    "both": float(verdict.both),
-                    "true_background_error": _background_error(case, pictures[row]),
-                    "position_px": _position(case, relevance[row], images[row].size),
-                }
+            try:
+                verdict = judge_edit(reading, truth_of(case.source_key), case.edit_prompt)
+            except ValueError:
+                rows.append(dict.fromkeys(TOLD, math.nan))
+                continue
+            numbers = (
+                float(verdict.edited),
+                float(verdict.kept),
+                float(verdict.both),
+                _background_error(case, pictures[row]),
+                _position(case, relevance[row], images[row].size),
             )
+            rows.append(dict(zip(TOLD, numbers, strict=True)))
         return rows
 
 
