@@ -1,0 +1,265 @@
+"""What each part of iEdit brings, with the truth: the paper's table 2, and more, on still lifes.
+
+    python benchmarks/editor_table.py [--rows NAME ...] [--steps N] [--seeds N ...] [--work DIR]
+
+Editors are trained on pairs of pictures of seen combinations and edit pictures of held-out ones:
+pictures, pseudo-targets and words of the edits show at least one combination that neither the
+diffusion model nor any editor was trained on. Everything goes through the command line (`index`,
+`build`, `train`, `evaluate`), so that `--work` can be gone on with after an interruption.
+
+| row | trained on | terms |
+|---|---|---|
+| `sdedit` | nothing | the diffusion model as it is |
+| `caption` | pairs by the query `mean`, under the targets' own captions | global, paired |
+| `edit` | selected pairs, under edit prompts | global, paired, loc |
+| `perc` | the same | and perc |
+| `mask` | the same | mask instead of paired: iEdit |
+| `mean` | pairs by the query `mean` without selection, as the paper finds them | iEdit |
+| `quality` | selected pairs, weighted by how alike their layouts are | iEdit |
+| `union` | selected pairs | iEdit, masks combined by `union` |
+
+Each row is evaluated without and with a mask found at inference (`+M`), at all strengths. Shown is
+each at its best strength by the share of edits that are right in all, and what it has more than
+`sdedit`, edit by edit, with 95% bootstrap intervals. The spread of FID is that over seeds.
+"""
+
+import argparse
+import json
+import math
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from still_life_job import command, environment, open_work, source_file
+
+from editing.choices import STRENGTHS
+from editing.evaluation import Cell, plan_cells
+from editing.figures import Setting, best_settings, compare, intervals, mean_over_seeds
+from editing.metrics import Interval
+from pipelines.console import print_json_line, print_table
+from pipelines.evaluation.job import numbers_of, read_cell
+from pipelines.still_life_source import StillLifeSource
+from transforms.models.spec import locate
+from transforms.presets import load_preset
+
+SHARD_SIZE = 500
+MASKED = "+M"
+IEDIT: tuple[str, ...] = ()
+NO_MASK = ("--weight-mask", "0", "--weight-paired", "1")
+MEASURES = (
+    "both",
+    "edited",
+    "kept",
+    "true_background_error",
+    "position_px",
+    "clip_score",
+    "fid",
+    "ssim_inside_mean",
+    "ssim_outside_mean",
+)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row: its training pairs (None for no training), and the flags of `train`."""
+
+    pairs: str | None
+    flags: tuple[str, ...] = IEDIT
+
+
+ROWS = {
+    "sdedit": Row(None),
+    "caption": Row(
+        "mean", (*NO_MASK, "--weight-loc", "0", "--weight-perc", "0", "--prompts", "target")
+    ),
+    "edit": Row("selected", (*NO_MASK, "--weight-perc", "0")),
+    "perc": Row("selected", NO_MASK),
+    "mask": Row("selected"),
+    "mean": Row("mean"),
+    "quality": Row("selected", ("--quality", "structure")),
+    "union": Row("selected", ("--mask-combine", "union")),
+}
+BUILDS = {
+    "selected": ("--edits", "2"),
+    "mean": ("--query", "mean", "--candidates", "search", "--attempts", "1", "--no-selection"),
+}
+
+
+class Bench:
+    """The folders of one `--work`, and what fills them."""
+
+    def __init__(self, arguments: argparse.Namespace, work: Path) -> None:
+        self._arguments = arguments
+        self._work = work
+        self._preset = load_preset(arguments.preset)
+
+    def make_pairs(self, names: Sequence[str]) -> None:
+        """Indexes both pools; builds the training pairs that are named, and those to evaluate."""
+        arguments = self._arguments
+        pool = StillLifeSource(
+            count=arguments.pool,
+            seed=1000 + arguments.seed,
+            shard_size=SHARD_SIZE,
+            combinations="seen",
+        )
+        new = replace(
+            pool, count=arguments.new, seed=2000 + arguments.seed, combinations="held-out"
+        )
+        for pictures, builds in (
+            (pool, {name: BUILDS[name] for name in names}),
+            (new, {"new": ()}),
+        ):
+            kind = pictures.combinations
+            file = source_file(self._work / f"{kind}.yaml", pictures)
+            index = self._work / f"index-{kind}"
+            self._run("index", file, "--out", index, "--workers", arguments.workers)
+            for name, flags in builds.items():
+                words = ("build", file, "--index", index, "--out", self._pairs(name), *flags)
+                self._run(*words, "--seed", arguments.seed, "--workers", arguments.workers)
+
+    def train(self, row: str) -> None:
+        """Trains a row's editor, if it has one."""
+        arguments, pairs = self._arguments, ROWS[row].pairs
+        if pairs is None:
+            return
+        steps = ("--steps", arguments.steps, "--batch-size", arguments.batch_size)
+        rate = ("--learning-rate", arguments.learning_rate, "--seed", arguments.seed)
+        folder = ("train", self._pairs(pairs), "--out", self._run_folder(row))
+        self._run(*folder, *steps, *rate, *ROWS[row].flags)
+
+    def evaluate(self, row: str) -> dict[Cell, dict[str, list[float]]]:
+        """What was measured of a row's edits, without and with a mask."""
+        arguments = self._arguments
+        if ROWS[row].pairs is None:
+            assert self._preset.diffusion is not None
+            model = locate(self._preset.diffusion)
+        else:
+            model = self._run_folder(row)
+        folder = self._work / f"evaluation-{row}"
+        methods = ("iedit", "iedit-m")
+        words = ("evaluate", self._pairs("new"), "--out", folder, "--model", model)
+        how = ("--edits", arguments.edits, "--steps", arguments.sampling_steps)
+        guidance = ("--guidance-scale", arguments.guidance_scale, "--batch-size", 50)
+        self._run(
+            *(*words, *how, *guidance, "--methods", *methods),
+            *("--strengths", *arguments.strengths, "--seeds", *arguments.seeds),
+        )
+        found = {}
+        for cell in plan_cells(methods, arguments.strengths, arguments.seeds):
+            rows = read_cell(folder, cell)
+            name = row + MASKED if cell.method == "iedit-m" else row
+            found[replace(cell, method=name)] = {
+                measure: [math.nan if each[measure] is None else each[measure] for each in rows]
+                for measure in numbers_of(rows)
+            }
+        return found
+
+    def fid(self, row: str) -> dict[Setting, Interval]:
+        """FID of a row's settings, as `evaluate` wrote it."""
+        path = self._work / f"evaluation-{row}" / "figures.json"
+        names = {"iedit": row, "iedit-m": row + MASKED}
+        return {
+            Setting(names[each["method"]], each["strength"]): Interval(*each["fid"])
+            for each in json.loads(path.read_text(encoding="utf-8"))["settings"]
+        }
+
+    def _pairs(self, name: str) -> Path:
+        return self._work / f"pairs-{name}"
+
+    def _run_folder(self, row: str) -> Path:
+        return self._work / f"run-{row}"
+
+    def _run(self, *words: object) -> None:
+        print("pentimento", *words, flush=True)
+        flags = ("--preset", self._arguments.preset)
+        subprocess.run(command(*words, *flags), env=environment(), check=True)
+
+
+def read_arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS))
+    parser.add_argument("--pool", type=int, default=6000, help="pictures to train on")
+    parser.add_argument("--new", type=int, default=4000, help="pictures to edit")
+    parser.add_argument("--edits", type=int, default=500)
+    parser.add_argument("--steps", type=int, default=1000, help="of training")
+    parser.add_argument("--batch-size", type=int, default=8, help="of training")
+    parser.add_argument("--learning-rate", type=float, default=2e-4)
+    parser.add_argument("--strengths", nargs="+", type=float, default=list(STRENGTHS))
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2], help="of the edits")
+    parser.add_argument("--guidance-scale", type=float, default=7.5)
+    parser.add_argument("--sampling-steps", type=int, default=25)
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--preset", default="stilllife")
+    parser.add_argument("--seed", type=int, default=0, help="of pictures, pairs and training")
+    parser.add_argument("--work", type=Path, metavar="DIR", help="keep all here, and go on from it")
+    parser.add_argument("--json", action="store_true", help="end with one line of JSON")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Builds, trains, evaluates, compares."""
+    arguments = read_arguments()
+    rows = list(dict.fromkeys(["sdedit", *arguments.rows]))
+    with open_work(arguments) as work:
+        bench = Bench(arguments, work)
+        bench.make_pairs(sorted({ROWS[row].pairs or "selected" for row in rows}))
+        cells: dict[Cell, dict[str, list[float]]] = {}
+        fid: dict[Setting, Interval] = {}
+        for row in rows:
+            bench.train(row)
+            cells |= bench.evaluate(row)
+            fid |= bench.fid(row)
+    means = mean_over_seeds(cells)
+    figures = intervals(means)
+    for setting, value in fid.items():
+        figures[setting]["fid"] = value
+    best = best_settings(figures, by="both")
+    more = {name: compare(means, setting, best["sdedit"]) for name, setting in best.items()}
+    print_rows(figures, best, more)
+    if arguments.json:
+        print_json_line(as_json(figures, best, more) | {"seed": arguments.seed})
+
+
+def print_rows(
+    figures: Mapping[Setting, Mapping[str, Interval]],
+    best: Mapping[str, Setting],
+    more: Mapping[str, Mapping[str, Interval]],
+) -> None:
+    """Each row at its best strength, and its advantage in edits that are right."""
+    rows = [
+        (
+            name,
+            f"{setting.strength:g}",
+            *(str(figures[setting].get(measure, "")) for measure in MEASURES),
+            str(more[name].get("both", "")),
+        )
+        for name, setting in best.items()
+    ]
+    columns = ("row", "strength", *MEASURES, "both, more than sdedit")
+    print_table("editors on held-out edits", rows, columns=columns)
+
+
+def as_json(
+    figures: Mapping[Setting, Mapping[str, Interval]],
+    best: Mapping[str, Setting],
+    more: Mapping[str, Mapping[str, Interval]],
+) -> dict[str, object]:
+    """Everything as plain data."""
+
+    def plain(found: Mapping[str, Interval]) -> dict[str, list[float]]:
+        return {name: [each.value, each.low, each.high] for name, each in found.items()}
+
+    return {
+        "best": {name: setting.strength for name, setting in best.items()},
+        "settings": [
+            {"row": setting.method, "strength": setting.strength, **plain(found)}
+            for setting, found in sorted(figures.items())
+        ],
+        "more_than_sdedit": {name: plain(found) for name, found in more.items()},
+    }
+
+
+if __name__ == "__main__":
+    main()
