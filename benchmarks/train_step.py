@@ -238,6 +238,7 @@ def run_rounds(arguments: argparse.Namespace) -> dict[str, Any]:
         seed=arguments.seed,
         checkpoint_every=10**9,
         sample_every=10**9,
+        gradients_every=10**9,
     )
     rounds: list[dict[str, float]] = []
     for number in range(arguments.rounds):
@@ -325,6 +326,7 @@ def run_full_size(arguments: argparse.Namespace) -> dict[str, Any]:
         gradient_checkpointing=arguments.gradient_checkpointing,
         checkpoint_every=10**9,
         sample_every=10**9,
+        gradients_every=10**9,
     )
     context = multiprocessing.get_context("spawn")
     with tempfile.TemporaryDirectory(prefix="pentimento-train-step-") as name:

@@ -68,10 +68,24 @@ class Draw:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A batch's summands of equation 12 by name, and in how many examples a mask was empty."""
+    """A batch's summands of equation 12 by name, and in how many examples a mask was empty.
+
+    `predicted` is the noise that all of them pull at.
+    """
 
     terms: dict[str, Float[Tensor, ""]]
     empty_masks: int
+    predicted: Latents
+
+    def gradient_norms(self) -> dict[str, float]:
+        """How hard each summand pulls: the norm of its gradient in the predicted noise.
+
+        The graph stays for the step's own backward pass.
+        """
+        return {
+            name: torch.autograd.grad(term, self.predicted, retain_graph=True)[0].norm().item()
+            for name, term in self.terms.items()
+        }
 
 
 def to_latent_mask(
@@ -115,7 +129,7 @@ class IEditObjective:
             noise_level=draw.timesteps.float() / model.train_steps,
             quality=batch.quality,
         )
-        return Outcome(summands, int(empty.sum()))
+        return Outcome(summands, int(empty.sum()), predicted)
 
     @property
     def _looks_at_pictures(self) -> bool:

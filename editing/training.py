@@ -6,7 +6,7 @@ checkpoint and ends with the weights of an uninterrupted one.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,9 @@ class TrainingError(EditingError):
 class TrainOptions:
     """How long and how fast to train; the defaults are the paper's.
 
-    A step has `batch_size` pairs on each device, `accumulation` times over.
+    A step has `batch_size` pairs on each device, `accumulation` times over. Every so many steps a
+    checkpoint is written, samples are drawn, and each term's gradient is measured, which takes the
+    time of some backward passes through the decoder.
     """
 
     steps: int = 10_000
@@ -46,9 +48,11 @@ class TrainOptions:
     optimiser: str = "adamw"
     checkpoint_every: int = 500
     sample_every: int = 500
+    gradients_every: int = 100
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch_size", "accumulation", "checkpoint_every", "sample_every"):
+        every = ("checkpoint_every", "sample_every", "gradients_every")
+        for name in ("steps", "batch_size", "accumulation", *every):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
         for name in ("learning_rate", "clip_norm"):
@@ -67,16 +71,27 @@ class TrainOptions:
 
 @dataclass(frozen=True)
 class StepReport:
-    """What a step came to: its number, the mean of each weighted term, and empty masks."""
+    """What a step came to: its number, the mean of each weighted term, and empty masks.
+
+    `gradients` are the norms of the terms' gradients in the predicted noise, on this device; empty
+    but for the steps at which they are measured.
+    """
 
     step: int
     terms: dict[str, float]
     empty_masks: int
+    gradients: dict[str, float] = field(default_factory=dict)
 
     @property
     def loss(self) -> float:
         """The sum of the terms."""
         return sum(self.terms.values())
+
+    @property
+    def gradient_shares(self) -> dict[str, float]:
+        """Each term's part of the sum of all norms."""
+        total = sum(self.gradients.values())
+        return {name: norm / total for name, norm in self.gradients.items()} if total else {}
 
 
 def draw_step(
@@ -184,6 +199,7 @@ class Trainer:
         optimiser = self._optimisers[self._blocks.number(step)]
         optimiser.zero_grad(set_to_none=True)
         sums: dict[str, float] = {}
+        gradients: dict[str, float] = {}
         empty = 0
         try:
             for part, draw in split(batch, self._draw(step, batch), self._options.accumulation):
@@ -193,6 +209,8 @@ class Trainer:
                     _check_finite(step, name, value)
                     sums[name] = sums.get(name, 0.0) + value.item() / self._options.accumulation
                 empty += outcome.empty_masks
+                if step % self._options.gradients_every == 0 and not gradients:
+                    gradients = outcome.gradient_norms()
                 loss = torch.stack(list(outcome.terms.values())).sum()
                 self._accelerator.backward(loss / self._options.accumulation)
             self._average_gradients(trained)
@@ -204,7 +222,7 @@ class Trainer:
                 "--precision bf16 (or fp16), a smaller --batch-size with --accumulation, "
                 "or a smaller --size"
             ) from error
-        return self._report(step, sums, empty)
+        return self._report(step, sums, empty, gradients)
 
     def _draw(self, step: int, batch: PairBatch) -> Draw:
         """The device's share of the step's draw, which does not depend on how many there are."""
@@ -223,13 +241,15 @@ class Trainer:
             noise=whole.noise[first : first + share],
         )
 
-    def _report(self, step: int, sums: dict[str, float], empty: int) -> StepReport:
+    def _report(
+        self, step: int, sums: dict[str, float], empty: int, gradients: dict[str, float]
+    ) -> StepReport:
         """What the step came to on all devices together."""
         here = torch.tensor([*sums.values(), float(empty)], device=self._accelerator.device)
         *means, everywhere = self._accelerator.reduce(here, reduction="sum").tolist()
         devices = self._accelerator.num_processes
         terms = {name: value / devices for name, value in zip(sums, means, strict=True)}
-        return StepReport(step, terms, round(everywhere))
+        return StepReport(step, terms, round(everywhere), gradients)
 
     def _average_gradients(self, trained: list[nn.Parameter]) -> None:
         # Which weights have gradients changes from step to step, which DDP's wrapper forbids.

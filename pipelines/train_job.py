@@ -42,7 +42,7 @@ SAMPLING = Sampling(strength=0.7, num_inference_steps=20)
 HEADINGS = ("source", "edited", "edited, source mask", "pseudo-target")
 
 # What may differ when a run is gone on with: how long and how, not what.
-_FREE = ("steps", "checkpoint_every", "sample_every", "gradient_checkpointing")
+_FREE = ("steps", "checkpoint_every", "sample_every", "gradients_every", "gradient_checkpointing")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -218,6 +218,8 @@ class Watch:
         """Notes what a step came to."""
         for name, value in (report.terms | {"loss": report.loss}).items():
             self._curves.add_scalar(f"loss/{name}", value, report.step)
+        for name, share in report.gradient_shares.items():
+            self._curves.add_scalar(f"gradient_share/{name}", share, report.step)
         self._curves.add_scalar("pairs/empty_masks", report.empty_masks, report.step)
         self.last = report.terms
         self.empty_masks += report.empty_masks

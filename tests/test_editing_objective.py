@@ -147,6 +147,21 @@ def test_every_term_reaches_the_weights_that_are_trained(model, clip, perceptual
     model.unet.requires_grad_(requires_grad=False)
 
 
+def test_how_hard_a_term_pulls_is_the_norm_of_its_gradient(model, clip):
+    AlternatingBlocks(model.unet).begin(0)
+    outcome = terms(model, clip, None, loc=0, global_=0, mask=0, perc=0, paired=1.0)
+    with torch.no_grad():
+        drawn, pairs = draw(), batch()
+        alpha = alpha_at(model.alphas_cumprod, STEPS)
+        z_1, z_2 = model.encode(pairs.source), model.encode(pairs.target)
+        gap = outcome.predicted - target_noise(z_1, z_2, drawn.noise, alpha)
+        # Of the mean over all elements of the squared gap, times t/T.
+        gradient = 2 * gap * (STEPS / 1000).view(-1, 1, 1, 1) / gap.numel()
+    assert outcome.gradient_norms() == {"paired": pytest.approx(gradient.norm().item(), rel=1e-4)}
+    sum(outcome.terms.values()).backward()  # the graph is still there
+    model.unet.requires_grad_(requires_grad=False)
+
+
 def test_quality_weighs_pairs(model, clip):
     weights = {"loc": 0, "global_": 0, "perc": 0}
     pairs = batch()

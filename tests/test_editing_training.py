@@ -183,6 +183,18 @@ def test_steps_are_reported_and_samples_asked_for(world, tmp_path):
     assert run.reports[0].loss == pytest.approx(sum(run.reports[0].terms.values()))
 
 
+def test_measuring_gradients_changes_nothing_else(world, tmp_path):
+    measured = Run(world, tmp_path / "a", steps=4, gradients_every=3, accumulation=2).go()
+    names = {"loc", "global", "mask", "perc"}
+    assert [set(report.gradients) for report in measured.reports] == [names, set(), set(), names]
+    shares = measured.reports[3].gradient_shares
+    assert sum(shares.values()) == pytest.approx(1)
+    assert all(share > 0 for share in shares.values())
+    assert measured.reports[1].gradient_shares == {}
+    plain = Run(world, tmp_path / "b", steps=4, gradients_every=100, accumulation=2).go()
+    assert same(measured.weights(), plain.weights())
+
+
 def test_the_loss_falls(world, tmp_path):
     options = {"steps": 60, "batch_size": 4, "learning_rate": 3e-3, "checkpoint_every": 100}
     weights = TermWeights(loc=0, global_=0, perc=0)
