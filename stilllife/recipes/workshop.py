@@ -26,10 +26,10 @@ SCHEDULES = {
     "segmenter": Schedule(steps=7000, batch_size=32, learning_rate=8e-4, seed=4),
     "judge": Schedule(steps=3000, batch_size=64, learning_rate=2e-3, seed=5),
     "autoencoder": Schedule(
-        steps=8000, batch_size=16, learning_rate=1e-3, seed=6, weight_decay=0.0, average=0.998
+        steps=5000, batch_size=16, learning_rate=1e-3, seed=6, weight_decay=0.0, average=0.998
     ),
     "denoiser": Schedule(
-        steps=12000, batch_size=64, learning_rate=1e-3, seed=7, weight_decay=0.0, average=0.999
+        steps=8000, batch_size=64, learning_rate=1e-3, seed=7, weight_decay=0.0, average=0.999
     ),
 }
 
