@@ -25,9 +25,12 @@ TARGETS = {
     "segmenter.absent_area_two_objects": ("area marked by an absent noun, two objects", "<= 0.01"),
     "judge.one_object.all": ("judge, all attributes, one object", ""),
     "judge.two_objects.all": ("judge, all attributes, two objects", ""),
-    "autoencoder.one_object.psnr_things": ("autoencoder, PSNR in dB on objects, one object", ">= 26"),
+    "autoencoder.one_object.psnr_things": (
+        "autoencoder, PSNR on things in dB, one object",
+        ">= 26",
+    ),
     "autoencoder.two_objects.psnr_things": ("the same, two objects", ">= 26"),
-    "autoencoder.one_object.psnr": ("autoencoder, PSNR in dB of whole pictures, one object", ""),
+    "autoencoder.one_object.psnr": ("autoencoder, PSNR of pictures in dB, one object", ""),
     "autoencoder.two_objects.psnr": ("the same, two objects", ""),
 }
 
