@@ -1,5 +1,7 @@
 """The recipes of the diffusion model, on a few pictures: what they cut, weigh, pair and average."""
 
+from argparse import Namespace
+
 import numpy as np
 import pytest
 import torch
@@ -27,6 +29,7 @@ from stilllife.recipes.denoiser import (
 )
 from stilllife.recipes.tokenizers import clip_tokenizer
 from stilllife.recipes.training import Schedule, train
+from stilllife.recipes.workshop import Workshop
 from stilllife.scene import Mix
 
 
@@ -204,3 +207,15 @@ class TestAverage:
         with pytest.raises(Stopped):
             train("line", model, stop_after_four, schedule, checkpoint=path, save_every=2)
         assert torch.equal(self.run(6, checkpoint=path), whole)
+
+
+def test_what_is_kept_is_made_once(tmp_path):
+    settings = {"runs": tmp_path, "weights": tmp_path, "measure": "test", "workers": 1}
+    shop = Workshop(Namespace(**settings, pictures=1, scale=1.0, bfloat16=False, threads=1))
+    made = shop.kept("numbers", lambda: torch.arange(3))
+
+    def fail():
+        raise AssertionError
+
+    assert torch.equal(shop.kept("numbers", fail), made)
+    assert [path.name for path in (tmp_path / "cache").iterdir()] == ["numbers.pt"]

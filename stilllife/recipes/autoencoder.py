@@ -26,6 +26,9 @@ THING_WEIGHT = 4.0
 
 KL_WEIGHT = 1e-5
 
+AT_ONCE = 16
+"""Pictures that are encoded together outside of training: of more, features leave the cache."""
+
 
 def build_autoencoder() -> AutoencoderKL:
     """An untrained autoencoder, purely convolutional so that crops can stand for pictures."""
@@ -93,8 +96,8 @@ def crop_things(
 def encode_all(autoencoder: AutoencoderKL, collection: Collection) -> torch.Tensor:
     """Mean latents (n, 4, 16, 16) of a whole collection, unscaled, float16."""
     parts = []
-    for start in range(0, len(collection), 250):
-        pictures = to_input(collection.pixels[start : start + 250])
+    for start in range(0, len(collection), AT_ONCE):
+        pictures = to_input(collection.pixels[start : start + AT_ONCE])
         parts.append(autoencoder.encode(pictures).latent_dist.mode().half())
     return torch.cat(parts)
 
@@ -106,12 +109,12 @@ def reconstruction(autoencoder: AutoencoderKL, collection: Collection) -> dict[s
     Of values in [0, 1]; the mean squared error is taken over the whole collection.
     """
     everything, on_things, pixels = 0.0, 0.0, 0
-    for start in range(0, len(collection), 250):
-        pictures = to_input(collection.pixels[start : start + 250])
+    for start in range(0, len(collection), AT_ONCE):
+        pictures = to_input(collection.pixels[start : start + AT_ONCE])
         latents = autoencoder.encode(pictures).latent_dist.mode()
         found = autoencoder.decode(latents).sample.clamp(-1, 1)
         error = ((found - pictures) / 2).square().mean(1)
-        things = torch.from_numpy(collection.regions[start : start + 250] > 0)
+        things = torch.from_numpy(collection.regions[start : start + AT_ONCE] > 0)
         everything += error.sum().item()
         on_things += error[things].sum().item()
         pixels += int(things.sum())

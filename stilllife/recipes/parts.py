@@ -1,5 +1,6 @@
 """The parts of the world's models: how each is trained and written, and how it is measured."""
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -186,7 +187,7 @@ def make_denoiser(shop: Workshop) -> None:
     """Trains the noise network and writes the whole diffusion model."""
     autoencoder, tokenizer = _load_autoencoder(shop), clip_tokenizer()
     text_encoder = shop.load(CLIPTextModel, "clip").eval()
-    latents = encode_all(autoencoder, shop.training) * autoencoder.config.scaling_factor
+    latents = _training_latents(shop, autoencoder)
     captions = CaptionStates(shop.training.captions(), text_encoder, tokenizer)
     shop.seed("denoiser")
     denoiser = build_denoiser(text_encoder.config.hidden_size)
@@ -198,6 +199,16 @@ def make_denoiser(shop: Workshop) -> None:
     pipeline = assemble(autoencoder, denoiser, text_encoder, tokenizer)
     pipeline.to(dtype=torch.float16)
     pipeline.save_pretrained(shop.weights / DIFFUSION, safe_serialization=True)
+
+
+def _training_latents(shop: Workshop, autoencoder: AutoencoderKL) -> torch.Tensor:
+    """Scaled latents of all training pictures."""
+    weights = shop.weights / VAE / "diffusion_pytorch_model.safetensors"
+    mark = hashlib.sha256(weights.read_bytes()).hexdigest()[:12]
+    found = shop.kept(
+        f"latents-{shop.pictures}-{mark}", lambda: encode_all(autoencoder, shop.training)
+    )
+    return found * autoencoder.config.scaling_factor
 
 
 def measure_denoiser(shop: Workshop) -> dict[str, object]:

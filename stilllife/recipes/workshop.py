@@ -93,6 +93,19 @@ class Workshop:
         }
         self.record(part, facts)
 
+    def kept(self, name: str, make: Callable[[], torch.Tensor]) -> torch.Tensor:
+        """A tensor that takes long to make, from the cache where it was made before."""
+        path = self.runs / "cache" / f"{name}.pt"
+        if path.exists():
+            known: torch.Tensor = torch.load(path, weights_only=True)
+            return known
+        made = make()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = path.with_suffix(".tmp")
+        torch.save(made, unfinished)
+        unfinished.replace(path)
+        return made
+
     def seed(self, part: str) -> None:
         """Seeds what is drawn before training: the part's first weights."""
         torch.manual_seed(self.schedule(part).seed)
