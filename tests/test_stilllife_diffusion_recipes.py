@@ -5,6 +5,7 @@ from argparse import Namespace
 import numpy as np
 import pytest
 import torch
+from diffusers import AutoencoderKL
 from torch import nn
 
 from stilllife.recipes.autoencoder import (
@@ -31,6 +32,9 @@ from stilllife.recipes.tokenizers import clip_tokenizer
 from stilllife.recipes.training import Schedule, train
 from stilllife.recipes.workshop import Workshop
 from stilllife.scene import Mix
+from transforms.models.spec import ModelSpec, locate
+
+SHIPPED = "package:stilllife/weights/diffusion/vae"
 
 
 @pytest.fixture(scope="module")
@@ -207,6 +211,14 @@ class TestAverage:
         with pytest.raises(Stopped):
             train("line", model, stop_after_four, schedule, checkpoint=path, save_every=2)
         assert torch.equal(self.run(6, checkpoint=path), whole)
+
+
+def test_the_shipped_autoencoder_keeps_things_of_combinations_it_never_saw():
+    folder = locate(ModelSpec(loader="stable_diffusion", location=SHIPPED))
+    autoencoder = AutoencoderKL.from_pretrained(folder, dtype=torch.float32).eval()
+    for two_objects in (0.0, 1.0):
+        found = reconstruction(autoencoder, collect(987, 48, Mix(two_objects, held_out=True)))
+        assert found["psnr_things"] > 26
 
 
 def test_what_is_kept_is_made_once(tmp_path):

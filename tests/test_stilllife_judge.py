@@ -1,15 +1,10 @@
-from importlib.resources import files
-
 import numpy as np
-import pytest
 import torch
 
 from stilllife.fields import ABSENT, FIELDS, label_scene
 from stilllife.judge import Judge, load_judge
 from stilllife.render import render
 from stilllife.scene import Mix, draw_scene
-
-SHIPPED = files("stilllife") / "weights" / "judge" / "model.safetensors"
 
 
 def pictures(scenes):
@@ -48,7 +43,6 @@ def test_a_reading_names_what_a_scene_of_that_count_has():
         assert reading.keys() == expected[int(reading["count"])]
 
 
-@pytest.mark.skipif(not SHIPPED.is_file(), reason="the judge's weights are not here yet")
 def test_the_shipped_judge_reads_pictures_of_combinations_it_never_saw():
     scenes = [draw_scene(987, index, Mix(held_out=True)) for index in range(200)]
     readings = load_judge().read(pictures(scenes))
