@@ -25,9 +25,8 @@ each at its best strength by the share of edits that are right in all, and what 
 
 import argparse
 import json
-import math
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -35,10 +34,11 @@ from still_life_job import command, environment, open_work, source_file
 
 from editing.choices import STRENGTHS
 from editing.evaluation import Cell, plan_cells
-from editing.figures import Setting, best_settings, compare, intervals, mean_over_seeds
+from editing.figures import Setting
 from editing.metrics import Interval
 from pipelines.console import print_json_line, print_table
-from pipelines.evaluation.job import numbers_of, read_cell
+from pipelines.evaluation.job import read_numbers
+from pipelines.evaluation.summary import Summary, summarise
 from pipelines.still_life_source import StillLifeSource
 from transforms.models.spec import locate
 from transforms.presets import load_preset
@@ -137,28 +137,23 @@ class Bench:
         else:
             model = self._run_folder(row)
         folder = self._work / f"evaluation-{row}"
-        methods = ("iedit", "iedit-m")
+        names = _names(row)
         words = ("evaluate", self._pairs("new"), "--out", folder, "--model", model)
         how = ("--edits", arguments.edits, "--steps", arguments.sampling_steps)
         guidance = ("--guidance-scale", arguments.guidance_scale, "--batch-size", 50)
         self._run(
-            *(*words, *how, *guidance, "--methods", *methods),
+            *(*words, *how, *guidance, "--methods", *names),
             *("--strengths", *arguments.strengths, "--seeds", *arguments.seeds),
         )
-        found = {}
-        for cell in plan_cells(methods, arguments.strengths, arguments.seeds):
-            rows = read_cell(folder, cell)
-            name = row + MASKED if cell.method == "iedit-m" else row
-            found[replace(cell, method=name)] = {
-                measure: [math.nan if each[measure] is None else each[measure] for each in rows]
-                for measure in numbers_of(rows)
-            }
-        return found
+        return {
+            replace(cell, method=names[cell.method]): read_numbers(folder, cell)
+            for cell in plan_cells(tuple(names), arguments.strengths, arguments.seeds)
+        }
 
     def fid(self, row: str) -> dict[Setting, Interval]:
         """FID of a row's settings, as `evaluate` wrote it."""
         path = self._work / f"evaluation-{row}" / "figures.json"
-        names = {"iedit": row, "iedit-m": row + MASKED}
+        names = _names(row)
         return {
             Setting(names[each["method"]], each["strength"]): Interval(*each["fid"])
             for each in json.loads(path.read_text(encoding="utf-8"))["settings"]
@@ -174,6 +169,11 @@ class Bench:
         print("pentimento", *words, flush=True)
         flags = ("--preset", self._arguments.preset)
         subprocess.run(command(*words, *flags), env=environment(), check=True)
+
+
+def _names(row: str) -> dict[str, str]:
+    """What the methods of a row's evaluation are called in the table."""
+    return {"iedit": row, "iedit-m": row + MASKED}
 
 
 def read_arguments() -> argparse.Namespace:
@@ -211,54 +211,27 @@ def main() -> None:
             bench.train(row)
             cells |= bench.evaluate(row)
             fid |= bench.fid(row)
-    means = mean_over_seeds(cells)
-    figures = intervals(means)
+    summary = summarise(cells)
     for setting, value in fid.items():
-        figures[setting]["fid"] = value
-    best = best_settings(figures, by="both")
-    more = {name: compare(means, setting, best["sdedit"]) for name, setting in best.items()}
-    print_rows(figures, best, more)
+        summary.figures[setting]["fid"] = value
+    print_rows(summary)
     if arguments.json:
-        print_json_line(as_json(figures, best, more) | {"seed": arguments.seed})
+        print_json_line(summary.as_dict() | {"seed": arguments.seed})
 
 
-def print_rows(
-    figures: Mapping[Setting, Mapping[str, Interval]],
-    best: Mapping[str, Setting],
-    more: Mapping[str, Mapping[str, Interval]],
-) -> None:
+def print_rows(summary: Summary) -> None:
     """Each row at its best strength, and its advantage in edits that are right."""
     rows = [
         (
             name,
             f"{setting.strength:g}",
-            *(str(figures[setting].get(measure, "")) for measure in MEASURES),
-            str(more[name].get("both", "")),
+            *(str(summary.figures[setting].get(measure, "")) for measure in MEASURES),
+            str(summary.differences.get(name, {}).get("both", "")),
         )
-        for name, setting in best.items()
+        for name, setting in summary.best.items()
     ]
     columns = ("row", "strength", *MEASURES, "both, more than sdedit")
     print_table("editors on held-out edits", rows, columns=columns)
-
-
-def as_json(
-    figures: Mapping[Setting, Mapping[str, Interval]],
-    best: Mapping[str, Setting],
-    more: Mapping[str, Mapping[str, Interval]],
-) -> dict[str, object]:
-    """Everything as plain data."""
-
-    def plain(found: Mapping[str, Interval]) -> dict[str, list[float]]:
-        return {name: [each.value, each.low, each.high] for name, each in found.items()}
-
-    return {
-        "best": {name: setting.strength for name, setting in best.items()},
-        "settings": [
-            {"row": setting.method, "strength": setting.strength, **plain(found)}
-            for setting, found in sorted(figures.items())
-        ],
-        "more_than_sdedit": {name: plain(found) for name, found in more.items()},
-    }
 
 
 if __name__ == "__main__":

@@ -12,14 +12,10 @@ import dataclasses
 import hashlib
 import io
 import json
-import multiprocessing
-import resource
 import shutil
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +23,7 @@ import numpy as np
 import quiet  # noqa: F401
 from full_size_networks import BUILDERS
 from PIL import Image, ImageDraw, ImageFilter
+from processes import call_apart, peak_mib
 
 from transforms.record import Batch, Candidate, EditExample, EditQuery, SourceImage
 
@@ -205,7 +202,7 @@ def measure(part: str, preset_path: Path, parameters: int, count: int, seed: int
     begin = time.perf_counter()
     model = getattr(loading, f"load_{role}")(spec)
     load_s = time.perf_counter() - begin
-    loaded_mib = _peak_mib()
+    loaded_mib = peak_mib()
     sources = photographs(count, seed=seed)
     begin, begin_cpu = time.perf_counter(), time.process_time()
     outputs = RUNS[stage](model, sources)
@@ -218,23 +215,11 @@ def measure(part: str, preset_path: Path, parameters: int, count: int, seed: int
         load_s=load_s,
         per_picture_s=wall_s / count,
         per_picture_cpu_s=cpu_s / count,
-        peak_mib=_peak_mib(),
+        peak_mib=peak_mib(),
         loaded_mib=loaded_mib,
         pictures=count,
         outputs=outputs,
     )
-
-
-def _peak_mib() -> float:
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
-
-
-def _apart(function: Callable[..., Any], *arguments: Any) -> Any:
-    """Call the function in a fresh process."""
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(max_workers=1, mp_context=context) as pool:
-        return pool.submit(function, *arguments).result()
 
 
 def measure_all(parts: list[str], count: int, seed: int) -> list[Measured]:
@@ -243,9 +228,9 @@ def measure_all(parts: list[str], count: int, seed: int) -> list[Measured]:
     with tempfile.TemporaryDirectory(prefix="pentimento-full-size-") as name:
         for part in parts:
             folder, preset = Path(name) / part, Path(name) / f"{part}.yaml"
-            parameters = _apart(build, part, folder)
+            parameters = call_apart(build, part, folder)
             write_preset(preset, part, folder)
-            measured.append(_apart(measure, part, preset, parameters, count, seed))
+            measured.append(call_apart(measure, part, preset, parameters, count, seed))
             shutil.rmtree(folder)
     return measured
 

@@ -67,7 +67,7 @@ def build_clip(folder: Path) -> int:
     )
     network = CLIPModel(config)
     network.save_pretrained(folder)
-    _save_clip_tokenizer(folder)
+    _clip_tokenizer().save_pretrained(folder)
     _save_processor(
         folder,
         size=224,
@@ -110,7 +110,7 @@ def build_clipseg(folder: Path) -> int:
     )
     network = CLIPSegForImageSegmentation(config)
     network.save_pretrained(folder)
-    _save_clip_tokenizer(folder)
+    _clip_tokenizer().save_pretrained(folder)
     _save_processor(
         folder,
         size={"height": 352, "width": 352},
@@ -132,10 +132,9 @@ def build_stable_diffusion(folder: Path) -> int:
         StableDiffusionPipeline,
         UNet2DConditionModel,
     )
-    from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+    from transformers import CLIPTextConfig, CLIPTextModel
 
     _seed()
-    _save_clip_tokenizer(folder / "words")
     pipeline = StableDiffusionPipeline(
         vae=AutoencoderKL(
             block_out_channels=(128, 256, 512, 512),
@@ -146,7 +145,7 @@ def build_stable_diffusion(folder: Path) -> int:
         ),
         unet=UNet2DConditionModel(sample_size=64, cross_attention_dim=768),
         text_encoder=CLIPTextModel(CLIPTextConfig(**VIT_L_14["text"])),
-        tokenizer=CLIPTokenizer.from_pretrained(folder / "words"),
+        tokenizer=_clip_tokenizer(),
         scheduler=PNDMScheduler(
             beta_start=0.00085,
             beta_end=0.012,
@@ -198,7 +197,7 @@ def _save_processor(folder: Path, **fields: object) -> None:
     (folder / "preprocessor_config.json").write_text(json.dumps(fields))
 
 
-def _save_clip_tokenizer(folder: Path) -> None:
+def _clip_tokenizer() -> Any:
     """49 408 tokens as CLIP's: 256 bytes, 256 that end a word, merges, start and end."""
     from tokenizers.pre_tokenizers import ByteLevel
     from transformers import CLIPTokenizer
@@ -209,8 +208,5 @@ def _save_clip_tokenizer(folder: Path) -> None:
     symbols = [*letters, *(f"{letter}</w>" for letter in letters)]
     symbols += ["".join(pair) for pair in merges]
     symbols += ["<|startoftext|>", "<|endoftext|>"]
-    CLIPTokenizer(
-        vocab={symbol: number for number, symbol in enumerate(symbols)},
-        merges=merges,
-        model_max_length=77,
-    ).save_pretrained(folder)
+    vocabulary = {symbol: number for number, symbol in enumerate(symbols)}
+    return CLIPTokenizer(vocab=vocabulary, merges=merges, model_max_length=77)

@@ -13,17 +13,14 @@ not them. All three builds must have made the same bytes.
 
 import argparse
 import hashlib
-import multiprocessing
 import resource
 import shutil
 import statistics
 import time
-from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
+from processes import call_apart
 from still_life_job import BATCH_SIZE, SHARD_SIZE, Job, add_job_flags, open_job, open_work
 
 from pipelines.build_job import run_build
@@ -82,13 +79,6 @@ def _processor_seconds() -> float:
     return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
 
-def in_own_process(work: Callable[[], Spent]) -> Spent:
-    """What `work` gives, called in a process that starts afresh and ends."""
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=context) as pool:
-        return pool.submit(work).result()
-
-
 def shard_hashes(folder: Path) -> dict[str, str]:
     """SHA-256 of every shard's files."""
     return {
@@ -107,7 +97,7 @@ def measure_round(job: Job, sources: int) -> dict[str, Spent]:
     for way in WAYS:
         folder = job.work / f"pairs-{way.replace(' ', '-')}"
         shutil.rmtree(folder, ignore_errors=True)
-        spent[way] = in_own_process(partial(run_way, way, job, sources, folder))
+        spent[way] = call_apart(run_way, way, job, sources, folder)
         hashes[way] = shard_hashes(folder)
         print(f"  {way}: {spent[way].clock:.1f} s", flush=True)
         if hashes[way] != hashes[WAYS[0]]:

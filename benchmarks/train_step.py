@@ -21,14 +21,10 @@ import argparse
 import copy
 import itertools
 import json
-import multiprocessing
-import resource
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -38,6 +34,7 @@ import torch
 import torch.nn.functional as F
 from accelerate import Accelerator
 from full_size_networks import build_open_clip, build_stable_diffusion, build_vgg16
+from processes import call_apart, peak_mib
 
 from editing.blocks import AlternatingBlocks
 from editing.diffusion import LatentDiffusion, load_diffusion
@@ -289,7 +286,7 @@ def step_at_full_size(preset_file: str, options: TrainOptions, side: int) -> dic
         clip=load_clip_space(preset.encoder),
         perceptual=load_perceptual(preset.perceptual),
     )
-    loaded = _peak_gib()
+    loaded = peak_mib() / 1024
     batch = draw_batch(options.batch_size, side, seed=options.seed)
     seconds = time_ours(networks, batch, options, TermWeights())
     unet = networks.model.unet
@@ -298,7 +295,7 @@ def step_at_full_size(preset_file: str, options: TrainOptions, side: int) -> dic
     return {
         "side": side,
         "seconds": seconds,
-        "peak_gib": _peak_gib(),
+        "peak_gib": peak_mib() / 1024,
         "loaded_gib": loaded,
         "parameters": {
             name: sum(map(torch.numel, network.parameters()))
@@ -312,11 +309,6 @@ def step_at_full_size(preset_file: str, options: TrainOptions, side: int) -> dic
     }
 
 
-def _peak_gib() -> float:
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30
-
-
 def run_full_size(arguments: argparse.Namespace) -> dict[str, Any]:
     """Builds, loads, takes two steps, deletes."""
     options = TrainOptions(
@@ -328,17 +320,13 @@ def run_full_size(arguments: argparse.Namespace) -> dict[str, Any]:
         sample_every=10**9,
         gradients_every=10**9,
     )
-    context = multiprocessing.get_context("spawn")
     with tempfile.TemporaryDirectory(prefix="pentimento-train-step-") as name:
         folder = Path(name)
-        with ProcessPoolExecutor(max_workers=1, mp_context=context) as pool:
-            parts = pool.submit(build_full_size, folder).result()
+        parts = call_apart(build_full_size, folder)
         parts |= {part: _nowhere(part) for part in ("captioner", "segmenter")}
         preset = folder / "preset.yaml"
         preset.write_text(json.dumps(parts))  # JSON is YAML
-        with ProcessPoolExecutor(max_workers=1, mp_context=context) as pool:
-            job = pool.submit(step_at_full_size, str(preset), options, FULL_SIDE)
-            return job.result()
+        return call_apart(step_at_full_size, str(preset), options, FULL_SIDE)
 
 
 def _nowhere(part: str) -> dict[str, Any]:

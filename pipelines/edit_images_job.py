@@ -27,7 +27,7 @@ from pipelines.edited_shards import EditTask, RowGroup, read_tasks, receipt_path
 from pipelines.execution import Execution, run_on_this_machine
 from pipelines.job_folder import JobFolder, require_whole
 from pipelines.runners import StageSeconds, run_elsewhere, run_here
-from transforms.files import hash_file, make_folder, write_bytes
+from transforms.files import hash_file, write_bytes
 from transforms.images import PictureError, decode, encode_png
 from transforms.inference import BatchHandler, RunBatches, bisect_failures
 from transforms.manifest import MANIFEST, hash_configuration, load_manifest
@@ -265,8 +265,5 @@ def begin_edits(plan: EditPlan) -> None:
         CommandError: it holds others, or something else.
     """
     description = plan.description()
-    mark = hash_configuration(description)
     job = JobFolder(folder=plan.folder, name=RECORD, one="edits", this="these edits")
-    if not job.claim(mark):
-        make_folder(plan.folder)
-        job.record(description, mark)
+    job.begin(description, hash_configuration(description))

@@ -8,7 +8,7 @@ from typing import Any
 
 from pipelines.console import CommandError
 from pipelines.verify import check_folder
-from transforms.files import dump_json, write_bytes
+from transforms.files import dump_json, make_folder, write_bytes
 from transforms.manifest import software_versions
 
 
@@ -52,6 +52,17 @@ class JobFolder:
         if self.folder.is_dir() and any(self.folder.iterdir()):
             raise CommandError(f"{self.folder} must be empty or hold {self.this}, and is neither")
         return False
+
+    def begin(self, description: Mapping[str, Any], identity: str) -> None:
+        """Makes the folder this job's, or makes sure that it is.
+
+        Raises:
+            CommandError: it holds another one, or something else.
+            OutputError: it cannot be written.
+        """
+        if not self.claim(identity):
+            make_folder(self.folder)
+            self.record(description, identity)
 
     def record(self, description: Mapping[str, Any], identity: str) -> None:
         """Writes down what the job is of; the folder is there.

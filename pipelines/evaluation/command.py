@@ -52,7 +52,7 @@ def add_parser(subparsers: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Measures, writes figures and page, prints each method at its best."""
     with editing_extra():
-        from pipelines.evaluation.job import evaluate
+        from pipelines.evaluation.job import evaluate, read_numbers
         from pipelines.evaluation.page import WORDS, make_page
         from pipelines.evaluation.summary import load_features, measure_fid, summarise
     from transforms.files import dump_json, write_bytes
@@ -70,7 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
         dimension=dimension,
         size=min(cases[0].source.size),
     )
-    summary = summarise(plan.folder, cells, fid=fid)
+    summary = summarise({cell: read_numbers(plan.folder, cell) for cell in cells}, fid=fid)
     write_bytes(plan.folder / FIGURES, dump_json(summary.as_dict()))
     page = make_page(plan, summary, cases, features=name)
     write_bytes(plan.folder / PAGE, page.encode())

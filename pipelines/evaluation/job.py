@@ -138,11 +138,8 @@ def begin_evaluation(plan: EvaluatePlan) -> None:
         CommandError: it holds another one.
     """
     description = plan.description()
-    mark = hash_configuration(description)
     job = JobFolder(folder=plan.folder, name=RECORD, one="an evaluation", this="this evaluation")
-    if not job.claim(mark):
-        make_folder(plan.folder)
-        job.record(description, mark)
+    job.begin(description, hash_configuration(description))
     make_folder(plan.folder / CELLS)
 
 
@@ -249,12 +246,18 @@ def write_cell(folder: Path, cell: Cell, rows: Sequence[Row]) -> None:
     )
 
 
-def read_cell(folder: Path, cell: Cell, *, images: bool = False) -> list[Row]:
-    """The rows of a cell, in the order of the data set; with the encoded pictures if asked for."""
-    names = pq.read_schema(cell_path(folder, cell)).names
-    columns = [name for name in names if images or name != "image"]
-    rows: list[Row] = pq.read_table(cell_path(folder, cell), columns=columns).to_pylist()
+def read_cell(folder: Path, cell: Cell) -> list[Row]:
+    """The rows of a cell with their encoded pictures, in the order of the data set."""
+    rows: list[Row] = pq.read_table(cell_path(folder, cell)).to_pylist()
     return rows
+
+
+def read_numbers(folder: Path, cell: Cell) -> dict[str, list[float]]:
+    """What was measured of a cell, by name, in the order of the data set; NaN where nothing was."""
+    path = cell_path(folder, cell)
+    names = [name for name in pq.read_schema(path).names if name not in _NO_NUMBERS]
+    table = pq.read_table(path, columns=names)
+    return {name: table[name].to_numpy().tolist() for name in names}
 
 
 def numbers_of(rows: Sequence[Row]) -> Iterator[str]:

@@ -189,7 +189,7 @@ def draw_rows(
     """Edits spread evenly over `cases`, each by every method at its best strength, first seed."""
     places = sorted({round(i * (len(cases) - 1) / max(1, count - 1)) for i in range(count)})
     columns = {
-        method: read_cell(plan.folder, Cell(method, setting.strength, plan.seeds[0]), images=True)
+        method: read_cell(plan.folder, Cell(method, setting.strength, plan.seeds[0]))
         for method, setting in summary.best.items()
     }
     rows = []

@@ -1,7 +1,7 @@
 """The figures of an evaluation, from the files of its cells."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,18 @@ from torch import Tensor
 from editing.choices import FID_FEATURES
 from editing.evaluation import Cell, EditCase
 from editing.features import load_clip_space
-from editing.figures import Setting, best_settings, compare, intervals, mean_over_seeds
+from editing.figures import (
+    CellNumbers,
+    Setting,
+    best_settings,
+    compare,
+    intervals,
+    mean_over_seeds,
+)
 from editing.metrics import INCEPTION_DIMENSION, FrechetDistance, Interval
 from editing.pictures import picture_to_tensor, resize
 from pipelines.console import CommandError
-from pipelines.evaluation.job import numbers_of, read_cell
+from pipelines.evaluation.job import read_cell
 from stilllife.judge import load_judge
 from transforms.images import decode
 from transforms.models.spec import ModelSpec
@@ -65,17 +72,8 @@ def _or_none(value: float) -> float | None:
     return None if math.isnan(value) else round(value, 6)
 
 
-def summarise(
-    folder: Path, cells: Sequence[Cell], *, fid: dict[Cell, float] | None = None
-) -> Summary:
-    """The figures of the cells in `folder`; the best strength is by `both`, else by CLIPScore."""
-    table = {}
-    for cell in cells:
-        rows = read_cell(folder, cell)
-        names = list(numbers_of(rows))
-        table[cell] = {
-            name: [math.nan if row[name] is None else row[name] for row in rows] for name in names
-        }
+def summarise(table: CellNumbers, *, fid: Mapping[Cell, float] | None = None) -> Summary:
+    """The figures of all cells; the best strength is by `both`, else by CLIPScore."""
     means = mean_over_seeds(table)
     figures = intervals(means)
     by = "both" if all("both" in measures for measures in figures.values()) else "clip_score"
@@ -111,8 +109,7 @@ def measure_fid(
     distance = FrechetDistance(features, dimension, _batches([case.target for case in cases], size))
     found = {}
     for cell in cells:
-        rows = read_cell(folder, cell, images=True)
-        made = [decode(row["image"]["bytes"]) for row in rows]
+        made = [decode(row["image"]["bytes"]) for row in read_cell(folder, cell)]
         found[cell] = distance.of(_batches(made, size))
     return found
 

@@ -12,7 +12,6 @@ PARTS = {
     "autoencoder": ("diffusion/vae", "AutoencoderKL"),
     "denoiser": ("diffusion/unet", "UNet2DConditionModel"),
 }
-WEIGHTS = ("model.safetensors", "diffusion_pytorch_model.safetensors")
 
 TARGETS = {
     "captioner.exact_one_object": ("exact caption, one object", ">= 0.97"),
@@ -86,7 +85,7 @@ def _find(figures: dict, path: str) -> float | None:
 
 
 def _training_row(part: str, kind: str, figures: dict, folder: Path) -> str:
-    sizes = [(folder / name).stat().st_size for name in WEIGHTS if (folder / name).exists()]
+    sizes = [path.stat().st_size for path in folder.glob("*.safetensors")]
     size = f"{sum(sizes) / 1e6:.1f}" if sizes else "-"
     minutes = figures["seconds"] / 60
     return (
