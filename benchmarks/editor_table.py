@@ -3,8 +3,10 @@
     python benchmarks/editor_table.py [--rows NAME ...] [--steps N] [--seeds N ...] [--work DIR]
 
 Editors are trained on pairs of pictures of seen combinations and edit pictures of held-out ones:
-pictures, pseudo-targets and words of the edits show at least one combination that neither the
-diffusion model nor any editor was trained on. Everything goes through the command line (`index`,
+pictures and pseudo-targets of the edits show at least one combination that neither the diffusion
+model nor any editor was trained on, and every word is asked for as often as every other, as far as
+there are so many edits (a background can always be changed to the other one, a colour rarely to one
+that makes an unseen combination again). Everything goes through the command line (`index`,
 `build`, `train`, `evaluate`), so that `--work` can be gone on with after an interruption.
 
 | row | trained on | terms |
@@ -139,7 +141,7 @@ class Bench:
         folder = self._work / f"evaluation-{row}"
         names = _names(row)
         words = ("evaluate", self._pairs("new"), "--out", folder, "--model", model)
-        how = ("--edits", arguments.edits, "--steps", arguments.sampling_steps)
+        how = ("--edits", arguments.edits, "--balanced", "--steps", arguments.sampling_steps)
         guidance = ("--guidance-scale", arguments.guidance_scale, "--batch-size", 50)
         self._run(
             *(*words, *how, *guidance, "--methods", *names),

@@ -32,5 +32,8 @@ MASK_COMBINES: tuple[MaskCombine, ...] = ("paper", "union")
 PAPER_WEIGHTS = {"loc": 1.0, "global": 1.0, "mask": 1.0, "paired": 0.0, "perc": 0.1}
 """The weights of iEdit's equation 12, by term; `paired` is equation 4, which `mask` takes over."""
 
+DTYPES = ("float32", "float16", "bfloat16")
+"""Precision of a diffusion model's weights; sums of noise and latents are in float32 always."""
+
 PRECISIONS = ("no", "fp16", "bf16")
 OPTIMISERS = ("adamw", "adamw8bit")

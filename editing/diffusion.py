@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from editing.choices import DTYPES
 from editing.errors import EditingError
 from editing.noise import Latents, alpha_at, noise_from_output
 from transforms.models.folder import load_network, load_tokenizer
@@ -34,8 +35,8 @@ class DiffusionOptions:
     dtype: str = "float32"
 
     def __post_init__(self) -> None:
-        if self.dtype not in ("float32", "float16", "bfloat16"):
-            raise ValueError(f"dtype must be float32, float16 or bfloat16, got {self.dtype!r}")
+        if self.dtype not in DTYPES:
+            raise ValueError(f"dtype must be one of {', '.join(DTYPES)}, got {self.dtype!r}")
 
 
 @dataclass(frozen=True, eq=False)

@@ -28,7 +28,7 @@ from editing.pictures import (
     resize,
     tensor_to_picture,
 )
-from editing.regions import find_regions
+from editing.regions import MaskUse, find_regions
 from editing.requests import Edit, EditError, EditOutput, Request, zip_requests
 from editing.sampling import Sampling, edit_latents
 from transforms.protocols import Encoder, Segmenter
@@ -37,8 +37,8 @@ from transforms.protocols import Encoder, Segmenter
 class Editor:
     """Edits pictures with a diffusion model.
 
-    `segmenter` finds masks and is needed by methods that use one; `encoder` scores results and is
-    needed where several are asked for.
+    `segmenter` finds masks and is needed by methods that use one; `masks` says what is made of
+    them. `encoder` scores results and is needed where several are asked for.
     """
 
     def __init__(
@@ -48,6 +48,7 @@ class Editor:
         method: str,
         segmenter: Segmenter | None = None,
         encoder: Encoder | None = None,
+        masks: MaskUse | None = None,
     ) -> None:
         if method not in METHODS:
             raise EditError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
@@ -57,6 +58,7 @@ class Editor:
         self._method = method
         self._segmenter = segmenter
         self._encoder = encoder
+        self._mask_use = masks or MaskUse()
 
     def __call__(
         self,
@@ -70,7 +72,6 @@ class Editor:
         num_inference_steps: int = 50,
         num_images_per_prompt: int = 1,
         generator: Generators = None,
-        paste: bool = False,
     ) -> EditOutput | list[EditOutput]:
         """Edits one picture, or several in one batch: then every argument may be a list."""
         images = [image] if isinstance(image, Image.Image) else image
@@ -80,9 +81,7 @@ class Editor:
             guidance_scale=guidance_scale,
             num_inference_steps=num_inference_steps,
         )
-        outputs = self.edit(
-            requests, sampling, results=num_images_per_prompt, generator=generator, paste=paste
-        )
+        outputs = self.edit(requests, sampling, results=num_images_per_prompt, generator=generator)
         return outputs[0] if isinstance(image, Image.Image) else outputs
 
     def edit(
@@ -92,13 +91,9 @@ class Editor:
         *,
         results: int = 1,
         generator: Generators = None,
-        paste: bool = False,
         on_step: Callable[[], None] = lambda: None,
     ) -> list[EditOutput]:
         """Edits a batch; pictures of different sizes are worked on apart.
-
-        `paste` puts the untouched pixels of the source back outside the mask, which otherwise are
-        its round trip through the autoencoder.
 
         Raises:
             EditError: an edit cannot be made, or a part it needs was not given.
@@ -122,7 +117,7 @@ class Editor:
             )
             for row, place in enumerate(places):
                 images = [
-                    _finish(each[row], requests[place], masks[row] if masks else None, paste=paste)
+                    self._finish(each[row], requests[place], masks[row] if masks else None)
                     for each in pictures
                 ]
                 ranked = self._rank(images, requests[place].prompt)
@@ -156,6 +151,7 @@ class Editor:
                 [requests[place].image for place in asked],
                 [requests[place].phrase() for place in asked],
                 size=size,
+                grow=self._mask_use.grow,
             )
             found = dict(zip(asked, regions, strict=True))
         return [
@@ -199,6 +195,14 @@ class Editor:
             )
             yield model.decode(edited)
 
+    def _finish(self, picture: Tensor, request: Request, mask: Image.Image | None) -> Image.Image:
+        """The result at the source's size."""
+        image = resize(tensor_to_picture(picture), request.image.size)
+        if not self._mask_use.paste or mask is None:
+            return image
+        region = resize(mask, image.size).point(lambda value: 255 * (value > 127))
+        return Image.composite(image, request.image, region)
+
     def _rank(self, images: Sequence[Image.Image], prompt: str) -> list[Edit]:
         if self._encoder is None:
             return [Edit(image) for image in images]
@@ -206,14 +210,3 @@ class Editor:
         scores = self._encoder.encode_images(images) @ text
         edits = [Edit(image, float(score)) for image, score in zip(images, scores, strict=True)]
         return sorted(edits, key=lambda edit: -(edit.score or 0.0))
-
-
-def _finish(
-    picture: Tensor, request: Request, mask: Image.Image | None, *, paste: bool
-) -> Image.Image:
-    """The result at the source's size."""
-    image = resize(tensor_to_picture(picture), request.image.size)
-    if not paste or mask is None:
-        return image
-    region = resize(mask, image.size).point(lambda value: 255 * (value > 127))
-    return Image.composite(image, request.image, region)

@@ -85,6 +85,29 @@ def best_settings(
     return best
 
 
+def best_at_cost(
+    figures: Mapping[Setting, Mapping[str, Interval]],
+    method: str,
+    *,
+    by: str,
+    cost: str,
+    at_most: float,
+) -> Setting:
+    """The setting of `method` that is best by `by` and has at most so much of `cost`.
+
+    Where every setting costs more it is the cheapest one, which favours the method.
+
+    Raises:
+        KeyError: a setting without one of the measures.
+        ValueError: the method has no setting.
+    """
+    own = [setting for setting in sorted(figures) if setting.method == method]
+    cheap = [setting for setting in own if figures[setting][cost].value <= at_most]
+    if not cheap:
+        return min(own, key=lambda setting: figures[setting][cost].value)
+    return best_settings({setting: figures[setting] for setting in cheap}, by=by)[method]
+
+
 def compare(
     means: Mapping[Setting, Mapping[str, Numbers]],
     one: Setting,

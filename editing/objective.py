@@ -60,10 +60,29 @@ class PairBatch:
 
 @dataclass(frozen=True, kw_only=True)
 class Draw:
-    """What is random in a step: t of each example, and epsilon_1."""
+    """What is random in a step: t of each example, epsilon_1, and which have their text taken away.
+
+    Without its text an example asks for nothing: its source is its target. It trains what
+    classifier-free guidance compares with, see `TrainOptions.empty_share`.
+    """
 
     timesteps: Int[Tensor, " b"]
     noise: Latents
+    untold: Bool[Tensor, " b"]
+
+    def part(self, span: slice) -> "Draw":
+        """That of some of the examples."""
+        return Draw(
+            timesteps=self.timesteps[span], noise=self.noise[span], untold=self.untold[span]
+        )
+
+    def to(self, device: torch.device) -> "Draw":
+        """The same on `device`."""
+        return Draw(
+            timesteps=self.timesteps.to(device),
+            noise=self.noise.to(device),
+            untold=self.untold.to(device),
+        )
 
 
 @dataclass(frozen=True)
@@ -113,16 +132,25 @@ class IEditObjective:
         """Equation 12's summands for a batch, differentiable in the noise network's weights."""
         model = self.model
         with torch.no_grad():
-            z_1, z_2 = model.encode(batch.source), model.encode(batch.target)
-            text = model.embed_texts(batch.edit_prompts)
+            z_1 = model.encode(batch.source)
+            z_2 = torch.where(draw.untold.view(-1, 1, 1, 1), z_1, model.encode(batch.target))
+            untold = draw.untold.tolist()
+            text = model.embed_texts(
+                [
+                    "" if no else prompt
+                    for no, prompt in zip(untold, batch.edit_prompts, strict=True)
+                ]
+            )
         alpha = alpha_at(model.alphas_cumprod, draw.timesteps)
         z_t = add_noise(z_1, draw.noise, alpha)
         predicted = model.predict_noise(z_t, draw.timesteps, text)
         terms, empty = self._noise_terms(batch, draw, z_1, z_2, predicted, alpha)
         if self._looks_at_pictures:
-            terms |= self._picture_terms(
-                batch, model.decode(estimate_latent(z_t, predicted, alpha))
-            )
+            edited = model.decode(estimate_latent(z_t, predicted, alpha))
+            told = ~draw.untold
+            terms |= {
+                name: value * told for name, value in self._picture_terms(batch, edited).items()
+            }
         summands = weighted_terms(
             terms,
             self.weights,
@@ -159,7 +187,7 @@ class IEditObjective:
         )
         empty = (source_mask.flatten(1).sum(1) == 0) | (target_mask.flatten(1).sum(1) == 0)
         # Without a region to change, equation 8 would teach to leave all as it is.
-        return {"paired": paired, "mask": torch.where(empty, paired, masked)}, empty
+        return {"paired": paired, "mask": torch.where(empty | draw.untold, paired, masked)}, empty
 
     def _picture_terms(self, batch: PairBatch, edited: Pictures) -> dict[str, PerExample]:
         terms: dict[str, PerExample] = {}

@@ -34,11 +34,16 @@ class TrainOptions:
     A step has `batch_size` pairs on each device, `accumulation` times over. Every so many steps a
     checkpoint is written, samples are drawn, and each term's gradient is measured, which takes the
     time of some backward passes through the decoder.
+
+    A share `empty_share` of the pairs, in [0, 1), loses its text and is trained to leave the source
+    as it is; the paper knows no such thing. Classifier-free guidance, which leads away from what
+    the empty text gives, then leads away from the source.
     """
 
     steps: int = 10_000
     batch_size: int = 1
     accumulation: int = 1
+    empty_share: float = 0.0
     learning_rate: float = 2e-4
     weight_decay: float = 0.01
     clip_norm: float = 1.0
@@ -58,6 +63,8 @@ class TrainOptions:
         for name in ("learning_rate", "clip_norm"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be above 0, got {getattr(self, name)}")
+        if not 0 <= self.empty_share < 1:
+            raise ValueError(f"empty_share must be in [0, 1), got {self.empty_share}")
         for name, allowed in (("precision", PRECISIONS), ("optimiser", OPTIMISERS)):
             if getattr(self, name) not in allowed:
                 raise ValueError(
@@ -97,11 +104,13 @@ class StepReport:
 def draw_step(
     options: TrainOptions, step: int, *, shape: tuple[int, int, int, int], train_steps: int
 ) -> Draw:
-    """The noise levels and the noise of all pairs of a step, drawn on the CPU."""
+    """What is random in all pairs of a step, drawn on the CPU."""
     seed = int(np.random.SeedSequence([options.seed, step]).generate_state(1, np.uint64)[0])
     generator = torch.Generator().manual_seed(seed % 2**63)
     timesteps = torch.randint(train_steps, (shape[0],), generator=generator)
-    return Draw(timesteps=timesteps, noise=torch.randn(shape, generator=generator))
+    noise = torch.randn(shape, generator=generator)
+    untold = torch.rand(shape[0], generator=generator) < options.empty_share
+    return Draw(timesteps=timesteps, noise=noise, untold=untold)
 
 
 def split(batch: PairBatch, draw: Draw, parts: int) -> Iterator[tuple[PairBatch, Draw]]:
@@ -109,17 +118,15 @@ def split(batch: PairBatch, draw: Draw, parts: int) -> Iterator[tuple[PairBatch,
     size = len(batch.edit_prompts) // parts
     for start in range(0, size * parts, size):
         span = slice(start, start + size)
-        yield batch.part(span), Draw(timesteps=draw.timesteps[span], noise=draw.noise[span])
+        yield batch.part(span), draw.part(span)
 
 
 def move(batch: PairBatch, draw: Draw, device: torch.device) -> tuple[PairBatch, Draw]:
     """Both on `device`."""
     tensors = ("source", "target", "source_mask", "target_mask", "quality")
     moved = {name: getattr(batch, name).to(device) for name in tensors}
-    return (
-        PairBatch(**moved, edit_prompts=batch.edit_prompts, target_phrases=batch.target_phrases),
-        Draw(timesteps=draw.timesteps.to(device), noise=draw.noise.to(device)),
-    )
+    pairs = PairBatch(**moved, edit_prompts=batch.edit_prompts, target_phrases=batch.target_phrases)
+    return pairs, draw.to(device)
 
 
 class Trainer:
@@ -236,10 +243,7 @@ class Trainer:
             train_steps=model.train_steps,
         )
         first = share * self._accelerator.process_index
-        return Draw(
-            timesteps=whole.timesteps[first : first + share],
-            noise=whole.noise[first : first + share],
-        )
+        return whole.part(slice(first, first + share))
 
     def _report(
         self, step: int, sums: dict[str, float], empty: int, gradients: dict[str, float]

@@ -15,9 +15,11 @@ from pipelines.console import (
     show_progress,
 )
 from pipelines.editor_flags import (
+    add_mask_flags,
     add_sampling_flags,
     add_strength_flag,
     editing_extra,
+    read_mask_use,
     read_sampling,
 )
 from pipelines.editor_models import model_of
@@ -73,9 +75,7 @@ def _add_mask_flags(parser: argparse.ArgumentParser) -> None:
         help="what PHOTO shows; what it has and --prompt has not is looked for (default: PHOTO's "
         "caption by the preset's captioner)",
     )
-    parser.add_argument(
-        "--paste", action="store_true", help="put untouched pixels back outside the mask"
-    )
+    add_mask_flags(parser)
 
 
 def _add_result_flags(parser: argparse.ArgumentParser) -> None:
@@ -137,12 +137,19 @@ def edit(arguments: argparse.Namespace) -> "EditOutput":
         edit_mask=mask,
         mask_phrase=arguments.mask_phrase,
     )
-    spec = model_of(arguments.method, preset, model=arguments.model, device=arguments.device)
+    spec = model_of(
+        arguments.method,
+        preset,
+        model=arguments.model,
+        device=arguments.device,
+        dtype=arguments.dtype,
+    )
     editor = Editor(
         load_diffusion(spec) if spec else None,
         method=_mechanics(arguments, looks=looks),
         segmenter=load_segmenter(preset.segmenter) if looks else None,
         encoder=load_encoder(preset.encoder) if arguments.results > 1 else None,
+        masks=read_mask_use(arguments),
     )
     generator = torch.Generator().manual_seed(arguments.seed)
     with show_progress("editing", None, unit="steps") as advance:
@@ -151,7 +158,6 @@ def edit(arguments: argparse.Namespace) -> "EditOutput":
             sampling,
             results=arguments.results,
             generator=generator,
-            paste=arguments.paste,
             on_step=lambda: advance(1),
         )
     return outputs[0]

@@ -13,9 +13,11 @@ from pipelines.arguments import (
 )
 from pipelines.console import print_json_line, print_table
 from pipelines.editor_flags import (
+    add_mask_flags,
     add_sampling_flags,
     add_strength_flag,
     editing_extra,
+    read_mask_use,
     read_sampling,
 )
 from pipelines.editor_models import model_of
@@ -37,6 +39,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--preset", default="stilllife", help="networks to use (default stilllife)")
     add_strength_flag(parser)
     add_sampling_flags(parser)
+    add_mask_flags(parser)
     parser.add_argument("--seed", type=whole_number(0), default=0)
     add_execution_flags(parser)
     parser.set_defaults(run=run)
@@ -48,14 +51,22 @@ def run(arguments: argparse.Namespace) -> int:
         from pipelines.edit_images_job import EditPlan, LoadEditor, edit_images
 
         sampling = read_sampling(arguments, strength=arguments.strength)
+        masks = read_mask_use(arguments)
     execution, preset = read_execution(arguments), load_preset(arguments.preset)
     plan = EditPlan(
         dataset=arguments.dataset,
         folder=arguments.out,
         load=LoadEditor(
             arguments.method,
-            model_of(arguments.method, preset, model=arguments.model, device=arguments.device),
+            model_of(
+                arguments.method,
+                preset,
+                model=arguments.model,
+                device=arguments.device,
+                dtype=arguments.dtype,
+            ),
             preset.segmenter if arguments.method in MASKED else None,
+            masks,
         ),
         sampling=sampling,
         seed=arguments.seed,

@@ -9,7 +9,7 @@ workers, order or runner.
 import dataclasses
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from editing.diffusion import load_diffusion
 from editing.editors import Editor
 from editing.errors import EditingError
 from editing.evaluation import key_generator
+from editing.regions import MaskUse
 from editing.requests import Request
 from editing.sampling import Sampling
 from pipelines.edited_shards import EditTask, RowGroup, read_tasks, receipt_path, write_edits
@@ -50,6 +51,7 @@ class LoadEditor:
     method: str
     diffusion: ModelSpec | None
     segmenter: ModelSpec | None
+    masks: MaskUse = field(default_factory=MaskUse)
 
     def __call__(self) -> Editor:
         """The editor.
@@ -61,6 +63,7 @@ class LoadEditor:
             load_diffusion(self.diffusion) if self.diffusion else None,
             method=self.method,
             segmenter=load_segmenter(self.segmenter) if self.segmenter else None,
+            masks=self.masks,
         )
 
 
@@ -82,6 +85,7 @@ class EditPlan:
             "method": self.load.method,
             "models": {name: identity(spec) for name, spec in specs.items() if spec},
             "sampling": dataclasses.asdict(self.sampling),
+            "masks": dataclasses.asdict(self.load.masks),
             "seed": self.seed,
         }
 

@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from editing.choices import DTYPES
 from pipelines.arguments import whole_number
 from pipelines.console import EXIT_USAGE, CommandError
 
 if TYPE_CHECKING:
+    from editing.regions import MaskUse
     from editing.sampling import Sampling
 
 
@@ -34,10 +36,44 @@ def add_strength_flag(parser: argparse.ArgumentParser) -> None:
 
 
 def add_sampling_flags(parser: argparse.ArgumentParser) -> None:
-    """`--guidance-scale`, `--steps` and `--device`."""
+    """`--guidance-scale`, `--steps`, `--device` and `--dtype`."""
     parser.add_argument("--guidance-scale", type=float, default=7.5, help="default 7.5")
     parser.add_argument("--steps", type=whole_number(1), default=50, help="default 50")
     parser.add_argument("--device", default="cpu", help="torch device (default cpu)")
+    parser.add_argument(
+        "--dtype",
+        choices=DTYPES,
+        help="precision of the diffusion model's weights (default: the preset's, else float32)",
+    )
+
+
+def add_mask_flags(parser: argparse.ArgumentParser) -> None:
+    """`--mask-grow` and `--paste`."""
+    parser.add_argument(
+        "--mask-grow",
+        type=float,
+        default=0.0,
+        metavar="SHARE",
+        help="how far a mask that is found reaches beyond what it is of, of the shorter side "
+        "(default 0; 0.05 leaves room for another outline)",
+    )
+    parser.add_argument(
+        "--paste", action="store_true", help="put untouched pixels back outside the mask"
+    )
+
+
+def read_mask_use(arguments: argparse.Namespace) -> "MaskUse":
+    """What to make of masks, from the flags of `add_mask_flags`.
+
+    Raises:
+        CommandError: a value that breaks a rule.
+    """
+    from editing.regions import MaskUse
+
+    try:
+        return MaskUse(grow=arguments.mask_grow, paste=arguments.paste)
+    except ValueError as error:
+        raise CommandError(str(error), exit_code=EXIT_USAGE) from error
 
 
 def read_sampling(arguments: argparse.Namespace, *, strength: float) -> "Sampling":

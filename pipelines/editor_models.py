@@ -12,9 +12,11 @@ PIPELINE = "pipeline"
 """Where a run of `train` keeps the editor."""
 
 
-def on_device(spec: ModelSpec, device: str) -> ModelSpec:
-    """The same model, computed on `device`."""
+def with_options(spec: ModelSpec, *, device: str, dtype: str | None = None) -> ModelSpec:
+    """The same model computed on `device`, with weights of `dtype` if one is named."""
     options = dict(spec.options) | {"device": device}
+    if dtype is not None:
+        options["dtype"] = dtype
     return dataclasses.replace(spec, options=tuple(options.items()))
 
 
@@ -26,12 +28,18 @@ def editor_spec(folder: Path) -> ModelSpec:
 
 
 def model_of(
-    method: str, preset: Preset, *, model: Path | None, device: str = "cpu"
+    method: str,
+    preset: Preset,
+    *,
+    model: Path | None,
+    device: str = "cpu",
+    dtype: str | None = None,
 ) -> ModelSpec | None:
     """The diffusion model that `method` edits with; None for `copy`, which has none.
 
     `model` is a run of `train` or a pipeline; without it, and for `sdedit` where the trained
-    methods are to be compared with it, the preset's own serves.
+    methods are to be compared with it, the preset's own serves. `device` and `dtype` are those of
+    `with_options`.
 
     Raises:
         CommandError: none is named, or a method that needs training has no trained one.
@@ -39,11 +47,11 @@ def model_of(
     if method == "copy":
         return None
     if model is not None:
-        return on_device(editor_spec(model), device)
+        return with_options(editor_spec(model), device=device, dtype=dtype)
     if method in TRAINED:
         raise CommandError(
             f"--method {method} needs --model, a run of `pentimento train`", exit_code=EXIT_USAGE
         )
     if preset.diffusion is None:
         raise CommandError(f"preset {preset.name} names no diffusion model: give --model")
-    return on_device(preset.diffusion, device)
+    return with_options(preset.diffusion, device=device, dtype=dtype)

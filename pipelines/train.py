@@ -76,6 +76,13 @@ def _add_loss_flags(parser: argparse.ArgumentParser) -> None:
         help="train under the edit prompt, or, as a baseline, the pseudo-target's own caption",
     )
     parser.add_argument(
+        "--empty-share",
+        type=float,
+        default=0.0,
+        metavar="SHARE",
+        help="of pairs that are trained without text, to leave the source as it is (default 0)",
+    )
+    parser.add_argument(
         "--quality",
         choices=tuple(SCORE_MEANINGS),
         metavar="SCORE",
@@ -137,6 +144,7 @@ def read_plan(arguments: argparse.Namespace) -> Any:
                 steps=arguments.steps,
                 batch_size=arguments.batch_size,
                 accumulation=arguments.accumulation,
+                empty_share=arguments.empty_share,
                 learning_rate=arguments.learning_rate,
                 seed=arguments.seed,
                 precision=arguments.precision,

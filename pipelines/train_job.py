@@ -24,7 +24,7 @@ from editing.sampling import Sampling
 from editing.sheets import SheetRow, write_sheet
 from editing.training import StepReport, Trainer, TrainOptions
 from pipelines.console import CommandError, show_progress
-from pipelines.editor_models import PIPELINE, on_device
+from pipelines.editor_models import PIPELINE, with_options
 from pipelines.job_folder import JobFolder, require_whole
 from transforms.files import hash_file, write_bytes
 from transforms.manifest import MANIFEST, hash_configuration, load_manifest
@@ -192,9 +192,11 @@ def load_objective(plan: TrainPlan, *, device: str) -> IEditObjective:
     """
     needed = plan.weights.perc > 0
     return IEditObjective(
-        model=load_diffusion(on_device(plan.part("diffusion"), device)),
-        clip=load_clip_space(on_device(plan.part("encoder"), device)),
-        perceptual=load_perceptual(on_device(plan.part("perceptual"), device)) if needed else None,
+        model=load_diffusion(with_options(plan.part("diffusion"), device=device)),
+        clip=load_clip_space(with_options(plan.part("encoder"), device=device)),
+        perceptual=load_perceptual(with_options(plan.part("perceptual"), device=device))
+        if needed
+        else None,
         weights=plan.weights,
         mask_combine=plan.mask_combine,
     )

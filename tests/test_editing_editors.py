@@ -9,6 +9,7 @@ from tiny_diffusion import SIZE, load_tiny, save_diffusion
 
 from editing.diffusion import PromptLengthError
 from editing.editors import Editor
+from editing.regions import MaskUse
 from editing.requests import EditError, Request
 from transforms.models.loading import load_encoder, load_segmenter
 from transforms.models.spec import ModelSpec
@@ -117,8 +118,8 @@ def test_outside_the_mask_the_latent_is_the_source_s(model):
 
 def test_pasted_pixels_are_the_source_s_own(model):
     image = picture(1, (SIZE, SIZE))
-    output = Editor(model, method="iedit-m")(
-        image, PROMPT, edit_mask=half_mask(), paste=True, **settings()
+    output = Editor(model, method="iedit-m", masks=MaskUse(paste=True))(
+        image, PROMPT, edit_mask=half_mask(), **settings()
     )
     found, source = np.asarray(output.image), np.asarray(image)
     assert np.array_equal(found[:, SIZE // 2 :], source[:, SIZE // 2 :])

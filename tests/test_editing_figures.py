@@ -5,7 +5,14 @@ import pytest
 
 from editing.errors import EditingError
 from editing.evaluation import Cell, plan_cells
-from editing.figures import Setting, best_settings, compare, intervals, mean_over_seeds
+from editing.figures import (
+    Setting,
+    best_at_cost,
+    best_settings,
+    compare,
+    intervals,
+    mean_over_seeds,
+)
 
 NAN = math.nan
 CELLS = {
@@ -45,6 +52,17 @@ def test_the_best_strength_is_found_in_either_direction(means):
     assert best_settings(figures, by="position_px")["sdedit"] == HALF
     with pytest.raises(KeyError):
         best_settings(figures, by="beauty")
+
+
+@pytest.mark.parametrize(("at_most", "tenths"), [(9, 5), (3.2, 3), (3, 3), (0.5, 1)])
+def test_the_best_setting_that_costs_no_more(at_most, tenths):
+    """The stronger the better, and the dearer; where all are too dear the cheapest."""
+    cells = {
+        Cell("sdedit", each / 10, 0): {"both": [each], "error": [each]} for each in range(1, 6)
+    }
+    figures = intervals(mean_over_seeds(cells))
+    found = best_at_cost(figures, "sdedit", by="both", cost="error", at_most=at_most)
+    assert found == Setting("sdedit", tenths / 10)
 
 
 def test_methods_are_compared_edit_by_edit(means):

@@ -58,9 +58,9 @@ def batch(*, empty=False):
     )
 
 
-def draw():
+def draw(untold=(False, False)):
     noise = torch.randn(2, 4, SIZE // 2, SIZE // 2, generator=torch.Generator().manual_seed(2))
-    return Draw(timesteps=STEPS, noise=noise)
+    return Draw(timesteps=STEPS, noise=noise, untold=torch.tensor(untold))
 
 
 def terms(model, clip, perceptual, pairs=None, combine="paper", **weights):
@@ -103,6 +103,28 @@ def test_the_summands_are_equation_12_s(model, clip, perceptual):
     for name, factor in factors.items():
         torch.testing.assert_close(outcome.terms[name], (factor * found[name]).mean())
     assert outcome.empty_masks == 0
+
+
+def test_without_its_text_a_pair_asks_for_its_source(model, clip, perceptual):
+    """The second example does; the first is as ever."""
+    objective = IEditObjective(model, clip, perceptual, TermWeights())
+    pairs, drawn = batch(), draw(untold=(False, True))
+    with torch.no_grad():
+        found = objective(pairs, drawn).terms
+        told = by_hand(model, clip, perceptual)
+        alpha = alpha_at(model.alphas_cumprod, STEPS)
+        z_t = add_noise(model.encode(pairs.source), drawn.noise, alpha)
+        predicted = model.predict_noise(z_t, STEPS, model.embed_texts(["", ""]))
+    level = STEPS / 1000
+    plain = paired_loss(predicted, drawn.noise)
+    wanted = (level[0] * told["mask"][0] + level[1] * plain[1]) / 2
+    torch.testing.assert_close(found["mask"], wanted)
+    for name, factor in (
+        ("loc", 1 - level),
+        ("global", 1 - level),
+        ("perc", 0.1 * (1 + 0 * level)),
+    ):
+        torch.testing.assert_close(found[name], factor[0] * told[name][0] / 2)
 
 
 def test_a_term_without_weight_is_not_computed(model, perceptual):

@@ -49,6 +49,17 @@ def test_an_edit_is_written_and_repeats(networks, photo, tmp_path):
     assert not np.array_equal(pixels(tmp_path / "one.png"), pixels(tmp_path / "three.png"))
 
 
+def test_lower_precision_changes_little(networks, photo, tmp_path):
+    outcomes = [
+        edit(networks, photo, tmp_path / f"{dtype}.png", "--dtype", dtype)
+        for dtype in ("float32", "bfloat16")
+    ]
+    assert [outcome.code for outcome in outcomes] == [0, 0]
+    exact, rough = (pixels(tmp_path / f"{name}.png") for name in ("float32", "bfloat16"))
+    difference = np.abs(exact.astype(int) - rough.astype(int))
+    assert 0 < difference.mean() < 8
+
+
 def test_copy_needs_no_model(networks, photo, tmp_path):
     assert edit(networks, photo, tmp_path / "a.png", method="copy").code == 0
     assert np.array_equal(pixels(tmp_path / "a.png"), pixels(photo))

@@ -4,6 +4,7 @@ import io
 import json
 import math
 import re
+from collections import Counter
 from dataclasses import replace
 
 import pyarrow.parquet as pq
@@ -15,6 +16,7 @@ from still_life_world import hashes, plan_index, plan_pairs, save_preset
 
 from editing.evaluation import Cell, EditCase
 from pipelines.build_job import run_build
+from pipelines.evaluation.job import draw_cases, take_turns
 from pipelines.evaluation.truth import load_truth
 from pipelines.execution import Execution
 from pipelines.index_job import run_index
@@ -108,6 +110,10 @@ def test_figures_are_written_and_differences_told(evaluated):
     assert figures == outcome.counts
     assert figures["against"] == "sdedit"
     assert set(figures["differences"]) == {"copy", "iedit-m"}
+    matched = figures["at_no_more_error"]
+    assert matched["by"] == "true_background_error"
+    assert matched["strength"]["copy"] == 0.4  # nothing errs less than copying
+    assert set(matched["differences"]) == {"copy", "iedit-m"}
     for setting in figures["settings"]:
         value, low, high = setting["clip_score"]
         assert low <= value <= high
@@ -143,6 +149,21 @@ def test_an_evaluation_goes_on_and_can_be_added_to(world, evaluated, tmp_path):
     assert evaluate(world, out).code == 0
     assert (out / "cells" / "copy-000-0.parquet").stat().st_mtime_ns == stamp
     assert hashes(out / "cells") == hashes(evaluated[0] / "cells")
+
+
+def test_words_take_turns():
+    groups = ["red", "red", "red", "pear", "small"]
+    assert take_turns([2, 0, 3, 1, 4], groups) == [2, 3, 4, 0, 1]
+
+
+def test_a_balanced_draw_has_every_word(world):
+    def words(cases):
+        return Counter(case.target_phrase.split()[0] for case in cases)
+
+    natural = words(draw_cases(world / "told", count=1000, seed=0))
+    assert max(natural.values()) > 1
+    few = words(draw_cases(world / "told", count=len(natural), seed=0, balanced=True))
+    assert few == dict.fromkeys(natural, 1)
 
 
 class TestBad:

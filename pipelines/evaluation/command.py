@@ -7,7 +7,13 @@ from typing import Any
 from editing.choices import FID_FEATURES, LPIPS_NETWORKS, METHODS, RETRIEVE, STRENGTHS
 from pipelines.arguments import JSON_HELP, existing_folder, whole_number
 from pipelines.console import print_json_line, print_table
-from pipelines.editor_flags import add_sampling_flags, editing_extra, read_sampling
+from pipelines.editor_flags import (
+    add_mask_flags,
+    add_sampling_flags,
+    editing_extra,
+    read_mask_use,
+    read_sampling,
+)
 from transforms.presets import load_preset
 
 PAGE, FIGURES = "evaluation.html", "figures.json"
@@ -30,6 +36,11 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--strengths", nargs="+", type=float, default=list(STRENGTHS))
     parser.add_argument("--seeds", nargs="+", type=whole_number(0), default=[0, 1, 2])
     parser.add_argument("--edits", type=whole_number(1), default=500, help="default 500")
+    parser.add_argument(
+        "--balanced",
+        action="store_true",
+        help="as many edits to every target word as to every other, as far as there are so many",
+    )
     parser.add_argument("--batch-size", type=whole_number(1), default=16)
     parser.add_argument(
         "--features",
@@ -45,6 +56,7 @@ def add_parser(subparsers: Any) -> None:
         help="measure LPIPS from the source too, by this network, which is fetched",
     )
     add_sampling_flags(parser)
+    add_mask_flags(parser)
     parser.add_argument("--json", action="store_true", help=JSON_HELP)
     parser.set_defaults(run=run)
 
@@ -118,9 +130,12 @@ def read_plan(arguments: argparse.Namespace) -> Any:
         strengths=tuple(sorted(set(arguments.strengths))),
         seeds=tuple(dict.fromkeys(arguments.seeds)),
         edits=arguments.edits,
+        balanced=arguments.balanced,
         guidance_scale=arguments.guidance_scale,
         num_inference_steps=arguments.steps,
+        masks=read_mask_use(arguments),
         batch_size=arguments.batch_size,
         device=arguments.device,
+        dtype=arguments.dtype,
         lpips=arguments.lpips,
     )

@@ -4,9 +4,12 @@ Every cell (a method at a strength with a seed) becomes a Parquet file with a ro
 each edit; figures are made of those files, so that an interrupted evaluation goes on cell by cell.
 """
 
+import dataclasses
 import io
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,7 @@ from editing.diffusion import LatentDiffusion, load_diffusion
 from editing.editors import Editor
 from editing.evaluation import Cell, EditCase, Judge, Measurer, Row, plan_cells
 from editing.metrics import PerceptualDistance
+from editing.regions import MaskUse
 from pipelines.console import CommandError, show_progress
 from pipelines.editor_models import editor_spec, model_of
 from pipelines.evaluation.truth import load_truth
@@ -62,7 +66,8 @@ class EvaluatePlan:
     """All that decides an evaluation.
 
     `model` is a run of `train` or a pipeline, used by `iedit` and `iedit-m`; `sdedit` uses the
-    preset's diffusion model. `edits` pairs are drawn from the data set by `draw_seed`.
+    preset's diffusion model. `edits` pairs are drawn from the data set by `draw_seed`; with
+    `balanced` every target word has as many of them as every other, as far as there are so many.
     """
 
     dataset: Path
@@ -74,10 +79,13 @@ class EvaluatePlan:
     seeds: tuple[int, ...]
     edits: int = 500
     draw_seed: int = 0
+    balanced: bool = False
     guidance_scale: float = 7.5
     num_inference_steps: int = 50
+    masks: MaskUse = field(default_factory=MaskUse)
     batch_size: int = 16
     device: str = "cpu"
+    dtype: str | None = None
     lpips: str | None = None
 
     @property
@@ -100,9 +108,12 @@ class EvaluatePlan:
             "models": models,
             "edits": self.edits,
             "draw_seed": self.draw_seed,
+            "balanced": self.balanced,
             "guidance_scale": self.guidance_scale,
             "num_inference_steps": self.num_inference_steps,
+            "masks": dataclasses.asdict(self.masks),
             "batch_size": self.batch_size,
+            "dtype": self.dtype,
             "lpips": self.lpips,
         }
 
@@ -116,7 +127,7 @@ def evaluate(plan: EvaluatePlan) -> list[EditCase]:
     """
     require_whole(plan.dataset)
     begin_evaluation(plan)
-    cases = draw_cases(plan.dataset, count=plan.edits, seed=plan.draw_seed)
+    cases = draw_cases(plan.dataset, count=plan.edits, seed=plan.draw_seed, balanced=plan.balanced)
     waiting = [cell for cell in plan.cells if not cell_path(plan.folder, cell).is_file()]
     if not waiting:
         return cases
@@ -157,13 +168,14 @@ def load_measurer(plan: EvaluatePlan, cases: Sequence[EditCase]) -> Measurer:
         if method == RETRIEVE:
             continue
         own = plan.model if method in TRAINED else None
-        spec = model_of(method, plan.preset, model=own, device=plan.device)
+        spec = model_of(method, plan.preset, model=own, device=plan.device, dtype=plan.dtype)
         if spec is not None and spec.location not in models:
             models[spec.location] = load_diffusion(spec)
         editors[method] = Editor(
             models[spec.location] if spec is not None else None,
             method=method,
             segmenter=segmenter,
+            masks=plan.masks,
         )
     judge: Judge | None = load_truth(cases, segmenter)
     return Measurer(
@@ -177,8 +189,10 @@ def load_measurer(plan: EvaluatePlan, cases: Sequence[EditCase]) -> Measurer:
     )
 
 
-def draw_cases(folder: Path, *, count: int, seed: int) -> list[EditCase]:
+def draw_cases(folder: Path, *, count: int, seed: int, balanced: bool = False) -> list[EditCase]:
     """`count` pairs of a data set, drawn by `seed`, in the order of the data set; all if fewer.
+
+    With `balanced` every target word has as many as every other, as far as there are so many.
 
     Raises:
         CommandError: there are none, or one has no mask.
@@ -187,11 +201,14 @@ def draw_cases(folder: Path, *, count: int, seed: int) -> list[EditCase]:
     total = manifest.counts.pairs
     if total == 0:
         raise CommandError(f"{folder}: the data set has no pairs to evaluate on")
-    chosen = np.random.default_rng(seed).permutation(total)[:count]
-    wanted = set(chosen.tolist())
+    files = [folder / shard_file("pairs", receipt.shard) for receipt in manifest.shards]
+    order = np.random.default_rng(seed).permutation(total).tolist()
+    if balanced:
+        order = take_turns(order, _target_words(files))
+    wanted = set(order[:count])
     cases, number = [], 0
-    for receipt in manifest.shards:
-        with pq.ParquetFile(folder / shard_file("pairs", receipt.shard)) as file:
+    for path in files:
+        with pq.ParquetFile(path) as file:
             for batch in file.iter_batches(columns=list(_COLUMNS)):
                 here = [place for place in range(len(batch)) if number + place in wanted]
                 cases += [
@@ -199,6 +216,26 @@ def draw_cases(folder: Path, *, count: int, seed: int) -> list[EditCase]:
                 ]
                 number += len(batch)
     return cases
+
+
+def take_turns(order: Sequence[int], groups: Sequence[str]) -> list[int]:
+    """`order` so that each group has its first member, then each its second, and so on.
+
+    `groups` names the group of each member; within a group the order stays.
+    """
+    seen: Counter[str] = Counter()
+    turns = []
+    for member in order:
+        turns.append(seen[groups[member]])
+        seen[groups[member]] += 1
+    return [member for _, member in sorted(zip(turns, order, strict=True), key=itemgetter(0))]
+
+
+def _target_words(files: Sequence[Path]) -> list[str]:
+    words: list[str] = []
+    for path in files:
+        words += pq.read_table(path, columns=["target_word"])["target_word"].to_pylist()
+    return words
 
 
 def read_case(row: Row) -> EditCase:

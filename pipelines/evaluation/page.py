@@ -1,10 +1,9 @@
 """The page of an evaluation: tables, curves over strength, and a sheet of edits."""
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -12,6 +11,7 @@ from markupsafe import Markup
 from editing.evaluation import Cell, EditCase
 from editing.figures import Setting
 from editing.metrics import Interval
+from pipelines.evaluation.curves import draw_curves, draw_trade
 from pipelines.evaluation.job import EvaluatePlan, read_cell
 from pipelines.evaluation.summary import Summary
 from transforms.images import encode_png
@@ -45,8 +45,6 @@ TRUTH = (
 )
 
 VERDICTS: dict[float | None, str] = {1.0: "right", 0.0: "wrong"}
-
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 340, 180, 38, 8, 8, 20
 
 
 @dataclass(frozen=True)
@@ -99,8 +97,24 @@ def make_page(
         measures=measures,
         against=summary.against,
         differences=summary.differences,
+        cost=summary.cost,
+        matched=summary.matched,
+        matched_differences=summary.matched_differences,
+        trade=draw_trade(
+            summary.figures,
+            summary.cost,
+            summary.by,
+            colours,
+            label=f"{in_words(summary.by)} over {in_words(summary.cost)}",
+        ),
+        strength=show_strength,
         colours=colours,
-        curves={name: draw_curves(summary.figures, name, colours) for name in measures},
+        curves={
+            name: draw_curves(
+                summary.figures, name, colours, label=f"{in_words(name)} over strength"
+            )
+            for name in measures
+        },
         columns=("source", *methods, "pseudo-target"),
         sheet=draw_rows(plan, summary, cases, rows),
         judged=judged,
@@ -122,65 +136,9 @@ def show_interval(each: Interval | None) -> Markup:
     )
 
 
-def draw_curves(
-    figures: Mapping[Setting, Mapping[str, Interval]], name: str, colours: Mapping[str, str]
-) -> Markup:
-    """A measure over strength, a line a method; one without a strength is a dashed level."""
-    known = {s: found[name] for s, found in figures.items() if name in found}
-    low = min(each.low for each in known.values())
-    high = max(each.high for each in known.values())
-    room = (high - low or abs(high) or 1.0) * 0.06
-    low, high = low - room, high + room
-    strengths = sorted({s.strength for s in known if s.strength}) or [0.0, 1.0]
-    first, last = strengths[0], strengths[-1]
-
-    def x(strength: float) -> float:
-        share = (strength - first) / (last - first) if last > first else 0.5
-        return LEFT + (WIDTH - LEFT - RIGHT) * share
-
-    def y(value: float) -> float:
-        return TOP + (HEIGHT - TOP - BOTTOM) * (high - value) / (high - low)
-
-    body = [
-        Markup('<text x="{}" y="{:.1f}" text-anchor="end">{:.3g}</text>').format(
-            LEFT - 4, y(value) + 3, value
-        )
-        for value in (low + room, (low + high) / 2, high - room)
-    ]
-    body += [
-        Markup('<text x="{:.1f}" y="{}" text-anchor="middle">{:g}</text>').format(
-            x(strength), HEIGHT - 6, strength
-        )
-        for strength in strengths
-    ]
-    for method, colour in colours.items():
-        points = [(s.strength, each) for s, each in sorted(known.items()) if s.method == method]
-        body += _curve(points, colour, x, y)
-    head = Markup('<svg viewBox="0 0 {} {}" role="img" aria-label="{}">')
-    label = f"{in_words(name)} over strength"
-    return head.format(WIDTH, HEIGHT, label) + Markup("").join(body) + Markup("</svg>")
-
-
-def _curve(points: Sequence[tuple[float, Interval]], colour: str, x: Any, y: Any) -> list[Markup]:
-    if len(points) == 1 and not points[0][0]:
-        level = Markup(
-            '<line x1="{}" x2="{}" y1="{:.1f}" y2="{:.1f}" stroke="{}" stroke-dasharray="4 3"/>'
-        )
-        height = y(points[0][1].value)
-        return [level.format(LEFT, WIDTH - RIGHT, height, height, colour)]
-    band = [(x(s), y(each.high)) for s, each in points]
-    band += [(x(s), y(each.low)) for s, each in reversed(points)]
-    line = [(x(s), y(each.value)) for s, each in points]
-    return [
-        Markup('<polygon points="{}" fill="{}" opacity="0.15"/>').format(_path(band), colour),
-        Markup('<polyline points="{}" fill="none" stroke="{}" stroke-width="2"/>').format(
-            _path(line), colour
-        ),
-    ]
-
-
-def _path(points: Sequence[tuple[float, float]]) -> str:
-    return " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+def show_strength(setting: Setting) -> str:
+    """A setting's strength; nothing where it has none."""
+    return f"{setting.strength:g}" if setting.strength else ""
 
 
 def draw_rows(

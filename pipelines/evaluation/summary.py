@@ -16,6 +16,7 @@ from editing.features import load_clip_space
 from editing.figures import (
     CellNumbers,
     Setting,
+    best_at_cost,
     best_settings,
     compare,
     intervals,
@@ -38,7 +39,9 @@ class Summary:
     """Figures by setting and measure, each method's best setting, and what sets it apart.
 
     `by` is the measure the best strength is chosen by; `against` the method compared with, and
-    `differences` what each method has more than it, both at their best.
+    `differences` what each method has more than it, both at their best. `matched` is the setting of
+    `against` that errs by no more outside the edit (measure `cost`) than a method at its best does,
+    and `matched_differences` what the method has more than that.
     """
 
     figures: dict[Setting, dict[str, Interval]]
@@ -46,6 +49,9 @@ class Summary:
     best: dict[str, Setting]
     against: str
     differences: dict[str, dict[str, Interval]]
+    cost: str
+    matched: dict[str, Setting]
+    matched_differences: dict[str, dict[str, Interval]]
 
     def as_dict(self) -> dict[str, Any]:
         """The summary as plain data."""
@@ -58,6 +64,13 @@ class Summary:
                 for setting, measures in sorted(self.figures.items())
             ],
             "differences": {method: _plain(found) for method, found in self.differences.items()},
+            "at_no_more_error": {
+                "by": self.cost,
+                "strength": {method: each.strength for method, each in self.matched.items()},
+                "differences": {
+                    method: _plain(found) for method, found in self.matched_differences.items()
+                },
+            },
         }
 
 
@@ -76,13 +89,22 @@ def summarise(table: CellNumbers, *, fid: Mapping[Cell, float] | None = None) ->
     """The figures of all cells; the best strength is by `both`, else by CLIPScore."""
     means = mean_over_seeds(table)
     figures = intervals(means)
-    by = "both" if all("both" in measures for measures in figures.values()) else "clip_score"
+    by = _shared(figures, "both", "clip_score")
+    cost = _shared(figures, "true_background_error", "background_error")
     best = best_settings(figures, by=by)
     against = BASELINE if BASELINE in best else next(iter(best))
+    others = {method: setting for method, setting in best.items() if method != against}
+    matched = {
+        method: best_at_cost(
+            figures, against, by=by, cost=cost, at_most=figures[setting][cost].value
+        )
+        for method, setting in others.items()
+    }
     differences = {
-        method: compare(means, setting, best[against])
-        for method, setting in best.items()
-        if method != against
+        method: compare(means, setting, best[against]) for method, setting in others.items()
+    }
+    matched_differences = {
+        method: compare(means, setting, matched[method]) for method, setting in others.items()
     }
     for setting in figures:
         values = [
@@ -93,7 +115,12 @@ def summarise(table: CellNumbers, *, fid: Mapping[Cell, float] | None = None) ->
         if values:
             mean = sum(values) / len(values)
             figures[setting]["fid"] = Interval(mean, min(values), max(values))
-    return Summary(figures, by, best, against, differences)
+    return Summary(figures, by, best, against, differences, cost, matched, matched_differences)
+
+
+def _shared(figures: Mapping[Setting, Mapping[str, Interval]], name: str, other: str) -> str:
+    """`name` if every setting has that measure, else `other`."""
+    return name if all(name in measures for measures in figures.values()) else other
 
 
 def measure_fid(

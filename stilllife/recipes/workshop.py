@@ -29,7 +29,7 @@ SCHEDULES = {
         steps=5000, batch_size=16, learning_rate=1e-3, seed=6, weight_decay=0.0, average=0.998
     ),
     "denoiser": Schedule(
-        steps=7000, batch_size=64, learning_rate=1e-3, seed=7, weight_decay=0.0, average=0.999
+        steps=5500, batch_size=64, learning_rate=1e-3, seed=7, weight_decay=0.0, average=0.999
     ),
 }
 

@@ -1,0 +1,121 @@
+"""Drawings for the page of an evaluation, as SVG."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from editing.figures import Setting
+from editing.metrics import Interval
+
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 340, 180, 38, 8, 8, 20
+Figures = Mapping[Setting, Mapping[str, Interval]]
+Point = tuple[float, Interval]
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Values from `low` to `high` laid along pixels from `start` to `end`."""
+
+    low: float
+    high: float
+    start: float
+    end: float
+
+    def __call__(self, value: float) -> float:
+        """The pixel of a value; the middle where there is one value only."""
+        share = (value - self.low) / (self.high - self.low) if self.high > self.low else 0.5
+        return self.start + (self.end - self.start) * share
+
+
+def draw_curves(figures: Figures, name: str, colours: Mapping[str, str], *, label: str) -> Markup:
+    """A measure over strength, a line a method; one without a strength is a dashed level."""
+    known = {setting: found[name] for setting, found in figures.items() if name in found}
+    strengths = sorted({s.strength for s in known if s.strength}) or [0.0, 1.0]
+    x = Axis(strengths[0], strengths[-1], LEFT, WIDTH - RIGHT)
+    y, ticks = _upward(list(known.values()))
+    body = ticks + _feet(x, strengths)
+    for method, colour in colours.items():
+        points = [(s.strength, each) for s, each in sorted(known.items()) if s.method == method]
+        if len(points) == 1 and not points[0][0]:
+            body.append(_level(y(points[0][1].value), colour))
+        else:
+            body += [_band(points, colour, x, y), _line(points, colour, x, y)]
+    return _frame(body, label)
+
+
+def draw_trade(
+    figures: Figures, cost: str, gain: str, colours: Mapping[str, str], *, label: str
+) -> Markup:
+    """One measure over another, a point a strength and a line a method, best at the top left."""
+    known = {s: found for s, found in figures.items() if cost in found and gain in found}
+    costs = [found[cost].value for found in known.values()]
+    x = Axis(min(costs), max(costs), LEFT + 6, WIDTH - RIGHT - 6)
+    y, body = _upward([found[gain] for found in known.values()])
+    body += _feet(x, [x.low, (x.low + x.high) / 2, x.high])
+    for method, colour in colours.items():
+        points = [
+            (found[cost].value, found[gain])
+            for setting, found in sorted(known.items())
+            if setting.method == method
+        ]
+        body.append(_line(points, colour, x, y))
+        body += [
+            Markup('<circle cx="{:.1f}" cy="{:.1f}" r="3" fill="{}"/>').format(
+                x(where), y(each.value), colour
+            )
+            for where, each in points
+        ]
+    return _frame(body, label)
+
+
+def _upward(shown: Sequence[Interval]) -> tuple[Axis, list[Markup]]:
+    """The vertical axis for intervals, and its figures."""
+    low, high = min(each.low for each in shown), max(each.high for each in shown)
+    room = (high - low or abs(high) or 1.0) * 0.06
+    y = Axis(low - room, high + room, HEIGHT - BOTTOM, TOP)
+    ticks = [
+        Markup('<text x="{}" y="{:.1f}" text-anchor="end">{:.3g}</text>').format(
+            LEFT - 4, y(value) + 3, value
+        )
+        for value in (low, (low + high) / 2, high)
+    ]
+    return y, ticks
+
+
+def _feet(x: Axis, values: Sequence[float]) -> list[Markup]:
+    return [
+        Markup('<text x="{:.1f}" y="{}" text-anchor="middle">{:.3g}</text>').format(
+            x(value), HEIGHT - 6, value
+        )
+        for value in values
+    ]
+
+
+def _level(height: float, colour: str) -> Markup:
+    level = Markup(
+        '<line x1="{}" x2="{}" y1="{:.1f}" y2="{:.1f}" stroke="{}" stroke-dasharray="4 3"/>'
+    )
+    return level.format(LEFT, WIDTH - RIGHT, height, height, colour)
+
+
+def _band(points: Sequence[Point], colour: str, x: Axis, y: Axis) -> Markup:
+    edge = [(x(where), y(each.high)) for where, each in points]
+    edge += [(x(where), y(each.low)) for where, each in reversed(points)]
+    return Markup('<polygon points="{}" fill="{}" opacity="0.15"/>').format(_path(edge), colour)
+
+
+def _line(points: Sequence[Point], colour: str, x: Axis, y: Axis) -> Markup:
+    line = [(x(where), y(each.value)) for where, each in points]
+    return Markup('<polyline points="{}" fill="none" stroke="{}" stroke-width="2"/>').format(
+        _path(line), colour
+    )
+
+
+def _path(points: Sequence[tuple[float, float]]) -> str:
+    return " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+
+
+def _frame(body: Sequence[Markup], label: str) -> Markup:
+    head = Markup('<svg viewBox="0 0 {} {}" role="img" aria-label="{}">')
+    return head.format(WIDTH, HEIGHT, label) + Markup("").join(body) + Markup("</svg>")
