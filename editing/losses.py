@@ -99,6 +99,12 @@ class TermWeights:
 
     The paper's: 1 for `loc`, `global_` and `mask`, lambda_perc = 0.1 for `perc`. With `mask` 0 and
     `paired` 1 the model is that of section 3.3, without masks.
+
+    `snr_cap` weighs `mask` and `paired` by min(1, snr_cap / SNR), where SNR = alpha / (1 - alpha)
+    is the signal-to-noise ratio at step t; None for no cap. It is not in the paper; Hang et al.
+    (2023) do so for equation 1. An error of the clean latent is one of SNR times its square in the
+    noise, so that the steps with little noise outweigh the others hundreds of times. In them z_t
+    shows the source alone, and what can be learnt of targets is the mean of them all, a blur.
     """
 
     loc: float = PAPER_WEIGHTS["loc"]
@@ -106,21 +112,28 @@ class TermWeights:
     mask: float = PAPER_WEIGHTS["mask"]
     paired: float = PAPER_WEIGHTS["paired"]
     perc: float = PAPER_WEIGHTS["perc"]
+    snr_cap: float | None = None
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
+        names = [field.name for field in fields(self) if field.name != "snr_cap"]
+        for name in names:
+            value = getattr(self, name)
             if not value >= 0:
-                raise ValueError(f"weight {field.name} must be at least 0, got {value}")
-        if not any(getattr(self, field.name) for field in fields(self)):
+                raise ValueError(f"weight {name} must be at least 0, got {value}")
+        if not any(getattr(self, name) for name in names):
             raise ValueError("at least one term must have a weight above 0")
+        if self.snr_cap is not None and not self.snr_cap > 0:
+            raise ValueError(f"snr_cap must be above 0, got {self.snr_cap}")
 
-    def factors(self, noise_level: PerExample) -> dict[str, PerExample]:
+    def factors(self, noise_level: PerExample, alpha: PerExample) -> dict[str, PerExample]:
         """Every term's factor, per example, at `noise_level` t/T in [0, 1): equation 12.
 
-        The CLIP terms count where little noise is left, the noise terms where much is.
+        The CLIP terms count where little noise is left, the noise terms where much is. `alpha` is
+        alpha_t, of which `snr_cap` makes a ratio.
         """
         clear, noisy = 1 - noise_level, noise_level
+        if self.snr_cap is not None:
+            noisy = noisy * (self.snr_cap * (1 - alpha) / alpha).clamp(max=1)
         factors = {
             "loc": self.loc * clear,
             "global": self.global_ * clear,
@@ -140,12 +153,13 @@ def weighted_terms(
     weights: TermWeights,
     *,
     noise_level: PerExample,
+    alpha: PerExample,
     quality: PerExample | None = None,
 ) -> dict[str, Float[Tensor, ""]]:
     """Equation 12's summands, each averaged over the batch; their sum is what is minimised.
 
-    `noise_level` is t/T. `quality` (b,) weighs whole examples; its mean over the data set is 1, so
-    that it does not change the size of the steps.
+    `noise_level` is t/T and `alpha` alpha_t. `quality` (b,) weighs whole examples; its mean over
+    the data set is 1, so that it does not change the size of the steps.
 
     Raises:
         KeyError: a term that has a weight is missing.
@@ -153,5 +167,5 @@ def weighted_terms(
     share = torch.ones_like(noise_level) if quality is None else quality
     return {
         name: (share * factor * terms[name]).mean()
-        for name, factor in weights.factors(noise_level).items()
+        for name, factor in weights.factors(noise_level, alpha).items()
     }

@@ -155,6 +155,7 @@ class IEditObjective:
             terms,
             self.weights,
             noise_level=draw.timesteps.float() / model.train_steps,
+            alpha=alpha,
             quality=batch.quality,
         )
         return Outcome(summands, int(empty.sum()), predicted)

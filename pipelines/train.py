@@ -70,6 +70,13 @@ def _add_loss_flags(parser: argparse.ArgumentParser) -> None:
         "union: union of both, and all but that",
     )
     parser.add_argument(
+        "--snr-cap",
+        type=float,
+        metavar="RATIO",
+        help="weigh the terms mask and paired down where the signal-to-noise ratio is above this "
+        "(default: as in the paper, not)",
+    )
+    parser.add_argument(
         "--prompts",
         choices=PROMPTS,
         default="edit",
@@ -153,7 +160,9 @@ def read_plan(arguments: argparse.Namespace) -> Any:
                 checkpoint_every=arguments.checkpoint_every,
                 sample_every=arguments.sample_every,
             ),
-            weights=TermWeights(global_=arguments.weight_global, **weights),
+            weights=TermWeights(
+                global_=arguments.weight_global, snr_cap=arguments.snr_cap, **weights
+            ),
             mask_combine=arguments.mask_combine,
             prompts=arguments.prompts,
             quality=arguments.quality,

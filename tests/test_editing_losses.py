@@ -97,6 +97,7 @@ def test_perceptual_is_the_mean_square_of_features():
 
 
 LEVEL = torch.tensor([0.0, 0.25])
+ALPHA = torch.tensor([0.9, 0.8])
 TERMS = {
     "loc": torch.tensor([1.0, 2.0]),
     "global": torch.tensor([3.0, 4.0]),
@@ -108,7 +109,9 @@ TERMS = {
 
 class TestTotal:
     def total(self, quality=None, **weights):
-        found = weighted_terms(TERMS, TermWeights(**weights), noise_level=LEVEL, quality=quality)
+        found = weighted_terms(
+            TERMS, TermWeights(**weights), noise_level=LEVEL, alpha=ALPHA, quality=quality
+        )
         return {name: pytest.approx(value.item()) for name, value in found.items()}
 
     def test_equation_12(self):
@@ -129,9 +132,21 @@ class TestTotal:
         half = self.total(quality=torch.tensor([2.0, 0.0]), loc=1, global_=0, mask=0, perc=0)
         assert half == {"loc": (2 * 1 + 0) / 2}
 
+    @pytest.mark.parametrize(("cap", "share"), [(1, 0.25), (2, 0.5), (4, 1), (100, 1)])
+    def test_a_cap_weighs_noise_terms_down_where_little_noise_is_left(self, cap, share):
+        """The signal-to-noise ratio of the second example is 4; the first has no weight at all."""
+        found = self.total(paired=1, snr_cap=cap)
+        assert (found["mask"], found["paired"]) == (share * 0.25 * 8 / 2, share * 0.25 * 100 / 2)
+        assert (found["loc"], found["perc"]) == (self.total()["loc"], self.total()["perc"])
+
+    @pytest.mark.parametrize("value", [0.0, -1.0, math.nan])
+    def test_a_cap_that_is_none_is_refused(self, value):
+        with pytest.raises(ValueError, match="snr_cap must be above 0, got"):
+            TermWeights(snr_cap=value)
+
     def test_a_missing_term_is_noticed(self):
         with pytest.raises(KeyError, match="loc"):
-            weighted_terms({}, TermWeights(), noise_level=LEVEL)
+            weighted_terms({}, TermWeights(), noise_level=LEVEL, alpha=ALPHA)
 
     @pytest.mark.parametrize("value", [-1.0, math.nan])
     def test_weights_below_nothing_are_refused(self, value):

@@ -71,6 +71,8 @@ def test_the_editor_loads_in_diffusers_and_is_not_what_it_began_as(world, traine
     before, after = load_file(world / "model" / name), load_file(out / "pipeline" / name)
     changed = {key.split(".")[0] for key in before if not before[key].equal(after[key])}
     assert changed == {"conv_in", "down_blocks", "mid_block"}
+    texts = [path.read_text() for path in (out / "pipeline").rglob("*.json")]
+    assert not any(str(world) in text for text in texts)
 
 
 def test_samples_are_sheets(trained):
@@ -171,6 +173,7 @@ class TestBad:
         ("flags", "rule"),
         [
             (("--learning-rate", "0"), "learning_rate must be above 0, got 0.0"),
+            (("--empty-share", "1"), "empty_share must be in [0, 1), got 1.0"),
             (("--weight-loc", "-1"), "weight loc must be at least 0, got -1.0"),
             (("--steps", "0"), "argument --steps: must be at least 1, got 0"),
             (("--method", "magic"), "argument --method: invalid choice: 'magic'"),

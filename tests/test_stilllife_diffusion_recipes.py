@@ -8,6 +8,7 @@ import torch
 from diffusers import AutoencoderKL
 from torch import nn
 
+from stilllife.judge import load_judge
 from stilllife.recipes.autoencoder import (
     CROP,
     autoencoder_loss,
@@ -34,7 +35,7 @@ from stilllife.recipes.workshop import Workshop
 from stilllife.scene import Mix
 from transforms.models.spec import ModelSpec, locate
 
-SHIPPED = "package:stilllife/weights/diffusion/vae"
+SHIPPED = "package:stilllife/weights/diffusion"
 
 
 @pytest.fixture(scope="module")
@@ -214,11 +215,18 @@ class TestAverage:
 
 
 def test_the_shipped_autoencoder_keeps_things_of_combinations_it_never_saw():
-    folder = locate(ModelSpec(loader="stable_diffusion", location=SHIPPED))
+    folder = locate(ModelSpec(loader="stable_diffusion", location=SHIPPED)) / "vae"
     autoencoder = AutoencoderKL.from_pretrained(folder, dtype=torch.float32).eval()
     for two_objects in (0.0, 1.0):
         found = reconstruction(autoencoder, collect(987, 48, Mix(two_objects, held_out=True)))
         assert found["psnr_things"] > 26
+
+
+def test_the_shipped_model_paints_combinations_it_never_saw():
+    pipeline = load_pipeline(locate(ModelSpec(loader="stable_diffusion", location=SHIPPED)))
+    captions = collect(988, 20, Mix(0.0, held_out=True)).captions()
+    made = paint(pipeline, captions, guidance_scale=3.0, seed=0)
+    assert attributes_right(load_judge(), made, captions)["all"] >= 0.85
 
 
 def test_what_is_kept_is_made_once(tmp_path):

@@ -180,7 +180,9 @@ def measure_autoencoder(shop: Workshop) -> dict[str, object]:
 
 
 def _load_autoencoder(shop: Workshop) -> AutoencoderKL:
-    return AutoencoderKL.from_pretrained(shop.weights / VAE, dtype=torch.float32).eval()
+    autoencoder = AutoencoderKL.from_pretrained(shop.weights / VAE, dtype=torch.float32).eval()
+    autoencoder.register_to_config(_name_or_path=None)  # else the folder would be written down
+    return autoencoder
 
 
 def make_denoiser(shop: Workshop) -> None:

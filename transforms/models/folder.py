@@ -35,8 +35,8 @@ def check_folder(folder: Path, *, model_type: str) -> None:
 def load_network(kind: Any, folder: Path, *, device: str, dtype: str = "float32") -> Any:
     """A network of the class `kind`, of transformers or diffusers, without gradients.
 
-    It is in evaluation mode. Half-precision weights are widened unless `dtype` says otherwise: on a
-    CPU half precision is slower and less exact.
+    It is in evaluation mode. Half-precision weights are widened unless `dtype` says otherwise. A
+    network of diffusers forgets the folder, which it would otherwise write into what is saved.
 
     Raises:
         ModelError: the weights are damaged, incomplete, no safetensors, or of another shape than
@@ -70,6 +70,8 @@ def load_network(kind: Any, folder: Path, *, device: str, dtype: str = "float32"
     missing = sorted(loading["missing_keys"])
     if missing:
         raise ModelError(f"{folder}: the weights lack {len(missing)} tensors, such as {missing[0]}")
+    if hasattr(network, "register_to_config"):
+        network.register_to_config(_name_or_path=None)
     return to_device(network, device)
 
 
