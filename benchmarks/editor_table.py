@@ -19,6 +19,7 @@ that makes an unseen combination again). Everything goes through the command lin
 | `mean` | pairs by the query `mean` without selection, as the paper finds them | iEdit |
 | `quality` | selected pairs, weighted by how alike their layouts are | iEdit |
 | `union` | selected pairs | iEdit, masks combined by `union` |
+| `capped` | selected pairs | iEdit, `--snr-cap 1 --empty-share 0.15`, half of what CLIP weighs |
 
 Each row is evaluated without and with a mask found at inference (`+M`; untouched pixels are put
 back), at all strengths. Shown is each at its best strength by the share of edits that are right in
@@ -83,6 +84,13 @@ ROWS = {
     "mean": Row("mean"),
     "quality": Row("selected", ("--quality", "structure")),
     "union": Row("selected", ("--mask-combine", "union")),
+    "capped": Row(
+        "selected",
+        (
+            *("--snr-cap", "1", "--empty-share", "0.15"),
+            *("--weight-loc", "0.5", "--weight-global", "0.5", "--weight-perc", "0.05"),
+        ),
+    ),
 }
 BUILDS = {
     "selected": ("--edits", "2"),
@@ -145,7 +153,7 @@ class Bench:
         words = ("evaluate", self._pairs("new"), "--out", folder, "--model", model)
         how = ("--edits", arguments.edits, "--balanced", "--steps", arguments.sampling_steps)
         guidance = ("--guidance-scale", arguments.guidance_scale, "--batch-size", 50)
-        masks = ("--mask-grow", arguments.mask_grow, "--paste")
+        masks = ("--mask-grow", arguments.mask_grow, "--paste", "--dtype", arguments.dtype)
         self._run(
             *(*words, *how, *guidance, *masks, "--methods", *names),
             *("--strengths", *arguments.strengths, "--seeds", *arguments.seeds),
@@ -190,11 +198,12 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--edits", type=int, default=500)
     parser.add_argument("--steps", type=int, default=1000, help="of training")
     parser.add_argument("--batch-size", type=int, default=8, help="of training")
-    parser.add_argument("--learning-rate", type=float, default=2e-4)
+    parser.add_argument("--learning-rate", type=float, default=1e-4)
     parser.add_argument("--strengths", nargs="+", type=float, default=list(STRENGTHS))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2], help="of the edits")
-    parser.add_argument("--guidance-scale", type=float, default=3.0)
+    parser.add_argument("--guidance-scale", type=float, default=7.5)
     parser.add_argument("--sampling-steps", type=int, default=20)
+    parser.add_argument("--dtype", default="bfloat16", help="of the editing networks")
     parser.add_argument("--mask-grow", type=float, default=0.05, help="of the shorter side")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--preset", default="stilllife")

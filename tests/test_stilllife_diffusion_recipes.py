@@ -189,6 +189,12 @@ class TestAverage:
     def test_weights_come_out_averaged(self):
         assert not torch.equal(self.run(6), self.run(6, average=0.0))
 
+    def test_the_average_of_a_short_run_is_not_its_beginning(self):
+        """With a factor of 0.999 alone 99% of it would be the first step's weights."""
+        first, last = self.run(1, average=0.999), self.run(6, average=0.0)
+        average = self.run(6, average=0.999)
+        assert (average - last).norm() < 0.5 * (first - last).norm()
+
     def test_a_run_goes_on_with_its_average(self, tmp_path):
         path = tmp_path / "line.pt"
 

@@ -31,7 +31,8 @@ class Schedule:
     `steps` optimiser steps of `batch_size` pictures; the learning rate climbs to `learning_rate`
     over `warmup_steps` and falls to 1% of it along a cosine. `seed` draws initial weights, batches
     and augmentation. With `average` the weights that come out are the exponential moving average
-    of those of the steps, by that factor a step (Polyak and Juditsky 1992).
+    of those of the steps, by that factor a step (Polyak and Juditsky 1992), or by less in the
+    beginning.
     """
 
     steps: int
@@ -154,7 +155,13 @@ def _optimisers(model: nn.Module, schedule: Schedule) -> list[torch.optim.Optimi
 def _average_of(model: nn.Module, schedule: Schedule) -> AveragedModel | None:
     if not schedule.average:
         return None
-    return AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(schedule.average))
+
+    def update(averaged: list[torch.Tensor], current: list[torch.Tensor], taken: int) -> None:
+        # The first steps count for less, so that a short run is not its own beginning.
+        factor = min(schedule.average, (1 + int(taken)) / (10 + int(taken)))
+        get_ema_multi_avg_fn(factor)(averaged, current, taken)
+
+    return AveragedModel(model, multi_avg_fn=update)
 
 
 def _resume(
