@@ -105,11 +105,23 @@ class FrechetDistance:
         """The distance of a set, given in batches."""
         self._metric.reset()
         self._update(made, is_real=False)
-        return float(self._metric.compute())
+        with _one_thread():
+            return float(self._metric.compute())
 
     def _update(self, batches: Iterable[Pictures], *, is_real: bool) -> None:
         for batch in batches:
             self._metric.update(((batch.clamp(-1, 1) + 1) * 127.5).round().byte(), real=is_real)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """For many small products of matrices: on a busy machine threads wait for one another there."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 class _OnBytes(nn.Module):

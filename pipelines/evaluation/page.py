@@ -1,7 +1,7 @@
 """The page of an evaluation: tables, curves over strength, and a sheet of edits."""
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from markupsafe import Markup
 from editing.evaluation import Cell, EditCase
 from editing.figures import Setting
 from editing.metrics import Interval
+from editing.regions import MaskUse
 from pipelines.evaluation.curves import draw_curves, draw_trade
 from pipelines.evaluation.job import EvaluatePlan, read_cell
 from pipelines.evaluation.summary import Summary
@@ -89,17 +90,21 @@ def make_page(
         strengths=", ".join(f"{strength:g}" for strength in plan.strengths),
         guidance=f"{plan.guidance_scale:g}",
         steps=plan.num_inference_steps,
+        masks=in_words_of_masks(plan.masks),
         features=features,
         note=TRUTH if judged else NO_TRUTH,
         by=summary.by,
-        best=summary.best,
-        figures=summary.figures,
+        best_heads=[in_short(setting) for setting in summary.best.values()],
+        figures_of_best=[summary.figures[setting] for setting in summary.best.values()],
         measures=measures,
         against=summary.against,
         differences=summary.differences,
+        differences_heads=_heads(
+            summary, dict.fromkeys(summary.differences, summary.best[summary.against])
+        ),
         cost=summary.cost,
-        matched=summary.matched,
         matched_differences=summary.matched_differences,
+        matched_heads=_heads(summary, summary.matched),
         trade=draw_trade(
             summary.figures,
             summary.cost,
@@ -107,7 +112,6 @@ def make_page(
             colours,
             label=f"{in_words(summary.by)} over {in_words(summary.cost)}",
         ),
-        strength=show_strength,
         colours=colours,
         curves={
             name: draw_curves(
@@ -136,9 +140,24 @@ def show_interval(each: Interval | None) -> Markup:
     )
 
 
-def show_strength(setting: Setting) -> str:
-    """A setting's strength; nothing where it has none."""
-    return f"{setting.strength:g}" if setting.strength else ""
+def in_words_of_masks(masks: MaskUse) -> str:
+    """What is made of masks; empty for nothing out of the ordinary."""
+    grown = f"grown by {masks.grow:g} of the shorter side" if masks.grow else ""
+    pasted = "the source's own pixels put back outside" if masks.paste else ""
+    return ", ".join(filter(None, [grown, pasted]))
+
+
+def in_short(setting: Setting) -> str:
+    """A method and its strength, if it has one."""
+    return f"{setting.method} {setting.strength:g}" if setting.strength else setting.method
+
+
+def _heads(summary: Summary, others: Mapping[str, Setting]) -> list[str]:
+    """What is taken from what, for each method in `others`."""
+    return [
+        f"{in_short(summary.best[method])} \u2212 {in_short(other)}"
+        for method, other in others.items()
+    ]
 
 
 def draw_rows(

@@ -57,9 +57,9 @@ measure` prints them again. Recipes were chosen on other pictures (`--measure va
 were measured once, with the weights that are shipped. What is held out had been made easier before
 that: at first whole noun-colour pairs were, and the tower of then read 64% of the unseen nouns.
 
-The autoencoder's first 3500 steps were trained by one thread, the rest by two. The first 1500 steps
-of the denoiser ran under a schedule of 10 000 steps, those to 4000 under one
-of 7000, the rest as the recipe says.
+The autoencoder's first 3500 steps were trained by one thread, the rest by two. The denoiser's first
+1500 steps ran under a schedule of 10 000 steps and those to 4000 under one of 7000, by two threads,
+the rest as the recipe says, by one.
 """
 
 

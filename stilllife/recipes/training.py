@@ -16,6 +16,7 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 Losses = dict[str, torch.Tensor]
+Tensors = tuple[torch.Tensor, ...] | list[torch.Tensor]
 
 LEAST_MATRIX = 64
 """Linear weights with no side shorter than this are trained by Muon, all else by AdamW."""
@@ -156,7 +157,7 @@ def _average_of(model: nn.Module, schedule: Schedule) -> AveragedModel | None:
     if not schedule.average:
         return None
 
-    def update(averaged: list[torch.Tensor], current: list[torch.Tensor], taken: int) -> None:
+    def update(averaged: Tensors, current: Tensors, taken: torch.Tensor | int) -> None:
         # The first steps count for less, so that a short run is not its own beginning.
         factor = min(schedule.average, (1 + int(taken)) / (10 + int(taken)))
         get_ema_multi_avg_fn(factor)(averaged, current, taken)
