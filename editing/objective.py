@@ -48,6 +48,14 @@ class PairBatch:
         columns: dict[str, Any] = {f.name: getattr(self, f.name)[span] for f in fields(self)}
         return PairBatch(**columns)
 
+    def to(self, device: torch.device) -> "PairBatch":
+        """The same on `device`."""
+        columns: dict[str, Any] = {}
+        for field in fields(self):
+            column = getattr(self, field.name)
+            columns[field.name] = column.to(device) if isinstance(column, Tensor) else column
+        return PairBatch(**columns)
+
     def join(self, other: "PairBatch") -> "PairBatch":
         """These pairs and those of `other`."""
         columns: dict[str, Any] = {}

@@ -121,14 +121,6 @@ def split(batch: PairBatch, draw: Draw, parts: int) -> Iterator[tuple[PairBatch,
         yield batch.part(span), draw.part(span)
 
 
-def move(batch: PairBatch, draw: Draw, device: torch.device) -> tuple[PairBatch, Draw]:
-    """Both on `device`."""
-    tensors = ("source", "target", "source_mask", "target_mask", "quality")
-    moved = {name: getattr(batch, name).to(device) for name in tensors}
-    pairs = PairBatch(**moved, edit_prompts=batch.edit_prompts, target_phrases=batch.target_phrases)
-    return pairs, draw.to(device)
-
-
 class Trainer:
     """Trains the noise network of `objective.model` in place.
 
@@ -211,7 +203,8 @@ class Trainer:
         try:
             for part, draw in split(batch, self._draw(step, batch), self._options.accumulation):
                 with self._accelerator.autocast():
-                    outcome = self._objective(*move(part, draw, self._accelerator.device))
+                    device = self._accelerator.device
+                    outcome = self._objective(part.to(device), draw.to(device))
                 for name, value in outcome.terms.items():
                     _check_finite(step, name, value)
                     sums[name] = sums.get(name, 0.0) + value.item() / self._options.accumulation

@@ -20,9 +20,9 @@ from pipelines.editor_flags import (
     add_strength_flag,
     editing_extra,
     read_mask_use,
+    read_model,
     read_sampling,
 )
-from pipelines.editor_models import model_of
 from transforms.presets import Preset, load_preset
 
 if TYPE_CHECKING:
@@ -127,6 +127,7 @@ def edit(arguments: argparse.Namespace) -> "EditOutput":
     from transforms.models.loading import load_encoder, load_segmenter
 
     sampling = read_sampling(arguments, strength=arguments.strength)
+    masks = read_mask_use(arguments)
     preset = load_preset(arguments.preset)
     image, mask = read_photo(arguments.photo), read_mask(arguments.mask)
     looks = arguments.mask == FOUND or (arguments.mask is None and arguments.method in MASKED)
@@ -137,19 +138,13 @@ def edit(arguments: argparse.Namespace) -> "EditOutput":
         edit_mask=mask,
         mask_phrase=arguments.mask_phrase,
     )
-    spec = model_of(
-        arguments.method,
-        preset,
-        model=arguments.model,
-        device=arguments.device,
-        dtype=arguments.dtype,
-    )
+    spec = read_model(arguments, preset)
     editor = Editor(
         load_diffusion(spec) if spec else None,
         method=_mechanics(arguments, looks=looks),
         segmenter=load_segmenter(preset.segmenter) if looks else None,
         encoder=load_encoder(preset.encoder) if arguments.results > 1 else None,
-        masks=read_mask_use(arguments),
+        masks=masks,
     )
     generator = torch.Generator().manual_seed(arguments.seed)
     with show_progress("editing", None, unit="steps") as advance:

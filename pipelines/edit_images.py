@@ -18,9 +18,9 @@ from pipelines.editor_flags import (
     add_strength_flag,
     editing_extra,
     read_mask_use,
+    read_model,
     read_sampling,
 )
-from pipelines.editor_models import model_of
 from transforms.presets import load_preset
 
 
@@ -58,13 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
         folder=arguments.out,
         load=LoadEditor(
             arguments.method,
-            model_of(
-                arguments.method,
-                preset,
-                model=arguments.model,
-                device=arguments.device,
-                dtype=arguments.dtype,
-            ),
+            read_model(arguments, preset),
             preset.segmenter if arguments.method in MASKED else None,
             masks,
         ),

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 from editing.choices import DTYPES
 from pipelines.arguments import whole_number
 from pipelines.console import EXIT_USAGE, CommandError
+from pipelines.editor_models import model_of
+from transforms.models.spec import ModelSpec
+from transforms.presets import Preset
 
 if TYPE_CHECKING:
     from editing.regions import MaskUse
@@ -44,6 +47,21 @@ def add_sampling_flags(parser: argparse.ArgumentParser) -> None:
         "--dtype",
         choices=DTYPES,
         help="precision of the diffusion model's weights (default: the preset's, else float32)",
+    )
+
+
+def read_model(arguments: argparse.Namespace, preset: Preset) -> ModelSpec | None:
+    """The diffusion model that `--method`, `--model`, `--device` and `--dtype` ask for.
+
+    Raises:
+        CommandError: none is named; see `model_of`.
+    """
+    return model_of(
+        arguments.method,
+        preset,
+        model=arguments.model,
+        device=arguments.device,
+        dtype=arguments.dtype,
     )
 
 

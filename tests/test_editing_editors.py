@@ -1,5 +1,7 @@
 """Editors, called as a person would, on a small random model."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,7 @@ from tiny_diffusion import SIZE, load_tiny, save_diffusion
 
 from editing.diffusion import PromptLengthError
 from editing.editors import Editor
-from editing.regions import MaskUse
+from editing.regions import MaskUse, grow_region
 from editing.requests import EditError, Request
 from transforms.models.loading import load_encoder, load_segmenter
 from transforms.models.spec import ModelSpec
@@ -124,6 +126,37 @@ def test_pasted_pixels_are_the_source_s_own(model):
     found, source = np.asarray(output.image), np.asarray(image)
     assert np.array_equal(found[:, SIZE // 2 :], source[:, SIZE // 2 :])
     assert not np.array_equal(found[:, : SIZE // 2], source[:, : SIZE // 2])
+
+
+class TestGrown:
+    def grown(self, share, size=(20, 10)):
+        mask = Image.new("L", size)
+        mask.putpixel((9, 4), 255)
+        return np.asarray(grow_region(mask, share)) > 127
+
+    def test_a_point_becomes_a_square_by_the_shorter_side(self):
+        wanted = np.zeros((10, 20), bool)
+        wanted[2:7, 7:12] = True
+        assert np.array_equal(self.grown(0.2), wanted)
+
+    def test_by_nothing_it_stays(self):
+        assert self.grown(0.0).sum() == 1
+
+    def test_by_all_it_is_everything(self):
+        assert self.grown(1.0, size=(12, 10)).all()
+
+    @pytest.mark.parametrize("share", [-0.1, 1.1, math.nan])
+    def test_a_share_out_of_range(self, share):
+        with pytest.raises(ValueError, match=r"mask_grow must be in \[0, 1\], got"):
+            MaskUse(grow=share)
+
+    def test_a_mask_that_is_found_grows_and_one_by_hand_does_not(self, model):
+        image, masks = picture(1, (SIZE, SIZE)), MaskUse(grow=0.25)
+        editor = Editor(model, method="iedit-m", segmenter=HalfSegmenter(), masks=masks)
+        found = editor(image, PROMPT, source_prompt=SOURCE_PROMPT, **settings()).edit_mask
+        assert (np.asarray(found) > 127).mean() == 0.75
+        drawn = editor(image, PROMPT, edit_mask=half_mask(), **settings()).edit_mask
+        assert same(drawn, half_mask())
 
 
 def test_a_mask_by_hand_works_with_any_weights(model):

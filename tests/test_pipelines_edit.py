@@ -99,6 +99,8 @@ class TestBad:
             (("--strength", "0"), "strength must be in (0, 1], got 0.0"),
             (("--strength", "2"), "strength must be in (0, 1], got 2.0"),
             (("--guidance-scale", "-1"), "guidance_scale must be at least 0, got -1.0"),
+            (("--mask-grow", "2"), "mask_grow must be in [0, 1], got 2.0"),
+            (("--dtype", "int8"), "argument --dtype: invalid choice: 'int8'"),
             (("--results", "0"), "argument --results: must be at least 1, got 0"),
             (("--method", "iedit"), "--method iedit needs --model"),
         ],

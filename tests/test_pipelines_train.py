@@ -174,6 +174,7 @@ class TestBad:
         [
             (("--learning-rate", "0"), "learning_rate must be above 0, got 0.0"),
             (("--empty-share", "1"), "empty_share must be in [0, 1), got 1.0"),
+            (("--snr-cap", "0"), "snr_cap must be above 0, got 0.0"),
             (("--weight-loc", "-1"), "weight loc must be at least 0, got -1.0"),
             (("--steps", "0"), "argument --steps: must be at least 1, got 0"),
             (("--method", "magic"), "argument --method: invalid choice: 'magic'"),

@@ -45,13 +45,14 @@ def edited(cases):
     _, scenes, images, prompts = cases
     preset = load_preset("stilllife")
     model = load_diffusion(preset.diffusion)
+    segmenter = load_segmenter(preset.segmenter)
     settings = {"strength": 0.7, "guidance_scale": 3.0, "num_inference_steps": 20}
     found = {}
     for method in ("sdedit", "iedit-m"):
         editor = Editor(
             model,
             method=method,
-            segmenter=load_segmenter(preset.segmenter),
+            segmenter=segmenter,
             masks=MaskUse(grow=0.05, paste=True),
         )
         outputs = editor(

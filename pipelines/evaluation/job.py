@@ -7,7 +7,7 @@ each edit; figures are made of those files, so that an interrupted evaluation go
 import dataclasses
 import io
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 from pathlib import Path
@@ -274,7 +274,7 @@ def write_cell(folder: Path, cell: Cell, rows: Sequence[Row]) -> None:
     Raises:
         OutputError: it cannot be written.
     """
-    measured = (Column(name, pa.float64(), "measure of the edit") for name in numbers_of(rows))
+    measured = (Column(name, pa.float64(), "measure of the edit") for name in numbers_of(rows[0]))
     schema = make_schema((*_TEXTS, *measured, _IMAGE))
     write_table(
         cell_path(folder, cell),
@@ -292,11 +292,11 @@ def read_cell(folder: Path, cell: Cell) -> list[Row]:
 def read_numbers(folder: Path, cell: Cell) -> dict[str, list[float]]:
     """What was measured of a cell, by name, in the order of the data set; NaN where nothing was."""
     path = cell_path(folder, cell)
-    names = [name for name in pq.read_schema(path).names if name not in _NO_NUMBERS]
+    names = numbers_of(pq.read_schema(path).names)
     table = pq.read_table(path, columns=names)
     return {name: table[name].to_numpy().tolist() for name in names}
 
 
-def numbers_of(rows: Sequence[Row]) -> Iterator[str]:
-    """The names of what was measured."""
-    return (name for name in rows[0] if name not in _NO_NUMBERS)
+def numbers_of(columns: Iterable[str]) -> list[str]:
+    """The names of what was measured, among a cell's columns."""
+    return [name for name in columns if name not in _NO_NUMBERS]
