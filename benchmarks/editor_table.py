@@ -1,6 +1,7 @@
 """What each part of iEdit brings, with the truth: the paper's table 2, and more, on still lifes.
 
     python benchmarks/editor_table.py [--rows NAME ...] [--steps N] [--seeds N ...] [--work DIR]
+                                      [--sheet FILE] [--json]
 
 Editors are trained on pairs of pictures of seen combinations and edit pictures of held-out ones:
 pictures and pseudo-targets of the edits show at least one combination that neither the diffusion
@@ -20,12 +21,15 @@ that makes an unseen combination again). Everything goes through the command lin
 | `quality` | selected pairs, weighted by how alike their layouts are | iEdit |
 | `union` | selected pairs | iEdit, masks combined by `union` |
 | `capped` | selected pairs | iEdit, `--snr-cap 1 --empty-share 0.15`, half of what CLIP weighs |
+| `longer` | selected pairs | `capped`, in 1000 steps |
 
 Each row is evaluated without and with a mask found at inference (`+M`; untouched pixels are put
-back), at all strengths. Shown is each at its best strength by the share of edits that are right in
+back): `sdedit`, `mask` and `capped` at all strengths and seeds, the others at `--few-strengths` and
+the first seed. Shown is each at its best strength by the share of edits that are right in
 all, and what it has more than `sdedit`, edit by edit, with 95% bootstrap intervals; then the same
 against `sdedit` at a strength at which it errs no more outside the edited thing. The spread of FID
-is that over seeds.
+is that over seeds. `--sheet FILE` draws some of the edits: by `sdedit` and by the best row with a
+mask, and by `sdedit` where it errs no more than that.
 """
 
 import argparse
@@ -35,16 +39,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from PIL import Image
 from still_life_job import command, environment, open_work, source_file
 
 from editing.choices import STRENGTHS
 from editing.evaluation import Cell, plan_cells
 from editing.figures import Setting
 from editing.metrics import Interval
+from editing.sheets import SheetRow, write_sheet
 from pipelines.console import print_json_line, print_table
-from pipelines.evaluation.job import read_numbers
-from pipelines.evaluation.summary import Summary, summarise
+from pipelines.evaluation.job import draw_cases, read_cell, read_numbers
+from pipelines.evaluation.page import in_short
+from pipelines.evaluation.summary import BASELINE, Summary, summarise
 from pipelines.still_life_source import StillLifeSource
+from transforms.images import decode
 from transforms.models.spec import locate
 from transforms.presets import load_preset
 
@@ -67,30 +75,33 @@ MEASURES = (
 
 @dataclass(frozen=True)
 class Row:
-    """A row: its training pairs (None for no training), and the flags of `train`."""
+    """A row: its training pairs (None for no training), and the flags of `train`.
+
+    A `headline` row is evaluated at all strengths and seeds.
+    """
 
     pairs: str | None
     flags: tuple[str, ...] = IEDIT
+    headline: bool = False
 
 
+CAPPED = (
+    *("--snr-cap", "1", "--empty-share", "0.15"),
+    *("--weight-loc", "0.5", "--weight-global", "0.5", "--weight-perc", "0.05"),
+)
 ROWS = {
-    "sdedit": Row(None),
+    "sdedit": Row(None, headline=True),
     "caption": Row(
         "mean", (*NO_MASK, "--weight-loc", "0", "--weight-perc", "0", "--prompts", "target")
     ),
     "edit": Row("selected", (*NO_MASK, "--weight-perc", "0")),
     "perc": Row("selected", NO_MASK),
-    "mask": Row("selected"),
+    "mask": Row("selected", headline=True),
     "mean": Row("mean"),
     "quality": Row("selected", ("--quality", "structure")),
     "union": Row("selected", ("--mask-combine", "union")),
-    "capped": Row(
-        "selected",
-        (
-            *("--snr-cap", "1", "--empty-share", "0.15"),
-            *("--weight-loc", "0.5", "--weight-global", "0.5", "--weight-perc", "0.05"),
-        ),
-    ),
+    "capped": Row("selected", CAPPED, headline=True),
+    "longer": Row("selected", (*CAPPED, "--steps", "1000")),
 }
 BUILDS = {
     "selected": ("--edits", "2"),
@@ -148,29 +159,62 @@ class Bench:
             model = locate(self._preset.diffusion)
         else:
             model = self._run_folder(row)
-        folder = self._work / f"evaluation-{row}"
+        folder = self._evaluation(row)
         names = _names(row)
         words = ("evaluate", self._pairs("new"), "--out", folder, "--model", model)
         how = ("--edits", arguments.edits, "--balanced", "--steps", arguments.sampling_steps)
         guidance = ("--guidance-scale", arguments.guidance_scale, "--batch-size", 50)
         masks = ("--mask-grow", arguments.mask_grow, "--paste", "--dtype", arguments.dtype)
+        strengths, seeds = arguments.few_strengths, arguments.seeds[:1]
+        if ROWS[row].headline:
+            strengths, seeds = arguments.strengths, arguments.seeds
         self._run(
             *(*words, *how, *guidance, *masks, "--methods", *names),
-            *("--strengths", *arguments.strengths, "--seeds", *arguments.seeds),
+            *("--strengths", *strengths, "--seeds", *seeds),
         )
         return {
             replace(cell, method=names[cell.method]): read_numbers(folder, cell)
-            for cell in plan_cells(tuple(names), arguments.strengths, arguments.seeds)
+            for cell in plan_cells(tuple(names), strengths, seeds)
         }
 
     def fid(self, row: str) -> dict[Setting, Interval]:
         """FID of a row's settings, as `evaluate` wrote it."""
-        path = self._work / f"evaluation-{row}" / "figures.json"
+        path = self._evaluation(row) / "figures.json"
         names = _names(row)
         return {
             Setting(names[each["method"]], each["strength"]): Interval(*each["fid"])
             for each in json.loads(path.read_text(encoding="utf-8"))["settings"]
         }
+
+    def draw_sheet(self, path: Path, summary: Summary, *, count: int = 8) -> None:
+        """Writes a sheet of edits, spread evenly over those that were evaluated."""
+        arguments, best = self._arguments, summary.best
+        masked = max(
+            (name for name in best if name.endswith(MASKED)),
+            key=lambda name: summary.figures[best[name]][summary.by].value,
+        )
+        shown = (best[BASELINE], summary.matched[masked], best[masked])
+        edits = [self._read(setting) for setting in shown]
+        cases = draw_cases(self._pairs("new"), count=arguments.edits, seed=0, balanced=True)
+        rows = [
+            SheetRow(
+                (case.source, *(some[place] for some in edits)),
+                f"{case.source_phrase} -> {case.target_phrase}",
+            )
+            for place, case in enumerate(cases)
+            if place % (len(cases) // count) == 0
+        ]
+        write_sheet(path, rows[:count], ("source", *map(in_short, shown)))
+
+    def _read(self, setting: Setting) -> list[Image.Image]:
+        """The pictures of a setting of the table, first seed."""
+        row, *_ = setting.method.split(MASKED)
+        method = next(each for each, name in _names(row).items() if name == setting.method)
+        cell = Cell(method, setting.strength, self._arguments.seeds[0])
+        return [decode(each["image"]["bytes"]) for each in read_cell(self._evaluation(row), cell)]
+
+    def _evaluation(self, row: str) -> Path:
+        return self._work / f"evaluation-{row}"
 
     def _pairs(self, name: str) -> Path:
         return self._work / f"pairs-{name}"
@@ -196,10 +240,11 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--pool", type=int, default=6000, help="pictures to train on")
     parser.add_argument("--new", type=int, default=4000, help="pictures to edit")
     parser.add_argument("--edits", type=int, default=500)
-    parser.add_argument("--steps", type=int, default=1000, help="of training")
+    parser.add_argument("--steps", type=int, default=500, help="of training")
     parser.add_argument("--batch-size", type=int, default=8, help="of training")
     parser.add_argument("--learning-rate", type=float, default=1e-4)
     parser.add_argument("--strengths", nargs="+", type=float, default=list(STRENGTHS))
+    parser.add_argument("--few-strengths", nargs="+", type=float, default=[0.3, 0.5, 0.7])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2], help="of the edits")
     parser.add_argument("--guidance-scale", type=float, default=7.5)
     parser.add_argument("--sampling-steps", type=int, default=20)
@@ -209,6 +254,7 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--preset", default="stilllife")
     parser.add_argument("--seed", type=int, default=0, help="of pictures, pairs and training")
     parser.add_argument("--work", type=Path, metavar="DIR", help="keep all here, and go on from it")
+    parser.add_argument("--sheet", type=Path, metavar="FILE", help="write a PNG of edits")
     parser.add_argument("--json", action="store_true", help="end with one line of JSON")
     return parser.parse_args()
 
@@ -226,9 +272,11 @@ def main() -> None:
             bench.train(row)
             cells |= bench.evaluate(row)
             fid |= bench.fid(row)
-    summary = summarise(cells)
-    for setting, value in fid.items():
-        summary.figures[setting]["fid"] = value
+        summary = summarise(cells)
+        for setting, value in fid.items():
+            summary.figures[setting]["fid"] = value
+        if arguments.sheet:
+            bench.draw_sheet(arguments.sheet, summary)
     print_rows(summary)
     if arguments.json:
         print_json_line(summary.as_dict() | {"seed": arguments.seed})

@@ -57,8 +57,8 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """The cell in a file name."""
-        return f"{self.method}-{round(self.strength * 100):03d}-{self.seed}"
+        """What the cell's file is called."""
+        return f"{self.method}-{self.strength:g}-{self.seed}"
 
 
 def plan_cells(

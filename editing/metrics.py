@@ -90,19 +90,17 @@ class FrechetDistance:
         EditingError: Inception's weights cannot be fetched.
     """
 
-    def __init__(
-        self,
-        features: Callable[[Tensor], Tensor] | None,
-        dimension: int,
-        real: Iterable[Pictures],
-    ) -> None:
+    def __init__(self, features: Callable[[Tensor], Tensor] | None, dimension: int) -> None:
         network = INCEPTION_DIMENSION if features is None else _OnBytes(features, dimension)
         with _fetching("InceptionV3, for FID"):
             self._metric = FrechetInceptionDistance(feature=network, reset_real_features=False)
+
+    def learn_real(self, real: Iterable[Pictures]) -> None:
+        """Takes in the set, given in batches, that others are measured from."""
         self._update(real, is_real=True)
 
     def of(self, made: Iterable[Pictures]) -> float:
-        """The distance of a set, given in batches."""
+        """The distance of a set, given in batches, from the real one."""
         self._metric.reset()
         self._update(made, is_real=False)
         with _one_thread():

@@ -66,7 +66,7 @@ def test_every_cell_has_every_edit(evaluated):
 
 def test_copying_keeps_all_and_edits_nothing(evaluated):
     out, _ = evaluated
-    for row in cell(out, "copy-000-0"):
+    for row in cell(out, "copy-0-0"):
         assert (row["background_error"], row["ssim_outside_mean"]) == (0, pytest.approx(1))
         assert row["edited"] == 0
         assert row["true_background_error"] == 0 or math.isnan(row["true_background_error"])
@@ -130,24 +130,30 @@ def test_the_page_needs_nothing_else_and_shows_the_edits(evaluated):
     assert "nan" not in re.sub('base64,[^"]*', "", page)
 
 
-def test_the_mask_keeps_what_sdedit_changes(evaluated):
-    out, _ = evaluated
+def test_the_mask_keeps_what_sdedit_changes(world, tmp_path):
+    some = ("--methods", "sdedit", "iedit-m", "--strengths", 0.8, "--seeds", 0, "--paste")
+    outcome = evaluate(world, tmp_path / "eval", *some)
+    assert outcome.code == 0, outcome.err
 
-    def mean(name):
-        values = [row["background_error"] for row in cell(out, name)]
-        known = [value for value in values if value is not None and not math.isnan(value)]
-        return sum(known) / len(known)
+    def errors(method):
+        rows = cell(tmp_path / "eval", f"{method}-0.8-0")
+        return [row["background_error"] for row in rows if not math.isnan(row["background_error"])]
 
-    assert mean("sdedit-080-0") > 0
-    assert Cell("sdedit", 0.8, 0).name == "sdedit-080-0"
+    assert errors("sdedit")
+    for masked, whole in zip(errors("iedit-m"), errors("sdedit"), strict=True):
+        assert masked < whole
+
+
+def test_strengths_that_are_nearly_the_same_have_cells_of_their_own():
+    assert len({Cell("sdedit", strength, 0).name for strength in (0.3, 0.301, 0.31)}) == 3
 
 
 def test_an_evaluation_goes_on_and_can_be_added_to(world, evaluated, tmp_path):
     out = tmp_path / "eval"
     assert evaluate(world, out, "--methods", "copy").code == 0
-    stamp = (out / "cells" / "copy-000-0.parquet").stat().st_mtime_ns
+    stamp = (out / "cells" / "copy-0-0.parquet").stat().st_mtime_ns
     assert evaluate(world, out).code == 0
-    assert (out / "cells" / "copy-000-0.parquet").stat().st_mtime_ns == stamp
+    assert (out / "cells" / "copy-0-0.parquet").stat().st_mtime_ns == stamp
     assert hashes(out / "cells") == hashes(evaluated[0] / "cells")
 
 

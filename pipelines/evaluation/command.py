@@ -66,22 +66,15 @@ def run(arguments: argparse.Namespace) -> int:
     with editing_extra():
         from pipelines.evaluation.job import evaluate, read_numbers
         from pipelines.evaluation.page import WORDS, make_page
-        from pipelines.evaluation.summary import load_features, measure_fid, summarise
+        from pipelines.evaluation.summary import load_distance, measure_fid, summarise
     from transforms.files import dump_json, write_bytes
 
     plan = read_plan(arguments)
-    cases = evaluate(plan)
     cells = plan.cells
     name = arguments.features or ("judge" if plan.preset.name == "stilllife" else "clip")
-    features, dimension = load_features(name, plan.preset.encoder)
-    fid = measure_fid(
-        plan.folder,
-        cells,
-        cases,
-        features=features,
-        dimension=dimension,
-        size=min(cases[0].source.size),
-    )
+    distance = load_distance(name, plan.preset.encoder)
+    cases = evaluate(plan)
+    fid = measure_fid(plan.folder, cells, cases, distance=distance)
     summary = summarise({cell: read_numbers(plan.folder, cell) for cell in cells}, fid=fid)
     write_bytes(plan.folder / FIGURES, dump_json(summary.as_dict()))
     page = make_page(plan, summary, cases, features=name)

@@ -1,7 +1,7 @@
 """The figures of an evaluation, from the files of its cells."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -128,12 +128,11 @@ def measure_fid(
     cells: Sequence[Cell],
     cases: Sequence[EditCase],
     *,
-    features: Callable[[Tensor], Tensor] | None,
-    dimension: int,
-    size: int,
+    distance: FrechetDistance,
 ) -> dict[Cell, float]:
     """FID of each cell's pictures against the real pictures that stand for the results."""
-    distance = FrechetDistance(features, dimension, _batches([case.target for case in cases], size))
+    size = min(cases[0].source.size)
+    distance.learn_real(_batches([case.target for case in cases], size))
     found = {}
     for cell in cells:
         made = [decode(row["image"]["bytes"]) for row in read_cell(folder, cell)]
@@ -147,21 +146,19 @@ def _batches(images: Sequence[Image.Image], size: int) -> Iterator[Tensor]:
         yield torch.stack([picture_to_tensor(resize(image, (size, size))) for image in some])
 
 
-def load_features(name: str, encoder: ModelSpec) -> tuple[Callable[[Tensor], Tensor] | None, int]:
-    """Features for FID, by one of `FID_FEATURES`, and their number.
+def load_distance(name: str, encoder: ModelSpec) -> FrechetDistance:
+    """FID by the features of one of `FID_FEATURES`.
 
     Raises:
         CommandError: another name.
-        ModelError: the encoder cannot be loaded.
+        EditingError, ModelError: the network cannot be fetched or loaded.
     """
     if name == "judge":
         judge = load_judge()
-        body: Callable[[Tensor], Tensor] = judge.body
-        return body, judge.num_features
+        return FrechetDistance(judge.body, judge.num_features)
     if name == "clip":
         clip = load_clip_space(encoder)
-        dimension = clip.embed_texts([""]).shape[1]
-        return clip.embed_pictures, dimension
+        return FrechetDistance(clip.embed_pictures, clip.embed_texts([""]).shape[1])
     if name == "inception":
-        return None, INCEPTION_DIMENSION
+        return FrechetDistance(None, INCEPTION_DIMENSION)
     raise CommandError(f"features must be one of {', '.join(FID_FEATURES)}, got {name!r}")
