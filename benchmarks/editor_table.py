@@ -20,12 +20,12 @@ that makes an unseen combination again). Everything goes through the command lin
 | `mean` | pairs by the query `mean` without selection, as the paper finds them | iEdit |
 | `quality` | selected pairs, weighted by how alike their layouts are | iEdit |
 | `union` | selected pairs | iEdit, masks combined by `union` |
-| `capped` | selected pairs | iEdit, `--snr-cap 1 --empty-share 0.15`, half of what CLIP weighs |
-| `longer` | selected pairs | `capped`, in 1000 steps |
+| `align` | selected pairs, moved onto their sources | iEdit |
+| `ours` | the same | iEdit, `--snr-cap 1 --empty-share 0.15`, half of what CLIP weighs |
 
 Each row is evaluated without and with a mask found at inference (`+M`; untouched pixels are put
-back): `sdedit`, `mask` and `capped` at all strengths and seeds, the others at `--few-strengths` and
-the first seed. Shown is each at its best strength by the share of edits that are right in
+back): `sdedit` and `ours` at all strengths and seeds, the others at `--few-strengths` and the first
+seed. Shown is each at its best strength by the share of edits that are right in
 all, and what it has more than `sdedit`, edit by edit, with 95% bootstrap intervals; then the same
 against `sdedit` at a strength at which it errs no more outside the edited thing. The spread of FID
 is that over seeds. `--sheet FILE` draws some of the edits: by `sdedit` and by the best row with a
@@ -85,10 +85,6 @@ class Row:
     headline: bool = False
 
 
-CAPPED = (
-    *("--snr-cap", "1", "--empty-share", "0.15"),
-    *("--weight-loc", "0.5", "--weight-global", "0.5", "--weight-perc", "0.05"),
-)
 ROWS = {
     "sdedit": Row(None, headline=True),
     "caption": Row(
@@ -96,12 +92,19 @@ ROWS = {
     ),
     "edit": Row("selected", (*NO_MASK, "--weight-perc", "0")),
     "perc": Row("selected", NO_MASK),
-    "mask": Row("selected", headline=True),
+    "mask": Row("selected"),
     "mean": Row("mean"),
     "quality": Row("selected", ("--quality", "structure")),
     "union": Row("selected", ("--mask-combine", "union")),
-    "capped": Row("selected", CAPPED, headline=True),
-    "longer": Row("selected", (*CAPPED, "--steps", "1000")),
+    "align": Row("selected", ("--align",)),
+    "ours": Row(
+        "selected",
+        (
+            *("--align", "--snr-cap", "1", "--empty-share", "0.15"),
+            *("--weight-loc", "0.5", "--weight-global", "0.5", "--weight-perc", "0.05"),
+        ),
+        headline=True,
+    ),
 }
 BUILDS = {
     "selected": ("--edits", "2"),
@@ -240,7 +243,7 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--pool", type=int, default=6000, help="pictures to train on")
     parser.add_argument("--new", type=int, default=4000, help="pictures to edit")
     parser.add_argument("--edits", type=int, default=500)
-    parser.add_argument("--steps", type=int, default=500, help="of training")
+    parser.add_argument("--steps", type=int, default=400, help="of training")
     parser.add_argument("--batch-size", type=int, default=8, help="of training")
     parser.add_argument("--learning-rate", type=float, default=1e-4)
     parser.add_argument("--strengths", nargs="+", type=float, default=list(STRENGTHS))

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 import torch
 from PIL import Image
 
+from editing.alignment import align_target
 from editing.choices import PROMPTS
 from editing.errors import EditingError
 from editing.objective import PairBatch
@@ -44,7 +45,8 @@ class PairOptions:
 
     `size` is the side of the training pictures in pixels; `batch_size` the pairs of an optimiser
     step over all devices; `prompts` a key of `PROMPTS`; `quality` names the score that weighs pairs
-    (negative scores count as 0), None for equal weights.
+    (negative scores count as 0), None for equal weights; with `align` pseudo-targets are moved as
+    `editing.alignment` says.
     """
 
     size: int
@@ -52,6 +54,7 @@ class PairOptions:
     seed: int = 0
     prompts: str = "edit"
     quality: str | None = None
+    align: bool = False
 
     def __post_init__(self) -> None:
         for name in ("size", "batch_size"):
@@ -145,16 +148,30 @@ class PairStream:
         return pa.concat_tables(tables)
 
     def _batch(self, rows: Sequence[Mapping[str, Any]]) -> PairBatch:
-        size = self._options.size
+        source, target, source_mask, target_mask = zip(*map(self._read_pair, rows), strict=True)
         return PairBatch(
-            source=torch.stack([read_picture(row, "input_image", size) for row in rows]),
-            target=torch.stack([read_picture(row, "edited_image", size) for row in rows]),
-            source_mask=torch.stack([read_mask(row, "source_mask", size) for row in rows]),
-            target_mask=torch.stack([read_mask(row, "target_mask", size) for row in rows]),
+            source=torch.stack(source),
+            target=torch.stack(target),
+            source_mask=torch.stack(source_mask),
+            target_mask=torch.stack(target_mask),
             edit_prompts=tuple(row[PROMPTS[self._options.prompts]] for row in rows),
             target_phrases=tuple(row["target_phrase"] for row in rows),
             quality=torch.tensor([self._quality(row) for row in rows], dtype=torch.float32),
         )
+
+    def _read_pair(self, row: Mapping[str, Any]) -> tuple[torch.Tensor, ...]:
+        """Source, target and both masks of a row."""
+        size = self._options.size
+        target, target_mask = (
+            read_picture(row, "edited_image", size),
+            read_mask(row, "target_mask", size),
+        )
+        source_mask = read_mask(row, "source_mask", size)
+        if self._options.align:
+            target, target_mask = align_target(
+                target, source_mask=source_mask, target_mask=target_mask
+            )
+        return read_picture(row, "input_image", size), target, source_mask, target_mask
 
     def _quality(self, row: Mapping[str, Any]) -> float:
         if self._options.quality is None:

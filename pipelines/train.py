@@ -95,6 +95,11 @@ def _add_loss_flags(parser: argparse.ArgumentParser) -> None:
         metavar="SCORE",
         help=f"weigh pairs by one of their scores: {choices(tuple(SCORE_MEANINGS))}",
     )
+    parser.add_argument(
+        "--align",
+        action="store_true",
+        help="move each pseudo-target until the centre of its mask is where the source's is",
+    )
 
 
 def _add_machine_flags(parser: argparse.ArgumentParser) -> None:
@@ -166,6 +171,7 @@ def read_plan(arguments: argparse.Namespace) -> Any:
             mask_combine=arguments.mask_combine,
             prompts=arguments.prompts,
             quality=arguments.quality,
+            align=arguments.align,
             size=arguments.size,
         )
     except ValueError as error:

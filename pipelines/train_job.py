@@ -57,6 +57,7 @@ class TrainPlan:
     mask_combine: MaskCombine = "paper"
     prompts: str = "edit"
     quality: str | None = None
+    align: bool = False
     size: int | None = None
 
     def description(self) -> dict[str, Any]:
@@ -77,6 +78,7 @@ class TrainPlan:
             "mask_combine": self.mask_combine,
             "prompts": self.prompts,
             "quality": self.quality,
+            "align": self.align,
             "size": self.size,
         }
 
@@ -139,6 +141,7 @@ def train(plan: TrainPlan) -> TrainSummary | None:
         seed=plan.options.seed,
         prompts=plan.prompts,
         quality=plan.quality,
+        align=plan.align,
     )
     stream = PairStream(plan.dataset, load_manifest(plan.dataset), pairs)
     trainer = Trainer(

@@ -8,6 +8,7 @@ import torch
 from pairs_world import PROMPTS, SIDE, drawn_row, png, write_pairs
 from PIL import Image
 
+from editing.alignment import align_target
 from editing.pairs import PairOptions, PairsError, PairStream
 from editing.pictures import (
     fit_sides,
@@ -113,6 +114,21 @@ def test_quality_is_a_score_over_its_mean(folder):
     found = torch.cat([batch.quality for batch in batches])
     assert sorted(found.tolist()) == pytest.approx(sorted([0, 1 / 1.5, 2 / 1.5, 2] * 4))
     assert found.mean().item() == pytest.approx(1)
+
+
+def test_targets_are_moved_onto_their_sources_where_that_is_asked_for(folder):
+    plain, aligned = (next(stream(folder, align=align).batches()) for align in (False, True))
+    assert torch.equal(plain.source, aligned.source)
+    assert torch.equal(plain.source_mask, aligned.source_mask)
+    assert not torch.equal(plain.target, aligned.target)
+    for number in range(4):
+        target, mask = align_target(
+            plain.target[number],
+            source_mask=plain.source_mask[number],
+            target_mask=plain.target_mask[number],
+        )
+        assert torch.equal(aligned.target[number], target)
+        assert torch.equal(aligned.target_mask[number], mask)
 
 
 def test_pictures_are_brought_to_the_size_that_is_trained(folder):
