@@ -68,6 +68,12 @@ def _add_mask_flags(parser: argparse.ArgumentParser) -> None:
         help="what may change: found by the segmenter, everything, or what is bright in FILE "
         "(default: what the method does)",
     )
+    parser.add_argument(
+        "--mask-out",
+        type=Path,
+        metavar="FILE",
+        help="write the mask that was used, a PNG file of the size that is worked at",
+    )
     parser.add_argument("--mask-phrase", metavar="WORDS", help="what the segmenter looks for")
     parser.add_argument(
         "--source-prompt",
@@ -95,19 +101,22 @@ def run(arguments: argparse.Namespace) -> int:
         CommandError: a file cannot be read or written, or a flag breaks a rule.
         EditingError, ModelError: in one line each.
     """
-    if arguments.out.suffix.lower() != ".png":
-        raise CommandError(f"--out must be a .png file, got {arguments.out}", exit_code=EXIT_USAGE)
+    for flag, path in (("--out", arguments.out), ("--mask-out", arguments.mask_out)):
+        if path is not None and path.suffix.lower() != ".png":
+            raise CommandError(f"{flag} must be a .png file, got {path}", exit_code=EXIT_USAGE)
     with editing_extra():
         output = edit(arguments)
+    if arguments.mask_out is not None and output.edit_mask is None:
+        raise CommandError(f"--mask-out: {arguments.method} used no mask", exit_code=EXIT_USAGE)
     paths = write_results(arguments.out, output)
-    print_table(
-        f"{arguments.method}: {arguments.prompt}",
-        [
-            (str(path), "" if edit.score is None else edit.score)
-            for path, edit in zip(paths, output.edits, strict=True)
-        ],
-        columns=("file", "cosine with the prompt"),
-    )
+    if arguments.results > 1:
+        scores = [(str(path), each.score) for path, each in zip(paths, output.edits, strict=True)]
+        print_table("results, best first", scores, columns=("file", "cosine with the prompt"))
+    else:
+        print(f"edited: {paths[0]}")
+    if arguments.mask_out is not None and output.edit_mask is not None:
+        write_png(arguments.mask_out, output.edit_mask)
+        print(f"mask: {arguments.mask_out}")
     if arguments.json:
         results = [
             {"file": str(path), "score": edit.score}
@@ -207,14 +216,23 @@ def write_results(out: Path, output: "EditOutput") -> Sequence[Path]:
     Raises:
         OutputError: one cannot be written.
     """
-    from transforms.files import write_bytes
-    from transforms.images import encode_png
-
     several = len(output.edits) > 1
     paths = [
         out.with_stem(f"{out.stem}-{rank}") if several else out
         for rank in range(1, len(output.edits) + 1)
     ]
     for path, each in zip(paths, output.edits, strict=True):
-        write_bytes(path, encode_png(each.image))
+        write_png(path, each.image)
     return paths
+
+
+def write_png(path: Path, image: "Image.Image") -> None:
+    """Writes a picture, whole or not at all.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    from transforms.files import write_bytes
+    from transforms.images import encode_png
+
+    write_bytes(path, encode_png(image))

@@ -77,9 +77,12 @@ def test_a_mask_by_hand_with_pixels_put_back(networks, photo, tmp_path):
     "words", [(), ("--source-prompt", "a red apple"), ("--mask-phrase", "apple")]
 )
 def test_a_mask_that_is_found(networks, photo, tmp_path, words):
-    model = ("--model", networks / "model")
-    outcome = edit(networks, photo, tmp_path / "a.png", *model, *words, method="iedit-m")
+    more = ("--model", networks / "model", "--mask-out", tmp_path / "mask.png", "--paste")
+    outcome = edit(networks, photo, tmp_path / "a.png", *more, *words, method="iedit-m")
     assert outcome.code == 0, outcome.err
+    with Image.open(tmp_path / "mask.png") as mask:
+        outside = np.asarray(mask.resize((SIDE, SIDE), Image.Resampling.BILINEAR)) <= 127
+    assert np.array_equal(pixels(tmp_path / "a.png")[outside], pixels(photo)[outside])
 
 
 def test_several_results_are_ranked(networks, photo, tmp_path):
@@ -103,6 +106,8 @@ class TestBad:
             (("--dtype", "int8"), "argument --dtype: invalid choice: 'int8'"),
             (("--results", "0"), "argument --results: must be at least 1, got 0"),
             (("--method", "iedit"), "--method iedit needs --model"),
+            (("--mask-out", "a.jpg"), "--mask-out must be a .png file, got a.jpg"),
+            (("--mask-out", "a.png"), "--mask-out: sdedit used no mask"),
         ],
     )
     def test_flags_that_break_a_rule(self, networks, photo, tmp_path, flags, rule):
