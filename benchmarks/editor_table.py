@@ -12,6 +12,7 @@ that makes an unseen combination again). Everything goes through the command lin
 
 | row | trained on | terms |
 |---|---|---|
+| `real` | nothing | no edits: the source, and the pseudo-target, real pictures both |
 | `sdedit` | nothing | the diffusion model as it is |
 | `caption` | pairs by the query `mean`, under the targets' own captions | global, paired |
 | `edit` | selected pairs, under edit prompts | global, paired, loc |
@@ -25,11 +26,11 @@ that makes an unseen combination again). Everything goes through the command lin
 
 Each row is evaluated without and with a mask found at inference (`+M`; untouched pixels are put
 back): `sdedit` and `ours` at all strengths and seeds, the others at `--few-strengths` and the first
-seed. Shown is each at its best strength by the share of edits that are right in
-all, and what it has more than `sdedit`, edit by edit, with 95% bootstrap intervals; then the same
-against `sdedit` at a strength at which it errs no more outside the edited thing. The spread of FID
-is that over seeds. `--sheet FILE` draws some of the edits: by `sdedit` and by the best row with a
-mask, and by `sdedit` where it errs no more than that.
+seed. Shown is each at its best strength by the share of edits that are right in all, and what it
+has more than `sdedit`, edit by edit, with 95% bootstrap intervals; then the same against `sdedit`
+at a strength at which it errs no more outside the edited thing. The spread of FID is that over
+seeds. `--sheet FILE` draws some of the edits: by `sdedit` and by the best row with a mask, and by
+`sdedit` where it errs no more than that.
 """
 
 import argparse
@@ -42,7 +43,7 @@ from pathlib import Path
 from PIL import Image
 from still_life_job import command, environment, open_work, source_file
 
-from editing.choices import STRENGTHS
+from editing.choices import RETRIEVE, STRENGTHS
 from editing.evaluation import Cell, plan_cells
 from editing.figures import Setting
 from editing.metrics import Interval
@@ -57,20 +58,22 @@ from transforms.models.spec import locate
 from transforms.presets import load_preset
 
 SHARD_SIZE = 500
-MASKED = "+M"
+MASKED, REAL = "+M", "real"
+LOW_STRENGTHS = (0.1, 0.2)
+"""Where SDEdit changes so little that it can be compared with methods that look where they edit."""
 IEDIT: tuple[str, ...] = ()
 NO_MASK = ("--weight-mask", "0", "--weight-paired", "1")
-MEASURES = (
-    "both",
-    "edited",
-    "kept",
-    "true_background_error",
-    "position_px",
-    "clip_score",
-    "fid",
-    "ssim_inside_mean",
-    "ssim_outside_mean",
-)
+MEASURES = {
+    "both": "both",
+    "edited": "edited",
+    "kept": "kept",
+    "true_background_error": "error",
+    "position_px": "px",
+    "clip_score": "CLIP",
+    "fid": "FID",
+    "ssim_inside_mean": "SSIM in",
+    "ssim_outside_mean": "out",
+}
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,7 @@ class Row:
 
 
 ROWS = {
+    REAL: Row(None),
     "sdedit": Row(None, headline=True),
     "caption": Row(
         "mean", (*NO_MASK, "--weight-loc", "0", "--weight-perc", "0", "--prompts", "target")
@@ -171,6 +175,8 @@ class Bench:
         strengths, seeds = arguments.few_strengths, arguments.seeds[:1]
         if ROWS[row].headline:
             strengths, seeds = arguments.strengths, arguments.seeds
+        if row == BASELINE:
+            strengths = [*LOW_STRENGTHS, *strengths]
         self._run(
             *(*words, *how, *guidance, *masks, "--methods", *names),
             *("--strengths", *strengths, "--seeds", *seeds),
@@ -233,6 +239,8 @@ class Bench:
 
 def _names(row: str) -> dict[str, str]:
     """What the methods of a row's evaluation are called in the table."""
+    if row == REAL:
+        return {"copy": "source", RETRIEVE: "pseudo-target"}
     return {"iedit": row, "iedit-m": row + MASKED}
 
 
@@ -265,7 +273,7 @@ def read_arguments() -> argparse.Namespace:
 def main() -> None:
     """Builds, trains, evaluates, compares."""
     arguments = read_arguments()
-    rows = list(dict.fromkeys(["sdedit", *arguments.rows]))
+    rows = list(dict.fromkeys([REAL, BASELINE, *arguments.rows]))
     with open_work(arguments) as work:
         bench = Bench(arguments, work)
         bench.make_pairs(sorted({ROWS[row].pairs or "selected" for row in rows}))
@@ -287,20 +295,33 @@ def main() -> None:
 
 def print_rows(summary: Summary) -> None:
     """Each row at its best strength, and its advantage in edits that are right."""
-    rows = [
-        (
-            name,
-            f"{setting.strength:g}",
-            *(str(summary.figures[setting].get(measure, "")) for measure in MEASURES),
-            str(summary.differences.get(name, {}).get("both", "")),
-            f"{summary.matched[name].strength:g}" if name in summary.matched else "",
-            str(summary.matched_differences.get(name, {}).get("both", "")),
-        )
-        for name, setting in summary.best.items()
-    ]
-    more = ("both, more than sdedit", "sdedit errs no more at", "both, more than there")
-    columns = ("row", "strength", *MEASURES, *more)
-    print_table("editors on held-out edits", rows, columns=columns)
+    best = summary.best
+    print_table(
+        "editors on held-out edits, each at its best strength",
+        [
+            (name, f"{setting.strength:g}", *(_mean(summary, setting, each) for each in MEASURES))
+            for name, setting in best.items()
+        ],
+        columns=("row", "at", *MEASURES.values()),
+    )
+    print_table(
+        "share right in all, more than sdedit",
+        [
+            (
+                f"{name} {best[name].strength:g}",
+                str(summary.differences[name]["both"]),
+                f"{other.strength:g}",
+                str(summary.matched_differences[name]["both"]),
+            )
+            for name, other in summary.matched.items()
+        ],
+        columns=("row", "at its best", "errs no more at", "more than there"),
+    )
+
+
+def _mean(summary: Summary, setting: Setting, measure: str) -> str:
+    found = summary.figures[setting].get(measure)
+    return "" if found is None else f"{found.value:.3f}"
 
 
 if __name__ == "__main__":
