@@ -162,16 +162,15 @@ class PairStream:
     def _read_pair(self, row: Mapping[str, Any]) -> tuple[torch.Tensor, ...]:
         """Source, target and both masks of a row."""
         size = self._options.size
-        target, target_mask = (
-            read_picture(row, "edited_image", size),
-            read_mask(row, "target_mask", size),
-        )
+        source = read_picture(row, "input_image", size)
+        target = read_picture(row, "edited_image", size)
         source_mask = read_mask(row, "source_mask", size)
+        target_mask = read_mask(row, "target_mask", size)
         if self._options.align:
             target, target_mask = align_target(
                 target, source_mask=source_mask, target_mask=target_mask
             )
-        return read_picture(row, "input_image", size), target, source_mask, target_mask
+        return source, target, source_mask, target_mask
 
     def _quality(self, row: Mapping[str, Any]) -> float:
         if self._options.quality is None:
