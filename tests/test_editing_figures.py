@@ -76,7 +76,7 @@ def test_methods_are_compared_edit_by_edit(means):
 def test_cells_are_every_method_strength_and_seed():
     cells = plan_cells(("copy", "sdedit"), (0.3, 0.7), (0, 1))
     assert len(cells) == 1 + 4
-    assert cells[0].name == "copy-000-0"
-    assert cells[-1].name == "sdedit-070-1"
+    assert cells[0].name == "copy-0-0"
+    assert cells[-1].name == "sdedit-0.7-1"
     with pytest.raises(EditingError, match=r"method must be one of copy, .*, got 'magic'"):
         plan_cells(("magic",), (0.5,), (0,))
