@@ -34,7 +34,7 @@ def add_parser(subparsers: Any) -> None:
         "write a report. Needs no network and no pictures of yours.",
     )
     parser.add_argument("--out", default="demo_output", metavar="DIR")
-    parser.add_argument("--sources", type=whole_number(1), default=1000, help="default 1000")
+    parser.add_argument("--sources", type=whole_number(1), default=1700, help="default 1700")
     parser.add_argument("--pool", type=whole_number(2), default=6000, help="default 6000")
     parser.add_argument("--seed", type=whole_number(0), default=0)
     parser.add_argument(
