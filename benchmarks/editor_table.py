@@ -50,7 +50,7 @@ from editing.metrics import Interval
 from editing.sheets import SheetRow, write_sheet
 from pipelines.console import print_json_line, print_table
 from pipelines.evaluation.job import draw_cases, read_cell, read_numbers
-from pipelines.evaluation.page import in_short
+from pipelines.evaluation.page import spread_evenly
 from pipelines.evaluation.summary import BASELINE, Summary, summarise
 from pipelines.still_life_source import StillLifeSource
 from transforms.images import decode
@@ -140,6 +140,8 @@ class Bench:
             (pool, {name: BUILDS[name] for name in names}),
             (new, {"new": ()}),
         ):
+            if not builds:
+                continue
             kind = pictures.combinations
             file = source_file(self._work / f"{kind}.yaml", pictures)
             index = self._work / f"index-{kind}"
@@ -207,18 +209,17 @@ class Bench:
         cases = draw_cases(self._pairs("new"), count=arguments.edits, seed=0, balanced=True)
         rows = [
             SheetRow(
-                (case.source, *(some[place] for some in edits)),
-                f"{case.source_phrase} -> {case.target_phrase}",
+                (cases[place].source, *(some[place] for some in edits)),
+                f"{cases[place].source_phrase} -> {cases[place].target_phrase}",
             )
-            for place, case in enumerate(cases)
-            if place % (len(cases) // count) == 0
+            for place in spread_evenly(len(cases), count)
         ]
-        write_sheet(path, rows[:count], ("source", *map(in_short, shown)))
+        write_sheet(path, rows, ("source", *map(str, shown)))
 
     def _read(self, setting: Setting) -> list[Image.Image]:
         """The pictures of a setting of the table, first seed."""
-        row, *_ = setting.method.split(MASKED)
-        method = next(each for each, name in _names(row).items() if name == setting.method)
+        row = setting.method.removesuffix(MASKED)
+        method = "iedit" if row == setting.method else "iedit-m"
         cell = Cell(method, setting.strength, self._arguments.seeds[0])
         return [decode(each["image"]["bytes"]) for each in read_cell(self._evaluation(row), cell)]
 
@@ -276,7 +277,7 @@ def main() -> None:
     rows = list(dict.fromkeys([REAL, BASELINE, *arguments.rows]))
     with open_work(arguments) as work:
         bench = Bench(arguments, work)
-        bench.make_pairs(sorted({ROWS[row].pairs or "selected" for row in rows}))
+        bench.make_pairs(sorted({pairs for row in rows if (pairs := ROWS[row].pairs)}))
         cells: dict[Cell, dict[str, list[float]]] = {}
         fid: dict[Setting, Interval] = {}
         for row in rows:
@@ -308,7 +309,7 @@ def print_rows(summary: Summary) -> None:
         "share right in all, more than sdedit",
         [
             (
-                f"{name} {best[name].strength:g}",
+                str(best[name]),
                 str(summary.differences[name]["both"]),
                 f"{other.strength:g}",
                 str(summary.matched_differences[name]["both"]),

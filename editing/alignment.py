@@ -8,11 +8,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-Image = Float[Tensor, "c height width"]
+Picture = Float[Tensor, "c height width"]
 Mask = Float[Tensor, "1 height width"]
 
 
-def align_target(target: Image, *, source_mask: Mask, target_mask: Mask) -> tuple[Image, Mask]:
+def align_target(target: Picture, *, source_mask: Mask, target_mask: Mask) -> tuple[Picture, Mask]:
     """The target and its mask, moved by whole pixels until the masks' centres lie together.
 
     What comes in at the edges repeats the outermost pixels. Where a mask is empty nothing is moved.
@@ -31,9 +31,9 @@ def centre_of(mask: Mask) -> Float[Tensor, "2"] | None:
     return inside.float().mean(0) if len(inside) else None
 
 
-def move(image: Image, down: int, right: int) -> Image:
-    """The image moved by so many pixels; its outermost ones are repeated."""
-    height, width = image.shape[-2:]
+def move(picture: Picture, down: int, right: int) -> Picture:
+    """A picture or mask moved by so many pixels; its outermost ones are repeated."""
+    height, width = picture.shape[-2:]
     rows = (torch.arange(height) - down).clamp(0, height - 1)
     columns = (torch.arange(width) - right).clamp(0, width - 1)
-    return image[:, rows][:, :, columns]
+    return picture[:, rows][:, :, columns]

@@ -29,6 +29,10 @@ class Setting:
     method: str
     strength: float
 
+    def __str__(self) -> str:
+        """The method and its strength, if it has one."""
+        return f"{self.method} {self.strength:g}" if self.strength else self.method
+
 
 def mean_over_seeds(cells: CellNumbers) -> dict[Setting, dict[str, Numbers]]:
     """Every edit's numbers at a setting, averaged over the seeds it was made with.

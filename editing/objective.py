@@ -1,7 +1,8 @@
 """iEdit's objective: from a batch of pairs and the networks to the summands of equation 12."""
 
-from dataclasses import dataclass, fields
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from typing import Any, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -24,6 +25,7 @@ from editing.noise import Latents, add_noise, alpha_at, estimate_latent, target_
 
 Pictures = Float[Tensor, "b 3 height width"]
 Masks = Float[Tensor, "b 1 height width"]
+BatchT = TypeVar("BatchT", "PairBatch", "Draw")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,16 +47,11 @@ class PairBatch:
 
     def part(self, span: slice) -> "PairBatch":
         """Some of the pairs."""
-        columns: dict[str, Any] = {f.name: getattr(self, f.name)[span] for f in fields(self)}
-        return PairBatch(**columns)
+        return _change(self, lambda column: column[span])
 
     def to(self, device: torch.device) -> "PairBatch":
         """The same on `device`."""
-        columns: dict[str, Any] = {}
-        for field in fields(self):
-            column = getattr(self, field.name)
-            columns[field.name] = column.to(device) if isinstance(column, Tensor) else column
-        return PairBatch(**columns)
+        return _change(self, lambda c: c.to(device) if isinstance(c, Tensor) else c)
 
     def join(self, other: "PairBatch") -> "PairBatch":
         """These pairs and those of `other`."""
@@ -80,17 +77,16 @@ class Draw:
 
     def part(self, span: slice) -> "Draw":
         """That of some of the examples."""
-        return Draw(
-            timesteps=self.timesteps[span], noise=self.noise[span], untold=self.untold[span]
-        )
+        return _change(self, lambda column: column[span])
 
     def to(self, device: torch.device) -> "Draw":
         """The same on `device`."""
-        return Draw(
-            timesteps=self.timesteps.to(device),
-            noise=self.noise.to(device),
-            untold=self.untold.to(device),
-        )
+        return _change(self, lambda column: column.to(device))
+
+
+def _change(batch: BatchT, change: Callable[[Any], Any]) -> BatchT:
+    """A record of columns with every column changed."""
+    return replace(batch, **{f.name: change(getattr(batch, f.name)) for f in fields(batch)})
 
 
 @dataclass(frozen=True)

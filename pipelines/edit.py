@@ -106,15 +106,13 @@ def run(arguments: argparse.Namespace) -> int:
             raise CommandError(f"{flag} must be a .png file, got {path}", exit_code=EXIT_USAGE)
     with editing_extra():
         output = edit(arguments)
-    if arguments.mask_out is not None and output.edit_mask is None:
-        raise CommandError(f"--mask-out: {arguments.method} used no mask", exit_code=EXIT_USAGE)
     paths = write_results(arguments.out, output)
     if arguments.results > 1:
         scores = [(str(path), each.score) for path, each in zip(paths, output.edits, strict=True)]
         print_table("results, best first", scores, columns=("file", "cosine with the prompt"))
     else:
         print(f"edited: {paths[0]}")
-    if arguments.mask_out is not None and output.edit_mask is not None:
+    if output.edit_mask is not None and arguments.mask_out is not None:
         write_png(arguments.mask_out, output.edit_mask)
         print(f"mask: {arguments.mask_out}")
     if arguments.json:
@@ -140,6 +138,9 @@ def edit(arguments: argparse.Namespace) -> "EditOutput":
     preset = load_preset(arguments.preset)
     image, mask = read_photo(arguments.photo), read_mask(arguments.mask)
     looks = arguments.mask == FOUND or (arguments.mask is None and arguments.method in MASKED)
+    masked = arguments.method != "copy" and (looks or mask is not None)
+    if arguments.mask_out is not None and not masked:
+        raise CommandError(f"--mask-out: {arguments.method} used no mask", exit_code=EXIT_USAGE)
     request = Request(
         image=image,
         prompt=arguments.prompt,

@@ -96,7 +96,7 @@ def run(arguments: argparse.Namespace) -> int:
             )
             for measure in shown
         ],
-        columns=("", *(f"{m} {s.strength:g}" for m, s in summary.best.items())),
+        columns=("", *map(str, summary.best.values())),
     )
     print(f"page: {plan.folder / PAGE}")
     if arguments.json:

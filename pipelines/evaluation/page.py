@@ -94,7 +94,7 @@ def make_page(
         features=features,
         note=TRUTH if judged else NO_TRUTH,
         by=summary.by,
-        best_heads=[in_short(setting) for setting in summary.best.values()],
+        best_heads=[str(setting) for setting in summary.best.values()],
         figures_of_best=[summary.figures[setting] for setting in summary.best.values()],
         measures=measures,
         against=summary.against,
@@ -147,30 +147,26 @@ def in_words_of_masks(masks: MaskUse) -> str:
     return ", ".join(filter(None, [grown, pasted]))
 
 
-def in_short(setting: Setting) -> str:
-    """A method and its strength, if it has one."""
-    return f"{setting.method} {setting.strength:g}" if setting.strength else setting.method
-
-
 def _heads(summary: Summary, others: Mapping[str, Setting]) -> list[str]:
     """What is taken from what, for each method in `others`."""
-    return [
-        f"{in_short(summary.best[method])} \u2212 {in_short(other)}"
-        for method, other in others.items()
-    ]
+    return [f"{summary.best[method]} \u2212 {other}" for method, other in others.items()]
+
+
+def spread_evenly(total: int, count: int) -> list[int]:
+    """`count` of the places from 0 to `total` - 1, first and last among them; all if fewer."""
+    return sorted({round(i * (total - 1) / max(1, count - 1)) for i in range(count)})
 
 
 def draw_rows(
     plan: EvaluatePlan, summary: Summary, cases: Sequence[EditCase], count: int
 ) -> list[SheetRow]:
     """Edits spread evenly over `cases`, each by every method at its best strength, first seed."""
-    places = sorted({round(i * (len(cases) - 1) / max(1, count - 1)) for i in range(count)})
     columns = {
         method: read_cell(plan.folder, Cell(method, setting.strength, plan.seeds[0]))
         for method, setting in summary.best.items()
     }
     rows = []
-    for place in places:
+    for place in spread_evenly(len(cases), count):
         case = cases[place]
         cells = [SheetCell(_address(encode_png(case.source)), f"source: {case.caption}")]
         for method, found in columns.items():
