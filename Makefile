@@ -20,7 +20,7 @@ $(INSTALLED): pyproject.toml
 	touch $@
 
 demo: $(INSTALLED)
-	$(BIN)/pentimento demo --out $(DEMO)
+	$(BIN)/pairloom demo --out $(DEMO)
 
 test: lint types layers unit
 

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from pipelines.build_plan import BuildOptions
+from pipelines.build.plan import BuildOptions
 from stilllife.truth import judge_pair
-from transforms.manifest import load_manifest
+from transforms.dataset.manifest import load_manifest
+from transforms.dataset.rows import row_to_query
+from transforms.dataset.shards import shard_file
 from transforms.record import Batch, Candidate, EditExample, EditQuery
-from transforms.rows import row_to_query
 from transforms.select import SelectionThresholds, select, select_batch
-from transforms.shards import shard_file
 
 LEVELS = (0.0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98)
 

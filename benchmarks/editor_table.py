@@ -41,20 +41,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from PIL import Image
-from still_life_job import command, environment, open_work, source_file
+from support.still_life_job import command, environment, open_work, source_file
 
 from editing.choices import RETRIEVE, STRENGTHS
-from editing.evaluation import Cell, plan_cells
-from editing.figures import Setting
-from editing.metrics import Interval
+from editing.evaluation.figures import Setting
+from editing.evaluation.measurer import Cell, plan_cells
+from editing.evaluation.metrics import Interval
 from editing.sheets import SheetRow, write_sheet
-from pipelines.console import print_json_line, print_table
 from pipelines.evaluation.job import draw_cases, read_cell, read_numbers
 from pipelines.evaluation.page import spread_evenly
 from pipelines.evaluation.summary import BASELINE, Summary, summarise
-from pipelines.still_life_source import StillLifeSource
-from transforms.images import decode
+from pipelines.still_life.source import StillLifeSource
+from pipelines.terminal.console import print_json_line, print_table
 from transforms.models.spec import locate
+from transforms.pictures.decoding import decode
 from transforms.presets import load_preset
 
 SHARD_SIZE = 500
@@ -233,7 +233,7 @@ class Bench:
         return self._work / f"run-{row}"
 
     def _run(self, *words: object) -> None:
-        print("pentimento", *words, flush=True)
+        print("pairloom", *words, flush=True)
         flags = ("--preset", self._arguments.preset)
         subprocess.run(command(*words, *flags), env=environment(), check=True)
 

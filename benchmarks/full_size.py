@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import quiet  # noqa: F401
-from full_size_networks import BUILDERS
+import support.silent_libraries  # noqa: F401
 from PIL import Image, ImageDraw, ImageFilter
-from processes import call_apart, peak_mib
+from support.full_size_networks import BUILDERS
+from support.processes import call_apart, peak_mib
 
 from transforms.record import Batch, Candidate, EditExample, EditQuery, SourceImage
 
@@ -190,7 +190,7 @@ def write_preset(path: Path, part: str, folder: Path) -> None:
 
 def measure(part: str, preset_path: Path, parameters: int, count: int, seed: int) -> Measured:
     """Load the network of `part` through the preset and run its stage over `count` pictures."""
-    from transforms.inference import use_one_thread
+    from transforms.batches.inference import use_one_thread
     from transforms.models import loading
     from transforms.models.spec import weight_files
     from transforms.presets import load_preset
@@ -225,7 +225,7 @@ def measure(part: str, preset_path: Path, parameters: int, count: int, seed: int
 def measure_all(parts: list[str], count: int, seed: int) -> list[Measured]:
     """Build, measure and delete one network after another."""
     measured = []
-    with tempfile.TemporaryDirectory(prefix="pentimento-full-size-") as name:
+    with tempfile.TemporaryDirectory(prefix="pairloom-full-size-") as name:
         for part in parts:
             folder, preset = Path(name) / part, Path(name) / f"{part}.yaml"
             parameters = call_apart(build, part, folder)

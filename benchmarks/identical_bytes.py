@@ -21,14 +21,14 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
-from making import SHARD_SIZE, Making, finish, kill_at
-from still_life_job import Job, add_job_flags, open_job, open_work
+from support.job_process import SHARD_SIZE, Making, finish, kill_at
+from support.still_life_job import Job, add_job_flags, open_job, open_work
 
 from indexes.layout import Part, fingerprint
 from indexes.parts import read_part
-from pipelines.console import format_seconds, print_json_line, print_table
-from transforms.output import COMPLETED, RUN_SUMMARY
-from transforms.shards import read_receipts
+from pipelines.terminal.console import format_seconds, print_json_line, print_table
+from transforms.dataset.folder import COMPLETED, RUN_SUMMARY
+from transforms.dataset.shards import read_receipts
 
 KINDS = ("index", "pairs")
 RECEIPTS = {"index": "metadata/metadata_*.parquet", "pairs": "shard-*.json"}

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
-from still_life_job import (
+from support.still_life_job import (
     SHARD_SIZE,
     add_job_flags,
     command,
@@ -24,8 +24,8 @@ from still_life_job import (
     source_file,
 )
 
-from pipelines.console import format_seconds, print_json_line, print_table
-from pipelines.still_life_source import StillLifeSource
+from pipelines.still_life.source import StillLifeSource
+from pipelines.terminal.console import format_seconds, print_json_line, print_table
 
 SECONDS_BETWEEN_LOOKS = 0.1
 JOBS = ("index", "build")

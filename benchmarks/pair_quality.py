@@ -19,23 +19,23 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-import quiet  # noqa: F401
+import support.silent_libraries  # noqa: F401
 from confidence_sweep import print_sweep
-from pair_truth import JudgedPair, judge_folder
-from still_life_job import Job, add_job_flags, open_job, open_work
+from support.pair_truth import JudgedPair, judge_folder
+from support.still_life_job import Job, add_job_flags, open_job, open_work
 
-from pipelines.build_job import run_build
-from pipelines.build_plan import BuildOptions
-from pipelines.console import format_seconds, print_json_line, print_table
-from pipelines.execution import Execution
-from pipelines.index import print_index_summary
-from pipelines.rethreshold import change_thresholds
-from pipelines.still_life_source import StillLifeSubset
+from pipelines.build.job import run_build
+from pipelines.build.plan import BuildOptions
+from pipelines.index.command import print_index_summary
+from pipelines.rethreshold.command import change_thresholds
+from pipelines.running.execution import Execution
+from pipelines.still_life.source import StillLifeSubset
+from pipelines.terminal.console import format_seconds, print_json_line, print_table
 from stilllife.truth import PictureId, possible_edits
+from transforms.dataset.shards import Counts
 from transforms.retrieve import RetrieveOptions
 from transforms.rewrite import RewriteOptions
 from transforms.select import SelectionThresholds, baseline
-from transforms.shards import Counts
 
 ATTEMPTS = 4
 CAUSES_SHOWN = 15

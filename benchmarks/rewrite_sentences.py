@@ -14,10 +14,10 @@ import json
 import sys
 from dataclasses import dataclass
 
-import quiet  # noqa: F401
+import support.silent_libraries  # noqa: F401
 
-from transforms.lexicon import PACKAGED_TABLE, load_lexicon
 from transforms.rewrite import RewriteOptions, Rewriter
+from transforms.words.lexicon import PACKAGED_TABLE, load_lexicon
 
 SENTENCES = PACKAGED_TABLE.parent / "sentences.tsv"
 VERDICTS = PACKAGED_TABLE.parent / "verdicts.tsv"

@@ -18,7 +18,7 @@ from PIL import Image
 from stilllife.render import render
 from stilllife.scene import Mix, Scene, draw_scene
 from stilllife.words import BACKGROUNDS, COLOURS, FAMILIES, SIZES
-from transforms.structure import structure_map, structure_similarity
+from transforms.pictures.structure import structure_map, structure_similarity
 
 EXCHANGEABLE = (*FAMILIES.values(), COLOURS, SIZES, BACKGROUNDS)
 

@@ -3,10 +3,10 @@
     python benchmarks/throughput.py [--sources N] [--pool N] [--rounds N] [--seed N] [--json]
 
 The pool is indexed once. Then, in each round, the same pairs are built three times, one after
-another, each in a process of its own and into a fresh folder: by `pipelines.plain_build` (a `for`
-loop over the same functions and networks), by the Beam graph with one worker, and with two. Times
-run from the plan to the last file, loading of networks included. Each ratio compares two runs of
-one round, so that what else the machine does weighs on both; the median over the rounds is what
+another, each in a process of its own and into a fresh folder: by `pipelines.build.plain_loop` (a
+`for` loop over the same functions and networks), by the Beam graph with one worker, and with two.
+Times run from the plan to the last file, loading of networks included. Each ratio compares two runs
+of one round, so that what else the machine does weighs on both; the median over the rounds is what
 counts. Processor seconds (of all processes) are shown as well: a busy machine stretches the clock,
 not them. All three builds must have made the same bytes.
 """
@@ -20,16 +20,16 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from processes import call_apart
-from still_life_job import BATCH_SIZE, SHARD_SIZE, Job, add_job_flags, open_job, open_work
+from support.processes import call_apart
+from support.still_life_job import BATCH_SIZE, SHARD_SIZE, Job, add_job_flags, open_job, open_work
 
-from pipelines.build_job import run_build
-from pipelines.build_plan import BuildOptions, BuildPlan
-from pipelines.console import print_json_line, print_table
-from pipelines.execution import Execution
-from pipelines.index import print_index_summary
-from pipelines.plain_build import plain_build
-from pipelines.still_life_source import StillLifeSource
+from pipelines.build.job import run_build
+from pipelines.build.plain_loop import plain_build
+from pipelines.build.plan import BuildOptions, BuildPlan
+from pipelines.index.command import print_index_summary
+from pipelines.running.execution import Execution
+from pipelines.still_life.source import StillLifeSource
+from pipelines.terminal.console import print_json_line, print_table
 from transforms.rewrite import RewriteOptions
 
 WAYS = ("plain loop", "one worker", "two workers")

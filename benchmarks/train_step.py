@@ -29,20 +29,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import quiet  # noqa: F401
+import support.silent_libraries  # noqa: F401
 import torch
 import torch.nn.functional as F
 from accelerate import Accelerator
-from full_size_networks import build_open_clip, build_stable_diffusion, build_vgg16
-from processes import call_apart, peak_mib
+from support.full_size_networks import build_open_clip, build_stable_diffusion, build_vgg16
+from support.processes import call_apart, peak_mib
 
-from editing.blocks import AlternatingBlocks
-from editing.diffusion import LatentDiffusion, load_diffusion
-from editing.features import ClipSpace, PerceptualFeatures, load_clip_space, load_perceptual
-from editing.losses import TermWeights, clip_distance, perceptual_loss
-from editing.objective import IEditObjective, PairBatch
-from editing.training import StepReport, Trainer, TrainOptions, draw_step
-from pipelines.console import print_json_line, print_table
+from editing.diffusion.model import LatentDiffusion, load_diffusion
+from editing.editors.iedit.blocks import AlternatingBlocks
+from editing.editors.iedit.losses import TermWeights, clip_distance, perceptual_loss
+from editing.editors.iedit.objective import IEditObjective, PairBatch
+from editing.features.clip import ClipSpace, PerceptualFeatures, load_clip_space, load_perceptual
+from editing.training.trainer import StepReport, Trainer, TrainOptions, draw_step
+from pipelines.terminal.console import print_json_line, print_table
 from stilllife.recipes.autoencoder import build_autoencoder
 from stilllife.recipes.denoiser import build_denoiser, build_scheduler
 from transforms.models.folder import load_tokenizer
@@ -320,7 +320,7 @@ def run_full_size(arguments: argparse.Namespace) -> dict[str, Any]:
         sample_every=10**9,
         gradients_every=10**9,
     )
-    with tempfile.TemporaryDirectory(prefix="pentimento-train-step-") as name:
+    with tempfile.TemporaryDirectory(prefix="pairloom-train-step-") as name:
         folder = Path(name)
         parts = call_apart(build_full_size, folder)
         parts |= {part: _nowhere(part) for part in ("captioner", "segmenter")}

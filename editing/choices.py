@@ -3,7 +3,7 @@
 from typing import Literal
 
 METHODS = ("copy", "sdedit", "iedit", "iedit-m")
-"""Editing methods, see `editing.editors`."""
+"""Editing methods, see `editing.editors.sdedit.editor`."""
 
 TRAINED = ("iedit", "iedit-m")
 """Those that edit with trained weights."""
@@ -27,7 +27,7 @@ LPIPS_NETWORKS = ("alex", "vgg", "squeeze")
 
 MaskCombine = Literal["paper", "union"]
 MASK_COMBINES: tuple[MaskCombine, ...] = ("paper", "union")
-"""What is inside and outside of a pair, see `editing.losses.masked_loss`."""
+"""What is inside and outside of a pair, see `editing.editors.iedit.losses.masked_loss`."""
 
 PAPER_WEIGHTS = {"loc": 1.0, "global": 1.0, "mask": 1.0, "paired": 0.0, "perc": 0.1}
 """The weights of iEdit's equation 12, by term; `paired` is equation 4, which `mask` takes over."""

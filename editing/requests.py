@@ -7,7 +7,7 @@ from typing import TypeVar
 from PIL import Image
 
 from editing.errors import EditingError
-from editing.regions import changed_words
+from editing.regions.segmented import changed_words
 
 ItemT = TypeVar("ItemT")
 

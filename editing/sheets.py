@@ -6,8 +6,8 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from transforms.files import write_bytes
-from transforms.images import encode_png
+from transforms.dataset.files import write_bytes
+from transforms.pictures.decoding import encode_png
 
 TILE = 128
 GAP = 8

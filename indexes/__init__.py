@@ -1,1 +1,4 @@
-"""Nearest-neighbour search over CLIP embeddings: exact, FAISS, sharded, on disk."""
+"""An index folder: embeddings, metadata and search, in clip-retrieval's layout.
+
+The ground floor: imports nothing else of the project.
+"""

@@ -123,7 +123,7 @@ def load_faiss() -> ModuleType:
         import faiss
     except ModuleNotFoundError as error:
         raise IndexFolderError(
-            "searching an index needs FAISS: install pentimento[cpu] or pentimento[gpu]"
+            "searching an index needs FAISS: install pairloom[cpu] or pairloom[gpu]"
         ) from error
     faiss.omp_set_num_threads(1)
     return faiss

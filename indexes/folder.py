@@ -14,16 +14,16 @@ import pyarrow.parquet as pq
 
 from indexes.captions import caption_words, same_caption_key
 from indexes.faiss_index import FaissIndex
-from indexes.finish import read_manifest
 from indexes.layout import (
     COMPLETED_FILE,
     INDEX_FILE,
     INDEX_PARAMETERS_FILE,
-    MANIFEST_FILE,
     IndexFolderError,
     all_parts,
+    manifest_path,
     read_json,
 )
+from indexes.life_cycle import read_manifest
 from indexes.lookup import RowLookup
 from indexes.parts import METADATA_SCHEMA, PictureMetadata, Structures, load_array
 from indexes.search import Rows, Vectors, check_queries, rescore
@@ -52,7 +52,7 @@ class PictureIndex:
             raise IndexFolderError(f"{folder} is not finished: run the index command again")
         for name in ("dimension", "pictures", "parts"):
             if type(manifest.get(name)) is not int:
-                path = folder / MANIFEST_FILE
+                path = manifest_path(folder)
                 raise IndexFolderError(f"{path}: {name} must be a number, got {manifest.get(name)}")
         self.folder = folder
         self.dimension: int = manifest["dimension"]

@@ -4,7 +4,7 @@
     metadata/metadata_{i}.parquet    one row a picture, same order
     structure/structure_{i}.npy      uint8 (n, 256), structure maps (ours)
     image.index, image.json          FAISS index by inner product, and what it is
-    pentimento.json                  what made the folder (ours)
+    pairloom.json                    what made the folder (ours)
     COMPLETED                        empty, written last (ours)
 
 `i` is zero-padded to one width, because readers sort the names as text. A picture's row is its
@@ -19,16 +19,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from indexes.names import EARLIER_NAME, NAME
+
 EMBEDDING_FOLDER = "img_emb"
 METADATA_FOLDER = "metadata"
 STRUCTURE_FOLDER = "structure"
 INDEX_FILE = "image.index"
 INDEX_PARAMETERS_FILE = "image.json"
-MANIFEST_FILE = "pentimento.json"
+MANIFEST_FILE = f"{NAME}.json"
+EARLIER_MANIFEST_FILE = f"{EARLIER_NAME}.json"
 COMPLETED_FILE = "COMPLETED"
 PARTIAL_SUFFIX = ".partial"
 
-LAYOUT_VERSION = 1
+LAYOUT_VERSION = 2
+READABLE_VERSIONS = (1, 2)
+"""They differ in the project's name alone, see `indexes.names`."""
 STRUCTURE_BYTES = 256
 MINIMUM_WIDTH = 5
 
@@ -69,6 +74,16 @@ class Part:
     def paths(self, folder: Path) -> tuple[Path, Path, Path]:
         """The part's three files."""
         return self.embedding_path(folder), self.structure_path(folder), self.metadata_path(folder)
+
+
+def manifest_path(folder: Path) -> Path:
+    """Where the manifest of an index lies: under today's name, or the earlier one if only that is.
+
+    The file need not exist.
+    """
+    earlier = folder / EARLIER_MANIFEST_FILE
+    path = folder / MANIFEST_FILE
+    return earlier if earlier.exists() and not path.exists() else path
 
 
 def all_parts(total: int) -> list[Part]:

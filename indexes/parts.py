@@ -12,11 +12,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from indexes.layout import STRUCTURE_BYTES, IndexFolderError, Part, write_atomically
+from indexes.names import EARLIER_NAME, NAME
 from indexes.search import Vectors
 
 Structures = npt.NDArray[np.uint8]
 
-METADATA_KEY = b"pentimento"
+METADATA_KEY = NAME.encode()
 """Under this name a metadata file's schema carries its part's fingerprint and counts."""
 
 METADATA_SCHEMA = pa.schema(
@@ -118,7 +119,7 @@ def read_part(folder: Path, part: Part, *, fingerprint: str) -> PartSummary | No
         return None
     try:
         file = pq.read_metadata(metadata_path)
-        about = json.loads((file.metadata or {})[METADATA_KEY])
+        about = _read_about(file.metadata or {})
         embeddings = load_array(part.embedding_path(folder))
         structures = load_array(part.structure_path(folder))
     except (pa.ArrowException, IndexFolderError, KeyError, ValueError, OSError):
@@ -127,6 +128,13 @@ def read_part(folder: Path, part: Part, *, fingerprint: str) -> PartSummary | No
     if not whole or about.get("fingerprint") != fingerprint:
         return None
     return PartSummary(file.num_rows, embeddings.shape[1], about["counts"])
+
+
+def _read_about(metadata: Mapping[bytes, bytes]) -> dict:
+    """What a metadata file says of its part, under today's name or the earlier one."""
+    key = METADATA_KEY if METADATA_KEY in metadata else EARLIER_NAME.encode()
+    about: dict = json.loads(metadata[key])
+    return about
 
 
 def read_keys(folder: Path, part: Part) -> list[str]:

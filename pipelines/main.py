@@ -1,4 +1,4 @@
-"""The command `pentimento`."""
+"""The command `pairloom`."""
 
 import argparse
 import os
@@ -9,8 +9,8 @@ from importlib.metadata import PackageNotFoundError, version
 from types import ModuleType
 from typing import NoReturn
 
-from pipelines.console import EXIT_FAILED, EXIT_USAGE, CommandError, fail, quieten
-from pipelines.failures import EXPECTED_ERRORS, as_command_error
+from pipelines.terminal.console import EXIT_FAILED, EXIT_USAGE, CommandError, fail, quieten
+from pipelines.terminal.failures import EXPECTED_ERRORS, as_command_error
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -24,11 +24,11 @@ class OneLineParser(argparse.ArgumentParser):
 def build_parser() -> argparse.ArgumentParser:
     """The whole command line, but for what follows `--`."""
     parser = OneLineParser(
-        prog="pentimento",
+        prog="pairloom",
         description="Image-editing training data without annotators: pairs of pictures from any "
         "collection, with edit prompts, masks, scores and reasons.",
     )
-    parser.add_argument("--version", action="version", version=f"pentimento {_version()}")
+    parser.add_argument("--version", action="version", version=f"pairloom {_version()}")
     parser.add_argument(
         "--debug", action="store_true", help="show the traceback of an error as well"
     )
@@ -37,7 +37,7 @@ def build_parser() -> argparse.ArgumentParser:
         command.add_parser(subparsers)
     # Only the command line knows both the report and the world whose truth it can show.
     from pipelines.report import command as report
-    from pipelines.truth_report import judge_still_lifes
+    from pipelines.still_life.pair_truth import judge_still_lifes
 
     subparsers.choices["report"].set_defaults(run=partial(report.run, judge=judge_still_lifes))
     return parser
@@ -45,20 +45,18 @@ def build_parser() -> argparse.ArgumentParser:
 
 def _commands() -> tuple[ModuleType, ...]:
     # Beam remarks on parts that are not installed while it is imported, so `quieten` comes first.
-    from pipelines import (
-        build,
-        demo,
-        edit,
-        edit_images,
-        fetch,
-        index,
-        lexicon,
-        rethreshold,
-        train,
-        verify,
-    )
+    from pipelines.build import command as build
+    from pipelines.demo import command as demo
+    from pipelines.edit import command as edit
+    from pipelines.edit_images import command as edit_images
     from pipelines.evaluation import command as evaluation
+    from pipelines.fetch import command as fetch
+    from pipelines.index import command as index
+    from pipelines.lexicon import command as lexicon
     from pipelines.report import command as report
+    from pipelines.rethreshold import command as rethreshold
+    from pipelines.train import command as train
+    from pipelines.verify import command as verify
 
     making = (demo, index, build, verify, report, rethreshold, fetch, lexicon)
     return (*making, train, edit, edit_images, evaluation)
@@ -116,7 +114,7 @@ def drop_unwritable_output() -> None:
 
 def _version() -> str:
     try:
-        return version("pentimento")
+        return version("pairloom")
     except PackageNotFoundError:
         return "unknown (not installed)"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import yaml
 
-from transforms.images import DEFAULT_LIMITS, PictureLimits
+from transforms.pictures.decoding import DEFAULT_LIMITS, PictureLimits
 from transforms.protocols import Source, SourceError
 from transforms.sources.folder import FolderSource
 from transforms.sources.img2dataset import Img2DatasetSource
@@ -156,7 +156,7 @@ def _build(spec: SourceSpec) -> Source:
 def _open_still_life(spec: SourceSpec) -> Source:
     """The collection, or, where the settings say so, some pictures drawn from it."""
     # Only this source draws its pictures, and only it needs the renderer.
-    from pipelines.still_life_source import StillLifeSource, StillLifeSubset
+    from pipelines.still_life.source import StillLifeSource, StillLifeSubset
 
     numbers = {name: value for name, value in spec.settings.items() if type(value) is int}
     drawing = {name: numbers.pop(name) for name in _DRAWING if name in numbers}
@@ -174,15 +174,15 @@ def _open_still_life(spec: SourceSpec) -> Source:
 
 
 def _open_store(spec: SourceSpec) -> Source:
-    """What `pentimento fetch` made of a list of links."""
+    """What `pairloom fetch` made of a list of links."""
     if "store" not in spec.settings:
         raise SourceError(
             f"{spec.text('metadata')}: a laion source holds links; fetch them with "
-            "`pentimento fetch` and name the folder under the key store"
+            "`pairloom fetch` and name the folder under the key store"
         )
     store = Path(spec.text("store"))
     if not _has_shards(store):
-        raise SourceError(f"{store}: nothing fetched there yet, run `pentimento fetch` first")
+        raise SourceError(f"{store}: nothing fetched there yet, run `pairloom fetch` first")
     return Img2DatasetSource(str(store), limits=spec.limits())
 
 

@@ -48,13 +48,13 @@ class Outcome:
         lines = self.err.splitlines()
         assert len(lines) == 1, f"not one line: {self.err}"
         assert "Traceback" not in self.err
-        begin = "pentimento: error: "
+        begin = "pairloom: error: "
         assert lines[0].startswith(begin), lines[0]
         return lines[0].removeprefix(begin)
 
 
 def run(*words):
-    """What `pentimento WORDS` does."""
+    """What `pairloom WORDS` does."""
     out, err = io.StringIO(), io.StringIO()
     level = logging.getLogger().level
     try:
@@ -98,7 +98,7 @@ def make_collection(folder, count=6):
 @functools.cache
 def _shared():
     """A folder for this test run, removed at its end."""
-    holder = tempfile.TemporaryDirectory(prefix="pentimento-tests-")
+    holder = tempfile.TemporaryDirectory(prefix="pairloom-tests-")
     return holder, Path(holder.name)
 
 
@@ -144,19 +144,19 @@ def copy_of_index(folder):
 
 
 def index_command(source, out, *more):
-    """`pentimento index` with the tiny networks and the source's own captions."""
+    """`pairloom index` with the tiny networks and the source's own captions."""
     flags = ("--preset", preset_file(), "--captions", "source", "--json")
     return run("index", source, "--out", out, *flags, *more)
 
 
 def build_command(source, out, *more, index=None):
-    """`pentimento build` likewise, on the shared index unless told otherwise."""
+    """`pairloom build` likewise, on the shared index unless told otherwise."""
     flags = ("--preset", preset_file(), "--captions", "source", "--senses", "frequency", "--json")
     return run("build", source, "--index", index or index_folder(), "--out", out, *flags, *more)
 
 
 def verify(folder):
-    """`pentimento verify`."""
+    """`pairloom verify`."""
     return run("verify", folder, "--json")
 
 

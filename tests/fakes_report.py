@@ -7,9 +7,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from transforms.files import write_table
-from transforms.manifest import Manifest
-from transforms.output import prepare_output, write_manifest, write_run_summary
+from transforms.dataset.files import write_table
+from transforms.dataset.folder import prepare_output, write_manifest, write_run_summary
+from transforms.dataset.manifest import Manifest
+from transforms.dataset.rows import pair_to_row, reject_to_row
+from transforms.dataset.schema import CANDIDATES, PAIRS, REJECTS
+from transforms.dataset.shards import Counts, OutputShard, ShardReceipt, shard_file
 from transforms.record import (
     Candidate,
     EditExample,
@@ -21,9 +24,6 @@ from transforms.record import (
     reject_query,
     reject_source,
 )
-from transforms.rows import pair_to_row, reject_to_row
-from transforms.schema import CANDIDATES, PAIRS, REJECTS
-from transforms.shards import Counts, OutputShard, ShardReceipt, shard_file
 
 COLOURS = {
     "red": (196, 48, 44),
@@ -230,7 +230,7 @@ def write_dataset(
         seed=7,
         models={
             "captioner": {"id": "stilllife/captioner", "revision": "1"},
-            "encoder": "open_clip pentimento:encoder sha256=0123456789abcdef",
+            "encoder": "open_clip pairloom:encoder sha256=0123456789abcdef",
         },
         software={"python": "3.11", "torch": "2.9"},
         shards=(),

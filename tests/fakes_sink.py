@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from transforms.manifest import Manifest, hash_configuration
+from transforms.dataset.manifest import Manifest, hash_configuration
+from transforms.dataset.shards import OutputShard
 from transforms.protocols import SourceError
 from transforms.record import (
     Batch,
@@ -21,7 +22,6 @@ from transforms.record import (
     reject_query,
     reject_source,
 )
-from transforms.shards import OutputShard
 
 SIZE = 24
 CONFIGURATION = {"preset": "fake", "seed": 3, "thresholds": {"structure": 0.2}}
@@ -179,8 +179,8 @@ def a_reject(**changes):
 
 def build(folder, counts=(10, 7), configuration=None):
     """A finished data set in `folder`, written by a plain loop; its manifest."""
-    from transforms.contents import tabulate
-    from transforms.output import prepare_output, write_manifest
+    from transforms.dataset.folder import prepare_output, write_manifest
+    from transforms.dataset.shard_contents import tabulate
     from transforms.write import write_shard
 
     configuration = CONFIGURATION if configuration is None else configuration

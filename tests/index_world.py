@@ -7,13 +7,13 @@ import io
 import numpy as np
 from PIL import Image, ImageDraw
 
-from indexes.finish import begin_index, finish_index
 from indexes.folder import open_index
 from indexes.layout import Part, fingerprint
+from indexes.life_cycle import begin_index, finish_index
 from indexes.parts import PartContents, PictureMetadata, write_part
+from transforms.pictures.structure import structure_map
 from transforms.record import EditQuery, SourceImage
 from transforms.scores import as_bytes
-from transforms.structure import structure_map
 
 DIMENSION = 16
 DESCRIPTION = {"encoder": "fake@1", "captioner": "fake@1", "source": {"kind": "drawn"}}

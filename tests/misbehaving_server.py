@@ -15,7 +15,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from transforms.images import encode_png
+from transforms.pictures.decoding import encode_png
 
 PICTURE = encode_png(np.random.default_rng(0).integers(0, 255, (40, 40, 3), np.uint8))
 
@@ -66,7 +66,7 @@ FIXED = {
     "/noai": answer(PICTURE, headers=("X-Robots-Tag: noai",)),
     "/noimageai": answer(PICTURE, headers=("X-Robots-Tag: all, NoImageAI",)),
     "/noindex_second": answer(PICTURE, headers=("X-Robots-Tag: all", "x-robots-tag: noindex")),
-    "/no_for_us": answer(PICTURE, headers=("X-Robots-Tag: pentimento: noimageindex",)),
+    "/no_for_us": answer(PICTURE, headers=("X-Robots-Tag: pairloom: noimageindex",)),
     "/no_for_others": answer(PICTURE, headers=("X-Robots-Tag: otherbot: noindex, noai",)),
     "/redirect_noai": answer(status="302 Found", headers=("Location: /good", "X-Robots-Tag: noai")),
     "/redirect": answer(status="302 Found", headers=("Location: /good",)),

@@ -7,12 +7,12 @@ import fakes_sink as fakes
 import numpy as np
 from PIL import Image
 
-from transforms.files import dump_json, write_bytes, write_table
-from transforms.manifest import Manifest, load_manifest
-from transforms.output import prepare_output, write_manifest
-from transforms.rows import pair_to_row
-from transforms.schema import CANDIDATES, PAIRS, REJECTS
-from transforms.shards import Counts, OutputShard, ShardReceipt, receipt_file, shard_file
+from transforms.dataset.files import dump_json, write_bytes, write_table
+from transforms.dataset.folder import prepare_output, write_manifest
+from transforms.dataset.manifest import Manifest, load_manifest
+from transforms.dataset.rows import pair_to_row
+from transforms.dataset.schema import CANDIDATES, PAIRS, REJECTS
+from transforms.dataset.shards import Counts, OutputShard, ShardReceipt, receipt_file, shard_file
 
 SIDE = 16
 PROMPTS = ("a red pear", "a blue bus", "a small green train")

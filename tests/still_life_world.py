@@ -5,10 +5,10 @@ from pathlib import Path
 
 from model_folders import save_blip, save_clip, save_clipseg
 
-from pipelines.build_plan import BuildOptions, plan_build
-from pipelines.index_job import IndexPlan
+from pipelines.build.plan import BuildOptions, plan_build
+from pipelines.index.job import IndexPlan
 from pipelines.sources import open_source
-from pipelines.still_life_source import StillLifeSource
+from pipelines.still_life.source import StillLifeSource
 from transforms.models.spec import ModelSpec
 from transforms.presets import Preset
 from transforms.rewrite import RewriteOptions

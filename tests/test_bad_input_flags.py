@@ -171,7 +171,7 @@ def test_outputs_beside_the_pictures_or_behind_a_link_among_them(tmp_path, photo
 
 def test_more_edits_than_attempts_means_as_many_attempts(tmp_path):
     # The flags name both, and the larger number is what is tried.
-    from pipelines.build import read_options
+    from pipelines.build.command import read_options
     from pipelines.main import read_arguments
 
     words = ["build", "x", "--index", str(tmp_path), "--out", "y", "--edits", "7"]
@@ -179,8 +179,8 @@ def test_more_edits_than_attempts_means_as_many_attempts(tmp_path):
 
 
 def test_beam_flags_reach_the_runner():
-    from pipelines.arguments import read_execution
     from pipelines.main import read_arguments
+    from pipelines.terminal.arguments import read_execution
 
     words = ["index", "x", "--out", "y", "--runner", "FlinkRunner", "--", "--parallelism=2"]
     execution = read_execution(read_arguments(words))

@@ -19,7 +19,7 @@ from fakes_cli import (
 )
 
 from indexes.folder import open_index
-from pipelines.build_job import find_caption
+from pipelines.build.job import find_caption
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def test_an_index_that_is_not_there(tmp_path):
 
 def test_a_folder_that_is_no_index(tmp_path):
     line = refused(pool_folder(), tmp_path)
-    assert line == f"{pool_folder().resolve()} is not an index: it has no pentimento.json"
+    assert line == f"{pool_folder().resolve()} is not an index: it has no pairloom.json"
     assert not (tmp_path / "pairs").exists()
 
 
@@ -56,9 +56,9 @@ def test_an_unfinished_index(spoilt, tmp_path):
 
 def test_an_index_that_was_only_begun(spoilt, tmp_path):
     (spoilt / "COMPLETED").unlink()
-    begun = json.loads((spoilt / "pentimento.json").read_text())
+    begun = json.loads((spoilt / "pairloom.json").read_text())
     only = {name: begun[name] for name in ("version", "description")}
-    (spoilt / "pentimento.json").write_text(json.dumps(only))
+    (spoilt / "pairloom.json").write_text(json.dumps(only))
     assert "is not finished" in refused(spoilt, tmp_path)
 
 
@@ -108,8 +108,8 @@ def test_an_index_is_not_put_where_something_else_lies(tmp_path):
 
 
 SPOILERS = {
-    "manifest is no JSON": lambda index: (index / "pentimento.json").write_text("{"),
-    "manifest is no object": lambda index: (index / "pentimento.json").write_text("[]"),
+    "manifest is no JSON": lambda index: (index / "pairloom.json").write_text("{"),
+    "manifest is no object": lambda index: (index / "pairloom.json").write_text("[]"),
     "manifest lacks its counts": lambda index: shorten_manifest(index),
     "another version": lambda index: change_version(index),
     "metadata gone": lambda index: next((index / "metadata").iterdir()).unlink(),
@@ -129,14 +129,14 @@ SPOILERS = {
 
 
 def shorten_manifest(index):
-    manifest = json.loads((index / "pentimento.json").read_text())
+    manifest = json.loads((index / "pairloom.json").read_text())
     del manifest["pictures"]
-    (index / "pentimento.json").write_text(json.dumps(manifest))
+    (index / "pairloom.json").write_text(json.dumps(manifest))
 
 
 def change_version(index):
-    manifest = json.loads((index / "pentimento.json").read_text())
-    (index / "pentimento.json").write_text(json.dumps(manifest | {"version": 99}))
+    manifest = json.loads((index / "pairloom.json").read_text())
+    (index / "pairloom.json").write_text(json.dumps(manifest | {"version": 99}))
 
 
 def cut(path):
@@ -157,9 +157,9 @@ def test_a_damaged_index(spoilt, tmp_path, fault):
 
 
 def test_an_index_whose_pictures_have_moved(spoilt, tmp_path):
-    manifest = json.loads((spoilt / "pentimento.json").read_text())
+    manifest = json.loads((spoilt / "pairloom.json").read_text())
     manifest["description"]["source"]["path"] = str(tmp_path / "gone")
-    (spoilt / "pentimento.json").write_text(json.dumps(manifest))
+    (spoilt / "pairloom.json").write_text(json.dumps(manifest))
     built = build_command(pool_folder(), tmp_path / "pairs", index=spoilt)
     assert built.code == 0, built.err
     assert built.counts["pairs"] == 0
@@ -175,9 +175,9 @@ def test_a_caption_is_not_taken_for_another_picture_of_the_same_key():
 
 
 def test_an_index_whose_source_is_of_no_known_kind(spoilt, tmp_path):
-    manifest = json.loads((spoilt / "pentimento.json").read_text())
+    manifest = json.loads((spoilt / "pairloom.json").read_text())
     manifest["description"]["source"] = {"kind": "attic"}
-    (spoilt / "pentimento.json").write_text(json.dumps(manifest))
+    (spoilt / "pairloom.json").write_text(json.dumps(manifest))
     assert "kind must be one of" in refused(spoilt, tmp_path)
 
 

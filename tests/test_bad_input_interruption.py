@@ -12,8 +12,8 @@ import pytest
 from fakes_cli import looks_finished, preset_file, run
 from fakes_workers import work
 
-from pipelines.console import CommandError
-from pipelines.workers import run_units
+from pipelines.running.workers import run_units
+from pipelines.terminal.console import CommandError
 from transforms.protocols import SourceError
 
 ROOT = Path(__file__).parent.parent
@@ -65,7 +65,7 @@ def begun(tmp_path):
             preexec_fn=heed_ctrl_c,
         )
         started.append(process)
-        wait_until((tmp_path / "index" / "pentimento.json").exists)
+        wait_until((tmp_path / "index" / "pairloom.json").exists)
         if workers > 1:
             wait_until(lambda: len(workers_of(process.pid)) == workers)
         return process
@@ -84,7 +84,7 @@ def test_ctrl_c_leaves_nothing_running_and_nothing_finished(begun, tmp_path, wor
     os.killpg(process.pid, signal.SIGINT)
     out, err = process.communicate(timeout=SECONDS_TO_WAIT)
     assert process.returncode == 130
-    assert (out, err) == ("", "pentimento: error: interrupted\n")
+    assert (out, err) == ("", "pairloom: error: interrupted\n")
     wait_until(lambda: not alive(others))
     assert not looks_finished(tmp_path / "index")
 
@@ -97,7 +97,7 @@ def test_a_worker_that_is_killed_ends_the_run_in_one_line(begun, tmp_path):
     assert process.returncode == 1
     assert out == ""
     assert err == (
-        "pentimento: error: a worker process died (killed, or out of memory): run the command "
+        "pairloom: error: a worker process died (killed, or out of memory): run the command "
         "again to go on, with fewer --workers if memory is short\n"
     )
     wait_until(lambda: not alive(others))
@@ -165,7 +165,7 @@ def test_results_that_cannot_be_told_are_an_error(tmp_path):
             stderr=subprocess.PIPE,
             text=True,
         )
-    line = "pentimento: error: [Errno 28] No space left on device\n"
+    line = "pairloom: error: [Errno 28] No space left on device\n"
     assert (done.returncode, done.stderr) == (1, line)
 
 

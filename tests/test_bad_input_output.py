@@ -20,7 +20,7 @@ from fakes_cli import (
 )
 
 import indexes.layout
-import transforms.files
+import transforms.dataset.files
 import transforms.write
 from indexes.faiss_index import FaissIndex, build_index, choose_index
 from indexes.layout import IndexFolderError, write_atomically
@@ -97,7 +97,7 @@ def refuse_to_write(monkeypatch, module, code, suffix):
 def test_a_disk_that_fills_up_at_any_file_of_a_build(tmp_path, monkeypatch, whole, name):
     out = tmp_path / "pairs"
     with monkeypatch.context() as patch:
-        refuse_to_write(patch, transforms.files, errno.ENOSPC, name)
+        refuse_to_write(patch, transforms.dataset.files, errno.ENOSPC, name)
         outcome = build_command(pool_folder(), out)
     assert outcome.error.startswith(f"cannot write {out}/{name}")
     assert outcome.error.endswith(": No space left on device")
@@ -152,7 +152,7 @@ def test_a_small_faiss_index_that_does_not_fit_is_noticed(tmp_path):
 
 
 def test_the_error_of_a_stage_comes_without_the_noise_of_its_carrier(tmp_path, monkeypatch, capfd):
-    refuse_to_write(monkeypatch, transforms.files, errno.EROFS, "pairs-")
+    refuse_to_write(monkeypatch, transforms.dataset.files, errno.EROFS, "pairs-")
     outcome = build_command(pool_folder(), tmp_path / "pairs")
     line = f"cannot write {tmp_path}/pairs/pairs-00000-of-00001.parquet: Read-only file system"
     assert outcome.error == line
@@ -160,7 +160,7 @@ def test_the_error_of_a_stage_comes_without_the_noise_of_its_carrier(tmp_path, m
     outcome = run("--debug", *argv_of_build(tmp_path / "pairs"))
     assert outcome.code == 1
     assert "Traceback" in outcome.err
-    assert outcome.err.splitlines()[-1] == f"pentimento: error: {line}"
+    assert outcome.err.splitlines()[-1] == f"pairloom: error: {line}"
 
 
 def argv_of_build(out):

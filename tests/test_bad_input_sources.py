@@ -132,7 +132,7 @@ def test_a_parquet_file_with_missing_or_retyped_columns(tmp_path, change, said):
 def test_a_parquet_file_of_links_is_told_from_one_of_pictures(tmp_path):
     path = tmp_path / "links.parquet"
     pq.write_table(pa.table({"URL": ["https://example.org/1.png"], "TEXT": ["a red apple"]}), path)
-    assert "fetch them first with `pentimento fetch`" in refused(path, tmp_path)
+    assert "fetch them first with `pairloom fetch`" in refused(path, tmp_path)
 
 
 @pytest.mark.parametrize("kept", [0, 3, 700, -1])
@@ -305,7 +305,7 @@ def test_a_file_that_is_no_tar(tmp_path):
         ("kind: still-life\ncount: 0\n", "count must be at least 1, got 0"),
         ("kind: still-life\ncount: true\n", "count must be a whole number, got True"),
         ("kind: still-life\ntwo_objects_percent: 101\n", "must be in 0..100, got 101"),
-        ("kind: laion\nmetadata: links.parquet\n", "fetch them with `pentimento fetch`"),
+        ("kind: laion\nmetadata: links.parquet\n", "fetch them with `pairloom fetch`"),
         ("- kind: folder\n", "a source file must be a mapping with the key kind"),
         ("kind: [folder\n", "no readable YAML"),
         ("", "a source file must be a mapping with the key kind"),

@@ -7,8 +7,8 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from transforms.files import hash_file
-from transforms.schema import IMAGE_COLUMNS, PAIRS
+from transforms.dataset.files import hash_file
+from transforms.dataset.schema import IMAGE_COLUMNS, PAIRS
 
 
 @pytest.fixture(scope="module")

@@ -20,9 +20,9 @@ from index_world import (
 
 from indexes.exact import ExactIndex
 from indexes.faiss_index import IndexChoice
-from indexes.finish import begin_index, finish_index
 from indexes.folder import open_index
 from indexes.layout import IndexFolderError, Part, fingerprint, write_atomically
+from indexes.life_cycle import begin_index, finish_index
 from indexes.parts import PartContents, read_part, write_part
 
 MARK = fingerprint(DESCRIPTION)
@@ -59,7 +59,7 @@ def test_the_folder_has_clip_retrievals_layout(index, pool):
     keys = [key for table in tables for key in table["key"].to_pylist()]
     assert keys == [source.key for source in pool]
     assert (folder / "COMPLETED").read_bytes() == b""
-    assert {"image.index", "image.json", "pentimento.json"} <= set(tree(folder))
+    assert {"image.index", "image.json", "pairloom.json"} <= set(tree(folder))
 
 
 def test_faiss_alone_reads_the_index(index):
@@ -256,9 +256,9 @@ def test_a_useless_description_is_refused(tmp_path, description):
 
 @pytest.mark.parametrize("text", ["", "[1]", "{}", '{"description": {}, "version": 99}'])
 def test_a_broken_manifest_is_one_clear_error(index, text):
-    (index.folder / "pentimento.json").write_text(text)
+    (index.folder / "pairloom.json").write_text(text)
     (index.folder / "COMPLETED").touch()
-    with pytest.raises(IndexFolderError, match=r"pentimento\.json"):
+    with pytest.raises(IndexFolderError, match=r"pairloom\.json"):
         open_index(index.folder)
 
 

@@ -10,22 +10,22 @@ import pyarrow.parquet as pq
 import pytest
 from still_life_world import SOURCE, hashes, plan_index, plan_pairs, save_preset
 
-from pipelines import build_job
-from pipelines.build_job import BuildUnit, run_build, run_build_unit
-from pipelines.build_plan import BuildOptions
-from pipelines.execution import Execution
-from pipelines.index_job import run_index
+from pipelines.build.command import job as build_job
+from pipelines.build.job import BuildUnit, run_build, run_build_unit
+from pipelines.build.plan import BuildOptions
+from pipelines.index.job import run_index
 from pipelines.main import main
 from pipelines.report.truth import Tally
-from pipelines.still_life_source import StillLifeSource, StillLifeSubset
-from pipelines.truth_report import judge_row, judge_still_lifes
-from pipelines.verify import check_folder
-from transforms.files import OutputError
-from transforms.manifest import load_manifest
-from transforms.output import prepare_output
+from pipelines.running.execution import Execution
+from pipelines.still_life.pair_truth import judge_row, judge_still_lifes
+from pipelines.still_life.source import StillLifeSource, StillLifeSubset
+from pipelines.verify.command import check_folder
+from transforms.dataset.files import OutputError
+from transforms.dataset.folder import prepare_output
+from transforms.dataset.manifest import load_manifest
+from transforms.dataset.shards import OutputShard
 from transforms.rewrite import RewriteOptions
 from transforms.select import SelectionThresholds
-from transforms.shards import OutputShard
 
 # The graphs run by FnApiRunner, which `run_build` and `run_index` name themselves.
 
@@ -160,8 +160,8 @@ KILLED = """
     sys.path.insert(0, "tests")
     from pathlib import Path
     from still_life_world import plan_index, plan_pairs
-    from pipelines.build_job import run_build
-    from pipelines.execution import Execution
+    from pipelines.build.job import run_build
+    from pipelines.running.execution import Execution
     from transforms.presets import load_preset
 
     renamed = 0

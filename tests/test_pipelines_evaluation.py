@@ -1,4 +1,4 @@
-"""`pentimento evaluate` on still lifes and small random networks: figures, page, going on."""
+"""`pairloom evaluate` on still lifes and small random networks: figures, page, going on."""
 
 import io
 import json
@@ -14,12 +14,12 @@ from fakes_cli import run
 from PIL import Image
 from still_life_world import hashes, plan_index, plan_pairs, save_preset
 
-from editing.evaluation import Cell, EditCase
-from pipelines.build_job import run_build
+from editing.evaluation.measurer import Cell, EditCase
+from pipelines.build.job import run_build
 from pipelines.evaluation.job import draw_cases, take_turns
-from pipelines.evaluation.truth import load_truth
-from pipelines.execution import Execution
-from pipelines.index_job import run_index
+from pipelines.index.job import run_index
+from pipelines.running.execution import Execution
+from pipelines.still_life.edit_truth import load_truth
 from stilllife.recipes.tokenizers import clip_tokenizer
 from stilllife.render import render
 from stilllife.truth import PictureId, possible_edits

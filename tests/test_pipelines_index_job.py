@@ -11,17 +11,17 @@ from still_life_world import POOL, hashes, plan_index, plan_pairs, save_preset
 
 from indexes.folder import open_index
 from indexes.layout import IndexFolderError, fingerprint
-from pipelines import index_job
-from pipelines.execution import Execution
-from pipelines.index_job import IndexUnit, run_index, run_index_unit
+from pipelines.index.command import job as index_job
+from pipelines.index.job import IndexUnit, run_index, run_index_unit
+from pipelines.running.execution import Execution
 from transforms.embed import embed_images_batch
-from transforms.index_parts import IndexShard
 from transforms.models.loading import load_encoder
 from transforms.models.spec import ModelSpec
 from transforms.presets import Preset
 from transforms.read import read_batches
 from transforms.scores import as_vector
 from transforms.sources.folder import FolderSource
+from transforms.write_index import IndexShard
 
 # The graphs run by FnApiRunner, which `run_index` names itself.
 
@@ -94,8 +94,8 @@ KILLED = """
     import os, signal, sys
     sys.path.insert(0, "tests")
     from still_life_world import plan_index
-    from pipelines.execution import Execution
-    from pipelines.index_job import run_index
+    from pipelines.running.execution import Execution
+    from pipelines.index.job import run_index
     from transforms.presets import load_preset
 
     replace = os.replace
@@ -193,7 +193,7 @@ def test_bad_pictures_are_rejects_and_the_others_are_indexed(preset, tmp_path):
     summary = run_index(plan_index(preset, tmp_path / "i", source=source), Execution())
     assert (summary.sources, summary.indexed) == (4, 2)
     assert summary.rejects == {"caption: no_caption": 1, "read: not_an_image": 1}
-    assert json.loads((tmp_path / "i" / "pentimento.json").read_text())["pictures"] == 2
+    assert json.loads((tmp_path / "i" / "pairloom.json").read_text())["pictures"] == 2
 
 
 def test_nothing_to_index_is_an_error_and_no_index(preset, tmp_path):

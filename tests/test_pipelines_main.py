@@ -17,8 +17,8 @@ from fakes_cli import (
     verify,
 )
 
-from pipelines.console import CommandError
 from pipelines.main import build_parser, main, read_arguments
+from pipelines.terminal.console import CommandError
 
 ROOT = Path(__file__).parent.parent
 COMMANDS = ("demo", "index", "build", "verify", "report", "rethreshold", "fetch", "lexicon")
@@ -35,7 +35,7 @@ def test_help_names_every_command():
 def test_every_command_has_help(command):
     outcome = run(command, "--help")
     assert (outcome.code, outcome.err) == (0, "")
-    assert outcome.out.startswith(f"usage: pentimento {command} ")
+    assert outcome.out.startswith(f"usage: pairloom {command} ")
 
 
 def test_version_says_nothing_else():
@@ -48,7 +48,7 @@ def test_version_says_nothing_else():
         text=True,
     )
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("pentimento ")
+    assert done.stdout.startswith("pairloom ")
 
 
 def test_what_follows_two_dashes_is_kept_for_beam():
@@ -60,7 +60,7 @@ def test_what_follows_two_dashes_is_kept_for_beam():
 
 
 def test_a_wrong_word_is_an_error_of_ours_and_not_an_exit():
-    with pytest.raises(CommandError, match=r"invalid choice.*see pentimento --help"):
+    with pytest.raises(CommandError, match=r"invalid choice.*see pairloom --help"):
         build_parser().parse_args(["dance"])
     assert main(["dance"]) == 2
 
@@ -158,4 +158,4 @@ def test_debug_shows_where_it_came_from(tmp_path):
     outcome = run("--debug", *words)
     assert outcome.code == 1
     assert "Traceback (most recent call last)" in outcome.err
-    assert outcome.err.splitlines()[-1].startswith("pentimento: error: ")
+    assert outcome.err.splitlines()[-1].startswith("pairloom: error: ")

@@ -1,4 +1,4 @@
-"""`pentimento report`: what it writes, says and refuses."""
+"""`pairloom report`: what it writes, says and refuses."""
 
 import argparse
 import json
@@ -6,9 +6,9 @@ import json
 import pytest
 from fakes_report import write_dataset
 
-from pipelines.console import CommandError
 from pipelines.report import command
 from pipelines.report.truth import Tally, TruthReport
+from pipelines.terminal.console import CommandError
 
 
 def parse(*words):

@@ -22,8 +22,8 @@ from pipelines.report.distributions import (
     trace_curve,
 )
 from pipelines.report.identity import read_thresholds
+from transforms.dataset.schema import score_column
 from transforms.record import SCORE_NAMES
-from transforms.schema import score_column
 
 
 @pytest.fixture(scope="module")

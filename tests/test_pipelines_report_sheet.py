@@ -5,9 +5,9 @@ import pytest
 from fakes_report import write_dataset
 from PIL import Image
 
-from pipelines.console import CommandError
 from pipelines.report.pictures import SOURCE_COLOUR
 from pipelines.report.sheet import CELL_HEIGHT, LINE, MARGIN, PAPER, TILE, write_sheet
+from pipelines.terminal.console import CommandError
 
 
 @pytest.fixture(scope="module")

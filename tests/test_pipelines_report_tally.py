@@ -7,9 +7,9 @@ from collections import Counter
 import pytest
 from fakes_report import write_dataset
 
-from pipelines.console import EXIT_FAILED, CommandError
 from pipelines.report.dataset import open_dataset
 from pipelines.report.tally import MaskTally, build_funnel, chain_steps, tally_pairs
+from pipelines.terminal.console import EXIT_FAILED, CommandError
 
 
 @pytest.fixture(scope="module")

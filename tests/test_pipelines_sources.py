@@ -8,11 +8,11 @@ import pytest
 import yaml
 from misbehaving_server import misbehaving_server
 
-from pipelines import fetch
-from pipelines.console import CommandError
+from pipelines.fetch.command import command as fetch
 from pipelines.sources import open_source, read_spec
-from pipelines.still_life_source import StillLifeSubset
-from transforms.images import PictureLimits, encode_png
+from pipelines.still_life.source import StillLifeSubset
+from pipelines.terminal.console import CommandError
+from transforms.pictures.decoding import PictureLimits, encode_png
 from transforms.protocols import SourceError
 from transforms.sources.folder import FolderSource
 from transforms.sources.img2dataset import Img2DatasetSource
@@ -100,7 +100,7 @@ def test_describe_makes_the_same_source_again(photos, store):
             "max_pixels must be <=",
         ),
         ({"kind": "still-life", "number": 5}, "unknown key 'number', a still-life source takes"),
-        ({"kind": "laion", "metadata": "m.parquet"}, "fetch them with `pentimento fetch`"),
+        ({"kind": "laion", "metadata": "m.parquet"}, "fetch them with `pairloom fetch`"),
         ({"kind": "laion", "metadata": "m", "store": "nowhere"}, "nothing fetched there yet"),
         ({"kind": "still-life", "told": 1}, "told must be true or false, got 1"),
         ({"kind": "still-life", "objects": 1}, "to draw pictures from it needs the key drawn"),

@@ -4,7 +4,7 @@ import pickle
 import pytest
 
 from pipelines.sources import open_source
-from pipelines.still_life_source import StillLifeSource, StillLifeSubset
+from pipelines.still_life.source import StillLifeSource, StillLifeSubset
 from stilllife.truth import truth_of
 from transforms.protocols import SourceError
 from transforms.read import read_batches

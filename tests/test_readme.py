@@ -24,7 +24,7 @@ def test_the_commands_run_one_after_another(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for line in lines:
         program, *arguments = shlex.split(line)
-        assert program == "pentimento"
+        assert program == "pairloom"
         assert main(arguments) == 0, line
     assert (tmp_path / "pairs" / "COMPLETED").is_file()
     assert (tmp_path / "report.html").stat().st_size > 10_000

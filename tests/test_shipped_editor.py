@@ -7,10 +7,10 @@ import pytest
 import torch
 from PIL import Image
 
-from editing.diffusion import load_diffusion
-from editing.editors import Editor
+from editing.diffusion.model import load_diffusion
+from editing.editors.sdedit.editor import Editor
 from editing.pictures import picture_to_tensor
-from editing.regions import MaskUse
+from editing.regions.segmented import MaskUse
 from stilllife.edits import changed_attributes, judge_edit
 from stilllife.judge import load_judge
 from stilllife.render import render

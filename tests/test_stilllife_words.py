@@ -4,9 +4,9 @@ from itertools import product
 
 import pytest
 
-from pipelines.wordnet import WordNetError, open_wordnet
+from pipelines.lexicon.wordnet import WordNetError, open_wordnet
 from stilllife.words import BACKGROUNDS, COLOURS, FAMILIES, NOUNS, SIZES, family_of, is_held_out
-from transforms.lexicon import load_lexicon
+from transforms.words.lexicon import load_lexicon
 
 COMBINATIONS = list(product(NOUNS, COLOURS, SIZES))
 

@@ -18,7 +18,7 @@ from transforms.caption import (
     clean_caption,
     take_source_captions,
 )
-from transforms.images import encode_png
+from transforms.pictures.decoding import encode_png
 from transforms.protocols import Caption as Words
 from transforms.record import Batch, SourceImage, reject_source
 

@@ -7,10 +7,10 @@ from apache_beam.testing.util import assert_that, equal_to
 from index_world import FakeEncoder, build_index, draw, picture, query, small_pool
 
 from transforms.embed import EmbedImages, EmbedQueries, embed_images_batch, embed_queries_batch
+from transforms.pictures.structure import structure_map
 from transforms.protocols import SourceError
 from transforms.record import Batch, reject_source
 from transforms.scores import as_vector
-from transforms.structure import structure_map
 
 
 class OnlyReadable(FakeEncoder):

@@ -10,15 +10,15 @@ from index_world import build_index, draw, embedded, picture, small_pool
 
 from indexes.captions import caption_words
 from transforms.mine import Mine, mined_queries, plain_phrase
-from transforms.mining import (
+from transforms.record import Batch
+from transforms.retrieve import RetrieveOptions, retrieve_batch
+from transforms.words.caption_pairs import (
     MineOptions,
     PoolEntry,
     SourceEntry,
     blank_words,
     mine,
 )
-from transforms.record import Batch
-from transforms.retrieve import RetrieveOptions, retrieve_batch
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from apache_beam.testing.util import assert_that
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transforms.images import encode_png
+from transforms.pictures.decoding import encode_png
 from transforms.protocols import SourceShard
 from transforms.read import Read, plan_batches, read_batches, read_span
 from transforms.record import Reject, SourceImage

@@ -6,10 +6,10 @@ import pytest
 from apache_beam.testing.util import assert_that, equal_to
 from index_world import build_index, draw, embedded, picture, query, small_pool
 
+from transforms.pictures.structure import structure_similarity
 from transforms.record import Batch, Candidate
 from transforms.retrieve import Retrieve, RetrieveOptions, query_vectors, retrieve_batch
 from transforms.scores import as_bytes, as_vector, normalised
-from transforms.structure import structure_similarity
 
 EDIT_PROMPT = "a green disc on the left"
 

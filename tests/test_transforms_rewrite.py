@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.rewrite_sentences import measure
-from transforms.lexicon import load_lexicon
 from transforms.record import Batch, SourceImage
 from transforms.rewrite import Rewrite, RewriteOptions, Rewriter, rewrite_batch
-from transforms.senses import PictureSenseScorer, choose_sense, picture_log_scores
+from transforms.words.lexicon import load_lexicon
+from transforms.words.senses import PictureSenseScorer, choose_sense, picture_log_scores
 
 LEXICON = load_lexicon()
 COLOURS = ("red", "green", "blue", "yellow", "purple", "pink")

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from transforms.images import encode_png
-from transforms.masks import mask_from_relevance
+from transforms.pictures.decoding import encode_png
+from transforms.pictures.masks import mask_from_relevance
 from transforms.protocols import SourceError, Vectors
 from transforms.record import Batch, Candidate, EditExample, EditQuery, Mask, SourceImage
 from transforms.segment import Segment, segment_batch

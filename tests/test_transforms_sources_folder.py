@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from transforms.images import PictureLimits, encode_png
+from transforms.pictures.decoding import PictureLimits, encode_png
 from transforms.protocols import SourceError
 from transforms.record import Reject, SourceImage
 from transforms.sources.folder import FolderSource

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from transforms.images import PictureLimits, encode_png
+from transforms.pictures.decoding import PictureLimits, encode_png
 from transforms.protocols import SourceError, SourceShard
 from transforms.record import Reject, SourceImage
 from transforms.sources.img2dataset import Img2DatasetSource
@@ -134,7 +134,7 @@ def test_files_of_two_downloads_are_refused(tmp_path):
     [
         ({"key": None}, "column key is missing"),
         ({"png": None}, "column jpg, jpeg, png or webp is missing"),
-        ({"png": None}, "fetch them first with `pentimento fetch`"),
+        ({"png": None}, "fetch them first with `pairloom fetch`"),
         ({"key": [1, 2, 3, 4, 5]}, "column key must hold text, it holds int64"),
         ({"png": ["text"] * 5}, "column png must hold binary, it holds string"),
         ({"caption": [1] * 5}, "column caption must hold text, it holds int64"),

@@ -7,10 +7,10 @@ import pyarrow.parquet as pq
 import pytest
 from misbehaving_server import PICTURE, misbehaving_server
 
-from transforms import fetch_store
-from transforms.fetch import FetchOptions
-from transforms.fetch_store import fetch_shard, open_store, read_stats
-from transforms.files import OutputError
+from transforms.dataset.files import OutputError
+from transforms.fetching import store as fetch_store
+from transforms.fetching.fetcher import FetchOptions
+from transforms.fetching.store import fetch_shard, open_store, read_stats
 from transforms.protocols import SourceError
 from transforms.record import Reject
 from transforms.sources.img2dataset import Img2DatasetSource

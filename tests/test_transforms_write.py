@@ -11,13 +11,20 @@ import pytest
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.testing.util import assert_that, equal_to
 
-from transforms import files, write
-from transforms.contents import ContentsError, shard_contents, tabulate
-from transforms.files import OutputError, hash_file
+from transforms import write
+from transforms.dataset import files
+from transforms.dataset.files import OutputError, hash_file
+from transforms.dataset.rows import (
+    light_query,
+    query_to_row,
+    row_to_pair,
+    row_to_query,
+    row_to_reject,
+)
+from transforms.dataset.schema import CANDIDATES
+from transforms.dataset.shard_contents import ContentsError, shard_contents, tabulate
+from transforms.dataset.shards import KINDS, load_receipt, read_receipts, shard_file, whole_shard
 from transforms.record import Batch
-from transforms.rows import light_query, query_to_row, row_to_pair, row_to_query, row_to_reject
-from transforms.schema import CANDIDATES
-from transforms.shards import KINDS, load_receipt, read_receipts, shard_file, whole_shard
 
 COUNTS = (10, 0, 7)
 

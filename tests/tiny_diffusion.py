@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from model_folders import clip_text_config, save_clip_tokenizer
 
-from editing.diffusion import LatentDiffusion, load_diffusion
+from editing.diffusion.model import LatentDiffusion, load_diffusion
 from transforms.models.spec import ModelSpec
 
 SIZE = 16

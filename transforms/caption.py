@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import apache_beam as beam
 from PIL import Image
 
-from transforms.images import PictureError, decode
-from transforms.inference import BatchHandler, MapBatches, RunBatches, bisect_failures
+from transforms.batches.inference import BatchHandler, MapBatches, RunBatches, bisect_failures
+from transforms.pictures.decoding import PictureError, decode
 from transforms.protocols import Caption as Words
 from transforms.protocols import Captioner
 from transforms.record import Batch, Reject, SourceImage, reject_source

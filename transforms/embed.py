@@ -11,8 +11,9 @@ import numpy as np
 from PIL import Image
 
 from indexes.search import Vectors
-from transforms.images import PictureError, decode
-from transforms.inference import BatchHandler, RunBatches, bisect_failures
+from transforms.batches.inference import BatchHandler, RunBatches, bisect_failures
+from transforms.pictures.decoding import PictureError, decode
+from transforms.pictures.structure import structure_map
 from transforms.protocols import Encoder, SourceError
 from transforms.record import (
     Batch,
@@ -24,7 +25,6 @@ from transforms.record import (
     reject_source,
 )
 from transforms.scores import as_bytes
-from transforms.structure import structure_map
 
 STAGE = "embed"
 PICTURES_AT_ONCE = 16

@@ -1,7 +1,7 @@
 """Mine: pairs of pictures whose captions differ in exactly one word, by a join.
 
 The join is exact and scales as Beam scales; only keys, rows and captions travel. See
-`transforms.mining` for what is joined.
+`transforms.words.caption_pairs` for what is joined.
 """
 
 import dataclasses
@@ -12,8 +12,9 @@ import apache_beam as beam
 
 from indexes.captions import spelled_words
 from indexes.folder import PictureIndex
-from transforms.inference import count_outcomes
-from transforms.mining import (
+from transforms.batches.inference import count_outcomes
+from transforms.record import Batch, Candidate, EditQuery, Reject, SourceImage, reject_source
+from transforms.words.caption_pairs import (
     Blanked,
     MinedEdit,
     MineOptions,
@@ -24,7 +25,6 @@ from transforms.mining import (
     choose_edits,
     match_group,
 )
-from transforms.record import Batch, Candidate, EditQuery, Reject, SourceImage, reject_source
 
 STAGE = "mine"
 NO_CAPTION = "no_caption"

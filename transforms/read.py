@@ -13,9 +13,9 @@ from itertools import groupby
 
 import apache_beam as beam
 
+from transforms.batches.timing import timed
 from transforms.protocols import Source, SourceShard
 from transforms.record import Batch, Reject, SourceImage
-from transforms.timing import timed
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,7 @@ class EmbeddedImage:
     """A picture with its embedding and its structure map, as the index keeps them.
 
     `embedding` is float32 little-endian, L2-normalised, of the encoder's dimension; `structure` is
-    uint8, 256 bytes, a 16 x 16 map of edge energy (see `transforms.structure`).
+    uint8, 256 bytes, a 16 x 16 map of edge energy (see `transforms.pictures.structure`).
     """
 
     source: SourceImage

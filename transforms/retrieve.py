@@ -11,7 +11,8 @@ import numpy as np
 
 from indexes.folder import PictureIndex, PictureRow
 from indexes.search import NO_ROW, Vectors
-from transforms.inference import MapBatches
+from transforms.batches.inference import MapBatches
+from transforms.pictures.structure import structure_similarities
 from transforms.record import Batch, Candidate, EditQuery, Scores
 from transforms.scores import (
     as_vector,
@@ -22,7 +23,6 @@ from transforms.scores import (
     stored,
     word_agreement,
 )
-from transforms.structure import structure_similarities
 
 QueryKind = Literal["mean", "text", "delta", "blend"]
 CandidateKind = Literal["search", "mine", "both"]

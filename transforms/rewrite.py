@@ -1,6 +1,6 @@
 """Rewrite: batches of captioned pictures to batches of edit queries.
 
-`transforms.proposals` says how an edit is found; its names are importable from here.
+`transforms.words.proposals` says how an edit is found; its names are importable from here.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 
 import apache_beam as beam
 
-from transforms.images import decode
-from transforms.inference import BatchHandler, RunBatches
-from transforms.lexicon import load_lexicon
-from transforms.proposals import Proposal, RewriteOptions, Rewriter
+from transforms.batches.inference import BatchHandler, RunBatches
+from transforms.pictures.decoding import decode
 from transforms.protocols import Encoder
 from transforms.record import Batch, EditQuery, Reject, SourceImage, reject_source
-from transforms.senses import PictureSenseScorer, SenseScorer
+from transforms.words.lexicon import load_lexicon
+from transforms.words.proposals import Proposal, RewriteOptions, Rewriter
+from transforms.words.senses import PictureSenseScorer, SenseScorer
 
 __all__ = ["Proposal", "Rewrite", "RewriteOptions", "Rewriter", "rewrite_batch"]
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import apache_beam as beam
 from PIL import Image
 
-from transforms.images import PictureError, decode
-from transforms.inference import BatchHandler, RunBatches, bisect_failures
-from transforms.masks import THRESHOLD, mask_from_relevance
+from transforms.batches.inference import BatchHandler, RunBatches, bisect_failures
+from transforms.pictures.decoding import PictureError, decode
+from transforms.pictures.masks import THRESHOLD, mask_from_relevance
 from transforms.protocols import Segmenter, SourceError
 from transforms.record import Batch, EditExample, Reject, reject_query
 

@@ -16,15 +16,9 @@ import pyarrow as pa
 from apache_beam.metrics import Metrics
 from apache_beam.typehints.decorators import no_annotations
 
-from transforms.contents import (
-    ContentsError,
-    ShardContents,
-    count_contents,
-    reject_id,
-    shard_contents,
-    tabulate,
-)
-from transforms.files import (
+from transforms.batches.packing import Packed, pack, pack_table, unpack, unpack_tables
+from transforms.batches.timing import timed
+from transforms.dataset.files import (
     dump_json,
     make_folder,
     remove_file,
@@ -32,13 +26,19 @@ from transforms.files import (
     write_columns,
     write_table,
 )
-from transforms.packing import Packed, pack, pack_table, unpack, unpack_tables
+from transforms.dataset.rows import Row, light_example, pair_to_row, reject_to_row
+from transforms.dataset.schema import PAIRS, REJECTS
+from transforms.dataset.shard_contents import (
+    ContentsError,
+    ShardContents,
+    count_contents,
+    reject_id,
+    shard_contents,
+    tabulate,
+)
+from transforms.dataset.shards import OutputShard, ShardReceipt, receipt_file, shard_file
 from transforms.protocols import Source, SourceError
 from transforms.record import Batch, EditExample, EditQuery, Reject, reject_query
-from transforms.rows import Row, light_example, pair_to_row, reject_to_row
-from transforms.schema import PAIRS, REJECTS
-from transforms.shards import OutputShard, ShardReceipt, receipt_file, shard_file
-from transforms.timing import timed
 
 OpenPicture = Callable[[str], bytes]
 Pictures = tuple[bytes, bytes]

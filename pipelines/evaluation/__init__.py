@@ -1,1 +1,1 @@
-"""`pentimento evaluate`: what editing methods are worth, in figures and pictures."""
+"""`pairloom evaluate`: what editors are worth, in figures and pictures."""

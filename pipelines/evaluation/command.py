@@ -1,13 +1,13 @@
-"""`pentimento evaluate DIR --out EVAL`: editing methods measured on a data set of pairs."""
+"""`pairloom evaluate DIR --out EVAL`: editing methods measured on a data set of pairs."""
 
 import argparse
 from pathlib import Path
 from typing import Any
 
 from editing.choices import FID_FEATURES, LPIPS_NETWORKS, METHODS, RETRIEVE, STRENGTHS
-from pipelines.arguments import JSON_HELP, existing_folder, whole_number
-from pipelines.console import print_json_line, print_table
-from pipelines.editor_flags import (
+from pipelines.terminal.arguments import JSON_HELP, existing_folder, whole_number
+from pipelines.terminal.console import print_json_line, print_table
+from pipelines.terminal.editor_arguments import (
     add_mask_flags,
     add_sampling_flags,
     editing_extra,
@@ -67,7 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
         from pipelines.evaluation.job import evaluate, read_numbers
         from pipelines.evaluation.page import WORDS, make_page
         from pipelines.evaluation.summary import load_distance, measure_fid, summarise
-    from transforms.files import dump_json, write_bytes
+    from transforms.dataset.files import dump_json, write_bytes
 
     plan = read_plan(arguments)
     cells = plan.cells

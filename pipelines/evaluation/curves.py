@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from editing.figures import Setting
-from editing.metrics import Interval
+from editing.evaluation.figures import Setting
+from editing.evaluation.metrics import Interval
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 340, 180, 38, 8, 8, 20
 Figures = Mapping[Setting, Mapping[str, Interval]]

@@ -1,4 +1,4 @@
-"""Evaluating editing methods on a data set of pairs: `pentimento evaluate`, without its flags.
+"""Evaluating editing methods on a data set of pairs: `pairloom evaluate`, without its flags.
 
 Every cell (a method at a strength with a seed) becomes a Parquet file with a row and a picture for
 each edit; figures are made of those files, so that an interrupted evaluation goes on cell by cell.
@@ -19,24 +19,24 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from editing.choices import RETRIEVE, TRAINED
-from editing.diffusion import LatentDiffusion, load_diffusion
-from editing.editors import Editor
-from editing.evaluation import Cell, EditCase, Judge, Measurer, Row, plan_cells
-from editing.metrics import PerceptualDistance
-from editing.regions import MaskUse
-from pipelines.console import CommandError, show_progress
-from pipelines.editor_models import editor_spec, model_of
-from pipelines.evaluation.truth import load_truth
-from pipelines.job_folder import JobFolder, require_whole
-from transforms.files import hash_file, make_folder, write_table
-from transforms.images import decode
-from transforms.manifest import MANIFEST, hash_configuration, load_manifest
+from editing.diffusion.model import LatentDiffusion, load_diffusion
+from editing.editors.sdedit.editor import Editor
+from editing.evaluation.measurer import Cell, EditCase, Judge, Measurer, Row, plan_cells
+from editing.evaluation.metrics import PerceptualDistance
+from editing.regions.segmented import MaskUse
+from pipelines.running.job_folder import JobFolder, require_whole
+from pipelines.still_life.edit_truth import load_truth
+from pipelines.terminal.console import CommandError, show_progress
+from pipelines.terminal.editor_models import editor_spec, model_of
+from transforms.dataset.files import hash_file, make_folder, write_table
+from transforms.dataset.manifest import MANIFEST, hash_configuration, load_manifest
+from transforms.dataset.rows import image_struct
+from transforms.dataset.schema import IMAGE, MASK_COMPUTED, Column, make_schema
+from transforms.dataset.shards import shard_file
 from transforms.models.loading import load_encoder, load_segmenter
 from transforms.models.spec import identity
+from transforms.pictures.decoding import decode
 from transforms.presets import Preset
-from transforms.rows import image_struct
-from transforms.schema import IMAGE, MASK_COMPUTED, Column, make_schema
-from transforms.shards import shard_file
 
 RECORD = "evaluation.json"
 CELLS = "cells"

@@ -8,14 +8,14 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from editing.evaluation import Cell, EditCase
-from editing.figures import Setting
-from editing.metrics import Interval
-from editing.regions import MaskUse
+from editing.evaluation.figures import Setting
+from editing.evaluation.measurer import Cell, EditCase
+from editing.evaluation.metrics import Interval
+from editing.regions.segmented import MaskUse
 from pipelines.evaluation.curves import draw_curves, draw_trade
 from pipelines.evaluation.job import EvaluatePlan, read_cell
 from pipelines.evaluation.summary import Summary
-from transforms.images import encode_png
+from transforms.pictures.decoding import encode_png
 
 COLOURS = ("#5b626c", "#c0722b", "#2f6fae", "#2b7a3d", "#8a4b9e", "#b3392f")
 WORDS = {

@@ -11,9 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from editing.choices import FID_FEATURES
-from editing.evaluation import Cell, EditCase
-from editing.features import load_clip_space
-from editing.figures import (
+from editing.evaluation.figures import (
     CellNumbers,
     Setting,
     best_at_cost,
@@ -22,13 +20,15 @@ from editing.figures import (
     intervals,
     mean_over_seeds,
 )
-from editing.metrics import INCEPTION_DIMENSION, FrechetDistance, Interval
+from editing.evaluation.measurer import Cell, EditCase
+from editing.evaluation.metrics import INCEPTION_DIMENSION, FrechetDistance, Interval
+from editing.features.clip import load_clip_space
 from editing.pictures import picture_to_tensor, resize
-from pipelines.console import CommandError
 from pipelines.evaluation.job import read_cell
+from pipelines.terminal.console import CommandError
 from stilllife.judge import load_judge
-from transforms.images import decode
 from transforms.models.spec import ModelSpec
+from transforms.pictures.decoding import decode
 
 BASELINE = "sdedit"
 BATCH = 64

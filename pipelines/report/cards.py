@@ -17,8 +17,8 @@ from pipelines.report.pictures import (
     show,
 )
 from pipelines.report.truth import Verdict
+from transforms.dataset.schema import SCORE_COLUMNS, score_column
 from transforms.record import SCORE_NAMES
-from transforms.schema import SCORE_COLUMNS, score_column
 
 MAIN_SCORES = ("directional", "structure", "image_image", "text_image_target")
 OTHER_SCORES = tuple(name for name in SCORE_NAMES if name not in MAIN_SCORES)

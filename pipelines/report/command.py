@@ -1,11 +1,11 @@
-"""`pentimento report DIR`: the page of a finished data set."""
+"""`pairloom report DIR`: the page of a finished data set."""
 
 import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipelines.console import EXIT_USAGE, CommandError, print_json_line
 from pipelines.report.truth import Judge, TruthReport
+from pipelines.terminal.console import EXIT_USAGE, CommandError, print_json_line
 
 if TYPE_CHECKING:
     from pipelines.report.page import Page
@@ -65,7 +65,7 @@ def write_report(
     """
     from pipelines.report.dataset import open_dataset
     from pipelines.report.page import PageOptions, make_page
-    from transforms.files import OutputError, write_bytes
+    from transforms.dataset.files import OutputError, write_bytes
 
     page = make_page(open_dataset(folder), PageOptions(pairs, seed), truth)
     try:

@@ -10,10 +10,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.console import CommandError
-from transforms.files import OutputError
-from transforms.manifest import Manifest, load_manifest
-from transforms.output import COMPLETED, RUN_SUMMARY, is_completed
+from pipelines.terminal.console import CommandError
+from transforms.dataset.files import OutputError
+from transforms.dataset.folder import COMPLETED, RUN_SUMMARY, is_completed
+from transforms.dataset.manifest import Manifest, load_manifest
 
 ROWS_AT_ONCE = 8192
 

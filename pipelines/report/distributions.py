@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pipelines.report.dataset import FinishedDataset, column_ranges, stream_columns
+from transforms.dataset.schema import SCORE_MEANINGS, score_column
 from transforms.record import SCORE_NAMES
-from transforms.schema import SCORE_MEANINGS, score_column
 from transforms.scores import word_order
 
 FINE_BINS = 240

@@ -9,7 +9,6 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from pipelines.console import format_seconds
 from pipelines.report import cards, charts
 from pipelines.report.dataset import FinishedDataset
 from pipelines.report.distributions import (
@@ -24,6 +23,7 @@ from pipelines.report.identity import NO_TRUTH, TRUTH_NOT_GIVEN, Identity, ident
 from pipelines.report.sample import fetch_rows, sample_places
 from pipelines.report.tally import Funnel, MaskTally, PairTally, build_funnel, tally_pairs
 from pipelines.report.truth import TruthReport
+from pipelines.terminal.console import format_seconds
 
 _FOLDER = Path(__file__).parent
 PICTURE_BYTES = 3_600_000

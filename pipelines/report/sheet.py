@@ -7,7 +7,6 @@ from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont
 
-from pipelines.console import CommandError
 from pipelines.report.cards import PAIR_COLUMNS, bytes_of
 from pipelines.report.dataset import open_dataset
 from pipelines.report.marking import MarkedText, mark_word
@@ -20,6 +19,7 @@ from pipelines.report.pictures import (
     overlay,
 )
 from pipelines.report.sample import fetch_rows, sample_places
+from pipelines.terminal.console import CommandError
 
 TILE = 128
 GAP = 8
@@ -48,7 +48,7 @@ def write_sheet(folder: Path, path: Path, *, count: int = 12, seed: int = 0) -> 
         CommandError: the data set cannot be read or has no pair, or the file cannot be written.
         ValueError: `count` is below 1.
     """
-    from transforms.files import OutputError, write_bytes
+    from transforms.dataset.files import OutputError, write_bytes
 
     if count < 1:
         raise ValueError(f"count must be >= 1, got {count}")

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from transforms.models.chunks import padded, runs
 from transforms.models.folder import check_folder, load_network, load_tokenizer, tokenise
 from transforms.models.pictures import PictureProcessor, read_picture_processor
-from transforms.models.runs import padded, runs
 from transforms.models.spec import ModelError, ModelSpec, locate, read_options
 from transforms.protocols import Vectors
 

@@ -103,7 +103,7 @@ def load_tokenizer(folder: Path) -> Any:
         )
     # The tokenizers library raises plain Exception on damaged files, so there is no name to catch.
     except Exception as error:
-        logging.getLogger("pentimento").debug("tokenizer of %s", folder, exc_info=True)
+        logging.getLogger("pairloom").debug("tokenizer of %s", folder, exc_info=True)
         raise ModelError(
             f"{folder}: the tokenizer cannot be loaded ({type(error).__name__})"
         ) from error

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from transforms.models.chunks import padded, runs
 from transforms.models.clip import unit_vectors
 from transforms.models.folder import to_device
 from transforms.models.pictures import CLIP_MEAN, CLIP_STD, PictureProcessor
-from transforms.models.runs import padded, runs
 from transforms.models.spec import ModelError, ModelSpec, locate, read_options, weight_files
 from transforms.protocols import Vectors
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from transforms.images import PictureError, PictureLimits, normalise
+from transforms.pictures.decoding import PictureError, PictureLimits, normalise
 from transforms.protocols import SourceError
 from transforms.record import Reject, SourceImage
 

@@ -1,4 +1,4 @@
-"""Pictures that img2dataset, or `pentimento fetch`, has downloaded: tar or Parquet files.
+"""Pictures that img2dataset, or `pairloom fetch`, has downloaded: tar or Parquet files.
 
 One file is one shard, named like the file. A file that cannot be read as a whole becomes ONE
 reject, `broken_shard`, keyed by the shard's name, and the other files go on; when every file is
@@ -11,9 +11,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
+from indexes.duplicate_keys import find_twin
 from indexes.lookup import Hashes, hash_texts
-from indexes.twins import find_twin
-from transforms.images import DEFAULT_LIMITS, PictureError, PictureLimits, normalise
+from transforms.pictures.decoding import DEFAULT_LIMITS, PictureError, PictureLimits, normalise
 from transforms.protocols import SourceError, SourceShard
 from transforms.record import Reject, SourceImage
 from transforms.sources.columns import Place, reject

@@ -1,7 +1,7 @@
 """LAION's metadata: Parquet files of links and captions, in the spellings of its releases.
 
-They hold no pictures. `pentimento fetch` goes through them shard by shard and makes a store in
-img2dataset's layout (`transforms.fetch_store`), which is the source that everything else reads.
+They hold no pictures. `pairloom fetch` goes through them shard by shard and makes a store in
+img2dataset's layout (`transforms.fetching.store`), which is the source that everything else reads.
 """
 
 from collections.abc import Iterator

@@ -17,7 +17,7 @@ from urllib.parse import quote
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from transforms.images import PictureLimits
+from transforms.pictures.decoding import PictureLimits
 from transforms.protocols import SourceError
 from transforms.record import Reject, SourceImage
 from transforms.sources.columns import (
@@ -184,7 +184,7 @@ def _read_keys(file: pq.ParquetFile, column: str) -> list[str]:
 
 def _check_columns(schema: pa.Schema, columns: dict[str, str], path: Path) -> None:
     if not any(field in columns for field in PICTURE_FIELDS):
-        links = "; it holds links, fetch them first with `pentimento fetch`" * ("url" in columns)
+        links = "; it holds links, fetch them first with `pairloom fetch`" * ("url" in columns)
         raise SourceError(
             f"{path}: column {', '.join(PICTURE_FIELDS[:-1])} or {PICTURE_FIELDS[-1]} is missing"
             f" (columns: {', '.join(schema.names)}){links}"

@@ -19,7 +19,7 @@ from urllib.parse import quote
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from transforms.images import PictureError, PictureLimits
+from transforms.pictures.decoding import PictureError, PictureLimits
 from transforms.protocols import SourceError
 from transforms.record import Reject, SourceImage
 from transforms.sources.columns import (

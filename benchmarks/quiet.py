@@ -1,9 +1,0 @@
-"""Makes a benchmark as quiet as the command line, before it imports anything of the project.
-
-Beam remarks on parts that are not installed while it is imported, so `import quiet` stands among
-the first imports of what brings Beam in, and of what is run again in processes of its own.
-"""
-
-from pipelines.console import quieten
-
-quieten()

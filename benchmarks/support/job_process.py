@@ -1,0 +1,162 @@
+"""An index or a data set made in a process of its own: to the end, or killed on the way."""
+
+import multiprocessing
+import random
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import TypeVar
+
+import psutil
+
+from indexes.layout import fingerprint
+from indexes.life_cycle import begin_index
+from pipelines.build.job import BuildUnit, output_shards, run_build, run_build_unit
+from pipelines.build.plan import BuildOptions, BuildPlan
+from pipelines.index.job import IndexPlan, IndexUnit, run_index, run_index_unit
+from pipelines.running.execution import Execution
+from pipelines.still_life.source import StillLifeSource
+from support.still_life_job import BATCH_SIZE, Job
+from transforms.dataset.folder import prepare_output
+from transforms.rewrite import RewriteOptions
+from transforms.write_index import IndexShard
+
+ShardT = TypeVar("ShardT")
+
+SHARD_SIZE = 50
+PICTURES_A_UNIT = 100
+"""Few, so that a run is many small pipelines and a kill leaves some done and some not."""
+
+SECONDS_TO_FOLLOW = 10.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Making:
+    """One way to make one folder: how many workers, or a drawn order of shards."""
+
+    job: Job
+    kind: str
+    sources: int
+    folder: Path
+    workers: int = 1
+    order_seed: int | None = None
+
+    def index_plan(self) -> IndexPlan:
+        """The index, into this folder."""
+        return replace(self.job.index_plan(), folder=str(self.folder))
+
+    def build_plan(self) -> BuildPlan:
+        """The pairs, into this folder."""
+        pool = self.job.pool
+        source = StillLifeSource(
+            count=self.sources, seed=pool.seed, shard_size=SHARD_SIZE, told=pool.told
+        )
+        options = BuildOptions(
+            seed=pool.seed,
+            captions=self.job.captions,
+            batch_size=BATCH_SIZE,
+            rewrite=RewriteOptions(seed=pool.seed, edits=4),
+        )
+        return self.job.plan(source, options, self.folder)
+
+
+def make(making: Making) -> None:
+    """Makes the folder, or what is missing of it."""
+    if making.order_seed is not None:
+        _make_in_drawn_order(making, random.Random(making.order_seed))
+    execution = Execution(workers=making.workers, pictures_a_unit=PICTURES_A_UNIT)
+    if making.kind == "index":
+        run_index(making.index_plan(), execution)
+    else:
+        run_build(making.build_plan(), execution)
+
+
+def _make_in_drawn_order(making: Making, rng: random.Random) -> None:
+    """All shards, in pipelines of one to five."""
+    if making.kind == "index":
+        _index_in_drawn_order(making.index_plan(), rng)
+    else:
+        _build_in_drawn_order(making.build_plan(), rng)
+
+
+def _index_in_drawn_order(plan: IndexPlan, rng: random.Random) -> None:
+    description, shards = plan.description(), plan.source.shards()
+    begin_index(Path(plan.folder), description)
+    parts = [(IndexShard(n, len(shards), shard.name), shard) for n, shard in enumerate(shards)]
+    for unit in _draw_units(parts, rng):
+        run_index_unit(IndexUnit(tuple(unit)), plan, fingerprint(description))
+
+
+def _build_in_drawn_order(plan: BuildPlan, rng: random.Random) -> None:
+    shards = plan.source.shards()
+    prepare_output(Path(plan.folder), plan.configuration_hash)
+    for unit in _draw_units(list(zip(output_shards(shards), shards, strict=True)), rng):
+        run_build_unit(BuildUnit(tuple(unit)), plan)
+
+
+def _draw_units(shards: list[ShardT], rng: random.Random) -> Iterator[list[ShardT]]:
+    """All `shards`, in a drawn order, in runs of one to five."""
+    rng.shuffle(shards)
+    while shards:
+        size = rng.randint(1, 5)
+        unit, shards = shards[:size], shards[size:]
+        yield unit
+
+
+def start(making: Making) -> BaseProcess:
+    """A process of its own that makes the folder."""
+    process = multiprocessing.get_context("spawn").Process(target=make, args=(making,))
+    process.start()
+    return process
+
+
+def finish(making: Making) -> float:
+    """Makes the folder in a process of its own; the seconds from when the folder was there.
+
+    Raises:
+        RuntimeError: the process failed.
+    """
+    process = start(making)
+    _wait_for(making.folder, process)
+    began = time.perf_counter()
+    process.join()
+    if process.exitcode != 0:
+        raise RuntimeError(f"making {making.folder} ended with {process.exitcode}")
+    return time.perf_counter() - began
+
+
+def _wait_for(folder: Path, process: BaseProcess) -> None:
+    while process.is_alive() and not folder.exists():
+        time.sleep(0.02)
+
+
+def kill_at(making: Making, after: float, *, whole_family: bool) -> tuple[bool, int]:
+    """Starts making and kills it `after` seconds from when its folder is there.
+
+    Returns whether it was still running, and how many processes outlived the driver.
+    """
+    process = start(making)
+    _wait_for(making.folder, process)
+    process.join(timeout=after)
+    if process.exitcode is not None:
+        return False, 0
+    family = psutil.Process(process.pid).children(recursive=True)
+    process.kill()
+    if whole_family:
+        for member in family:
+            _kill(member)
+    process.join()
+    _, left = psutil.wait_procs(family, timeout=SECONDS_TO_FOLLOW)
+    for member in left:
+        _kill(member)
+    psutil.wait_procs(left, timeout=SECONDS_TO_FOLLOW)
+    return True, len(left)
+
+
+def _kill(process: psutil.Process) -> None:
+    try:
+        process.kill()
+    except psutil.NoSuchProcess:
+        return

@@ -1,0 +1,210 @@
+"""A text-conditional latent diffusion model (Rombach et al. 2022), as editors see it.
+
+Pictures are float32 NCHW in [-1, 1], latents are scaled as the noise was trained on, and the
+network is what the papers call epsilon_theta: `model.predict_noise(z_t, t, text)`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from editing.choices import DTYPES
+from editing.diffusion.noise import Latents, alpha_at, noise_from_output
+from editing.errors import EditingError
+from transforms.models.folder import load_network, load_tokenizer
+from transforms.models.spec import PIPELINE_INDEX, ModelError, ModelSpec, locate, read_options
+
+Pictures = Float[Tensor, "b 3 height width"]
+TextStates = Float[Tensor, "b length d"]
+
+
+class PromptLengthError(EditingError, ValueError):
+    """A prompt with more tokens than the text encoder takes."""
+
+
+@dataclass(frozen=True)
+class DiffusionOptions:
+    """Torch device, and the precision of the networks' weights: float32, float16 or bfloat16."""
+
+    device: str = "cpu"
+    dtype: str = "float32"
+
+    def __post_init__(self) -> None:
+        if self.dtype not in DTYPES:
+            raise ValueError(f"dtype must be one of {', '.join(DTYPES)}, got {self.dtype!r}")
+
+
+@dataclass(frozen=True, eq=False)
+class LatentDiffusion:
+    """The parts of a diffusers `StableDiffusionPipeline`, put to the uses of editing."""
+
+    vae: Any
+    unet: Any
+    text_encoder: Any
+    tokenizer: Any
+    scheduler: Any
+
+    @property
+    def device(self) -> torch.device:
+        """Where the noise network lies."""
+        return next(self.unet.parameters()).device
+
+    @property
+    def factor(self) -> int:
+        """Pixels of a picture to one of a latent, along each side."""
+        return 2 ** (len(self.vae.config.block_out_channels) - 1)
+
+    @property
+    def size_multiple(self) -> int:
+        """Sides of pictures must be multiples of this: the halvings of both networks."""
+        return self.factor * 2 ** (len(self.unet.config.block_out_channels) - 1)
+
+    @property
+    def picture_size(self) -> int:
+        """Side of the pictures that the model was trained on, in pixels."""
+        return int(self.unet.config.sample_size) * self.factor
+
+    @property
+    def train_steps(self) -> int:
+        """T, the number of noise levels."""
+        return int(self.scheduler.config.num_train_timesteps)
+
+    @property
+    def alphas_cumprod(self) -> Float[Tensor, " t"]:
+        """alpha_t of every noise level."""
+        alphas: Tensor = self.scheduler.alphas_cumprod
+        return alphas
+
+    def encode(self, pictures: Pictures) -> Latents:
+        """Mean latents of pictures whose sides are multiples of `factor`.
+
+        The mean, not a draw from the posterior: the same picture has one latent, and outside a
+        mask an edit can equal the source to the round trip of the autoencoder.
+        """
+        posterior = self.vae.encode(pictures.to(self.device, self.vae.dtype)).latent_dist
+        latents: Tensor = posterior.mode().float() * self.vae.config.scaling_factor
+        return latents
+
+    def decode(self, latents: Latents) -> Pictures:
+        """Pictures of latents, not clamped to [-1, 1]; gradients pass."""
+        scaled = latents / self.vae.config.scaling_factor
+        pictures: Tensor = self.vae.decode(scaled.to(self.vae.dtype)).sample
+        return pictures.float()
+
+    def count_tokens(self, prompt: str) -> int:
+        """How many tokens a prompt has, start and end included."""
+        return len(self.tokenizer(prompt, truncation=False, verbose=False).input_ids)
+
+    def check_prompt(self, prompt: str) -> None:
+        """Make sure that nothing of `prompt` would be cut off.
+
+        Raises:
+            PromptLengthError: it has more tokens than the text encoder takes.
+        """
+        found, most = self.count_tokens(prompt), self.tokenizer.model_max_length
+        if found > most:
+            raise PromptLengthError(
+                f"a prompt must have at most {most} tokens, got {found}: {prompt[:60]!r}"
+            )
+
+    def embed_texts(self, prompts: Sequence[str]) -> TextStates:
+        """tau_theta(y): the text encoder's last hidden states, padded to its whole length.
+
+        Raises:
+            PromptLengthError: one has more tokens than the text encoder takes.
+        """
+        for prompt in prompts:
+            self.check_prompt(prompt)
+        words = self.tokenizer(
+            list(prompts),
+            padding="max_length",
+            max_length=self.tokenizer.model_max_length,
+            truncation=True,
+            return_tensors="pt",
+        )
+        states: Tensor = self.text_encoder(words.input_ids.to(self.device)).last_hidden_state
+        return states
+
+    def predict_noise(
+        self, z_t: Latents, timesteps: Int[Tensor, " b"], text: TextStates
+    ) -> Latents:
+        """epsilon_theta(z_t, t, tau(y)), in float32, whatever the network was trained to give."""
+        output = self.unet(
+            z_t.to(self.unet.dtype), timesteps, encoder_hidden_states=text.to(self.unet.dtype)
+        ).sample
+        return noise_from_output(
+            output,
+            z_t,
+            alpha_at(self.alphas_cumprod, timesteps),
+            prediction_type=self.scheduler.config.prediction_type,
+        )
+
+    def networks(self) -> dict[str, nn.Module]:
+        """The networks by their names in a pipeline folder."""
+        return {"vae": self.vae, "unet": self.unet, "text_encoder": self.text_encoder}
+
+    def save(self, folder: Path) -> None:
+        """Writes a pipeline folder that `DiffusionPipeline.from_pretrained` loads."""
+        from diffusers import StableDiffusionPipeline
+
+        # How texts were last padded would be written down with the words.
+        backend = getattr(self.tokenizer, "backend_tokenizer", None)
+        if backend is not None:
+            backend.no_padding()
+            backend.no_truncation()
+        pipeline = StableDiffusionPipeline(
+            vae=self.vae,
+            unet=self.unet,
+            text_encoder=self.text_encoder,
+            tokenizer=self.tokenizer,
+            scheduler=self.scheduler,
+            safety_checker=None,
+            feature_extractor=None,
+            requires_safety_checker=False,
+        )
+        pipeline.save_pretrained(folder, safe_serialization=True)
+
+
+def load_diffusion(spec: ModelSpec) -> LatentDiffusion:
+    """The diffusion model that a spec names, in evaluation mode and without gradients.
+
+    The scheduler becomes DDIM (Song et al. 2021) with clipping off and one step of offset, over the
+    noise levels the model was trained with: a step then undoes itself exactly for equal noise. What
+    else the folder holds, such as a safety checker, is left alone.
+
+    Raises:
+        ModelError: it cannot be loaded; the message says why.
+    """
+    options = read_options(DiffusionOptions, spec)
+    folder = locate(spec)
+    if not (folder / PIPELINE_INDEX).is_file():
+        raise ModelError(f"{folder}: {PIPELINE_INDEX} is missing; expected a diffusers pipeline")
+    from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
+    from transformers import CLIPTextModel
+
+    vae, unet, text_encoder = (
+        load_network(kind, folder / part, device=options.device, dtype=options.dtype)
+        for part, kind in (
+            ("vae", AutoencoderKL),
+            ("unet", UNet2DConditionModel),
+            ("text_encoder", CLIPTextModel),
+        )
+    )
+    try:
+        scheduler = DDIMScheduler.from_pretrained(
+            folder / "scheduler", clip_sample=False, set_alpha_to_one=False, steps_offset=1
+        )
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{folder / 'scheduler'}: not a scheduler's configuration") from error
+    return LatentDiffusion(
+        vae=vae,
+        unet=unet,
+        text_encoder=text_encoder,
+        tokenizer=load_tokenizer(folder / "tokenizer"),
+        scheduler=scheduler,
+    )

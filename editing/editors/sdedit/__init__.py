@@ -1,0 +1,1 @@
+"""SDEdit (Meng et al. 2022): noise added to a picture and taken away again under a prompt."""

@@ -1,0 +1,1 @@
+"""Measuring edits: a statistic for each edit, and the figures and intervals made of many."""

@@ -1,0 +1,238 @@
+"""Pairs to train on, streamed from a data set's shards in an order that depends on the seed alone.
+
+The pictures stay in their Parquet files until they are needed. What an optimiser step sees is a
+function of (data set, seed, step), whatever the number of devices, and a run that goes on in the
+middle reads what an uninterrupted one would have read.
+"""
+
+import io
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from PIL import Image
+
+from editing.choices import PROMPTS
+from editing.editors.iedit.objective import PairBatch
+from editing.errors import EditingError
+from editing.pictures import fit_square, mask_to_tensor, picture_to_tensor
+from editing.training.alignment import align_target
+from transforms.dataset.manifest import Manifest
+from transforms.dataset.schema import MASK_COMPUTED, SCORE_MEANINGS, score_column
+from transforms.dataset.shards import shard_file
+from transforms.pictures.decoding import PictureError, decode
+
+GROUPS_TOGETHER = 8
+"""Row groups whose rows are shuffled together and held, still encoded, in memory."""
+
+_COLUMNS = ("key", "target_phrase", "mask_status")
+_PICTURES = ("input_image", "edited_image", "source_mask", "target_mask")
+
+
+class PairsError(EditingError):
+    """Pairs that cannot be trained on, in one line that names the file or key and the rule."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairOptions:
+    """How pairs are read.
+
+    `size` is the side of the training pictures in pixels; `batch_size` the pairs of an optimiser
+    step over all devices; `prompts` a key of `PROMPTS`; `quality` names the score that weighs pairs
+    (negative scores count as 0), None for equal weights; with `align` pseudo-targets are moved as
+    `editing.training.alignment` says.
+    """
+
+    size: int
+    batch_size: int
+    seed: int = 0
+    prompts: str = "edit"
+    quality: str | None = None
+    align: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("size", "batch_size"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.prompts not in PROMPTS:
+            raise ValueError(f"prompts must be one of {', '.join(PROMPTS)}, got {self.prompts!r}")
+        if self.quality is not None and self.quality not in SCORE_MEANINGS:
+            raise ValueError(
+                f"quality must be one of {', '.join(SCORE_MEANINGS)}, got {self.quality!r}"
+            )
+
+
+@dataclass(frozen=True)
+class RowGroup:
+    """One row group of a pairs file: `rows` pairs."""
+
+    path: Path
+    number: int
+    rows: int
+
+
+class PairStream:
+    """The pairs of a data set, without end, in batches.
+
+    Raises:
+        PairsError: a file cannot be read, there are no pairs, or scores are missing.
+    """
+
+    def __init__(self, folder: Path, manifest: Manifest, options: PairOptions) -> None:
+        self._options = options
+        self._groups = _list_groups(folder, manifest)
+        self.pairs = sum(group.rows for group in self._groups)
+        if self.pairs == 0:
+            raise PairsError(f"{folder}: the data set has no pairs to train on")
+        self._mean_quality = self._read_mean_quality(folder)
+
+    def batches(self, *, first_step: int = 0, rank: int = 0, of: int = 1) -> Iterator[PairBatch]:
+        """The batches from `first_step` on, of each the share of device `rank` `of` several.
+
+        Raises:
+            ValueError: a batch does not divide among the devices.
+            PairsError: a picture or mask cannot be used.
+        """
+        size = self._options.batch_size
+        if size % of:
+            raise ValueError(f"batch_size must be a multiple of {of} devices, got {size}")
+        share = size // of
+        rows = self._rows(first_step * size)
+        while True:
+            batch = [next(rows) for _ in range(size)]
+            yield self._batch(batch[rank * share : (rank + 1) * share])
+
+    def keys(self, first: int, count: int) -> list[str]:
+        """The keys of `count` pairs of the stream, from number `first` on."""
+        rows = self._rows(first)
+        return [next(rows)["key"] for _ in range(count)]
+
+    def _rows(self, first: int) -> Iterator[Mapping[str, Any]]:
+        """Rows from number `first` of the endless stream on."""
+        epoch, skipped = divmod(first, self.pairs)
+        while True:
+            yield from self._epoch(epoch, skipped)
+            epoch, skipped = epoch + 1, 0
+
+    def _epoch(self, epoch: int, skipped: int) -> Iterator[Mapping[str, Any]]:
+        seed = [self._options.seed, epoch]
+        order = np.random.default_rng(seed).permutation(len(self._groups))
+        for window, start in enumerate(range(0, len(order), GROUPS_TOGETHER)):
+            groups = [self._groups[place] for place in order[start : start + GROUPS_TOGETHER]]
+            rows = sum(group.rows for group in groups)
+            if skipped >= rows:
+                skipped -= rows
+                continue
+            table = self._read(groups)
+            for row in np.random.default_rng([*seed, window]).permutation(rows)[skipped:]:
+                yield table.slice(row, 1).to_pylist()[0]
+            skipped = 0
+
+    def _read(self, groups: Sequence[RowGroup]) -> pa.Table:
+        names = [*_COLUMNS, *_PICTURES, PROMPTS[self._options.prompts]]
+        if self._options.quality is not None:
+            names.append(score_column(self._options.quality))
+        tables = []
+        for group in groups:
+            try:
+                with pq.ParquetFile(group.path) as file:
+                    tables.append(file.read_row_group(group.number, columns=names))
+            except (pa.ArrowException, OSError, KeyError) as error:
+                raise PairsError(f"cannot read {group.path}: {error}") from error
+        return pa.concat_tables(tables)
+
+    def _batch(self, rows: Sequence[Mapping[str, Any]]) -> PairBatch:
+        source, target, source_mask, target_mask = zip(*map(self._read_pair, rows), strict=True)
+        return PairBatch(
+            source=torch.stack(source),
+            target=torch.stack(target),
+            source_mask=torch.stack(source_mask),
+            target_mask=torch.stack(target_mask),
+            edit_prompts=tuple(row[PROMPTS[self._options.prompts]] for row in rows),
+            target_phrases=tuple(row["target_phrase"] for row in rows),
+            quality=torch.tensor([self._quality(row) for row in rows], dtype=torch.float32),
+        )
+
+    def _read_pair(self, row: Mapping[str, Any]) -> tuple[torch.Tensor, ...]:
+        """Source, target and both masks of a row."""
+        size = self._options.size
+        source = read_picture(row, "input_image", size)
+        target = read_picture(row, "edited_image", size)
+        source_mask = read_mask(row, "source_mask", size)
+        target_mask = read_mask(row, "target_mask", size)
+        if self._options.align:
+            target, target_mask = align_target(
+                target, source_mask=source_mask, target_mask=target_mask
+            )
+        return source, target, source_mask, target_mask
+
+    def _quality(self, row: Mapping[str, Any]) -> float:
+        if self._options.quality is None:
+            return 1.0
+        return max(0.0, float(row[score_column(self._options.quality)])) / self._mean_quality
+
+    def _read_mean_quality(self, folder: Path) -> float:
+        name = self._options.quality
+        if name is None:
+            return 1.0
+        values: list[float] = []
+        for path in sorted({group.path for group in self._groups}):
+            column = pq.read_table(path, columns=[score_column(name)])[0]
+            if column.null_count:
+                raise PairsError(f"{path}: score {name} is missing in {column.null_count} pairs")
+            values += column.to_pylist()
+        mean = math.fsum(max(0.0, value) for value in values) / len(values)
+        if mean == 0:
+            raise PairsError(f"{folder}: no pair has a score {name} above 0")
+        return mean
+
+
+def _list_groups(folder: Path, manifest: Manifest) -> list[RowGroup]:
+    groups = []
+    for receipt in manifest.shards:
+        path = folder / shard_file("pairs", receipt.shard)
+        try:
+            metadata = pq.read_metadata(path)
+        except (pa.ArrowException, OSError) as error:
+            raise PairsError(f"cannot read {path}: {error}") from error
+        groups += [
+            RowGroup(path, number, metadata.row_group(number).num_rows)
+            for number in range(metadata.num_row_groups)
+        ]
+    return groups
+
+
+def read_picture(row: Mapping[str, Any], column: str, size: int) -> torch.Tensor:
+    """The picture of a row, as it is trained on.
+
+    Raises:
+        PairsError: it cannot be decoded.
+    """
+    try:
+        return picture_to_tensor(fit_square(decode(row[column]["bytes"]), size))
+    except PictureError as error:
+        raise PairsError(f"pair {row['key']}: {column}: {error}") from error
+
+
+def read_mask(row: Mapping[str, Any], column: str, size: int) -> torch.Tensor:
+    """The mask of a row, at the size that is trained on.
+
+    Raises:
+        PairsError: the masks were not computed, or this one cannot be decoded.
+    """
+    if row["mask_status"] != MASK_COMPUTED:
+        raise PairsError(
+            f"pair {row['key']}: masks must be computed, got mask_status {row['mask_status']!r} "
+            "(pairloom rethreshold --segment makes them)"
+        )
+    try:
+        with Image.open(io.BytesIO(row[column]["bytes"])) as image:
+            return mask_to_tensor(fit_square(image.convert("L"), size))
+    except (OSError, SyntaxError, ValueError) as error:
+        raise PairsError(f"pair {row['key']}: {column} is not a mask ({error})") from error

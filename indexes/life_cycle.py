@@ -1,0 +1,218 @@
+"""An index folder's life: begun, filled part by part, finished."""
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from indexes.duplicate_keys import find_twin
+from indexes.faiss_index import IndexChoice, build_index, choose_index, training_size
+from indexes.layout import (
+    COMPLETED_FILE,
+    EARLIER_MANIFEST_FILE,
+    EMBEDDING_FOLDER,
+    INDEX_FILE,
+    INDEX_PARAMETERS_FILE,
+    LAYOUT_VERSION,
+    MANIFEST_FILE,
+    METADATA_FOLDER,
+    PARTIAL_SUFFIX,
+    READABLE_VERSIONS,
+    STRUCTURE_FOLDER,
+    IndexFolderError,
+    Part,
+    all_parts,
+    fingerprint,
+    manifest_path,
+    read_json,
+    write_atomically,
+    write_json,
+)
+from indexes.lookup import hash_texts
+from indexes.parts import PartSummary, load_array, read_keys, read_part
+from indexes.search import Vectors
+
+FolderState = Literal["new", "unfinished", "finished"]
+
+RESERVED_NAMES = frozenset({"version", "pictures", "dimension", "parts", "counts"})
+"""What the folder says of itself; a description may not use these names."""
+
+_PART_FILE = re.compile(r"(img_emb|structure|metadata)_\d+\.(npy|parquet)")
+
+
+def begin_index(folder: Path, description: Mapping[str, object]) -> FolderState:
+    """Makes `folder` ready to be filled under `description`, or says how far it is already.
+
+    `description` is plain JSON data and must hold all that decides the folder's content: `encoder`
+    and `captioner` (ids with revisions), `source`, and whatever else a change of which should
+    forbid going on with a folder begun before.
+
+    Raises:
+        IndexFolderError: the folder holds something else, or an index of another description.
+        ValueError: the description lacks `encoder` or uses a reserved name.
+    """
+    _check_description(description)
+    if manifest_path(folder).exists():
+        stored = read_manifest(folder)
+        if fingerprint(stored["description"]) != fingerprint(description):
+            difference = _difference(stored["description"], description)
+            raise IndexFolderError(f"{folder} holds an index with another {difference}")
+        _remove_partial_files(folder)
+        return "finished" if (folder / COMPLETED_FILE).exists() else "unfinished"
+    if folder.exists() and any(folder.iterdir()):
+        raise IndexFolderError(f"{folder} is not empty and not an index: choose another folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(
+        folder / MANIFEST_FILE, {"version": LAYOUT_VERSION, "description": dict(description)}
+    )
+    return "new"
+
+
+def finish_index(
+    folder: Path, *, parts: int, choice: IndexChoice | None = None, seed: int = 0
+) -> dict[str, object]:
+    """Builds the FAISS index over all `parts`, removes stale files and marks the folder finished.
+
+    `choice` overrides the index that suits the number of pictures; `seed` draws the vectors it is
+    trained on. The same parts give the same bytes.
+
+    Returns:
+        The manifest that was written.
+
+    Raises:
+        IndexFolderError: a part is missing or cut short, two parts have a picture of the same key,
+            or there are no pictures at all.
+    """
+    manifest = read_manifest(folder)
+    mark = fingerprint(manifest["description"])
+    summaries = {part: read_part(folder, part, fingerprint=mark) for part in all_parts(parts)}
+    whole = {part: summary for part, summary in summaries.items() if summary is not None}
+    for part in summaries:
+        if part not in whole:
+            raise IndexFolderError(f"{folder} lacks part {part.label}: run the index command again")
+    pictures = sum(summary.pictures for summary in whole.values())
+    if pictures == 0:
+        raise IndexFolderError(f"{folder} has no pictures: every one of the source was rejected")
+    dimension = _one_dimension(folder, whole)
+    (folder / COMPLETED_FILE).unlink(missing_ok=True)
+    _refuse_twins(folder, all_parts(parts))
+    _remove_partial_files(folder)
+    _remove_stale_parts(folder, parts)
+    _write_faiss(folder, whole, choice or choose_index(pictures), seed=seed)
+    counts = sum((Counter(summary.counts) for summary in whole.values()), Counter())
+    manifest |= {
+        "counts": dict(counts),
+        "dimension": dimension,
+        "parts": parts,
+        "pictures": pictures,
+        "version": LAYOUT_VERSION,
+    }
+    write_json(folder / MANIFEST_FILE, manifest)
+    (folder / EARLIER_MANIFEST_FILE).unlink(missing_ok=True)
+    write_atomically(folder / COMPLETED_FILE, lambda path: path.touch())
+    return manifest
+
+
+def read_manifest(folder: Path) -> dict:
+    """The content of `pairloom.json`, or of what that was called earlier.
+
+    Raises:
+        IndexFolderError: there is none, it is no such file, or of a version unknown here.
+    """
+    path = manifest_path(folder)
+    if not path.exists():
+        raise IndexFolderError(f"{folder} is not an index: it has no {MANIFEST_FILE}")
+    manifest = read_json(path)
+    if not isinstance(manifest.get("description"), dict):
+        raise IndexFolderError(f"{path} does not describe an index")
+    if manifest.get("version") not in READABLE_VERSIONS:
+        raise IndexFolderError(
+            f"{path} must be of version {' or '.join(map(str, READABLE_VERSIONS))}, "
+            f"got {manifest.get('version')}"
+        )
+    return manifest
+
+
+def _check_description(description: Mapping[str, object]) -> None:
+    if not isinstance(description.get("encoder"), str):
+        raise ValueError(f"description must name its encoder, got {description.get('encoder')!r}")
+    taken = RESERVED_NAMES & set(description)
+    if taken:
+        raise ValueError(f"description must not use the names {sorted(taken)}")
+
+
+def _difference(stored: Mapping[str, object], wanted: Mapping[str, object]) -> str:
+    for name in sorted({*stored, *wanted}):
+        if stored.get(name) != wanted.get(name):
+            return f"{name}: {stored.get(name)!r}, not {wanted.get(name)!r}"
+    raise AssertionError("descriptions with different fingerprints are the same")
+
+
+def _one_dimension(folder: Path, summaries: Mapping[Part, PartSummary]) -> int:
+    dimensions = {summary.dimension for summary in summaries.values() if summary.pictures}
+    if len(dimensions) > 1:
+        raise IndexFolderError(f"{folder} must have one dimension, got {sorted(dimensions)}")
+    return dimensions.pop()
+
+
+def _refuse_twins(folder: Path, parts: Sequence[Part]) -> None:
+    hashes = [hash_texts(read_keys(folder, part)) for part in parts]
+    twin = find_twin(hashes, lambda number: read_keys(folder, parts[number]))
+    if twin is not None:
+        first, second = parts[twin.first].label, parts[twin.second].label
+        raise IndexFolderError(
+            f"{folder} cannot be finished: keys must be unique, {twin.key} is in part {first} "
+            f"and in part {second}"
+        )
+
+
+def _remove_partial_files(folder: Path) -> None:
+    for path in folder.rglob(f".*{PARTIAL_SUFFIX}"):
+        path.unlink(missing_ok=True)
+
+
+def _remove_stale_parts(folder: Path, parts: int) -> None:
+    wanted = {path for part in all_parts(parts) for path in part.paths(folder)}
+    for name in (EMBEDDING_FOLDER, METADATA_FOLDER, STRUCTURE_FOLDER):
+        for path in (folder / name).iterdir():
+            if path not in wanted and _PART_FILE.fullmatch(path.name):
+                path.unlink()
+
+
+def _write_faiss(
+    folder: Path, summaries: Mapping[Part, PartSummary], choice: IndexChoice, *, seed: int
+) -> None:
+    arrays = [
+        load_array(part.embedding_path(folder))
+        for part, summary in summaries.items()
+        if summary.pictures
+    ]
+    training = _sample(arrays, training_size(sum(map(len, arrays)), choice), seed=seed)
+    path = folder / INDEX_FILE
+    write_atomically(path, lambda partial: build_index(arrays, training, choice, path=partial))
+    write_json(
+        folder / INDEX_PARAMETERS_FILE,
+        {
+            "index_key": choice.key,
+            "index_param": choice.parameters,
+            "index_path": INDEX_FILE,
+            "nb vectors": sum(map(len, arrays)),
+            "size in bytes": path.stat().st_size,
+            "vectors dimension": arrays[0].shape[1],
+        },
+    )
+
+
+def _sample(arrays: list[Vectors], size: int, *, seed: int) -> Vectors:
+    """`size` of the vectors, drawn without replacement, in row order."""
+    starts = np.cumsum([0, *map(len, arrays)])
+    drawn = np.random.default_rng(seed).choice(starts[-1], size=size, replace=False)
+    drawn.sort()
+    chosen = [
+        array[drawn[(drawn >= start) & (drawn < start + len(array))] - start]
+        for array, start in zip(arrays, starts, strict=False)
+    ]
+    return np.concatenate(chosen)

@@ -1,0 +1,178 @@
+"""`pairloom build SOURCE --index DIR --out DIR`: the pair data set."""
+
+import argparse
+import dataclasses
+from typing import Any
+
+from pipelines.build.job import BuildSummary, run_build
+from pipelines.build.plan import SENSES, BuildOptions, plan_build
+from pipelines.rethreshold.command import change_thresholds
+from pipelines.sources import open_source
+from pipelines.terminal.arguments import (
+    add_execution_flags,
+    choices,
+    existing_folder,
+    read_execution,
+    refuse_inside,
+    whole_number,
+)
+from pipelines.terminal.console import CommandError, format_seconds, print_json_line, print_table
+from transforms.presets import load_preset
+from transforms.record import METHODS, PARTS_OF_SPEECH, RELATIONS
+from transforms.retrieve import CANDIDATE_KINDS, QUERY_KINDS, RetrieveOptions
+from transforms.rewrite import RewriteOptions
+from transforms.select import SelectionThresholds, baseline
+
+
+def add_parser(subparsers: Any) -> None:
+    """Adds `build` to the command line."""
+    parser = subparsers.add_parser(
+        "build",
+        help="make edit pairs from a collection and an index",
+        description="Make a data set of edit pairs: for each picture of SOURCE a changed caption "
+        "and the picture of the index that shows it. Run again after an interruption, it goes on "
+        "where it was.",
+    )
+    parser.add_argument(
+        "source", help="a folder, img2dataset output, a source file (.yaml), or still-life"
+    )
+    parser.add_argument(
+        "--index", required=True, type=existing_folder, metavar="DIR", help="made by index"
+    )
+    parser.add_argument("--out", required=True, metavar="DIR", help="folder of the data set")
+    parser.add_argument("--overwrite", action="store_true", help="replace another data set there")
+    parser.add_argument("--preset", default="stilllife", help="networks to use (default stilllife)")
+    parser.add_argument("--seed", type=whole_number(0), default=0)
+    parser.add_argument("--batch-size", type=whole_number(1), default=32)
+    _add_choice_flags(parser)
+    add_execution_flags(parser)
+    parser.set_defaults(run=run)
+
+
+def _add_choice_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--captions", choices=("model", "source"), default="model")
+    parser.add_argument(
+        "--method",
+        choices=METHODS,
+        default="search",
+        help="search: change a caption and look for its picture; mine: join captions of the index "
+        "that differ in one related word",
+    )
+    parser.add_argument(
+        "--senses",
+        choices=SENSES,
+        default=None,
+        help="what decides the sense of a word besides its neighbours (default: the picture, but "
+        "frequency with the stilllife preset, whose encoder knows the world's words alone)",
+    )
+    parser.add_argument(
+        "--edits", type=whole_number(1), default=1, help="pairs wanted of a picture (default 1)"
+    )
+    parser.add_argument(
+        "--attempts",
+        type=whole_number(1),
+        default=4,
+        help="edits to try for a picture until it has its pairs (default 4)",
+    )
+    parser.add_argument("--relations", nargs="+", choices=RELATIONS, default=RELATIONS)
+    parser.add_argument(
+        "--parts-of-speech", nargs="+", choices=PARTS_OF_SPEECH, default=PARTS_OF_SPEECH
+    )
+    parser.add_argument(
+        "--query", choices=QUERY_KINDS, default="text", help="query vector; mean is iEdit's"
+    )
+    parser.add_argument("--query-weight", type=float, help="w of the queries delta and blend")
+    parser.add_argument(
+        "--candidates",
+        choices=CANDIDATE_KINDS,
+        default="both",
+        help=f"where candidates come from: {choices(CANDIDATE_KINDS)}",
+    )
+    parser.add_argument("--candidates-per-edit", type=whole_number(1), default=16)
+    parser.add_argument(
+        "--threshold",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a threshold of selection; VALUE none switches it off (may be repeated)",
+    )
+    parser.add_argument(
+        "--no-selection",
+        action="store_true",
+        help="take the nearest neighbour whatever it is, as the paper does",
+    )
+
+
+def read_options(arguments: argparse.Namespace) -> BuildOptions:
+    """The build's choices, checked.
+
+    Raises:
+        CommandError: a value that breaks a rule.
+    """
+    try:
+        thresholds = baseline() if arguments.no_selection else SelectionThresholds()
+        return BuildOptions(
+            seed=arguments.seed,
+            edits=arguments.edits,
+            captions=arguments.captions,
+            method=arguments.method,
+            senses=arguments.senses
+            or ("frequency" if arguments.preset == "stilllife" else "picture"),
+            batch_size=arguments.batch_size,
+            rewrite=RewriteOptions(
+                seed=arguments.seed,
+                edits=max(arguments.attempts, arguments.edits),
+                relations=tuple(arguments.relations),
+                parts_of_speech=tuple(arguments.parts_of_speech),
+            ),
+            retrieve=RetrieveOptions(
+                query=arguments.query,
+                weight=arguments.query_weight,
+                candidates=arguments.candidates,
+                k=arguments.candidates_per_edit,
+                cap=arguments.candidates_per_edit,
+            ),
+            thresholds=change_thresholds(dataclasses.asdict(thresholds), arguments.threshold),
+        )
+    except ValueError as error:
+        raise CommandError(str(error), exit_code=2) from error
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Builds the data set and tells what is in it."""
+    execution, options = read_execution(arguments), read_options(arguments)
+    plan = plan_build(
+        source=open_source(arguments.source),
+        index_folder=str(arguments.index),
+        open_pool=open_source,
+        preset=load_preset(arguments.preset),
+        options=options,
+        folder=arguments.out,
+    )
+    refuse_inside("--out", arguments.out, plan.source.describe(), plan.pool.describe())
+    refuse_inside("--index", arguments.index, plan.source.describe())
+    summary = run_build(plan, execution, overwrite=arguments.overwrite)
+    print_build_summary(summary)
+    if arguments.json:
+        print_json_line(summary.as_dict())
+    return 0
+
+
+def print_build_summary(summary: BuildSummary) -> None:
+    """The table at the end of a build."""
+    counts = summary.counts
+    rows: list[tuple[object, ...]] = [
+        ("sources", counts.sources),
+        ("with a pair", counts.sources_with_pairs),
+        ("edits proposed", counts.queries),
+        ("pairs", counts.pairs),
+        *(
+            (f"rejected, {stage}: {reason}", number)
+            for stage, reasons in counts.rejects.items()
+            for reason, number in reasons.items()
+        ),
+        ("shards", summary.shards),
+        ("of these already there", summary.shards_skipped),
+        *((f"time in {name}", format_seconds(s)) for name, s in summary.seconds.items()),
+    ]
+    print_table(f"data set {summary.folder}", rows)

@@ -1,0 +1,132 @@
+"""The build as a plain `for` loop, without Beam: what the graph must equal, and is timed against.
+
+The same pure functions in the same order over the same batches as `pipelines.build.job`; nothing
+is resumed, spread over processes or finished with a manifest.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from indexes.folder import PictureIndex, open_index
+from pipelines.build.job import LoadKnownCaptions, output_shards
+from pipelines.build.plan import BuildPlan
+from transforms.batches.inference import spare_the_collector, use_one_thread
+from transforms.caption import (
+    KnownCaptions,
+    LazyCaptioner,
+    caption_batch,
+    take_source_captions,
+)
+from transforms.dataset.folder import prepare_output
+from transforms.dataset.shard_contents import tabulate
+from transforms.dataset.shards import OutputShard, ShardReceipt
+from transforms.embed import embed_queries_batch
+from transforms.models.loading import LoadCaptioner, load_encoder, load_segmenter
+from transforms.models.spec import identity
+from transforms.protocols import Captioner, Encoder, Segmenter, SourceShard
+from transforms.read import read_batches
+from transforms.record import Batch, EditExample, EditQuery, SourceImage
+from transforms.retrieve import retrieve_batch
+from transforms.rewrite import Rewriter, Rewriting, apply_rewriting
+from transforms.segment import segment_batch
+from transforms.select import select_batch
+from transforms.words.lexicon import load_lexicon
+from transforms.write import light_finished, write_shard
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadedBuild:
+    """A plan with everything loaded that its stages need. `known` are captions made before."""
+
+    plan: BuildPlan
+    index: PictureIndex
+    captioner: Captioner
+    known: KnownCaptions | None
+    rewriting: Rewriting
+    encoder: Encoder
+    segmenter: Segmenter
+
+
+def load_build(plan: BuildPlan) -> LoadedBuild:
+    """Loads the networks, the index and the lexicon of `plan`; torch is held to one thread.
+
+    Raises:
+        IndexFolderError, ModelError, LexiconError: one of them cannot be loaded.
+        ValueError: the plan mines, which is a join over all sources and no loop.
+    """
+    if plan.options.method != "search":
+        raise ValueError(f"method must be search for a plain loop, got {plan.options.method!r}")
+    use_one_thread()
+    index = open_index(plan.index_folder)
+    same_captioner = index.description["captioner"] == identity(plan.preset.captioner)
+    encoder = load_encoder(plan.preset.encoder)
+    rewriter = Rewriter(load_lexicon(), plan.options.rewrite, index.word_counts)
+    build = LoadedBuild(
+        plan=plan,
+        index=index,
+        captioner=LazyCaptioner(LoadCaptioner(plan.preset.captioner)),
+        known=LoadKnownCaptions(plan.index_folder)() if same_captioner else None,
+        rewriting=Rewriting(rewriter, encoder if plan.options.senses == "picture" else None),
+        encoder=encoder,
+        segmenter=load_segmenter(plan.preset.segmenter),
+    )
+    spare_the_collector()
+    return build
+
+
+def plain_build(plan: BuildPlan) -> tuple[ShardReceipt, ...]:
+    """Writes every shard of `plan`, whatever is there already, and gives their receipts.
+
+    Raises:
+        SourceError, IndexFolderError, ModelError, OutputError: as `run_build`.
+    """
+    prepare_output(Path(plan.folder), plan.configuration_hash)
+    build = load_build(plan)
+    shards = plan.source.shards()
+    return tuple(
+        build_shard(build, output, shard)
+        for output, shard in zip(output_shards(shards), shards, strict=True)
+    )
+
+
+def build_shard(build: LoadedBuild, output: OutputShard, shard: SourceShard) -> ShardReceipt:
+    """Makes and writes the pairs of one source shard."""
+    plan = build.plan
+    finished: list[Batch[EditExample]] = []
+    considered: list[pa.Table] = []
+    for pictures in read_batches(plan.source, shard, plan.options.batch_size):
+        queries = find_candidates(build, pictures)
+        considered.append(tabulate(queries.records))
+        finished.append(light_finished(choose_pairs(build, queries)))
+    return write_shard(
+        Path(plan.folder),
+        output,
+        finished,
+        considered=considered,
+        open_source=plan.source.open,
+        open_target=plan.pool.open,
+        configuration_hash=plan.configuration_hash,
+    )
+
+
+def find_candidates(build: LoadedBuild, pictures: Batch[SourceImage]) -> Batch[EditQuery]:
+    """Caption, Rewrite, Embed and Retrieve."""
+    options = build.plan.options
+    if options.captions == "source":
+        captioned = take_source_captions(pictures)
+    else:
+        captioned = caption_batch(pictures, build.captioner, known=build.known)
+    queries = apply_rewriting(captioned, build.rewriting)
+    embedded = embed_queries_batch(
+        queries, build.encoder, known=build.index, open_picture=build.plan.source.open
+    )
+    return retrieve_batch(embedded, build.index, options.retrieve)
+
+
+def choose_pairs(build: LoadedBuild, queries: Batch[EditQuery]) -> Batch[EditExample]:
+    """Select and Segment."""
+    plan = build.plan
+    chosen = select_batch(queries, plan.options.thresholds, edits=plan.options.edits)
+    return segment_batch(chosen, build.segmenter, plan.pool.open, open_source=plan.source.open)

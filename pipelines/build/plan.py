@@ -1,0 +1,125 @@
+"""What a build reads, how it chooses and where it writes: the options and the plan."""
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from indexes.folder import open_index
+from indexes.layout import IndexFolderError
+from pipelines.index.job import captioner_identity
+from transforms.dataset.manifest import hash_configuration
+from transforms.models.spec import identity
+from transforms.presets import Preset
+from transforms.protocols import Source
+from transforms.record import METHODS
+from transforms.retrieve import RetrieveOptions
+from transforms.rewrite import RewriteOptions
+from transforms.select import SelectionThresholds
+
+SENSES = ("frequency", "picture")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildOptions:
+    """All choices of a build but source, index and models.
+
+    At most `edits` pairs are written for a source, out of `rewrite.edits` proposals tried in turn.
+    `captions` is `model`, or `source` to keep the source's own. `method` is `search` (Rewrite
+    proposes edits, Retrieve looks for pictures of them) or `mine` (Mine joins captions that differ
+    in one related word). `senses` says what decides which sense of a word is meant: `frequency`
+    and the words around it alone, or the `picture` as well. `batch_size` pictures go through a
+    model together; float results depend on it, so it is part of the configuration.
+    """
+
+    seed: int = 0
+    edits: int = 1
+    captions: str = "model"
+    method: str = "search"
+    senses: str = "frequency"
+    batch_size: int = 32
+    rewrite: RewriteOptions = field(default_factory=RewriteOptions)
+    retrieve: RetrieveOptions = field(default_factory=RetrieveOptions)
+    thresholds: SelectionThresholds = field(default_factory=SelectionThresholds)
+
+    def __post_init__(self) -> None:
+        if self.captions not in ("model", "source"):
+            raise ValueError(f"captions must be model or source, got {self.captions!r}")
+        if self.method not in METHODS:
+            raise ValueError(f"method must be one of {METHODS}, got {self.method!r}")
+        if self.senses not in SENSES:
+            raise ValueError(f"senses must be one of {SENSES}, got {self.senses!r}")
+        if self.edits < 1:
+            raise ValueError(f"edits must be at least 1, got {self.edits}")
+        if self.rewrite.edits < self.edits:
+            raise ValueError(
+                f"attempts must be at least edits ({self.edits}), got {self.rewrite.edits}"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildPlan:
+    """A build: what it reads, how it chooses, and where it writes."""
+
+    source: Source
+    pool: Source
+    index_folder: str
+    preset: Preset
+    options: BuildOptions
+    folder: str
+    configuration: dict[str, Any]
+
+    @property
+    def configuration_hash(self) -> str:
+        """What every shard's receipt is stamped with."""
+        return hash_configuration(self.configuration)
+
+
+def plan_build(
+    *,
+    source: Source,
+    index_folder: str,
+    open_pool: Callable[[dict[str, object]], Source],
+    preset: Preset,
+    options: BuildOptions,
+    folder: str,
+) -> BuildPlan:
+    """A plan whose index fits the preset; `open_pool` opens the source the index was made from.
+
+    Raises:
+        IndexFolderError: the index is not finished or was made with another encoder.
+        ModelError, SourceError: a model or the pool cannot be found.
+    """
+    index = open_index(index_folder, encoder=identity(preset.encoder))
+    pool = index.description.get("source")
+    if not isinstance(pool, dict):
+        raise IndexFolderError(f"{index_folder} must name its source to build from, got {pool!r}")
+    configuration = {
+        "preset": preset.name,
+        "source": source.describe(),
+        "index": {
+            name: index.description.get(name)
+            for name in ("encoder", "captioner", "source", "batch_size", "seed", "pictures")
+        },
+        "models": preset.identities() | {"captions": captioner_identity(preset, options.captions)},
+        "options": _plain(dataclasses.asdict(options)),
+        "edits": options.edits,
+        "thresholds": _plain(dataclasses.asdict(options.thresholds)),
+    }
+    return BuildPlan(
+        source=source,
+        pool=open_pool(pool),
+        index_folder=str(Path(index_folder).resolve()),
+        preset=preset,
+        options=options,
+        folder=folder,
+        configuration=configuration,
+    )
+
+
+def _plain(value: Any) -> Any:
+    """Tuples as lists, as JSON has them, so that a configuration equals itself read again."""
+    if isinstance(value, dict):
+        return {name: _plain(each) for name, each in value.items()}
+    return [_plain(each) for each in value] if isinstance(value, list | tuple) else value

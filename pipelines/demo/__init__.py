@@ -1,0 +1,1 @@
+"""`pairloom demo`: the main job on the built-in world, offline."""

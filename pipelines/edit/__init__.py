@@ -1,0 +1,1 @@
+"""`pairloom edit`: one picture edited by words."""

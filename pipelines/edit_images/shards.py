@@ -1,0 +1,124 @@
+"""The files of edited pictures: what is read of the pairs, and what is written of the edits."""
+
+import dataclasses
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from transforms.dataset.files import (
+    FileReceipt,
+    dump_json,
+    make_folder,
+    remove_file,
+    write_bytes,
+    write_table,
+)
+from transforms.dataset.rows import image_struct, reject_to_row
+from transforms.dataset.schema import IMAGE, REJECTS, Column, make_schema
+from transforms.dataset.shards import OutputShard, shard_file
+from transforms.record import Batch
+
+EDITS = make_schema(
+    (
+        Column("key", pa.string(), "key of the pair that asked for the edit"),
+        Column("source_key", pa.string(), "key of the source picture"),
+        Column("caption", pa.string(), "what the source picture shows, in words"),
+        Column("edit_prompt", pa.string(), "what the edited picture shall show"),
+        Column("image", IMAGE, "the edited picture"),
+    )
+)
+_COLUMNS = ("key", "source_key", "source_position", "number", "caption", "edit_prompt")
+_MORE = ("source_phrase", "input_image")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EditTask:
+    """One edit to make; `image` holds the source's encoded bytes before, the result's after."""
+
+    key: str
+    source_key: str
+    position: int
+    number: int
+    caption: str
+    edit_prompt: str
+    source_phrase: str
+    image: bytes
+
+
+@dataclass(frozen=True)
+class RowGroup:
+    """Some rows of a pairs file: what becomes one batch."""
+
+    shard: str
+    path: str
+    number: int
+
+
+def read_tasks(group: RowGroup) -> Batch[EditTask]:
+    """The edits that a row group asks for."""
+    with pq.ParquetFile(group.path) as file:
+        rows = file.read_row_group(group.number, columns=[*_COLUMNS, *_MORE]).to_pylist()
+    tasks = tuple(
+        EditTask(
+            key=row["key"],
+            source_key=row["source_key"],
+            position=row["source_position"],
+            number=row["number"],
+            caption=row["caption"],
+            edit_prompt=row["edit_prompt"],
+            source_phrase=row["source_phrase"],
+            image=row["input_image"]["bytes"],
+        )
+        for row in rows
+    )
+    return Batch(group.shard, group.number, tasks)
+
+
+def edits_file(shard: OutputShard) -> str:
+    """Name of the file with a shard's edited pictures."""
+    return f"edits-{shard.number:05d}-of-{shard.of:05d}.parquet"
+
+
+def receipt_path(folder: Path, shard: OutputShard) -> Path:
+    """What says that a shard is whole; written last."""
+    return folder / f"edited-{shard.number:05d}-of-{shard.of:05d}.json"
+
+
+def write_edits(
+    folder: Path, shard: OutputShard, batches: Iterable[Batch[EditTask]]
+) -> dict[str, Any]:
+    """Writes the files of one shard, in the order of the pairs, and its receipt, which it returns.
+
+    Raises:
+        OutputError: a file cannot be written.
+    """
+    batches = sorted(batches, key=lambda batch: batch.number)
+    make_folder(folder)
+    place = receipt_path(folder, shard)
+    remove_file(place)
+    rows = (
+        {name: getattr(task, name) for name in EDITS.names if name != "image"}
+        | {"image": image_struct(task.image)}
+        for batch in batches
+        for task in batch.records
+    )
+    rejects = [reject for batch in batches for reject in batch.rejects]
+    files: tuple[FileReceipt, ...] = (
+        write_table(folder / edits_file(shard), EDITS, rows),
+        write_table(folder / shard_file("rejects", shard), REJECTS, map(reject_to_row, rejects)),
+    )
+    reasons: dict[str, int] = {}
+    for reject in sorted(rejects, key=lambda reject: reject.reason):
+        reasons[reject.reason] = reasons.get(reject.reason, 0) + 1
+    receipt = {
+        "number": shard.number,
+        "edits": files[0].rows,
+        "rejects": reasons,
+        "files": [dataclasses.asdict(file) for file in files],
+    }
+    write_bytes(place, dump_json(receipt))
+    return receipt

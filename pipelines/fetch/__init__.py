@@ -1,0 +1,1 @@
+"""`pairloom fetch`: the pictures behind a list of links."""

@@ -1,0 +1,141 @@
+"""`pairloom fetch`: the pictures behind a list of links, into a folder that can be a source.
+
+It goes on where an earlier run stopped, shard by shard. Dead links are normal and are counted by
+reason; they do not make the command fail.
+"""
+
+import argparse
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from pathlib import Path
+
+from pipelines.sources import SourceSpec, read_spec
+from pipelines.terminal.console import (
+    EXIT_FAILED,
+    EXIT_OK,
+    CommandError,
+    print_json_line,
+    print_table,
+    show_progress,
+)
+from transforms.dataset.files import OutputError
+from transforms.fetching.fetcher import FetchOptions
+from transforms.fetching.store import fetch_shard, open_store, read_stats
+from transforms.protocols import SourceError
+from transforms.sources.laion import LaionMetadata
+
+_FLAGS = ("deadline_s", "in_flight", "per_host", "retries", "max_bytes")
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Adds the command to the command line."""
+    parser = subparsers.add_parser(
+        "fetch",
+        help="fetch the pictures of LAION metadata into a folder",
+        description="Fetch the pictures behind LAION metadata into a folder in img2dataset's "
+        "layout, which is then a SOURCE. Run again, it goes on where it stopped.",
+    )
+    defaults = FetchOptions()
+    parser.add_argument(
+        "source", metavar="SOURCE", help="a metadata .parquet file, a folder of them, or a .yaml"
+    )
+    parser.add_argument("--out", metavar="DIR", help="where the pictures go (or `store` in SOURCE)")
+    parser.add_argument(
+        "--shard-size", type=int, metavar="N", help=f"links to a shard ({LaionMetadata.shard_size})"
+    )
+    for flag, kind, text in (
+        ("deadline_s", float, "seconds for one picture, retries included"),
+        ("in_flight", int, "pictures fetched at once"),
+        ("per_host", int, "of them from one host"),
+        ("retries", int, "more attempts on a busy server or a lost connection"),
+        ("max_bytes", int, "bytes of one picture"),
+    ):
+        name = "--" + flag.removesuffix("_s").replace("_", "-")
+        shown = f"{text} ({getattr(defaults, flag)})"
+        parser.add_argument(name, dest=flag, type=kind, metavar="N", help=shown)
+    parser.add_argument(
+        "--allow-address",
+        action="append",
+        metavar="NETWORK",
+        help="let through a network that is not public, e.g. 10.1.0.0/16; may be repeated",
+    )
+    parser.add_argument("--json", action="store_true", help="end with one line of JSON")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Fetches what is not there yet; 0 if there is at least one picture at the end.
+
+    Raises:
+        CommandError: the metadata, an option or the folder cannot be used.
+    """
+    try:
+        spec = _read_source(args.source)
+        options = _read_options(spec, args)
+        metadata = _read_metadata(spec, args.shard_size)
+        counts = _fetch(metadata, _find_folder(spec, args.out), options)
+    except (SourceError, OutputError) as error:
+        raise CommandError(str(error)) from error
+    total = sum(counts.values())
+    print_table("Fetched", [*counts.most_common(), ("links", total)], columns=("outcome", "links"))
+    if args.json:
+        rejects = {reason: count for reason, count in counts.items() if reason != "success"}
+        print_json_line({"links": total, "pictures": counts["success"], "rejects": rejects})
+    return EXIT_OK if counts["success"] else EXIT_FAILED
+
+
+def _read_source(source: str) -> SourceSpec:
+    if not source.endswith((".yaml", ".yml")):
+        return SourceSpec("laion", {"metadata": source})
+    spec = read_spec(Path(source))
+    if spec.kind != "laion":
+        raise SourceError(f"{source}: only a laion source is fetched, this is kind {spec.kind}")
+    return spec
+
+
+def _read_options(spec: SourceSpec, args: argparse.Namespace) -> FetchOptions:
+    """The source file's options, and over them those of the command line."""
+    given = spec.settings.get("fetch", {})
+    values = dict(given) if isinstance(given, Mapping) else {}
+    allowed = [option.name for option in fields(FetchOptions) if option.name != "limits"]
+    for name in values:
+        if name not in allowed:
+            raise SourceError(f"fetch: unknown key {name!r}, it takes {', '.join(allowed)}")
+    values |= {name: getattr(args, name) for name in _FLAGS if getattr(args, name) is not None}
+    values["allow_addresses"] = (*values.get("allow_addresses", ()), *(args.allow_address or ()))
+    try:
+        return replace(FetchOptions(limits=spec.limits()), **values)
+    except (ValueError, TypeError) as error:
+        raise SourceError(f"fetch: {error}") from error
+
+
+def _read_metadata(spec: SourceSpec, shard_size: int | None) -> LaionMetadata:
+    size = spec.settings.get("shard_size", LaionMetadata.shard_size)
+    if shard_size is not None:
+        size = shard_size
+    assert isinstance(size, int)
+    return LaionMetadata(spec.text("metadata"), size)
+
+
+def _find_folder(spec: SourceSpec, out: str | None) -> Path:
+    folder = out or spec.settings.get("store")
+    if not folder:
+        raise SourceError("--out is missing: say where the pictures go")
+    return Path(str(folder))
+
+
+def _fetch(metadata: LaionMetadata, folder: Path, options: FetchOptions) -> Counter[str]:
+    """Counts by outcome over all shards, those of earlier runs included."""
+    shards = metadata.shards()
+    open_store(folder, metadata)
+    counts: Counter[str] = Counter()
+    with show_progress("Fetch", sum(metadata.files.values()), unit="links") as advance:
+        for shard in shards:
+            found = read_stats(folder, shard)
+            if found is None:
+                found = fetch_shard(folder, metadata, shard, options=options, advance=advance)
+            else:
+                advance(shard.stop - shard.start)
+            counts += found
+    return counts

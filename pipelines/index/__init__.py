@@ -1,0 +1,1 @@
+"""`pairloom index`: captions, embeddings and a search index of a collection."""

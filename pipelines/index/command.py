@@ -1,0 +1,72 @@
+"""`pairloom index SOURCE --out DIR`: captions, embeddings and a search index of a collection."""
+
+import argparse
+from typing import Any
+
+from pipelines.index.job import IndexPlan, IndexSummary, run_index
+from pipelines.sources import open_source
+from pipelines.terminal.arguments import (
+    add_execution_flags,
+    read_execution,
+    refuse_inside,
+    whole_number,
+)
+from pipelines.terminal.console import format_seconds, print_json_line, print_table
+from transforms.presets import load_preset
+
+
+def add_parser(subparsers: Any) -> None:
+    """Adds `index` to the command line."""
+    parser = subparsers.add_parser(
+        "index",
+        help="caption and embed a collection, for pairs to be found in",
+        description="Caption and embed every picture of SOURCE and make a search index of it. "
+        "Run again after an interruption, it goes on where it was.",
+    )
+    parser.add_argument(
+        "source", help="a folder, img2dataset output, a source file (.yaml), or still-life"
+    )
+    parser.add_argument("--out", required=True, metavar="DIR", help="folder of the index")
+    parser.add_argument("--preset", default="stilllife", help="networks to use (default stilllife)")
+    parser.add_argument(
+        "--captions",
+        choices=("model", "source"),
+        default="model",
+        help="who says what a picture shows: the captioner, or the source itself",
+    )
+    parser.add_argument("--batch-size", type=whole_number(1), default=32)
+    parser.add_argument("--seed", type=whole_number(0), default=0)
+    add_execution_flags(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Makes the index and tells what is in it."""
+    execution = read_execution(arguments)
+    plan = IndexPlan(
+        source=open_source(arguments.source),
+        preset=load_preset(arguments.preset),
+        folder=arguments.out,
+        captions=arguments.captions,
+        batch_size=arguments.batch_size,
+        seed=arguments.seed,
+    )
+    refuse_inside("--out", arguments.out, plan.source.describe())
+    summary = run_index(plan, execution)
+    print_index_summary(summary)
+    if arguments.json:
+        print_json_line(summary.as_dict())
+    return 0
+
+
+def print_index_summary(summary: IndexSummary) -> None:
+    """The table at the end of an index run."""
+    rows: list[tuple[object, ...]] = [
+        ("pictures read", summary.sources),
+        ("in the index", summary.indexed),
+        *((f"rejected, {reason}", count) for reason, count in summary.rejects.items()),
+        ("parts", summary.parts),
+        ("of these already there", summary.parts_skipped),
+        *((f"time in {name}", format_seconds(s)) for name, s in summary.seconds.items()),
+    ]
+    print_table(f"index {summary.folder}", rows)

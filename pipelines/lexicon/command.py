@@ -1,0 +1,53 @@
+"""The command `pairloom lexicon build`: the table of word relations, built from WordNet."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from pipelines.lexicon.table import build_table, table_bytes
+from pipelines.lexicon.word_list import WordListError, parse_word_list
+from pipelines.lexicon.wordnet import WordNetError, open_wordnet
+from pipelines.terminal.console import EXIT_OK, CommandError
+from transforms.dataset.files import write_bytes
+from transforms.words.lexicon import PACKAGED_TABLE
+
+WORD_LIST = PACKAGED_TABLE.parent / "words.txt"
+
+
+def add_parser(subparsers: Any) -> argparse.ArgumentParser:
+    """Adds `lexicon build` to the command line's subparsers and returns the `lexicon` parser."""
+    parser: argparse.ArgumentParser = subparsers.add_parser(
+        "lexicon", help="the table of word relations that edits are drawn from"
+    )
+    actions = parser.add_subparsers(dest="action", required=True)
+    build = actions.add_parser("build", help="build the table from WordNet")
+    build.add_argument(
+        "--wordnet",
+        default="nltk",
+        metavar="DIR|nltk",
+        help="WordNet's folder (Debian: /usr/share/wordnet), or nltk for NLTK's data",
+    )
+    build.add_argument("--words", default=str(WORD_LIST), help="the list of everyday words")
+    build.add_argument("--out", required=True, help="file to write, e.g. lexicon.tsv.gz")
+    parser.set_defaults(run=run)
+    return parser
+
+
+def run(args: argparse.Namespace) -> int:
+    """Runs `pairloom lexicon build`; returns the exit code.
+
+    Raises:
+        CommandError, OutputError, OSError: what was given cannot be read, or the table not written.
+    """
+    try:
+        text = Path(args.words).read_text(encoding="utf-8")
+        words = parse_word_list(text)
+        with open_wordnet(args.wordnet) as wordnet:
+            source = f"WordNet {wordnet.get_version()}"
+            rows = build_table(wordnet, words)
+    except (WordNetError, WordListError) as error:
+        raise CommandError(str(error)) from error
+    data = table_bytes(rows, source=source, words_text=text)
+    write_bytes(Path(args.out), data)
+    print(f"{args.out}: {len(rows)} rows from {source}, {len(data)} bytes")
+    return EXIT_OK

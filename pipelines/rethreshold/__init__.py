@@ -1,0 +1,1 @@
+"""`pairloom rethreshold`: pairs selected anew from the stored candidates, without a model."""

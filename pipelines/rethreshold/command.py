@@ -1,0 +1,260 @@
+"""`pairloom rethreshold DIR --out DIR2`: other thresholds over the stored candidates, no model.
+
+Every query of the data set is there with all its candidates and their scores, so that Select can be
+done again. Pairs that were there before keep their pictures and masks; what is newly admitted is
+fetched from where it came from.
+"""
+
+import argparse
+import dataclasses
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipelines.rethreshold.stored_shard import PairPictures, choose_again, read_shard, segment_bare
+from pipelines.sources import open_source
+from pipelines.terminal.arguments import refuse_inside
+from pipelines.terminal.console import (
+    EXIT_OK,
+    EXIT_USAGE,
+    CommandError,
+    print_json_line,
+    print_table,
+    show_progress,
+)
+from transforms import select
+from transforms.dataset.files import OutputError, hash_file
+from transforms.dataset.folder import is_completed, prepare_output, write_manifest
+from transforms.dataset.manifest import (
+    MANIFEST,
+    Manifest,
+    hash_configuration,
+    load_manifest,
+    software_versions,
+)
+from transforms.dataset.shard_contents import shard_contents, tabulate
+from transforms.dataset.shards import OutputShard, ShardReceipt, whole_shard
+from transforms.protocols import Segmenter, Source
+from transforms.select import SelectionThresholds
+from transforms.write import write_contents
+
+
+@dataclass(frozen=True)
+class Rethreshold:
+    """What is to be done: the data set, the new thresholds and where the result goes.
+
+    `segmenter` makes the masks of pairs without; they stay without where it is None.
+    `segmenter_name` is what the configuration says of it.
+    """
+
+    folder: Path
+    out: Path
+    parent: Manifest
+    thresholds: SelectionThresholds
+    segmenter: Segmenter | None = None
+    segmenter_name: str | None = None
+
+    @property
+    def edits(self) -> int:
+        """The greatest number of pairs of one source."""
+        return int(self.parent.configuration["edits"])
+
+    @property
+    def lineage(self) -> dict[str, str]:
+        """The data set this one is made from."""
+        return {
+            "configuration_hash": self.parent.configuration_hash,
+            "manifest_sha256": hash_file(self.folder / MANIFEST),
+        }
+
+    @property
+    def configuration(self) -> dict[str, Any]:
+        """The configuration of the result."""
+        return {
+            **self.parent.configuration,
+            "thresholds": dataclasses.asdict(self.thresholds),
+            "rethreshold": {"parent": self.lineage, "segmenter": self.segmenter_name},
+        }
+
+    @functools.cached_property
+    def sources(self) -> tuple[Source, Source]:
+        """Where the source pictures and the pseudo-targets come from, opened when first asked for.
+
+        Raises:
+            SourceError: one of them cannot be opened.
+        """
+        return open_source(self.parent.source), open_source(self.parent.pool)
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add `rethreshold` to the command line."""
+    parser = subparsers.add_parser(
+        "rethreshold",
+        help="select pairs anew with other thresholds, without any model",
+        description="Make a new data set from the stored candidates of another, with other "
+        "thresholds. Those not named stay as they were.",
+    )
+    parser.add_argument("folder", type=Path, metavar="DIR", help="folder of the data set")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR2", help="where to write")
+    parser.add_argument(
+        "--threshold",
+        action="extend",
+        nargs="+",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a threshold of Select; VALUE `none` switches it off",
+    )
+    parser.add_argument(
+        "--segment",
+        metavar="PRESET",
+        help="make masks for newly admitted pairs with the segmenter of this preset",
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace another data set in DIR2")
+    parser.add_argument("--json", action="store_true", help="end with one line of JSON")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Select anew, write, print what became of the queries.
+
+    Raises:
+        CommandError: something was asked for wrongly, or the segmenter cannot be loaded.
+        OutputError, SourceError: as `rethreshold`.
+    """
+    if args.out.resolve() == args.folder.resolve():
+        raise CommandError(f"--out must be another folder, got {args.out}", exit_code=EXIT_USAGE)
+    parent = load_parent(args.folder)
+    refuse_inside("--out", args.out, parent.source, parent.pool)
+    thresholds = change_thresholds(parent.configuration["thresholds"], args.threshold)
+    segmenter = load_segmenting(args.segment) if args.segment else None
+    task = Rethreshold(args.folder, args.out, parent, thresholds, segmenter, args.segment)
+    manifest = rethreshold(task, overwrite=args.overwrite)
+    _print_outcome(parent, manifest, with_json=args.json)
+    return EXIT_OK
+
+
+def load_parent(folder: Path) -> Manifest:
+    """The manifest of a data set that can be selected from anew.
+
+    Raises:
+        OutputError: it is not finished, or its configuration does not say how it was selected.
+    """
+    manifest = load_manifest(folder)
+    if not is_completed(folder):
+        raise OutputError(f"{folder} must hold a finished data set, COMPLETED is missing")
+    for name in ("thresholds", "edits"):
+        if name not in manifest.configuration:
+            raise OutputError(f"{folder}: the configuration in {MANIFEST} must have {name}")
+    return manifest
+
+
+def _print_outcome(parent: Manifest, manifest: Manifest, *, with_json: bool) -> None:
+    before, after = parent.counts, manifest.counts
+    names = ("sources", "sources_with_pairs", "queries", "pairs")
+    rows: list[tuple[object, ...]] = [(n, getattr(before, n), getattr(after, n)) for n in names]
+    stage = select.STAGE
+    old, new = before.rejects.get(stage, {}), after.rejects.get(stage, {})
+    rows += [(f"rejected: {r}", old.get(r, 0), new.get(r, 0)) for r in sorted({*old, *new})]
+    print_table("selected anew", rows, columns=("", "before", "after"))
+    if with_json:
+        counts = {"sources": after.sources, "pairs": after.pairs, "rejects": after.rejects}
+        print_json_line({**counts, "pairs_before": before.pairs})
+
+
+def change_thresholds(stored: Mapping[str, Any], changes: Sequence[str]) -> SelectionThresholds:
+    """The `stored` thresholds with the `changes`, each `name=value`.
+
+    Raises:
+        CommandError: a change is not of that form, names no threshold or is out of its range.
+    """
+    values = dict(stored)
+    defaults = {f.name: f.default for f in dataclasses.fields(SelectionThresholds)}
+    try:
+        for change in changes:
+            name, equals, value = change.partition("=")
+            if not equals or name not in defaults:
+                allowed = ", ".join(defaults)
+                raise ValueError(f"threshold must be NAME=VALUE with a name of {allowed}")
+            values[name] = _parse_value(name, value, defaults[name])
+        return SelectionThresholds(**values)
+    except (TypeError, ValueError) as error:
+        shown = " ".join(changes)
+        raise CommandError(f"--threshold {shown}: {error}", exit_code=EXIT_USAGE) from error
+
+
+def _parse_value(name: str, value: str, default: object) -> object:
+    if isinstance(default, bool):
+        if value not in ("true", "false"):
+            raise ValueError(f"{name} must be true or false, got {value}")
+        return value == "true"
+    if isinstance(default, str):
+        return value
+    return None if value == "none" else float(value)
+
+
+def load_segmenting(preset: str) -> Segmenter:
+    """The segmenter of `preset`.
+
+    Raises:
+        CommandError: there is no such preset, or its segmenter cannot be loaded.
+    """
+    from transforms.models.loading import load_segmenter
+    from transforms.models.spec import ModelError
+    from transforms.presets import PresetError, load_preset
+
+    try:
+        return load_segmenter(load_preset(preset).segmenter)
+    except (PresetError, ModelError) as error:
+        raise CommandError(f"--segment {preset}: {error}") from error
+
+
+def rethreshold(task: Rethreshold, *, overwrite: bool = False) -> Manifest:
+    """Write the new data set and return its manifest.
+
+    Raises:
+        OutputError: the old data set is not whole, or the new one cannot be written.
+        SourceError: something is newly admitted and the source it came from cannot be opened.
+    """
+    configuration = task.configuration
+    digest = hash_configuration(configuration)
+    prepare_output(task.out, digest, overwrite=overwrite)
+    receipts = []
+    with show_progress("rethreshold", len(task.parent.shards), unit="shards") as advance:
+        for old in task.parent.shards:
+            receipts.append(rethreshold_shard(task, old, digest))
+            advance(1)
+    manifest = Manifest(
+        configuration=configuration,
+        source=task.parent.source,
+        pool=task.parent.pool,
+        seed=task.parent.seed,
+        models=task.parent.models,
+        software=software_versions(),
+        shards=tuple(receipts),
+        parent=task.lineage,
+    )
+    write_manifest(task.out, manifest)
+    return manifest
+
+
+def rethreshold_shard(task: Rethreshold, old: ShardReceipt, digest: str) -> ShardReceipt:
+    """Write one shard of the new data set from the same shard of the old.
+
+    Raises:
+        OutputError, SourceError: as `rethreshold`.
+    """
+    shard = OutputShard(old.number, old.of, old.name, old.counts.sources)
+    if whole_shard(task.folder, shard, task.parent.configuration_hash) is None:
+        raise OutputError(f"{task.folder}: shard {shard.number} must be whole, see verify")
+    stored = read_shard(task.folder, shard)
+    batch = choose_again(stored, task.thresholds, edits=task.edits)
+    something_new = any(stored.again(example) is None for example in batch.records)
+    pictures = PairPictures(stored, task.sources if something_new else None)
+    if task.segmenter is not None:
+        batch = segment_bare(batch, pictures, task.segmenter)
+    contents = shard_contents([batch], [tabulate(stored.queries)])
+    return write_contents(
+        task.out, shard, contents, fetch=pictures.fetch, configuration_hash=digest
+    )

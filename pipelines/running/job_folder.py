@@ -1,0 +1,74 @@
+"""The folder of a job over a data set of pairs: whose it is, and whether the job is the same."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipelines.terminal.console import CommandError
+from pipelines.verify.command import check_folder
+from transforms.dataset.files import dump_json, make_folder, write_bytes
+from transforms.dataset.manifest import software_versions
+
+
+def require_whole(dataset: Path) -> None:
+    """Makes sure that the files of a data set are those of its manifest.
+
+    Raises:
+        CommandError: they are not, naming the first problem.
+    """
+    problems = check_folder(dataset, quick=True).problems
+    if problems:
+        raise CommandError(f"{dataset} must be a whole data set: {problems[0]}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobFolder:
+    """A folder with a record of what fills it.
+
+    `name` is the record's file; `one` and `this` say in errors what is kept here, such as `a run`
+    and `this run`.
+    """
+
+    folder: Path
+    name: str
+    one: str
+    this: str
+
+    def claim(self, identity: str) -> bool:
+        """Whether the folder holds the job of this identity already; if not, it is free for it.
+
+        Raises:
+            CommandError: it holds another one, or something else.
+        """
+        path = self.folder / self.name
+        if path.is_file():
+            if json.loads(path.read_bytes()).get("identity") != identity:
+                raise CommandError(
+                    f"{self.folder} holds {self.one} with other settings or data: give another"
+                )
+            return True
+        if self.folder.is_dir() and any(self.folder.iterdir()):
+            raise CommandError(f"{self.folder} must be empty or hold {self.this}, and is neither")
+        return False
+
+    def begin(self, description: Mapping[str, Any], identity: str) -> None:
+        """Makes the folder this job's, or makes sure that it is.
+
+        Raises:
+            CommandError: it holds another one, or something else.
+            OutputError: it cannot be written.
+        """
+        if not self.claim(identity):
+            make_folder(self.folder)
+            self.record(description, identity)
+
+    def record(self, description: Mapping[str, Any], identity: str) -> None:
+        """Writes down what the job is of; the folder is there.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        whole = {**description, "identity": identity, "software": software_versions()}
+        write_bytes(self.folder / self.name, dump_json(whole))

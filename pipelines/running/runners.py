@@ -1,0 +1,123 @@
+"""Running a Beam graph: in this process by a named runner, or by any runner a person names.
+
+What goes wrong in a stage comes out as the stage raised it, or as one line.
+"""
+
+import contextlib
+import io
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import PipelineOptions, SetupOptions
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+from apache_beam.runners.runner import PipelineResult, PipelineState
+
+from pipelines.terminal.console import EXIT_USAGE, CommandError
+from pipelines.terminal.failures import last_words, raised_by_stage
+from transforms.batches.timing import LATENCY
+
+Graph = Callable[[beam.Pipeline], None]
+
+REFUSED_RUNNERS = ("SwitchingDirectRunner", "DaskRunner")
+"""`DirectRunner` picks one of three runners by itself; Dask's loses records without a word."""
+
+
+@dataclass(frozen=True)
+class StageSeconds:
+    """Seconds spent in each stage, summed over batches, by the stage's name."""
+
+    seconds: dict[str, float]
+
+    def __add__(self, other: "StageSeconds") -> "StageSeconds":
+        """The seconds of both together."""
+        names = self.seconds.keys() | other.seconds.keys()
+        return StageSeconds(
+            {n: self.seconds.get(n, 0.0) + other.seconds.get(n, 0.0) for n in sorted(names)}
+        )
+
+
+def run_here(graph: Graph) -> StageSeconds:
+    """Runs `graph` in this process and thread by FnApiRunner, and waits for its end.
+
+    Raises:
+        whatever a stage raised, as it raised it.
+    """
+    quiet = logging.getLogger("apache_beam")
+    level = quiet.level
+    # What goes wrong is raised; Beam would show it as well, with its traceback, as it goes by.
+    quiet.setLevel(logging.CRITICAL)
+    try:
+        pipeline = beam.Pipeline(runner=FnApiRunner(), options=PipelineOptions([]))
+        graph(pipeline)
+        result = pipeline.run()
+        result.wait_until_finish()
+    except Exception as error:  # noqa: BLE001 - raised again, as what it was
+        original = raised_by_stage(error)
+        raise original from original.__cause__
+    finally:
+        quiet.setLevel(level)
+    return read_stage_seconds(result)
+
+
+def open_pipeline(flags: Sequence[str]) -> beam.Pipeline:
+    """An empty pipeline on the runner that Beam's own `flags` name.
+
+    Raises:
+        CommandError: a flag has no value that Beam takes, or there is no such runner, or it is one
+            that picks another runner or is known to lose data.
+    """
+    complaint = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(complaint):
+            options = PipelineOptions(list(flags))
+            # Workers unpickle functions by module name: the distribution must be installed there.
+            options.view_as(SetupOptions).save_main_session = False
+            options.get_all_options()  # a runner would look at its flags only in the end
+            pipeline = beam.Pipeline(options=options)
+    except SystemExit as error:
+        said = complaint.getvalue().strip().rpartition("error: ")[2]
+        raise CommandError(f"flags for Beam: {said}", exit_code=EXIT_USAGE) from error
+    except (ValueError, ImportError, AttributeError, TypeError) as error:
+        raise CommandError(f"--runner: {last_words(error)}", exit_code=EXIT_USAGE) from error
+    runner = type(pipeline.runner).__name__
+    if runner in REFUSED_RUNNERS:
+        raise CommandError(
+            f"--runner must name one runner such as FlinkRunner or DataflowRunner, got {runner}",
+            exit_code=EXIT_USAGE,
+        )
+    return pipeline
+
+
+def run_elsewhere(graph: Graph, flags: Sequence[str]) -> StageSeconds:
+    """Runs `graph` by the runner that Beam's own `flags` name, and waits for its end.
+
+    Raises:
+        CommandError: the flags cannot be used, see `open_pipeline`, or the job failed.
+        whatever `graph` raises.
+    """
+    pipeline = open_pipeline(flags)
+    runner = type(pipeline.runner).__name__
+    graph(pipeline)
+    try:
+        result = pipeline.run()
+        state = result.wait_until_finish()
+    except Exception as error:
+        original = raised_by_stage(error)
+        if not isinstance(original, Exception):
+            raise original from None  # an interruption
+        raise CommandError(f"the job on {runner} failed: {last_words(original)}") from error
+    if state != PipelineState.DONE:
+        raise CommandError(f"the job on {runner} ended in state {state}")
+    return read_stage_seconds(result)
+
+
+def read_stage_seconds(result: PipelineResult) -> StageSeconds:
+    """The seconds that the stages measured batch by batch, by stage."""
+    seconds: dict[str, float] = {}
+    for latency in result.metrics().query()["distributions"]:
+        if latency.key.metric.name == LATENCY:
+            name = latency.key.metric.namespace
+            seconds[name] = seconds.get(name, 0.0) + latency.result.sum / 1e6
+    return StageSeconds(seconds)

@@ -1,0 +1,128 @@
+"""Several processes on one machine: each loads the models once and takes shard after shard.
+
+Beam's own multi_processing mode starts its processes anew for every pipeline; a build is many small
+pipelines, so that it can be interrupted and resumed, and would load the models for each of them.
+Every shard is a pipeline of its own either way, so its bytes cannot depend on who made it.
+"""
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from pipelines.terminal.console import CommandError, quieten
+from pipelines.terminal.failures import EXPECTED_ERRORS
+
+UnitT = TypeVar("UnitT")
+ResultT = TypeVar("ResultT")
+
+
+def run_units(
+    function: Callable[[UnitT], ResultT], units: Sequence[UnitT], *, workers: int
+) -> Iterator[ResultT]:
+    """`function(unit)` for all units, results as they come; in this process for one worker.
+
+    `function` and `units` are pickled to the processes, which start afresh (no fork). Where a unit
+    raises, or the run is interrupted, the processes are ended at once: what they write becomes
+    whole or is not there, so that nothing is lost but the time.
+
+    Raises:
+        CommandError: a worker process died (out of memory, most often, or killed).
+        whatever `function` raised; from another process, what is nobody's to solve comes as a
+            CommandError with its type.
+    """
+    if workers < 1:
+        raise CommandError(f"--workers must be at least 1, got {workers}", exit_code=2)
+    if workers == 1 or len(units) < 2:
+        yield from map(function, units)
+        return
+    others = set(multiprocessing.active_children())
+    pool = ProcessPoolExecutor(
+        min(workers, len(units)),
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=begin_worker,
+    )
+    finished = False
+    try:
+        yield from _drain(pool, _InWorker(function), units, ahead=2 * workers)
+        finished = True
+    except BrokenProcessPool as error:
+        raise CommandError(
+            "a worker process died (killed, or out of memory): run the command again to go on, "
+            "with fewer --workers if memory is short"
+        ) from error
+    finally:
+        if not finished:
+            for process in set(multiprocessing.active_children()) - others:
+                process.terminate()
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def begin_worker() -> None:
+    """Makes a process just started a worker: quiet, and gone as soon as its parent is."""
+    quieten()
+    threading.Thread(target=_follow_parent, daemon=True).start()
+
+
+def _follow_parent() -> None:
+    """Ends this process when the one that started it is gone, killed outright for instance."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+@dataclass(frozen=True)
+class _InWorker(Generic[UnitT, ResultT]):
+    """`function`, raising only what can be pickled and told in one line."""
+
+    function: Callable[[UnitT], ResultT]
+
+    def __call__(self, unit: UnitT) -> ResultT:
+        try:
+            return self.function(unit)
+        except EXPECTED_ERRORS:
+            raise
+        except Exception as error:
+            raise CommandError(f"{type(error).__name__}: {error}") from error
+
+
+@contextmanager
+def _without_interruptions() -> Iterator[None]:
+    """Holds Ctrl-C back from this thread, and for good from processes started in the block.
+
+    A terminal sends it to all processes; the parent is the one that answers it.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _drain(
+    pool: ProcessPoolExecutor,
+    function: Callable[[UnitT], ResultT],
+    units: Sequence[UnitT],
+    *,
+    ahead: int,
+) -> Iterator[ResultT]:
+    remaining = iter(units)
+    pending: set[Future[ResultT]] = set()
+    while True:
+        for unit in remaining:
+            with _without_interruptions():
+                pending.add(pool.submit(function, unit))
+            if len(pending) >= ahead:
+                break
+        if not pending:
+            return
+        done, pending = wait(pending, return_when=FIRST_COMPLETED)
+        for future in done:
+            yield future.result()

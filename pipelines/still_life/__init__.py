@@ -1,0 +1,1 @@
+"""The built-in world as a picture source, and the truth about pairs and edits made of it."""

@@ -1,0 +1,93 @@
+"""Flags that several commands share, and what they are turned into."""
+
+import argparse
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from pipelines.running.execution import Execution
+from pipelines.running.runners import open_pipeline
+from pipelines.terminal.console import EXIT_USAGE, CommandError
+
+JSON_HELP = "end with one line of JSON on stdout"
+
+
+def add_execution_flags(parser: argparse.ArgumentParser) -> None:
+    """`--workers`, `--runner` and `--json`."""
+    parser.add_argument(
+        "--workers", type=whole_number(1), default=1, help="processes on this machine (default 1)"
+    )
+    parser.add_argument(
+        "--runner",
+        metavar="NAME",
+        help="a Beam runner such as FlinkRunner instead of this machine's own; all flags after "
+        "-- go to Beam",
+    )
+    parser.set_defaults(beam_flags=())
+    parser.add_argument("--json", action="store_true", help=JSON_HELP)
+
+
+def read_execution(arguments: argparse.Namespace) -> Execution:
+    """Where to run, from the flags of `add_execution_flags`.
+
+    Raises:
+        CommandError: Beam's flags were given without a runner, or workers together with one, or
+            Beam does not take them.
+    """
+    if arguments.runner is None:
+        if arguments.beam_flags:
+            raise CommandError(
+                f"{arguments.beam_flags[0]} is a flag for Beam and needs --runner", exit_code=2
+            )
+        return Execution(workers=arguments.workers)
+    if arguments.workers != 1:
+        raise CommandError("--workers is for this machine: leave it out with --runner", exit_code=2)
+    flags = (f"--runner={arguments.runner}", *arguments.beam_flags)
+    open_pipeline(flags)  # to hear now, and not after the work before it, what is wrong with them
+    return Execution(beam_flags=flags)
+
+
+def whole_number(least: int) -> Callable[[str], int]:
+    """An argparse type: a whole number of at least `least`."""
+
+    def convert(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"must be a whole number, got {text!r}") from None
+        if number < least:
+            raise argparse.ArgumentTypeError(f"must be at least {least}, got {number}")
+        return number
+
+    return convert
+
+
+def existing_folder(text: str) -> Path:
+    """An argparse type: a folder that is there."""
+    path = Path(text)
+    if not path.is_dir():
+        raise argparse.ArgumentTypeError(f"must be an existing folder, got {text!r}")
+    return path
+
+
+def refuse_inside(flag: str, folder: str | Path, *sources: Mapping[str, object]) -> None:
+    """Makes sure that `folder`, the value of `flag`, lies outside the folders of `sources`.
+
+    What lies inside would be read as pictures. `sources` are as `Source.describe` gives them; links
+    are followed.
+
+    Raises:
+        CommandError: it lies inside one of them, or is it.
+    """
+    place = Path(folder).resolve()
+    for source in sources:
+        path = source.get("path")
+        if isinstance(path, str) and place.is_relative_to(Path(path).resolve()):
+            raise CommandError(
+                f"{flag} must lie outside the pictures in {path}, got {folder}",
+                exit_code=EXIT_USAGE,
+            )
+
+
+def choices(names: Sequence[str]) -> str:
+    """`a, b or c`, for help texts."""
+    return ", ".join(names[:-1]) + f" or {names[-1]}"

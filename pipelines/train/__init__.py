@@ -1,0 +1,1 @@
+"""`pairloom train`: an editor trained on a data set of pairs."""

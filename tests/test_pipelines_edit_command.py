@@ -1,0 +1,145 @@
+"""`pairloom edit`, on small random networks."""
+
+import numpy as np
+import pytest
+from editing_world import save_world
+from fakes_cli import picture_bytes, run
+from PIL import Image
+
+SIDE = 32
+
+
+@pytest.fixture(scope="module")
+def photo(tmp_path_factory):
+    path = tmp_path_factory.mktemp("photo") / "photo.png"
+    path.write_bytes(picture_bytes(1, size=(SIDE, SIDE)))
+    return path
+
+
+@pytest.fixture(scope="module")
+def networks(tmp_path_factory):
+    return save_world(tmp_path_factory.mktemp("world"))
+
+
+def edit(networks, photo, out, *more, method="sdedit", prompt="a red pear"):
+    flags = ("--preset", networks / "tiny.yaml", "--steps", 4, "--method", method, "--json")
+    return run("edit", photo, "--prompt", prompt, "--out", out, *flags, *more)
+
+
+def pixels(path):
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+def half_mask(path, size=(SIDE, SIDE)):
+    marked = np.zeros((size[1], size[0]), np.uint8)
+    marked[:, : size[0] // 2] = 255
+    Image.fromarray(marked).save(path)
+    return path
+
+
+def test_an_edit_is_written_and_repeats(networks, photo, tmp_path):
+    for name in ("one.png", "two.png"):
+        outcome = edit(networks, photo, tmp_path / name)
+        assert outcome.code == 0, outcome.err
+    assert outcome.counts["results"] == [{"file": str(tmp_path / "two.png"), "score": None}]
+    assert np.array_equal(pixels(tmp_path / "one.png"), pixels(tmp_path / "two.png"))
+    assert pixels(tmp_path / "one.png").shape == (SIDE, SIDE, 3)
+    edit(networks, photo, tmp_path / "three.png", "--seed", 1)
+    assert not np.array_equal(pixels(tmp_path / "one.png"), pixels(tmp_path / "three.png"))
+
+
+def test_lower_precision_changes_little(networks, photo, tmp_path):
+    outcomes = [
+        edit(networks, photo, tmp_path / f"{dtype}.png", "--dtype", dtype)
+        for dtype in ("float32", "bfloat16")
+    ]
+    assert [outcome.code for outcome in outcomes] == [0, 0]
+    exact, rough = (pixels(tmp_path / f"{name}.png") for name in ("float32", "bfloat16"))
+    difference = np.abs(exact.astype(int) - rough.astype(int))
+    assert 0 < difference.mean() < 8
+
+
+def test_copy_needs_no_model(networks, photo, tmp_path):
+    assert edit(networks, photo, tmp_path / "a.png", method="copy").code == 0
+    assert np.array_equal(pixels(tmp_path / "a.png"), pixels(photo))
+
+
+def test_a_mask_by_hand_with_pixels_put_back(networks, photo, tmp_path):
+    mask = half_mask(tmp_path / "mask.png")
+    assert edit(networks, photo, tmp_path / "a.png", "--mask", mask, "--paste").code == 0
+    found, source = pixels(tmp_path / "a.png"), pixels(photo)
+    assert np.array_equal(found[:, SIDE // 2 :], source[:, SIDE // 2 :])
+    assert not np.array_equal(found[:, : SIDE // 2], source[:, : SIDE // 2])
+
+
+@pytest.mark.parametrize(
+    "words", [(), ("--source-prompt", "a red apple"), ("--mask-phrase", "apple")]
+)
+def test_a_mask_that_is_found(networks, photo, tmp_path, words):
+    more = ("--model", networks / "model", "--mask-out", tmp_path / "mask.png", "--paste")
+    outcome = edit(networks, photo, tmp_path / "a.png", *more, *words, method="iedit-m")
+    assert outcome.code == 0, outcome.err
+    with Image.open(tmp_path / "mask.png") as mask:
+        outside = np.asarray(mask.resize((SIDE, SIDE), Image.Resampling.BILINEAR)) <= 127
+    assert np.array_equal(pixels(tmp_path / "a.png")[outside], pixels(photo)[outside])
+
+
+def test_several_results_are_ranked(networks, photo, tmp_path):
+    outcome = edit(networks, photo, tmp_path / "a.png", "--results", 3)
+    results = outcome.counts["results"]
+    assert [result["file"] for result in results] == [
+        str(tmp_path / f"a-{rank}.png") for rank in (1, 2, 3)
+    ]
+    scores = [result["score"] for result in results]
+    assert scores == sorted(scores, reverse=True)
+
+
+class TestBad:
+    @pytest.mark.parametrize(
+        ("flags", "rule"),
+        [
+            (("--strength", "0"), "strength must be in (0, 1], got 0.0"),
+            (("--strength", "2"), "strength must be in (0, 1], got 2.0"),
+            (("--guidance-scale", "-1"), "guidance_scale must be at least 0, got -1.0"),
+            (("--mask-grow", "2"), "mask_grow must be in [0, 1], got 2.0"),
+            (("--dtype", "int8"), "argument --dtype: invalid choice: 'int8'"),
+            (("--results", "0"), "argument --results: must be at least 1, got 0"),
+            (("--method", "iedit"), "--method iedit needs --model"),
+            (("--mask-out", "a.jpg"), "--mask-out must be a .png file, got a.jpg"),
+            (("--mask-out", "a.png"), "--mask-out: sdedit used no mask"),
+        ],
+    )
+    def test_flags_that_break_a_rule(self, networks, photo, tmp_path, flags, rule):
+        outcome = edit(networks, photo, tmp_path / "a.png", *flags)
+        assert outcome.code == 2
+        assert rule in outcome.error
+        assert not (tmp_path / "a.png").exists()
+
+    def test_an_empty_prompt(self, networks, photo, tmp_path):
+        outcome = edit(networks, photo, tmp_path / "a.png", prompt=" ")
+        assert (outcome.code, outcome.error) == (1, "prompt must not be empty")
+
+    def test_a_prompt_that_is_too_long(self, networks, photo, tmp_path):
+        outcome = edit(networks, photo, tmp_path / "a.png", prompt="a " * 30)
+        assert "a prompt must have at most 12 tokens, got 32" in outcome.error
+
+    def test_a_mask_of_another_size(self, networks, photo, tmp_path):
+        mask = half_mask(tmp_path / "mask.png", (16, 16))
+        outcome = edit(networks, photo, tmp_path / "a.png", "--mask", mask)
+        assert outcome.error == "edit_mask must have the picture's size 32 x 32, got 16 x 16"
+
+    def test_a_photo_that_is_none(self, networks, tmp_path):
+        (tmp_path / "words.jpg").write_bytes(b"no picture")
+        outcome = edit(networks, tmp_path / "words.jpg", tmp_path / "a.png")
+        assert "words.jpg: not_an_image" in outcome.error
+        outcome = edit(networks, tmp_path / "nowhere.jpg", tmp_path / "a.png")
+        assert "nowhere.jpg: No such file" in outcome.error
+
+    def test_a_model_that_is_none(self, networks, photo, tmp_path):
+        outcome = edit(networks, photo, tmp_path / "a.png", "--model", tmp_path)
+        assert "model_index.json is missing" in outcome.error
+
+    def test_an_output_of_another_kind(self, networks, photo, tmp_path):
+        outcome = edit(networks, photo, tmp_path / "a.jpg")
+        assert (outcome.code, outcome.error[:25]) == (2, "--out must be a .png file")

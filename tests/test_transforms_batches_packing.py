@@ -1,0 +1,41 @@
+import pickle
+from dataclasses import replace
+
+import fakes_sink as fakes
+
+from transforms.batches.packing import pack, pack_table, unpack, unpack_tables
+from transforms.dataset.shard_contents import tabulate
+from transforms.record import Batch, EmbeddedImage
+from transforms.write_index import light_embedded, pack_embedded
+
+
+def test_batches_come_out_as_they_went_in():
+    finished, considered = fakes.batches()
+    packed = [pack(batch) for batch in finished + considered]
+    assert [shard for shard, _ in packed] == ["s0"] * 6
+    assert list(unpack(data for _, data in packed)) == finished + considered
+
+
+def test_tables_come_out_as_they_went_in():
+    _, considered = fakes.batches()
+    tables = [tabulate(batch.records) for batch in considered]
+    packed = [pack_table("s0", table) for table in tables]
+    assert [shard for shard, _ in packed] == ["s0"] * 3
+    assert list(unpack_tables(data for _, data in packed)) == tables
+    assert sum(map(len, tables)) > 0
+
+
+def test_what_an_index_shuffles_holds_no_pictures():
+    embedded = tuple(
+        EmbeddedImage(source=fakes.source(n), embedding=b"e" * 16, structure=b"s" * 256)
+        for n in range(3)
+    )
+    batch = Batch("s0", 7, embedded, (fakes.a_reject(),))
+    shard, data = pack_embedded(batch)
+    (light,) = unpack([data])
+    assert (shard, light) == ("s0", light_embedded(batch))
+    assert light == replace(
+        batch, records=tuple(replace(e, source=replace(e.source, image=None)) for e in embedded)
+    )
+    assert embedded[0].source.image in pickle.dumps(batch)
+    assert embedded[0].source.image not in data

@@ -1,0 +1,226 @@
+import dataclasses
+import json
+import re
+
+import fakes_sink as fakes
+import pytest
+
+from transforms.dataset import folder as output
+from transforms.dataset import manifest as module
+from transforms.dataset.files import OutputError, hash_file
+from transforms.dataset.shards import receipt_file
+
+
+@pytest.fixture
+def folder(tmp_path):
+    folder = tmp_path / "pairs"
+    fakes.build(folder)
+    return folder
+
+
+def names(folder):
+    return {path.name for path in folder.iterdir()}
+
+
+def contents(folder):
+    return {path.name: hash_file(path) for path in folder.iterdir()}
+
+
+def test_the_hash_is_of_canonical_json():
+    one = module.hash_configuration({"a": 1, "b": {"c": [1.5, None, "é"]}})
+    assert one == module.hash_configuration({"b": {"c": [1.5, None, "é"]}, "a": 1})
+    assert one != module.hash_configuration({"b": {"c": [1.5, None, "e"]}, "a": 1})
+    assert len(one) == 64
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        module.hash_configuration({"a": float("nan")})
+
+
+def test_a_manifest_is_read_back(folder):
+    made = module.load_manifest(folder)
+    assert made.problems() == []
+    assert json.loads((folder / "manifest.json").read_text()) == made.as_dict() | {
+        "shards": json.loads(json.dumps([shard.as_dict() for shard in made.shards]))
+    }
+    assert made == module.Manifest.from_dict(made.as_dict())
+    assert made.configuration == fakes.CONFIGURATION
+
+
+def test_totals_are_the_sums_of_the_shards_and_add_up(folder):
+    counts = module.load_manifest(folder).counts
+    assert counts.sources == 17
+    assert counts.sources == counts.sources_with_pairs + counts.sources_without_pairs
+    assert counts.queries == counts.pairs + counts.query_rejects
+    assert counts.rejected == counts.source_rejects + counts.query_rejects
+    assert counts.rejects == {"read": {"not_an_image": 3}, "select": {"too_far": 3}}
+
+
+def test_the_whole_folder_is_as_documented(folder):
+    files = {f"{kind}-{n:05d}-of-00002.parquet" for n in (0, 1) for kind in PAIR_KINDS}
+    receipts = {f"shard-{n:05d}-of-00002.json" for n in (0, 1)}
+    documents = {"manifest.json", "README.md", "croissant.json", "COMPLETED"}
+    assert names(folder) == files | receipts | documents
+    assert (folder / "COMPLETED").read_bytes() == b""
+
+
+PAIR_KINDS = ("pairs", "rejects", "candidates")
+
+
+def test_the_summary_of_a_run_changes_nothing_else(folder):
+    before = contents(folder)
+    output.write_run_summary(folder, {"seconds": {"caption": 1.5}})
+    assert json.loads((folder / "run_summary.json").read_text()) == {"seconds": {"caption": 1.5}}
+    assert {n: h for n, h in contents(folder).items() if n != "run_summary.json"} == before
+
+
+def build_with_twins(folder, monkeypatch):
+    """Two shards whose pictures have the same keys."""
+    named = fakes.source
+    monkeypatch.setattr(fakes, "source", lambda position, shard: one_key(named(position, shard)))
+    fakes.build(folder, (3, 5))
+
+
+def one_key(source):
+    return dataclasses.replace(source, key=f"key-{source.position}")
+
+
+def test_a_key_in_two_shards_is_refused(folder, tmp_path, monkeypatch):
+    with pytest.raises(OutputError) as caught:
+        build_with_twins(tmp_path / "twins", monkeypatch)
+    found = str(caught.value).partition(" cannot be finished: ")
+    assert found[0] == str(tmp_path / "twins")
+    assert re.fullmatch(
+        "keys of sources must be unique, key-[012] is in shard s0 and in shard s1", found[2]
+    )
+    assert not {"COMPLETED", "manifest.json"} & names(tmp_path / "twins")
+    with pytest.raises(OutputError, match="must be unique"):
+        build_with_twins(folder, monkeypatch)
+    assert not output.is_completed(folder)
+
+
+def test_a_key_of_a_pair_and_of_a_reject_is_refused(tmp_path, monkeypatch):
+    # Of these pictures the fourth and the fifth are rejects, all others have a pair.
+    named = fakes.source
+    keys = {("s0", 1): "same", ("s1", 4): "same"}
+    monkeypatch.setattr(
+        fakes,
+        "source",
+        lambda position, shard: dataclasses.replace(
+            named(position, shard), key=keys.get((shard, position), f"{shard}-{position}")
+        ),
+    )
+    with pytest.raises(OutputError, match="unique, same is in shard s0 and in shard s1"):
+        fakes.build(tmp_path, (5, 5))
+
+
+def test_completed_is_the_last_file_and_gone_before_anything_changes(folder, monkeypatch):
+    made = module.load_manifest(folder)
+    written = []
+
+    def watch(path, data):
+        written.append(path.name)
+        assert not (folder / "COMPLETED").exists()
+        path.write_bytes(data)
+
+    monkeypatch.setattr(output, "write_bytes", watch)
+    output.write_manifest(folder, made)
+    assert written == ["manifest.json", "README.md", "croissant.json", "COMPLETED"]
+
+
+def test_stale_shards_of_another_count_are_removed(folder):
+    stale = {"pairs-00004-of-00005.parquet", "shard-00004-of-00005.json", ".x.01234567.tmp"}
+    for name in stale:
+        (folder / name).write_bytes(b"")
+    (folder / "notes.txt").write_text("a person's")
+    output.write_manifest(folder, module.load_manifest(folder))
+    assert not names(folder) & stale
+    assert "notes.txt" in names(folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"number": 0}, r"0 to N-1 of N, got \[0, 0\] of \[2\]"),
+        ({"of": 3}, r"got \[0, 1\] of \[2, 3\]"),
+        ({"configuration_hash": "f00"}, "shard 1: made with configuration f00"),
+        ({"files": ()}, "shard 1: None rows of pairs in the files"),
+    ],
+)
+def test_a_manifest_that_contradicts_itself_is_not_written(folder, change, message):
+    made = module.load_manifest(folder)
+    first, second = made.shards
+    broken = dataclasses.replace(made, shards=(first, dataclasses.replace(second, **change)))
+    with pytest.raises(OutputError, match=message):
+        output.write_manifest(folder, broken)
+
+
+def test_sums_that_do_not_come_out_are_refused(folder):
+    made = module.load_manifest(folder)
+    first, second = made.shards
+    counts = dataclasses.replace(second.counts, sources=99)
+    broken = dataclasses.replace(made, shards=(first, dataclasses.replace(second, counts=counts)))
+    with pytest.raises(OutputError, match="do not add up: 99 sources, but 7 with and without"):
+        output.write_manifest(folder, broken)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"schema_version": 2}, "schema version must be 1, got 2"),
+        ({"configuration_hash": "0"}, "configuration_hash does not follow"),
+        ({"seed": None, "counts": {}}, "counts does not follow"),
+        ({"shards": [{}]}, "files"),
+        ({"shards": 5}, "not iterable"),
+    ],
+)
+def test_a_changed_manifest_is_refused(folder, change, message):
+    path = folder / "manifest.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    with pytest.raises(OutputError, match=message):
+        module.load_manifest(folder)
+
+
+def test_a_missing_manifest_is_one_line(tmp_path):
+    with pytest.raises(OutputError, match=r"cannot read .*manifest\.json: No such file"):
+        module.load_manifest(tmp_path)
+
+
+OTHER = module.hash_configuration({"seed": 4})
+
+
+def test_another_configuration_is_refused_unless_overwritten(folder):
+    before = contents(folder)
+    with pytest.raises(OutputError, match="choose another folder or overwrite it"):
+        output.prepare_output(folder, OTHER)
+    assert contents(folder) == before
+    (folder / "notes.txt").write_text("a person's")
+    output.prepare_output(folder, OTHER, overwrite=True)
+    assert names(folder) == {"notes.txt"}
+
+
+def test_shards_of_an_unfinished_build_of_another_configuration_are_refused(folder):
+    for name in ("COMPLETED", "manifest.json"):
+        (folder / name).unlink()
+    with pytest.raises(OutputError, match="choose another folder"):
+        output.prepare_output(folder, OTHER)
+
+
+def test_the_same_configuration_goes_on_where_it_stopped(folder):
+    (folder / "COMPLETED").unlink()
+    (folder / "manifest.json").unlink()
+    (folder / receipt_file(fakes.output_shards(10, 7)[1])).unlink()
+    (folder / ".pairs-00001-of-00002.parquet.0123abcd.tmp").write_bytes(b"half")
+    before = contents(folder)
+    output.prepare_output(folder, fakes.HASH)
+    assert {n: h for n, h in before.items() if not n.endswith(".tmp")} == contents(folder)
+
+
+def test_a_folder_whose_name_is_taken_is_one_line(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match=r"cannot write .*file: File exists"):
+        output.prepare_output(tmp_path / "file", OTHER)
+
+
+def test_versions_name_what_the_bytes_depend_on():
+    versions = module.software_versions()
+    assert {"python", "pyarrow", "numpy", "torch"} <= set(versions)
+    assert versions == module.software_versions()

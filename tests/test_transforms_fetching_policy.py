@@ -1,0 +1,96 @@
+import asyncio
+import socket
+
+import aiohttp
+import pytest
+
+from transforms.fetching.policy import (
+    AddressPolicy,
+    ForbiddenAddressError,
+    GuardedResolver,
+    check_url,
+    find_opt_out,
+)
+
+
+def test_of_a_name_with_several_addresses_the_public_ones_are_used(monkeypatch):
+    async def several(self, host, port=0, family=socket.AF_INET):
+        return [{"host": address} for address in ("10.0.0.1", "93.184.215.14", "::1")]
+
+    monkeypatch.setattr(aiohttp.ThreadedResolver, "resolve", several)
+
+    async def resolve(policy):
+        return [found["host"] for found in await GuardedResolver(policy).resolve("example.org")]
+
+    assert asyncio.run(resolve(AddressPolicy())) == ["93.184.215.14"]
+    assert asyncio.run(resolve(AddressPolicy(("10.0.0.0/8",)))) == ["10.0.0.1", "93.184.215.14"]
+
+
+@pytest.mark.parametrize(
+    ("address", "permitted"),
+    [
+        ("8.8.8.8", True),
+        ("2606:4700::1111", True),
+        ("::ffff:8.8.8.8", True),
+        ("2002:808:808::1", True),
+        ("127.0.0.1", False),
+        ("127.8.8.8", False),
+        ("10.1.1.1", False),
+        ("172.16.0.1", False),
+        ("192.168.1.1", False),
+        ("169.254.169.254", False),
+        ("100.100.100.200", False),
+        ("0.0.0.0", False),
+        ("255.255.255.255", False),
+        ("224.0.0.1", False),
+        ("::", False),
+        ("::1", False),
+        ("fe80::1%eth0", False),
+        ("fc00::1", False),
+        ("fd00:ec2::254", False),
+        ("fec0::1", False),
+        ("ff0e::1", False),
+        ("::ffff:127.0.0.1", False),
+        ("::127.0.0.1", False),
+        ("2002:7f00:1::", False),
+        ("64:ff9b::7f00:1", False),
+        ("64:ff9b:1::7f00:1", False),
+        ("2001:0:7f00:1::", False),
+        ("example.org", False),
+    ],
+)
+def test_which_addresses_are_public(address, permitted):
+    assert AddressPolicy().permits(address) == permitted
+    assert AddressPolicy(("0.0.0.0/0", "::/0")).permits(address) == (address != "example.org")
+    if not permitted:
+        with pytest.raises(ForbiddenAddressError, match="is not a public address"):
+            AddressPolicy().check(address)
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ([], None),
+        (["all"], None),
+        (["noai"], "noai"),
+        (["nofollow, NOINDEX"], "noindex"),
+        (["none"], "none"),
+        (["nofollow", "noimageindex"], "noimageindex"),
+        (["googlebot: noindex, noai"], None),
+        (["googlebot: nofollow, pairloom: noai"], "noai"),
+        (["Pairloom: all, noimageai"], "noimageai"),
+        (["img2dataset: noai"], "noai"),
+        (["*: noai"], "noai"),
+        (["unavailable_after: 25 Jun 2030 15:00:00 PST, noindex"], "noindex"),
+        (["max-image-preview: none"], None),
+        (["googlebot: noai", "noimageai"], "noimageai"),
+    ],
+)
+def test_opt_outs(headers, expected):
+    assert find_opt_out(headers) == expected
+
+
+def test_user_names_in_links_are_not_sent():
+    assert str(check_url(" http://user:secret@example.org/a b.png\n")) == (
+        "http://example.org/a%20b.png"
+    )

@@ -1,0 +1,1 @@
+"""How batches of records pass through Beam: models behind RunInference, coders, timing."""

@@ -1,0 +1,262 @@
+"""Runs models over batches in Beam: loaded once a process, on one thread, one Batch in, one out.
+
+Float results depend on how many rows a model sees at once and on its thread count. A `Batch` is
+therefore handed to the model as it was cut, never regrouped, and torch is held to one thread; more
+cores are used by more processes.
+"""
+
+import atexit
+import functools
+import gc
+import threading
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import apache_beam as beam
+from apache_beam.metrics import Metrics
+from apache_beam.ml.inference.base import ModelHandler, RunInference
+
+import transforms.batches.beam_coder  # noqa: F401 - how Beam writes batches
+from transforms.batches.timing import timed
+from transforms.models.chunks import runs
+from transforms.record import Batch, EditExample, EditQuery, Reject, SourceImage
+
+ModelT = TypeVar("ModelT")
+RecordT = TypeVar("RecordT")
+ResultT = TypeVar("ResultT")
+
+MODEL_FAILED = "model_failed"
+MODEL_EXCEPTIONS: tuple[type[Exception], ...] = (
+    RuntimeError,
+    ValueError,
+    IndexError,
+    ArithmeticError,
+)
+"""What a network raises over an input it cannot take. Anything else is a fault of the program."""
+
+_loading = threading.Lock()
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedModel(Generic[ModelT]):
+    """A model in a wrapper that Beam can reference weakly, whatever the model itself is."""
+
+    model: ModelT
+
+
+def use_one_thread() -> None:
+    """Hold torch to one thread in this process, so that float results repeat bit for bit."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
+# Four: a run's captioner, encoder and segmenter, and one more; older ones may go.
+@functools.lru_cache(maxsize=4)
+def _load_once(load: Callable[[], ModelT]) -> LoadedModel[ModelT]:
+    use_one_thread()
+    model = LoadedModel(load())
+    spare_the_collector()
+    return model
+
+
+def spare_the_collector() -> None:
+    """Takes what is there now, libraries and networks, out of the garbage collector's rounds.
+
+    They are a million objects that stay; walking over them again and again took a twentieth of a
+    small build's time. They come back at the end of the process, so that libraries find nothing
+    missing when they clean up.
+    """
+    gc.freeze()
+    atexit.unregister(gc.unfreeze)
+    atexit.register(gc.unfreeze)
+
+
+class BatchHandler(ModelHandler[Batch, Batch, LoadedModel]):
+    """Tells RunInference how to load a model and how to apply it to one `Batch`.
+
+    Args:
+        load: makes the model. Pickled to the workers, so it carries WHAT to load, not the model.
+            Hashable: one that compares by value (a frozen dataclass) is called once a process
+            even when several pipelines run in it one after another, a partial or lambda once a
+            pipeline.
+        apply: maps a batch and the model to the finished batch; module-level.
+        name: the stage's name, such as "Caption"; the namespace of its metrics.
+    """
+
+    def __init__(
+        self,
+        *,
+        load: Callable[[], Any],
+        apply: Callable[[Batch, Any], Batch],
+        name: str,
+    ):
+        super().__init__()
+        if not isinstance(load, Hashable):
+            raise TypeError(f"load must be hashable, such as a frozen dataclass, got {load!r}")
+        self._load = load
+        self._apply = apply
+        self._name = name
+
+    @property
+    def name(self) -> str:
+        """The stage's name."""
+        return self._name
+
+    def load_model(self) -> LoadedModel:
+        """The model, loaded if this process has not yet done so."""
+        with _loading:
+            return _load_once(self._load)
+
+    def run_inference(
+        self,
+        batch: Sequence[Batch],
+        model: LoadedModel,
+        inference_args: dict[str, Any] | None = None,
+    ) -> Iterable[Batch]:
+        """Apply the model to each of the batches (RunBatches hands over one at a time)."""
+        del inference_args  # Beam's signature; a handler of ours carries all its settings
+        finished = [self._apply(one, model.model) for one in batch]
+        for one in finished:
+            count_outcomes(one, self._name)
+        return finished
+
+    def get_num_bytes(self, batch: Sequence[Batch]) -> int:
+        """Bytes of the encoded pictures at hand; Beam's default would pickle every batch."""
+        return sum(_picture_bytes(record) for one in batch for record in one.records)
+
+    def get_metrics_namespace(self) -> str:
+        """The stage's name."""
+        return self._name
+
+
+def _picture_bytes(record: object) -> int:
+    if isinstance(record, EditExample):
+        record = record.query
+    if isinstance(record, EditQuery):
+        record = record.source
+    return len(record.image or b"") if isinstance(record, SourceImage) else 0
+
+
+def count_outcomes(batch: Batch, name: str) -> None:
+    """Count one batch that stage `name` finished: `records`, and `rejected_<reason>` by reason.
+
+    Rejects of earlier stages travel in the batch and were counted there.
+    """
+    Metrics.counter(name, "records").inc(len(batch.records))
+    for reject in batch.rejects:
+        if reject.stage == name.lower():
+            Metrics.counter(name, f"rejected_{reject.reason}").inc()
+
+
+def _alone(batch: Batch) -> tuple[Batch]:
+    return (batch,)
+
+
+@beam.typehints.with_input_types(Batch)
+@beam.typehints.with_output_types(Batch)
+@dataclass
+class RunBatches(beam.PTransform):
+    """RunInference over batches as they are: one plain `Batch` out for each `Batch` in.
+
+    Metrics, in the namespace of the handler's name: `records`, `rejected_<reason>`, and
+    RunInference's own (`inference_batch_latency_micro_secs`, load time, model size); its
+    `num_inferences` counts batches.
+    """
+
+    handler: BatchHandler
+
+    def expand(self, batches: beam.PCollection) -> beam.PCollection:
+        """Wire the handler behind batches of one."""
+        return (
+            batches
+            | "Alone" >> beam.Map(_alone)
+            | "Infer" >> RunInference(self.handler.with_no_batching()).with_output_types(Batch)
+        )
+
+
+def _map_and_count(batch: Batch, function: Callable[[Batch], Batch], name: str) -> Batch:
+    with timed(name):
+        finished = function(batch)
+    count_outcomes(finished, name)
+    return finished
+
+
+@beam.typehints.with_input_types(Batch)
+@beam.typehints.with_output_types(Batch)
+@dataclass
+class MapBatches(beam.PTransform):
+    """A stage without a model: `function` on every batch, with the same metrics as RunBatches.
+
+    `function` is picklable; `name` is the stage's name.
+    """
+
+    function: Callable[[Batch], Batch]
+    name: str
+
+    def expand(self, batches: beam.PCollection) -> beam.PCollection:
+        """Map and count."""
+        return batches | "Map" >> beam.Map(
+            _map_and_count, function=self.function, name=self.name
+        ).with_output_types(Batch)
+
+
+def bisect_failures(
+    records: Sequence[RecordT],
+    function: Callable[[Sequence[RecordT]], Sequence[ResultT | Reject]],
+    reject: Callable[[RecordT, str, str], Reject],
+    *,
+    catch: tuple[type[Exception], ...] = MODEL_EXCEPTIONS,
+    at_once: int = 16,
+) -> tuple[list[ResultT], list[Reject]]:
+    """Apply `function` to runs of records; where it fails, find the guilty ones and go on without.
+
+    Args:
+        records: what to work on, in order.
+        function: gives one result, or a Reject of its own, per record, in order, each
+            independent of the others.
+        reject: makes the Reject of (record, reason, detail); the reason is `model_failed`, the
+            detail the exception's first line.
+        catch: exceptions that mean an input was at fault; others pass through.
+        at_once: records handed over together, at least 1; bounds the memory for decoded pictures.
+
+    Returns:
+        The results and the rejects, both in the order of the records.
+    """
+    results: list[ResultT] = []
+    rejects: list[Reject] = []
+    for run in runs(records, at_once):
+        for outcome in _bisect(run, function, reject, catch=catch):
+            if isinstance(outcome, Reject):
+                rejects.append(outcome)
+            else:
+                results.append(outcome)
+    return results, rejects
+
+
+def _bisect(
+    records: Sequence[RecordT],
+    function: Callable[[Sequence[RecordT]], Sequence[ResultT | Reject]],
+    reject: Callable[[RecordT, str, str], Reject],
+    *,
+    catch: tuple[type[Exception], ...],
+) -> list[ResultT | Reject]:
+    try:
+        results = function(records)
+    except catch as error:
+        if len(records) == 1:
+            return [reject(records[0], MODEL_FAILED, first_line(error))]
+        middle = len(records) // 2
+        return [
+            *_bisect(records[:middle], function, reject, catch=catch),
+            *_bisect(records[middle:], function, reject, catch=catch),
+        ]
+    assert len(results) == len(records), "one result per record"
+    return list(results)
+
+
+def first_line(error: BaseException) -> str:
+    """The exception's kind and the first line of its message."""
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0].strip()}" if lines else type(error).__name__

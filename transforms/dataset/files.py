@@ -1,0 +1,179 @@
+"""Files that are whole or not there: written under a temporary name, flushed, renamed.
+
+Every file of an output goes through `atomic_file`, and every Parquet file through `write_table` or
+`write_columns`, which fix all that its bytes depend on.
+"""
+
+import hashlib
+import json
+import os
+import re
+import secrets
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from transforms.dataset.rows import Row
+from transforms.dataset.schema import IMAGE
+
+ROW_GROUP = 100
+_COMPRESSION_LEVEL = 3
+_TEMPORARY_NAME = re.compile(r"\..+\.[0-9a-f]{8}\.tmp")
+
+
+class OutputError(Exception):
+    """An output that cannot be written or used, in one line that names the path and the cause."""
+
+
+@dataclass(frozen=True)
+class FileReceipt:
+    """One written file: its name in the folder, its rows, its size in bytes and its SHA-256."""
+
+    name: str
+    rows: int
+    bytes: int
+    sha256: str
+
+
+def is_temporary_file(name: str) -> bool:
+    """Whether `name` is what a killed writer may have left behind."""
+    return _TEMPORARY_NAME.fullmatch(name) is not None
+
+
+def dump_json(data: object) -> bytes:
+    """`data` as JSON for people: sorted, indented, the same bytes for the same data."""
+    text = json.dumps(data, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    return f"{text}\n".encode()
+
+
+def output_error(path: Path, error: OSError) -> OutputError:
+    """The one line for an `OSError` met in writing `path`."""
+    return OutputError(f"cannot write {path}: {error.strerror or error}")
+
+
+def make_folder(folder: Path) -> None:
+    """Make `folder` and what is above it.
+
+    Raises:
+        OutputError: it cannot be made, or something else has its name.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise output_error(folder, error) from error
+
+
+@contextmanager
+def atomic_file(path: Path) -> Iterator[BinaryIO]:
+    """A binary file that appears at `path`, on the disk, when the block ends without error.
+
+    Raises:
+        OutputError: any `OSError` inside the block or in finishing; nothing is left behind.
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        with temporary.open("xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise output_error(path, error) from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write `data` to `path`, whole or not at all.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    with atomic_file(path) as file:
+        file.write(data)
+
+
+def remove_file(path: Path) -> None:
+    """Remove `path` if it is there.
+
+    Raises:
+        OutputError: it cannot be removed.
+    """
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot remove {path}: {error.strerror or error}") from error
+
+
+def hash_file(path: Path) -> str:
+    """SHA-256 of the file at `path`, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _parquet_options(schema: pa.Schema) -> dict[str, Any]:
+    # Statistics of picture columns would put whole pictures into the page index.
+    plain = [field.name for field in schema if field.type != IMAGE]
+    texts = [field.name for field in schema if field.type == pa.string()]
+    return {
+        "version": "2.6",
+        "compression": "zstd",
+        "compression_level": _COMPRESSION_LEVEL,
+        "data_page_version": "1.0",
+        "use_dictionary": texts,
+        "write_statistics": plain,
+        "write_page_index": True,
+    }
+
+
+def write_table(path: Path, schema: pa.Schema, rows: Iterable[Row]) -> FileReceipt:
+    """Write `rows` as Parquet, `ROW_GROUP` rows to a group; only one group is in memory at a time.
+
+    The bytes are a function of the rows, the schema and the version of pyarrow alone.
+
+    Raises:
+        OutputError: the file cannot be written; nothing is left behind.
+    """
+    remaining = iter(rows)
+    groups = iter(lambda: list(islice(remaining, ROW_GROUP)), [])
+    return _write_groups(path, schema, (pa.Table.from_pylist(group, schema) for group in groups))
+
+
+def write_columns(path: Path, table: pa.Table) -> FileReceipt:
+    """Write rows that are in columns already; the bytes are those of `write_table`.
+
+    Raises:
+        OutputError: as `write_table`.
+    """
+    whole = table.combine_chunks()  # pages end where chunks do
+    starts = range(0, len(whole), ROW_GROUP)
+    return _write_groups(path, table.schema, (whole.slice(n, ROW_GROUP) for n in starts))
+
+
+def _write_groups(path: Path, schema: pa.Schema, groups: Iterable[pa.Table]) -> FileReceipt:
+    number = 0
+    with atomic_file(path) as file:
+        writer = pq.ParquetWriter(file, schema, **_parquet_options(schema))
+        try:
+            for group in groups:
+                writer.write_table(group, row_group_size=ROW_GROUP)
+                number += len(group)
+        finally:
+            writer.close()
+    return FileReceipt(path.name, number, path.stat().st_size, hash_file(path))

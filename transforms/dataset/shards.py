@@ -1,0 +1,233 @@
+"""The files of one output shard: their names, their bytes, and the receipt that they are whole.
+
+An output shard is a pairs, a rejects and a candidates file, and a small receipt that is written
+last. A shard without its receipt is not there.
+"""
+
+import dataclasses
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from transforms.dataset.files import FileReceipt, OutputError
+from transforms.dataset.schema import (
+    CANDIDATES,
+    PAIRS,
+    REJECTS,
+    SCHEMA_VERSION,
+    check_version,
+)
+
+SCHEMAS = {"pairs": PAIRS, "rejects": REJECTS, "candidates": CANDIDATES}
+KINDS = tuple(SCHEMAS)
+_SHARD_NAME = re.compile(
+    rf"(?:(?:{'|'.join(KINDS)})-\d{{5,}}-of-\d{{5,}}\.parquet|shard-\d{{5,}}-of-\d{{5,}}\.json)"
+)
+
+
+@dataclass(frozen=True)
+class OutputShard:
+    """One shard of the output: number `number` of `of`, made from the source shard `name`.
+
+    `sources` is how many pictures the source shard holds, where that is known beforehand; what
+    arrives is then checked against it.
+    """
+
+    number: int
+    of: int
+    name: str
+    sources: int | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.number < self.of:
+            raise ValueError(f"shard number must be in [0, {self.of}), got {self.number}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counts:
+    """What became of the pictures of a shard, or of a whole data set.
+
+    `sources` are pictures read; each ends in at least one pair (`sources_with_pairs`) or in
+    rejects only (`sources_without_pairs`). `queries` are proposed edits; each ends as one of
+    `pairs` or of `query_rejects`. `source_rejects` are rejects of whole pictures. `rejects` counts
+    both kinds by stage and reason.
+    """
+
+    sources: int = 0
+    sources_with_pairs: int = 0
+    sources_without_pairs: int = 0
+    queries: int = 0
+    pairs: int = 0
+    source_rejects: int = 0
+    query_rejects: int = 0
+    rejects: dict[str, dict[str, int]] = field(default_factory=dict)
+
+    def __add__(self, other: "Counts") -> "Counts":
+        """The counts of both together."""
+        sums: dict[str, Any] = {
+            f.name: getattr(self, f.name) + getattr(other, f.name)
+            for f in dataclasses.fields(self)
+            if f.name != "rejects"
+        }
+        rejects: dict[str, dict[str, int]] = {}
+        for stages in (self.rejects, other.rejects):
+            for stage, reasons in stages.items():
+                total = rejects.setdefault(stage, {})
+                for reason, number in reasons.items():
+                    total[reason] = total.get(reason, 0) + number
+        return Counts(**sums, rejects=rejects)
+
+    @property
+    def rejected(self) -> int:
+        """All rejects, summed over stages and reasons."""
+        return sum(sum(reasons.values()) for reasons in self.rejects.values())
+
+    def problems(self) -> list[str]:
+        """One line for each sum that does not come out; empty where all do."""
+        with_and_without = self.sources_with_pairs + self.sources_without_pairs
+        sums = (
+            ("sources", self.sources, "with and without pairs", with_and_without),
+            ("queries", self.queries, "pairs and query rejects", self.pairs + self.query_rejects),
+            (
+                "rejects by reason",
+                self.rejected,
+                "source and query rejects",
+                self.source_rejects + self.query_rejects,
+            ),
+        )
+        return [
+            f"counts do not add up: {total} {name}, but {parts} {what}"
+            for name, total, what, parts in sums
+            if total != parts
+        ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShardReceipt:
+    """Says that one output shard is whole, what is in it and which configuration made it."""
+
+    number: int
+    of: int
+    name: str
+    configuration_hash: str
+    counts: Counts
+    files: tuple[FileReceipt, ...]
+    schema_version: int = SCHEMA_VERSION
+
+    @property
+    def shard(self) -> OutputShard:
+        """The shard it is of."""
+        return OutputShard(self.number, self.of, self.name)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The receipt as plain data."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "ShardReceipt":
+        """Inverse of `as_dict`.
+
+        Raises:
+            TypeError, KeyError: `data` is not a receipt.
+        """
+        files = tuple(FileReceipt(**file) for file in data["files"])
+        return cls(**{**data, "counts": Counts(**data["counts"]), "files": files})
+
+    def problems(self) -> list[str]:
+        """One line for each number in the receipt that contradicts another."""
+        rows = {file.name.partition("-")[0]: file.rows for file in self.files}
+        lines = self.counts.problems()
+        for kind, expected in (("pairs", self.counts.pairs), ("rejects", self.counts.rejected)):
+            if rows.get(kind) != expected:
+                lines.append(f"{rows.get(kind)} rows of {kind} in the files, {expected} counted")
+        return [f"shard {self.number}: {line}" for line in lines]
+
+
+def shard_file(kind: str, shard: OutputShard) -> str:
+    """Name of the file of `kind` (pairs, rejects or candidates) of a shard."""
+    return f"{kind}-{shard.number:05d}-of-{shard.of:05d}.parquet"
+
+
+def receipt_file(shard: OutputShard) -> str:
+    """Name of the receipt of a shard."""
+    return f"shard-{shard.number:05d}-of-{shard.of:05d}.json"
+
+
+def is_shard_file(name: str) -> bool:
+    """Whether `name` is the name of a shard's file or receipt, of any shard count."""
+    return _SHARD_NAME.fullmatch(name) is not None
+
+
+def load_receipt(path: Path) -> ShardReceipt:
+    """The receipt at `path`.
+
+    Raises:
+        OutputError: it cannot be read, or is not a receipt of a schema version known here.
+    """
+    try:
+        receipt = ShardReceipt.from_dict(json.loads(path.read_bytes()))
+    except OSError as error:
+        raise OutputError(f"cannot read {path}: {error.strerror or error}") from error
+    except (ValueError, TypeError, KeyError) as error:
+        raise OutputError(f"{path} is not a shard receipt: {error}") from error
+    try:
+        check_version(receipt.schema_version)
+    except ValueError as error:
+        raise OutputError(f"{path}: {error}") from error
+    return receipt
+
+
+def read_receipts(folder: Path) -> list[ShardReceipt]:
+    """All receipts in `folder`, of whatever shard count and configuration, sorted by file name.
+
+    Raises:
+        OutputError: one of them cannot be read.
+    """
+    return [load_receipt(path) for path in sorted(folder.glob("shard-*-of-*.json"))]
+
+
+def whole_shard(folder: Path, shard: OutputShard, configuration_hash: str) -> ShardReceipt | None:
+    """The receipt of `shard` if it is whole and of this configuration, else None.
+
+    Whole means that the receipt is there and that every file it names has the size it names; the
+    hashes are `pairloom verify`'s business.
+
+    Raises:
+        OutputError: there is a receipt, and it cannot be read.
+    """
+    path = folder / receipt_file(shard)
+    if not path.is_file():
+        return None
+    receipt = load_receipt(path)
+    same = (receipt.name, receipt.configuration_hash) == (shard.name, configuration_hash)
+    sizes = all(_size(folder / file.name) == file.bytes for file in receipt.files)
+    return receipt if same and sizes else None
+
+
+def read_source_keys(folder: Path, shard: ShardReceipt) -> set[str]:
+    """The keys of all sources of a shard, from its pairs and its rejects.
+
+    Raises:
+        OutputError: one of the two files cannot be read.
+    """
+    keys: set[str] = set()
+    for kind, column in (("pairs", "source_key"), ("rejects", "key")):
+        path = folder / shard_file(kind, shard.shard)
+        try:
+            keys.update(pq.read_table(path, columns=[column])[column].to_pylist())
+        except (pa.ArrowException, OSError) as error:
+            raise OutputError(f"cannot read {path}: {error}") from error
+    return keys
+
+
+def _size(path: Path) -> int | None:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return None

@@ -1,0 +1,1 @@
+"""Words: the lexicon, tags and senses, and which change of a caption makes sense."""

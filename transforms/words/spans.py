@@ -1,0 +1,131 @@
+"""The parts of a tagged caption, and what stands around them."""
+
+from dataclasses import dataclass
+
+from transforms.words.lexicon import Lexicon
+from transforms.words.vocabulary import COPULAS, QUANTIFIERS, is_colour_word
+
+
+@dataclass(frozen=True)
+class Token:
+    """A word, number or mark of the caption, or a compound joined to one.
+
+    `start` and `end` are character offsets. `tag` is one of noun, adjective, verb, number,
+    determiner, material, proper or other; `lemma` the table's entry, with underscores, or the word
+    in lower case; `plural` holds for nouns only.
+    """
+
+    text: str
+    start: int
+    end: int
+    tag: str = "other"
+    lemma: str = ""
+    plural: bool = False
+
+    @property
+    def word(self) -> str:
+        """The text in lower case."""
+        return self.text.lower()
+
+
+@dataclass(frozen=True)
+class Span:
+    """A noun or adjective that may be exchanged.
+
+    `token` is its place in `tokens`. `head` is, for an adjective, the place of the noun it
+    describes, which may stand before it ("the car is red"); for a noun it is its own place.
+    """
+
+    part_of_speech: str
+    tokens: tuple[Token, ...]
+    token: int
+    head: int
+
+    @property
+    def own(self) -> Token:
+        """The token to exchange."""
+        return self.tokens[self.token]
+
+    @property
+    def noun(self) -> Token:
+        """The noun it is, or describes."""
+        return self.tokens[self.head]
+
+
+def find_spans(tokens: tuple[Token, ...], lexicon: Lexicon) -> list[Span]:
+    """What may be exchanged in a tagged caption, in order."""
+    spans = []
+    for place, token in enumerate(tokens):
+        if token.tag == "noun" and token.lemma in lexicon.nouns and stands_alone(tokens, place):
+            spans.append(Span("noun", tokens, place, place))
+        elif token.tag == "adjective" and token.lemma in lexicon.adjectives:
+            head = described_noun(tokens, place)
+            if head is not None:
+                spans.append(Span("adjective", tokens, place, head))
+    return spans
+
+
+def described_noun(tokens: tuple[Token, ...], place: int) -> int | None:
+    """Where the noun stands that the adjective at `place` describes, or None."""
+    following = place + 1
+    while following < len(tokens) and (
+        tokens[following].tag in ("adjective", "material") or tokens[following].word in ("and", ",")
+    ):
+        following += 1
+    if following < len(tokens) and tokens[following].tag == "noun":
+        return following if stands_alone(tokens, following, before_of=True) else None
+    if following == place + 1 and place >= 2 and tokens[place - 1].word in COPULAS:
+        return place - 2 if tokens[place - 2].tag == "noun" else None
+    return None
+
+
+def determiner_of(tokens: tuple[Token, ...], place: int) -> str:
+    """The article, number or possessive before the noun at `place`, in lower case, or nothing."""
+    before = place - 1
+    while before >= 0 and (
+        tokens[before].tag in ("adjective", "material")
+        or tokens[before].word in ("very", ",")
+        or (tokens[before].word == "and" and tokens[before - 1].tag == "adjective")
+    ):
+        before -= 1
+    if before < 0:
+        return ""
+    token = tokens[before]
+    if token.tag in ("determiner", "number") or token.word in QUANTIFIERS:
+        return token.word
+    return "'s" if token.word.endswith(("'s", "s'", "’s", "s’")) else ""
+
+
+def neighbouring_verbs(span: Span) -> tuple[str, str]:
+    """The verb a noun is the object of, or nothing, and the word right after it; lower case."""
+    tokens = span.tokens
+    before = span.token - 1
+    while before >= 0 and tokens[before].tag in ("determiner", "adjective", "material", "number"):
+        before -= 1
+    verb = tokens[before].word if before >= 0 and tokens[before].tag == "verb" else ""
+    after = tokens[span.token + 1].word if span.token + 1 < len(tokens) else ""
+    return verb, after
+
+
+def colours_of(span: Span) -> list[str]:
+    """The colour words among the adjectives before a noun, in lower case."""
+    before = span.token - 1
+    found = []
+    while before >= 0 and span.tokens[before].tag in ("adjective", "material"):
+        if is_colour_word(span.tokens[before].word):
+            found.append(span.tokens[before].word)
+        before -= 1
+    return found
+
+
+def stands_alone(tokens: tuple[Token, ...], place: int, *, before_of: bool = False) -> bool:
+    """Whether a noun is a thing by itself: no part of an unlisted compound, no measure.
+
+    "pizza box" and "bus driver" are neither pizza nor bus; in "a bowl of soup" the bowl measures.
+    With `before_of`, a noun before "of" will do.
+    """
+    near = [tokens[at] for at in (place - 1, place + 1) if 0 <= at < len(tokens)]
+    if any(one.tag in ("noun", "proper") for one in near):
+        return False
+    follower = tokens[place + 1].word if place + 1 < len(tokens) else ""
+    return before_of or follower != "of"

@@ -1,0 +1,168 @@
+"""The last stage of an index: what was embedded of a source shard, into one part of the folder."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import apache_beam as beam
+import numpy as np
+
+from indexes.layout import STRUCTURE_BYTES, Part
+from indexes.parts import PartContents, PictureMetadata, write_part
+from transforms.batches.packing import Packed, pack, unpack
+from transforms.dataset.files import make_folder, write_table
+from transforms.dataset.rows import light_source, reject_to_row
+from transforms.dataset.schema import REJECTS
+from transforms.dataset.shard_contents import reject_id
+from transforms.record import Batch, EmbeddedImage
+from transforms.scores import as_vector
+
+REJECTS_FOLDER = "rejects"
+
+
+@dataclass(frozen=True)
+class IndexShard:
+    """Part `number` of `of`, made from the source shard `name`."""
+
+    number: int
+    of: int
+    name: str
+
+    @property
+    def part(self) -> Part:
+        """The files it is written to."""
+        return Part(self.number, self.of)
+
+
+@dataclass(frozen=True)
+class PartReceipt:
+    """What became of a source shard: pictures in the index, and rejects by `stage: reason`."""
+
+    shard: IndexShard
+    pictures: int
+    rejects: dict[str, int]
+
+
+def rejects_path(folder: Path, part: Part) -> Path:
+    """Where the rejects of a part lie."""
+    return folder / REJECTS_FOLDER / f"rejects_{part.label}.parquet"
+
+
+def light_embedded(batch: Batch[EmbeddedImage]) -> Batch[EmbeddedImage]:
+    """`batch` without picture bytes, fit for a shuffle."""
+    records = tuple(
+        EmbeddedImage(
+            source=light_source(record.source),
+            embedding=record.embedding,
+            structure=record.structure,
+        )
+        for record in batch.records
+    )
+    return Batch(batch.shard, batch.number, records, batch.rejects)
+
+
+def pack_embedded(batch: Batch[EmbeddedImage]) -> Packed:
+    """`light_embedded(batch)`, packed for the shuffle to its shard."""
+    return pack(light_embedded(batch))
+
+
+def picture_metadata(record: EmbeddedImage) -> PictureMetadata:
+    """What the index keeps of a picture beside its vectors."""
+    source = record.source
+    return PictureMetadata(
+        key=source.key,
+        reference=source.reference,
+        content_sha256=source.content_sha256,
+        caption=source.caption or "",
+        caption_confidence=source.caption_confidence,
+        url=source.url,
+        alt_text=source.alt_text,
+        licence=source.licence,
+        nsfw=source.nsfw,
+        watermark=source.watermark,
+        width=source.width,
+        height=source.height,
+        shard=source.shard,
+        position=source.position,
+    )
+
+
+def write_index_part(
+    folder: Path,
+    shard: IndexShard,
+    batches: Iterable[Batch[EmbeddedImage]],
+    *,
+    fingerprint: str,
+) -> PartReceipt:
+    """Writes the pictures and rejects of one shard, in source order; the metadata come last.
+
+    Raises:
+        OutputError, OSError: a file cannot be written.
+    """
+    batches = sorted(batches, key=lambda batch: batch.number)
+    records = [record for batch in batches for record in batch.records]
+    rejects = sorted((r for batch in batches for r in batch.rejects), key=reject_id)
+    path = rejects_path(folder, shard.part)
+    make_folder(path.parent)
+    write_table(path, REJECTS, map(reject_to_row, rejects))
+    counted = Counter(f"{reject.stage}: {reject.reason}" for reject in rejects)
+    counts = {"sources": len(records) + len(rejects), "indexed": len(records), **counted}
+    embeddings = [as_vector(record.embedding) for record in records]
+    structures = [np.frombuffer(record.structure, dtype=np.uint8) for record in records]
+    # A part without pictures has no say in the index's dimension.
+    dimension = len(embeddings[0]) if embeddings else 1
+    contents = PartContents(
+        metadata=[picture_metadata(record) for record in records],
+        embeddings=np.array(embeddings, dtype=np.float32).reshape(len(records), dimension),
+        structures=np.array(structures, dtype=np.uint8).reshape(len(records), STRUCTURE_BYTES),
+        counts=counts,
+    )
+    write_part(folder, shard.part, contents, fingerprint=fingerprint)
+    return PartReceipt(shard, len(records), dict(counted))
+
+
+@dataclass
+class WriteIndexParts(beam.PTransform):
+    """Batches of EmbeddedImage to one part for each of `shards`; gives their receipts.
+
+    A shard for which nothing arrives gets an empty part.
+    """
+
+    folder: str
+    shards: Sequence[IndexShard]
+    fingerprint: str
+
+    def __post_init__(self) -> None:
+        super().__init__()
+
+    def expand(self, batches: beam.PCollection) -> beam.PCollection:
+        """Groups light batches by shard and writes each group."""
+        seeds = [(shard.name, shard) for shard in self.shards]
+        groups = {
+            "batches": batches
+            | "Pack" >> beam.Map(pack_embedded).with_input_types(Batch).with_output_types(Packed),
+            "shard": batches.pipeline | "Seed shards" >> beam.Create(seeds),
+        }
+        return (
+            groups
+            | "Meet by shard" >> beam.CoGroupByKey()
+            | "Write part"
+            >> beam.Map(
+                _write_group,
+                folder=self.folder,
+                fingerprint=self.fingerprint,
+            )
+        )
+
+
+def _write_group(
+    group: tuple[str, Mapping[str, Iterable[Any]]],
+    *,
+    folder: str,
+    fingerprint: str,
+) -> PartReceipt:
+    _, parts = group
+    (shard,) = parts["shard"]
+    return write_index_part(Path(folder), shard, unpack(parts["batches"]), fingerprint=fingerprint)
