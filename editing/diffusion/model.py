@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from editing.choices import DTYPES
+from editing.diffusion.settings import DTYPES
 from editing.diffusion.noise import Latents, alpha_at, noise_from_output
 from editing.errors import EditingError
 from transforms.models.folder import load_network, load_tokenizer

@@ -19,7 +19,7 @@ import torch
 from PIL import Image
 
 from editing.choices import PROMPTS
-from editing.editors.iedit.objective import PairBatch
+from editing.training.objective import PairBatch
 from editing.errors import EditingError
 from editing.pictures import fit_square, mask_to_tensor, picture_to_tensor
 from editing.training.alignment import align_target
