@@ -1,7 +1,7 @@
 """Flags that break a rule: one line, exit code 2, and nothing written."""
 
 import pytest
-from fakes_cli import (
+from fakes.command_line import (
     build_command,
     copy_of_index,
     index_command,

@@ -5,7 +5,7 @@ import shutil
 
 import pyarrow.parquet as pq
 import pytest
-from fakes_cli import (
+from fakes.command_line import (
     CAPTIONS,
     build_command,
     copy_of_index,

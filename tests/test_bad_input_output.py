@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fakes_cli import (
+from fakes.command_line import (
     build_command,
     index_command,
     index_folder,
@@ -165,7 +165,7 @@ def test_the_error_of_a_stage_comes_without_the_noise_of_its_carrier(tmp_path, m
 
 def argv_of_build(out):
     """The words of `build_command`, for a command line with flags before the command."""
-    from fakes_cli import preset_file
+    from fakes.command_line import preset_file
 
     words = ("build", pool_folder(), "--index", index_folder(), "--out", out)
     return (*words, "--preset", preset_file(), "--captions", "source")

@@ -8,7 +8,7 @@ import zlib
 
 import numpy as np
 import pytest
-from fakes_cli import (
+from fakes.command_line import (
     CAPTIONS,
     add_picture,
     build_command,

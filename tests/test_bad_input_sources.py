@@ -8,7 +8,7 @@ import tarfile
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from fakes_cli import (
+from fakes.command_line import (
     CAPTIONS,
     build_command,
     index_command,

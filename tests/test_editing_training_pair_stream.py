@@ -5,7 +5,7 @@ import io
 import numpy as np
 import pytest
 import torch
-from pairs_world import PROMPTS, SIDE, drawn_row, png, write_pairs
+from fakes.pairs import PROMPTS, SIDE, drawn_row, png, write_pairs
 from PIL import Image
 
 from editing.pictures import (

@@ -7,7 +7,7 @@ from multiprocessing import get_context
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from index_world import (
+from fakes.index import (
     DESCRIPTION,
     DIMENSION,
     build_index,

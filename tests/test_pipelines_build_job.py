@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from still_life_world import SOURCE, hashes, plan_index, plan_pairs, save_preset
+from fakes.still_life import SOURCE, hashes, plan_index, plan_pairs, save_preset
 
-from pipelines.build.command import job as build_job
+from pipelines.build import job as build_job
 from pipelines.build.job import BuildUnit, run_build, run_build_unit
 from pipelines.build.plan import BuildOptions
 from pipelines.index.job import run_index
@@ -159,7 +159,7 @@ KILLED = """
     import os, signal, sys
     sys.path.insert(0, "tests")
     from pathlib import Path
-    from still_life_world import plan_index, plan_pairs
+    from fakes.still_life import plan_index, plan_pairs
     from pipelines.build.job import run_build
     from pipelines.running.execution import Execution
     from transforms.presets import load_preset

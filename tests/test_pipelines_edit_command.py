@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from editing_world import save_world
-from fakes_cli import picture_bytes, run
+from fakes.command_line import picture_bytes, run
+from fakes.editing import save_world
 from PIL import Image
 
 SIDE = 32

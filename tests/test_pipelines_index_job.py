@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from still_life_world import POOL, hashes, plan_index, plan_pairs, save_preset
+from fakes.still_life import POOL, hashes, plan_index, plan_pairs, save_preset
 
 from indexes.folder import open_index
 from indexes.layout import IndexFolderError, fingerprint
-from pipelines.index.command import job as index_job
+from pipelines.index import job as index_job
 from pipelines.index.job import IndexUnit, run_index, run_index_unit
 from pipelines.running.execution import Execution
 from transforms.embed import embed_images_batch
@@ -93,7 +93,7 @@ def test_an_interrupted_index_goes_on(preset, indexed, tmp_path, monkeypatch):
 KILLED = """
     import os, signal, sys
     sys.path.insert(0, "tests")
-    from still_life_world import plan_index
+    from fakes.still_life import plan_index
     from pipelines.running.execution import Execution
     from pipelines.index.job import run_index
     from transforms.presets import load_preset

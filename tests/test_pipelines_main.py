@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from fakes_cli import (
+from fakes.command_line import (
     build_command,
     index_folder,
     looks_finished,

@@ -4,7 +4,7 @@ import argparse
 import json
 
 import pytest
-from fakes_report import write_dataset
+from fakes.report import write_dataset
 
 from pipelines.report import command
 from pipelines.report.truth import Tally, TruthReport

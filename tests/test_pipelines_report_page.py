@@ -4,7 +4,7 @@ import re
 from html.parser import HTMLParser
 
 import pytest
-from fakes_report import FOLDER, write_dataset
+from fakes.report import FOLDER, write_dataset
 
 from pipelines.report.dataset import open_dataset
 from pipelines.report.page import PageOptions, format_share, make_page

@@ -5,7 +5,7 @@ import io
 
 import numpy as np
 import pytest
-from fakes_report import encode
+from fakes.report import encode
 from PIL import Image
 
 from pipelines.report.pictures import (

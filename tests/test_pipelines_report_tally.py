@@ -5,7 +5,7 @@ import itertools
 from collections import Counter
 
 import pytest
-from fakes_report import write_dataset
+from fakes.report import write_dataset
 
 from pipelines.report.dataset import open_dataset
 from pipelines.report.tally import MaskTally, build_funnel, chain_steps, tally_pairs

@@ -2,14 +2,14 @@ import argparse
 import dataclasses
 import json
 
-import fakes_sink as fakes
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from fakes import records
 
-from pipelines.rethreshold.command import command as module
+from pipelines.rethreshold import command as module
 from pipelines.terminal.console import CommandError
-from pipelines.verify.command import command as verify
+from pipelines.verify import command as verify
 from transforms.dataset import files
 from transforms.dataset.files import OutputError, hash_file
 from transforms.dataset.folder import prepare_output, write_manifest
@@ -31,7 +31,7 @@ SPOILT = 12  # the segmenter failed on it
 
 def scored(number, rank, structure):
     scores = Scores(retrieval=0.9, rank=rank, structure=structure, new_word=1, old_word=0, rest=1)
-    return dataclasses.replace(fakes.candidate(number), scores=scores)
+    return dataclasses.replace(records.candidate(number), scores=scores)
 
 
 def queries(shard):
@@ -40,13 +40,15 @@ def queries(shard):
         best = round(position / shard.sources, 3)
         for number in (0, 1):
             offered = (scored(1000 + position, 0, best), scored(2000 + position, 1, best / 2))
-            yield fakes.query(position, number, shard.name, offered if number == 0 else offered[1:])
+            yield records.query(
+                position, number, shard.name, offered if number == 0 else offered[1:]
+            )
 
 
 def make_shard(folder, shard):
     asked = Batch(shard.name, 0, tuple(queries(shard)))
     chosen = select_batch(asked, THRESHOLDS, edits=1)
-    unreadable = reject_source(fakes.source(0, shard.name), stage="read", reason="empty_file")
+    unreadable = reject_source(records.source(0, shard.name), stage="read", reason="empty_file")
     rejects = [*chosen.rejects, unreadable]
     examples = []
     for example in chosen.records:
@@ -54,15 +56,17 @@ def make_shard(folder, shard):
             rejects.append(reject_query(example.query, stage="segment", reason="model_failed"))
             continue
         examples.append(
-            dataclasses.replace(example, source_mask=fakes.mask(0.5), target_mask=fakes.mask(0.25))
+            dataclasses.replace(
+                example, source_mask=records.mask(0.5), target_mask=records.mask(0.25)
+            )
         )
     return write_shard(
         folder,
         shard,
         [Batch(shard.name, 0, tuple(examples), tuple(rejects))],
         considered=[tabulate(asked.records)],
-        open_source=fakes.FakeSource().open,
-        open_target=fakes.FakeSource(gone=(f"picture-{1060 - GONE}",)).open,
+        open_source=records.FakeSource().open,
+        open_target=records.FakeSource(gone=(f"picture-{1060 - GONE}",)).open,
         configuration_hash=DIGEST,
     )
 
@@ -80,7 +84,7 @@ def parent(tmp_path_factory, small_row_groups):
     folder = tmp_path_factory.mktemp("parent") / "pairs"
     prepare_output(folder, DIGEST)
     receipts = [make_shard(folder, shard) for shard in SHARDS]
-    write_manifest(folder, fakes.manifest(receipts, CONFIGURATION))
+    write_manifest(folder, records.manifest(receipts, CONFIGURATION))
     return folder
 
 
@@ -90,7 +94,7 @@ def sources(monkeypatch):
 
     def open_source(spec):
         opened.append(spec)
-        return fakes.FakeSource()
+        return records.FakeSource()
 
     monkeypatch.setattr(module, "open_source", open_source)
     return opened
@@ -166,8 +170,8 @@ def test_looser_thresholds_admit_new_pairs_with_pictures_and_no_masks(parent, tm
         row = after[key]
         assert row["source_mask"] is None
         assert row["mask_status"] == "not_computed"
-        assert row["input_image"]["bytes"] == fakes.picture(row["source_position"])
-        assert row["edited_image"]["bytes"] == fakes.picture(1000 + row["source_position"])
+        assert row["input_image"]["bytes"] == records.picture(row["source_position"])
+        assert row["edited_image"]["bytes"] == records.picture(1000 + row["source_position"])
     assert {row["mask_status"] for row in before.values()} == {"computed"}
     assert sources == [{"kind": "fake"}] * 2
     assert verify.check_folder(out).problems == []
@@ -248,7 +252,7 @@ def test_an_unfinished_set_is_refused(parent, tmp_path):
     with pytest.raises(OutputError, match=r"cannot read .*manifest\.json"):
         run(tmp_path, tmp_path / "out")
     folder = tmp_path / "other"
-    fakes.build(folder, (3,))
+    records.build(folder, (3,))
     with pytest.raises(OutputError, match=r"configuration in manifest\.json must have edits"):
         run(folder, tmp_path / "out")
     (folder / "COMPLETED").unlink()
@@ -260,7 +264,7 @@ def test_a_set_with_a_shard_missing_is_refused(tmp_path, sources):
     folder = tmp_path / "pairs"
     prepare_output(folder, DIGEST)
     receipts = [make_shard(folder, shard) for shard in SHARDS]
-    write_manifest(folder, fakes.manifest(receipts, CONFIGURATION))
+    write_manifest(folder, records.manifest(receipts, CONFIGURATION))
     (folder / shard_file("candidates", SHARDS[1])).unlink()
     with pytest.raises(OutputError, match="shard 1 must be whole, see verify"):
         run(folder, tmp_path / "out")

@@ -6,9 +6,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from misbehaving_server import misbehaving_server
+from fakes.server import misbehaving_server
 
-from pipelines.fetch.command import command as fetch
+from pipelines.fetch import command as fetch
 from pipelines.sources import open_source, read_spec
 from pipelines.still_life.source import StillLifeSubset
 from pipelines.terminal.console import CommandError

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from model_folders import (
+from fakes.model_folders import (
     SIZE,
     picture,
     save_blip,

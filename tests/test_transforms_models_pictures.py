@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 import torch
+from fakes.model_folders import picture
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from model_folders import picture
 from PIL import Image
 
 from transforms.models.pictures import PictureProcessor, processor_from, read_picture_processor

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from misbehaving_server import PICTURE, misbehaving_server
+from fakes.server import PICTURE, misbehaving_server
 
 from transforms.dataset.files import OutputError
 from transforms.fetching import store as fetch_store

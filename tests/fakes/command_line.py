@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
-from model_folders import save_blip, save_clip, save_clipseg
 from PIL import Image
 
+from fakes.model_folders import save_blip, save_clip, save_clipseg
 from pipelines.main import main
 
 CAPTIONS = (

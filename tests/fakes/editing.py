@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from model_folders import save_blip, save_clip, save_clipseg
-from pairs_world import write_pairs
-from tiny_diffusion import save_diffusion
+from fakes.diffusion import save_diffusion
+from fakes.model_folders import save_blip, save_clip, save_clipseg
+from fakes.pairs import write_pairs
 
 PARTS = """
 captioner: {loader: blip, location: ./blip, revision: null}

@@ -3,10 +3,10 @@
 import io
 from pathlib import Path
 
-import fakes_sink as fakes
 import numpy as np
 from PIL import Image
 
+from fakes import records
 from transforms.dataset.files import dump_json, write_bytes, write_table
 from transforms.dataset.folder import prepare_output, write_manifest
 from transforms.dataset.manifest import Manifest, load_manifest
@@ -29,7 +29,7 @@ def drawn_row(number: int, shard: str, *, side: int = SIDE) -> dict:
     rng = np.random.default_rng(number)
     pictures = rng.integers(0, 256, (2, side, side, 3), dtype=np.uint8)
     row = pair_to_row(
-        fakes.example(number, 0, shard),
+        records.example(number, 0, shard),
         input_image=png(pictures[0]),
         edited_image=png(pictures[1]),
     )
@@ -49,7 +49,7 @@ def drawn_row(number: int, shard: str, *, side: int = SIDE) -> dict:
 
 def write_pairs(folder: Path, counts=(7, 0, 9), change=lambda row: row) -> Manifest:
     """A finished data set with so many pairs a shard; `change` may alter a row."""
-    made = fakes.manifest(())
+    made = records.manifest(())
     prepare_output(folder, made.configuration_hash)
     receipts, number = [], 0
     for place, count in enumerate(counts):
@@ -72,5 +72,5 @@ def write_pairs(folder: Path, counts=(7, 0, 9), change=lambda row: row) -> Manif
         )
         write_bytes(folder / receipt_file(shard), dump_json(receipt.as_dict()))
         receipts.append(receipt)
-    write_manifest(folder, fakes.manifest(receipts))
+    write_manifest(folder, records.manifest(receipts))
     return load_manifest(folder)

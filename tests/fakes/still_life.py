@@ -3,8 +3,7 @@
 import hashlib
 from pathlib import Path
 
-from model_folders import save_blip, save_clip, save_clipseg
-
+from fakes.model_folders import save_blip, save_clip, save_clipseg
 from pipelines.build.plan import BuildOptions, plan_build
 from pipelines.index.job import IndexPlan
 from pipelines.sources import open_source
