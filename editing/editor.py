@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 SettingsT = TypeVar("SettingsT")
 AskedT = TypeVar("AskedT", contravariant=True)
 
+
 class Editor(Protocol[AskedT]):
     """Makes the edits that requests ask for."""
 

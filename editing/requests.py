@@ -7,7 +7,6 @@ from PIL import Image
 
 from editing.errors import EditError
 
-
 OnStep = Callable[[], None]
 """Called after every step of a long edit, to show how far it is."""
 
@@ -42,7 +41,7 @@ class Request:
     | field | what it is |
     |---|---|
     | `source_prompt` | what `image` shows, in words |
-    | `edit_mask` | single-channel, of the picture's size, bright where it may change; None: anywhere |
+    | `edit_mask` | single-channel, of the picture's size, bright where it may change |
     | `mask_phrase` | what may change, in words; for region finders |
     | `pseudo_target_image` | a real picture that stands for the result, RGB |
 

@@ -37,7 +37,7 @@ class Dial:
 
 
 def setting(
-    default: Any, meaning: str, *, flag: str | None = None, metavar: str | None = None
+    meaning: str, *, default: Any, flag: str | None = None, metavar: str | None = None
 ) -> Any:
     """A field of a settings dataclass.
 

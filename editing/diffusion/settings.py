@@ -27,10 +27,10 @@ class SamplingSettings:
     back outside an edit mask; else its round trip through the autoencoder stands there.
     """
 
-    strength: float = setting(0.7, "how far the source is noised, in (0, 1]")
-    guidance_scale: float = setting(7.5, "factor of classifier-free guidance, 1 for none")
-    num_inference_steps: int = setting(50, "steps from pure noise", flag="steps")
-    paste: bool = setting(False, "put untouched pixels back outside the mask")
+    strength: float = setting("how far the source is noised, in (0, 1]", default=0.7)
+    guidance_scale: float = setting("factor of classifier-free guidance, 1 for none", default=7.5)
+    num_inference_steps: int = setting("steps from pure noise", default=50, flag="steps")
+    paste: bool = setting("put untouched pixels back outside the mask", default=False)
 
     def __post_init__(self) -> None:
         steps_left_out(self.strength, self.num_inference_steps)  # raises where they break a rule

@@ -20,9 +20,9 @@ class SegmenterSettings:
     """
 
     mask_grow: float = setting(
-        0.0,
         "how far a mask that is found reaches beyond what it is of, of the shorter side; 0.05 "
         "leaves room for another outline",
+        default=0.0,
         metavar="SHARE",
     )
 

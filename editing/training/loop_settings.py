@@ -15,22 +15,22 @@ class LoopSettings:
     time of some backward passes.
     """
 
-    steps: int = setting(10_000, "steps of the optimiser")
-    batch_size: int = setting(1, "pairs at once on a device")
-    accumulation: int = setting(1, "batches added up to a step")
-    learning_rate: float = setting(2e-4, "of AdamW")
-    weight_decay: float = setting(0.01, "of AdamW")
-    clip_norm: float = setting(1.0, "largest norm of a step's gradient")
-    seed: int = setting(0, "draws pairs, noise levels and noise")
-    precision: Literal["no", "fp16", "bf16"] = setting("no", "mixed precision")
-    gradient_checkpointing: bool = setting(False, "less memory, slower")
+    steps: int = setting("steps of the optimiser", default=10_000)
+    batch_size: int = setting("pairs at once on a device", default=1)
+    accumulation: int = setting("batches added up to a step", default=1)
+    learning_rate: float = setting("of AdamW", default=2e-4)
+    weight_decay: float = setting("of AdamW", default=0.01)
+    clip_norm: float = setting("largest norm of a step's gradient", default=1.0)
+    seed: int = setting("draws pairs, noise levels and noise", default=0)
+    precision: Literal["no", "fp16", "bf16"] = setting("mixed precision", default="no")
+    gradient_checkpointing: bool = setting("less memory, slower", default=False)
     optimiser: Literal["adamw", "adamw8bit"] = setting(
-        "adamw", "adamw8bit needs the package bitsandbytes"
+        "adamw8bit needs the package bitsandbytes", default="adamw"
     )
-    checkpoint_every: int = setting(500, "steps between checkpoints", metavar="STEPS")
-    sample_every: int = setting(500, "steps between sheets of samples", metavar="STEPS")
+    checkpoint_every: int = setting("steps between checkpoints", default=500, metavar="STEPS")
+    sample_every: int = setting("steps between sheets of samples", default=500, metavar="STEPS")
     gradients_every: int = setting(
-        100, "steps between measurements of each term's gradient", metavar="STEPS"
+        "steps between measurements of each term's gradient", default=100, metavar="STEPS"
     )
 
     def __post_init__(self) -> None:

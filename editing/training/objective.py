@@ -108,9 +108,7 @@ class Objective(Protocol[DrawT]):
         """Which of `groups` the step trains."""
         ...
 
-    def draw(
-        self, generator: torch.Generator, *, count: int, height: int, width: int
-    ) -> DrawT:
+    def draw(self, generator: torch.Generator, *, count: int, height: int, width: int) -> DrawT:
         """What is random in a step on `count` pairs of pictures of this size, on the CPU."""
         ...
 

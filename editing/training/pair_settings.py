@@ -16,21 +16,25 @@ class PairSettings:
 
     `size` is the side of the training pictures in pixels, None for the model's own. `prompts` is a
     key of `PROMPT_COLUMNS`. `quality` names the score that weighs pairs (negative scores count as
-    0), None for equal weights. With `align` pseudo-targets are moved as `editing.training.alignment`
-    says.
+    0), None for equal weights. With `align` pseudo-targets are moved as
+    `editing.training.alignment` says.
     """
 
-    size: int | None = setting(None, "side of the pictures in pixels; none for the model's own")
+    size: int | None = setting(
+        "side of the pictures in pixels; none for the model's own", default=None
+    )
     prompts: Literal["edit", "target"] = setting(
-        "edit", "train under the edit prompt, or, as a baseline, the pseudo-target's own caption"
+        "train under the edit prompt, or, as a baseline, the pseudo-target's own caption",
+        default="edit",
     )
     quality: str | None = setting(
-        None,
         f"weigh pairs by one of their scores: {', '.join(SCORE_MEANINGS)}; none for equal weights",
+        default=None,
         metavar="SCORE",
     )
     align: bool = setting(
-        False, "move each pseudo-target until the centre of its mask is where the source's is"
+        "move each pseudo-target until the centre of its mask is where the source's is",
+        default=False,
     )
 
     def __post_init__(self) -> None:

@@ -19,10 +19,10 @@ import torch
 from PIL import Image
 
 from editing.choices import PROMPTS
-from editing.training.objective import PairBatch
 from editing.errors import EditingError
 from editing.pictures import fit_square, mask_to_tensor, picture_to_tensor
 from editing.training.alignment import align_target
+from editing.training.objective import PairBatch
 from transforms.dataset.manifest import Manifest
 from transforms.dataset.schema import MASK_COMPUTED, SCORE_MEANINGS, score_column
 from transforms.dataset.shards import shard_file

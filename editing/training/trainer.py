@@ -230,9 +230,7 @@ class Trainer:
 
     def _trained(self) -> dict[str, nn.Parameter]:
         return {
-            name: parameter
-            for group in self._objective.groups
-            for name, parameter in group.items()
+            name: parameter for group in self._objective.groups for name, parameter in group.items()
         }
 
     def _save(self, step: int) -> None:

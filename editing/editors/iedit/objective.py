@@ -76,9 +76,7 @@ class IEditObjective:
         """Input layers in even steps, the middle in odd ones."""
         return step % len(self.groups)
 
-    def draw(
-        self, generator: torch.Generator, *, count: int, height: int, width: int
-    ) -> IEditDraw:
+    def draw(self, generator: torch.Generator, *, count: int, height: int, width: int) -> IEditDraw:
         """Noise level, noise and the loss of text of `count` pairs, in this order."""
         model, factor = self.model, self.model.factor
         channels = int(model.unet.config.in_channels)
@@ -124,7 +122,8 @@ class IEditObjective:
             edited = model.decode(estimate_latent(z_t, predicted, alpha))
             with_text = ~draw.without_text
             terms |= {
-                name: value * with_text for name, value in self._picture_terms(batch, edited).items()
+                name: value * with_text
+                for name, value in self._picture_terms(batch, edited).items()
             }
         summands = weighted_terms(
             terms,
@@ -163,7 +162,10 @@ class IEditObjective:
         )
         empty = (source_mask.flatten(1).sum(1) == 0) | (target_mask.flatten(1).sum(1) == 0)
         # Without a region to change, equation 8 would teach to leave all as it is.
-        return {"paired": paired, "mask": torch.where(empty | draw.without_text, paired, masked)}, empty
+        return {
+            "paired": paired,
+            "mask": torch.where(empty | draw.without_text, paired, masked),
+        }, empty
 
     def _picture_terms(self, batch: PairBatch, edited: Pictures) -> dict[str, PerExample]:
         terms: dict[str, PerExample] = {}

@@ -15,8 +15,8 @@ class IEditTraining:
     """A factor for each term of equation 12, and how pairs are used.
 
     A factor of 0 leaves its term out and saves its work. The paper's are 1 for `loc`, `global` and
-    `mask`, lambda_perc = 0.1 for `perc`. With `mask` 0 and `paired` 1 (equation 4) the model is that
-    of section 3.3, without masks.
+    `mask`, lambda_perc = 0.1 for `perc`. With `mask` 0 and `paired` 1 (equation 4) the model is
+    that of section 3.3, without masks.
 
     `mask_combine` is as `editing.editors.iedit.losses.masked_loss` has it.
 
@@ -31,25 +31,27 @@ class IEditTraining:
     the empty text gives, then leads away from the source.
     """
 
-    weight_loc: float = setting(1.0, "factor of the term loc, 0 leaves it out", metavar="W")
-    weight_global: float = setting(1.0, "of the term global", metavar="W")
-    weight_mask: float = setting(1.0, "of the term mask", metavar="W")
-    weight_paired: float = setting(0.0, "of the term paired, which mask takes over", metavar="W")
-    weight_perc: float = setting(0.1, "of the term perc", metavar="W")
+    weight_loc: float = setting("factor of the term loc, 0 leaves it out", default=1.0, metavar="W")
+    weight_global: float = setting("of the term global", default=1.0, metavar="W")
+    weight_mask: float = setting("of the term mask", default=1.0, metavar="W")
+    weight_paired: float = setting(
+        "of the term paired, which mask takes over", default=0.0, metavar="W"
+    )
+    weight_perc: float = setting("of the term perc", default=0.1, metavar="W")
     mask_combine: MaskCombine = setting(
-        "paper",
         "inside and outside of a pair: paper: target mask, and all but the source mask; union: "
         "union of both, and all but that",
+        default="paper",
     )
     snr_cap: float | None = setting(
-        None,
         "weigh the terms mask and paired down where the signal-to-noise ratio is above this; none "
         "as in the paper",
+        default=None,
         metavar="RATIO",
     )
     empty_share: float = setting(
-        0.0,
         "share of pairs that are trained without text, to leave the source as it is",
+        default=0.0,
         metavar="SHARE",
     )
 
