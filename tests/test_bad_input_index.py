@@ -11,12 +11,12 @@ from fakes.command_line import (
     copy_of_index,
     index_command,
     index_folder,
-    looks_finished,
     make_collection,
     pool_folder,
     preset_file,
     run,
 )
+from fakes.folders import looks_finished
 
 from indexes.folder import open_index
 from pipelines.build.job import find_caption

@@ -9,7 +9,11 @@ from pathlib import Path
 
 import psutil
 import pytest
-from fakes.command_line import looks_finished, preset_file, run
+from fakes.command_line import (
+    preset_file,
+    run,
+)
+from fakes.folders import looks_finished
 from fakes.worker_functions import work
 
 from pipelines.running.workers import run_units

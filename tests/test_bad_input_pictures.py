@@ -15,10 +15,10 @@ from fakes.command_line import (
     index_command,
     make_collection,
     pairs_of,
-    picture_bytes,
     rejects_of,
     verify,
 )
+from fakes.pictures import picture_bytes
 from PIL import Image
 
 CAPTION = CAPTIONS[0]

@@ -13,14 +13,14 @@ from fakes.command_line import (
     build_command,
     index_command,
     index_folder,
-    looks_finished,
     make_collection,
     pairs_of,
-    picture_bytes,
     rejects_of,
     run,
     verify,
 )
+from fakes.folders import looks_finished
+from fakes.pictures import picture_bytes
 
 from transforms.sources import folder as folder_source
 

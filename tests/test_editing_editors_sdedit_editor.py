@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 from fakes.diffusion import SIZE, load_tiny, save_diffusion
-from fakes.model_folders import picture, save_clip, save_clipseg
+from fakes.model_folders import save_clip, save_clipseg
+from fakes.pictures import noise as picture
 from PIL import Image
 
 from editing.diffusion.model import PromptLengthError

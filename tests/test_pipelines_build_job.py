@@ -6,9 +6,9 @@ import textwrap
 from collections import Counter
 from pathlib import Path
 
-import pyarrow.parquet as pq
 import pytest
-from fakes.still_life import SOURCE, hashes, plan_index, plan_pairs, save_preset
+from fakes.folders import hashes, rows_of
+from fakes.still_life import SOURCE, plan_index, plan_pairs, save_preset
 
 from pipelines.build import job as build_job
 from pipelines.build.job import BuildUnit, run_build, run_build_unit
@@ -48,19 +48,13 @@ def built(world, tmp_path_factory):
     return folder, run_build(plan_pairs(*world, folder), Execution())
 
 
-def rows(folder, kind):
-    return [
-        row for path in sorted(folder.glob(f"{kind}-*")) for row in pq.read_table(path).to_pylist()
-    ]
-
-
 def looks_finished(folder):
     return [name for name in ("COMPLETED", "manifest.json") if (folder / name).exists()]
 
 
 def test_every_source_ends_in_a_pair_or_a_reject(built):
     folder, summary = built
-    pairs, rejects = rows(folder, "pairs"), rows(folder, "rejects")
+    pairs, rejects = rows_of(folder, "pairs"), rows_of(folder, "rejects")
     ended = {row["source_key"] for row in pairs} | {row["key"] for row in rejects}
     assert ended == {image.key for shard in SOURCE.shards() for image in SOURCE.read(shard)}
     assert 20 < len(pairs) == summary.counts.pairs
@@ -77,14 +71,14 @@ def test_the_counts_add_up(built):
     assert manifest.problems() == []
     assert manifest.counts == summary.counts
     assert manifest.counts.sources == 40
-    assert manifest.counts.queries == len(rows(folder, "candidates")) == 4 * 40
+    assert manifest.counts.queries == len(rows_of(folder, "candidates")) == 4 * 40
     assert check_folder(folder, quick=False).problems == []
     assert set(summary.seconds) >= {"Embed", "Retrieve", "Select", "Segment", "Write"}
 
 
 def test_the_pairs_are_what_they_say(built):
     folder, _ = built
-    for row in rows(folder, "pairs"):
+    for row in rows_of(folder, "pairs"):
         assert row["source_key"] != row["target_key"]
         assert row["edited_image"]["bytes"] != row["input_image"]["bytes"]
         # All captions are told: a pair is right exactly if the target is what was wanted.
@@ -93,7 +87,7 @@ def test_the_pairs_are_what_they_say(built):
 
 def test_the_report_is_told_the_truth(built):
     folder, _ = built
-    pairs = rows(folder, "pairs")
+    pairs = rows_of(folder, "pairs")
     report = judge_still_lifes(folder)
     right = {row["key"] for row in pairs if row["target_caption"] == row["edit_prompt"]}
     assert right
@@ -108,7 +102,7 @@ def test_the_report_is_told_the_truth(built):
 def test_exact_words_are_always_right(world, tmp_path):
     exact = SelectionThresholds(rest=1, word_order=1)
     counts = run_build(plan_pairs(*world, tmp_path, thresholds=exact), Execution()).counts
-    pairs = rows(tmp_path, "pairs")
+    pairs = rows_of(tmp_path, "pairs")
     assert 0 < counts.pairs == len(pairs)
     assert all(row["target_caption"] == row["edit_prompt"] for row in pairs)
 
@@ -119,8 +113,8 @@ def test_the_report_can_tell_which_networks_described_the_pictures(world, built)
 
 def test_at_most_so_many_pairs_a_source(world, built, tmp_path):
     run_build(plan_pairs(*world, tmp_path, edits=2), Execution())
-    once = Counter(row["source_key"] for row in rows(built[0], "pairs"))
-    twice = Counter(row["source_key"] for row in rows(tmp_path, "pairs"))
+    once = Counter(row["source_key"] for row in rows_of(built[0], "pairs"))
+    twice = Counter(row["source_key"] for row in rows_of(tmp_path, "pairs"))
     assert set(once.values()) == {1}
     assert set(twice.values()) == {1, 2}
 
@@ -299,7 +293,7 @@ def test_pairs_of_drawn_sources_can_be_selected_anew(world, tmp_path):
     strict = SelectionThresholds(structure=0.99)
     run_build(plan_pairs(*world, tmp_path / "a", source=drawn, thresholds=strict), Execution())
     assert main(["rethreshold", *map(str, (tmp_path / "a", "--out", tmp_path / "b")), *LOOSE]) == 0
-    before, after = (rows(tmp_path / name, "pairs") for name in ("a", "b"))
+    before, after = (rows_of(tmp_path / name, "pairs") for name in ("a", "b"))
     assert len(before) < len(after) > 5
     for row in after:
         assert row["input_image"]["bytes"] == drawn.open(row["source_reference"])

@@ -8,8 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 from fakes.command_line import run
 from fakes.editing import save_world
+from fakes.folders import hashes
 from fakes.pairs import write_pairs
-from fakes.still_life import hashes
 from PIL import Image
 
 # The graph runs by FnApiRunner, which `edit_images` names itself.

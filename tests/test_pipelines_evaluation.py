@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 from fakes.command_line import run
 from fakes.editing import save_world
-from fakes.still_life import hashes, plan_index, plan_pairs, save_preset
+from fakes.folders import hashes
+from fakes.still_life import plan_index, plan_pairs, save_preset
 from PIL import Image
 
 from editing.evaluation.measurer import Cell, EditCase

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fakes.still_life import POOL, hashes, plan_index, plan_pairs, save_preset
+from fakes.folders import hashes
+from fakes.still_life import POOL, plan_index, plan_pairs, save_preset
 
 from indexes.folder import open_index
 from indexes.layout import IndexFolderError, fingerprint

@@ -10,12 +10,12 @@ import pytest
 from fakes.command_line import (
     build_command,
     index_folder,
-    looks_finished,
     make_collection,
     pool_folder,
     run,
     verify,
 )
+from fakes.folders import looks_finished
 
 from pipelines.main import build_parser, main, read_arguments
 from pipelines.terminal.console import CommandError

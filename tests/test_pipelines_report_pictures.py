@@ -5,7 +5,7 @@ import io
 
 import numpy as np
 import pytest
-from fakes.report import encode
+from fakes.pictures import encoded
 from PIL import Image
 
 from pipelines.report.pictures import (
@@ -43,7 +43,7 @@ def test_a_large_picture_is_scaled_down_and_compressed():
     assert scale_down(noise(2000, 1)).size == (LARGEST_SIDE, 1)
 
 
-@pytest.mark.parametrize("data", [None, b"", b"no picture", encode(noise(9, 9))[:60]])
+@pytest.mark.parametrize("data", [None, b"", b"no picture", encoded(noise(9, 9))[:60]])
 def test_what_cannot_be_decoded_is_no_picture(data):
     assert open_picture(data) is None
     assert open_mask(data, (9, 9)) is None
@@ -85,5 +85,5 @@ def test_the_outline_is_one_pixel_outside_the_mask_or_on_the_border():
 def test_a_mask_is_brought_to_the_size_of_its_picture():
     mask = np.zeros((8, 8), np.uint8)
     mask[:4] = 255
-    marked = open_mask(encode(Image.fromarray(mask)), (4, 2))
+    marked = open_mask(encoded(Image.fromarray(mask)), (4, 2))
     assert marked.tolist() == [[True] * 4, [False] * 4]

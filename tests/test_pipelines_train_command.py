@@ -11,7 +11,7 @@ import pytest
 from accelerate.state import AcceleratorState
 from fakes.command_line import run
 from fakes.editing import save_world
-from fakes.still_life import hashes
+from fakes.folders import hashes
 from PIL import Image
 from safetensors.torch import load_file
 

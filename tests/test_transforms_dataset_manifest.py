@@ -4,10 +4,11 @@ import re
 
 import pytest
 from fakes import records
+from fakes.folders import contents
 
 from transforms.dataset import folder as output
 from transforms.dataset import manifest as module
-from transforms.dataset.files import OutputError, hash_file
+from transforms.dataset.files import OutputError
 from transforms.dataset.shards import receipt_file
 
 
@@ -20,10 +21,6 @@ def folder(tmp_path):
 
 def names(folder):
     return {path.name for path in folder.iterdir()}
-
-
-def contents(folder):
-    return {path.name: hash_file(path) for path in folder.iterdir()}
 
 
 def test_the_hash_is_of_canonical_json():

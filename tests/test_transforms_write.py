@@ -10,6 +10,7 @@ import pytest
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.testing.util import assert_that, equal_to
 from fakes import records
+from fakes.folders import hashes
 
 from transforms import write
 from transforms.dataset import files
@@ -69,10 +70,6 @@ def write_plainly(folder, shard, *, count=None, **changes):
         "configuration_hash": records.HASH,
     }
     return write.write_shard(folder, shard, finished, **{**arguments, **changes})
-
-
-def hashes(folder):
-    return {path.name: hash_file(path) for path in folder.iterdir()}
 
 
 @pytest.fixture(scope="module")
