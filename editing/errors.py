@@ -1,5 +1,7 @@
-"""What is a person's to solve. Imports nothing, so that the command line may know it."""
+"""Errors of editing that a user can mend; imports neither torch nor diffusers."""
+
+from indexes.errors import PairloomError
 
 
-class EditingError(Exception):
+class EditingError(PairloomError):
     """Editing or training that cannot go on, in one line that names the value and the rule."""
