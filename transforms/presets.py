@@ -5,7 +5,6 @@ of your own, in which a location such as `./clip` is a folder beside the file.
 """
 
 import dataclasses
-import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,12 +12,14 @@ from typing import Any
 
 import yaml
 
+from indexes.errors import PairloomError
 from transforms.models.spec import ModelError, ModelSpec, identity, spec_from
+from transforms.package_data import package_folders
 
 _REQUIRED = ("captioner", "encoder", "segmenter")
 
 
-class PresetError(Exception):
+class PresetError(PairloomError):
     """A preset that cannot be used, in one line that names the file and the rule."""
 
 
@@ -62,9 +63,7 @@ PART_NAMES = tuple(f.name for f in dataclasses.fields(Preset) if f.name != "name
 
 def built_in_presets() -> dict[str, Path]:
     """The presets that come with the distribution, by name."""
-    found = importlib.util.find_spec("data_manifests")
-    roots = found.submodule_search_locations if found else None
-    folders = [Path(root) / "presets" for root in roots or ()]
+    folders = [folder / "presets" for folder in package_folders("data_manifests")]
     return {path.stem: path for folder in folders for path in sorted(folder.glob("*.yaml"))}
 
 
