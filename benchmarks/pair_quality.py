@@ -27,10 +27,10 @@ from support.still_life_job import Job, add_job_flags, open_job, open_work
 from pipelines.build.job import run_build
 from pipelines.build.plan import BuildOptions
 from pipelines.index.command import print_index_summary
-from pipelines.rethreshold.command import change_thresholds
 from pipelines.running.execution import Execution
 from pipelines.still_life.source import StillLifeSubset
 from pipelines.terminal.console import format_seconds, print_json_line, print_table
+from pipelines.terminal.thresholds import change_thresholds
 from stilllife.truth import PictureId, possible_edits
 from transforms.dataset.shards import Counts
 from transforms.retrieve import RetrieveOptions

@@ -16,11 +16,12 @@ from dataclasses import dataclass
 
 import support.silent_libraries  # noqa: F401
 
+from transforms.package_data import find_package_data
 from transforms.rewrite import RewriteOptions, Rewriter
-from transforms.words.lexicon import PACKAGED_TABLE, load_lexicon
+from transforms.words.lexicon import load_lexicon
 
-SENTENCES = PACKAGED_TABLE.parent / "sentences.tsv"
-VERDICTS = PACKAGED_TABLE.parent / "verdicts.tsv"
+SENTENCES = find_package_data("data_manifests", "lexicon/sentences.tsv")
+VERDICTS = find_package_data("data_manifests", "lexicon/verdicts.tsv")
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,9 @@
 """Errors of editing and training that a user can mend. Imports nothing heavy."""
 
+from indexes.errors import PairloomError
 
-class EditingError(Exception):
+
+class EditingError(PairloomError):
     """Editing or training that cannot go on, in one line that names the value and the rule."""
 
 

@@ -15,10 +15,10 @@ from pipelines.build.job import BuildUnit, run_build, run_build_unit
 from pipelines.build.plan import BuildOptions
 from pipelines.index.job import run_index
 from pipelines.main import main
-from pipelines.report.truth import Tally
 from pipelines.running.execution import Execution
 from pipelines.still_life.pair_truth import judge_row, judge_still_lifes
 from pipelines.still_life.source import StillLifeSource, StillLifeSubset
+from pipelines.truth import Tally
 from pipelines.verify.command import check_folder
 from transforms.dataset.files import OutputError
 from transforms.dataset.folder import prepare_output

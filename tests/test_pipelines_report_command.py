@@ -7,8 +7,8 @@ import pytest
 from fakes.report import write_dataset
 
 from pipelines.report import command
-from pipelines.report.truth import Tally, TruthReport
 from pipelines.terminal.console import CommandError
+from pipelines.truth import Tally, TruthReport
 
 
 def parse(*words):

@@ -8,7 +8,7 @@ from fakes.report import FOLDER, write_dataset
 
 from pipelines.report.dataset import open_dataset
 from pipelines.report.page import PageOptions, format_share, make_page
-from pipelines.report.truth import Tally, TruthReport, Verdict
+from pipelines.truth import Tally, TruthReport, Verdict
 
 VOID = {"meta", "link", "img", "br", "rect", "line", "polyline", "polygon"}
 

@@ -8,7 +8,6 @@ which a location such as `./clip` is a folder beside the file.
 """
 
 import dataclasses
-import importlib.util
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +15,9 @@ from typing import Any
 
 import yaml
 
+from indexes.errors import PairloomError
 from transforms.models.spec import ModelError, ModelSpec, identity, spec_from
+from transforms.package_data import package_folders
 
 PIPELINE_PARTS = ("captioner", "encoder", "segmenter")
 """What every preset has, since the pipeline needs it."""
@@ -24,7 +25,7 @@ PIPELINE_PARTS = ("captioner", "encoder", "segmenter")
 DEFAULTS = "defaults"
 
 
-class PresetError(Exception):
+class PresetError(PairloomError):
     """A preset that cannot be used, in one line that names the file and the rule."""
 
 
@@ -83,9 +84,7 @@ class Preset:
 
 def built_in_presets() -> dict[str, Path]:
     """The presets that come with the distribution, by name."""
-    found = importlib.util.find_spec("data_manifests")
-    roots = found.submodule_search_locations if found else None
-    folders = [Path(root) / "presets" for root in roots or ()]
+    folders = [folder / "presets" for folder in package_folders("data_manifests")]
     return {path.stem: path for folder in folders for path in sorted(folder.glob("*.yaml"))}
 
 

@@ -13,15 +13,15 @@ import psutil
 
 from indexes.layout import fingerprint
 from indexes.life_cycle import begin_index
-from pipelines.build.job import BuildUnit, output_shards, run_build, run_build_unit
+from pipelines.build.job import build_job, run_build
 from pipelines.build.plan import BuildOptions, BuildPlan
-from pipelines.index.job import IndexPlan, IndexUnit, run_index, run_index_unit
+from pipelines.index.job import IndexPlan, index_job, run_index
 from pipelines.running.execution import Execution
+from pipelines.running.sharded_job import ShardedJob, ShardUnit, run_unit
 from pipelines.still_life.source import StillLifeSource
 from support.still_life_job import BATCH_SIZE, Job
 from transforms.dataset.folder import prepare_output
 from transforms.rewrite import RewriteOptions
-from transforms.write_index import IndexShard
 
 ShardT = TypeVar("ShardT")
 
@@ -76,24 +76,20 @@ def make(making: Making) -> None:
 def _make_in_drawn_order(making: Making, rng: random.Random) -> None:
     """All shards, in pipelines of one to five."""
     if making.kind == "index":
-        _index_in_drawn_order(making.index_plan(), rng)
+        index = making.index_plan()
+        description = index.description()
+        begin_index(Path(index.folder), description)
+        _run_in_drawn_order(index_job(index, fingerprint(description)), rng)
     else:
-        _build_in_drawn_order(making.build_plan(), rng)
+        build = making.build_plan()
+        prepare_output(Path(build.folder), build.configuration_hash)
+        _run_in_drawn_order(build_job(build), rng)
 
 
-def _index_in_drawn_order(plan: IndexPlan, rng: random.Random) -> None:
-    description, shards = plan.description(), plan.source.shards()
-    begin_index(Path(plan.folder), description)
-    parts = [(IndexShard(n, len(shards), shard.name), shard) for n, shard in enumerate(shards)]
-    for unit in _draw_units(parts, rng):
-        run_index_unit(IndexUnit(tuple(unit)), plan, fingerprint(description))
-
-
-def _build_in_drawn_order(plan: BuildPlan, rng: random.Random) -> None:
-    shards = plan.source.shards()
-    prepare_output(Path(plan.folder), plan.configuration_hash)
-    for unit in _draw_units(list(zip(output_shards(shards), shards, strict=True)), rng):
-        run_build_unit(BuildUnit(tuple(unit)), plan)
+def _run_in_drawn_order(job: ShardedJob[ShardT], rng: random.Random) -> None:
+    for shards in _draw_units(list(job.shards), rng):
+        pictures = sum(job.pictures(shard) for shard in shards)
+        run_unit(ShardUnit(tuple(shards), pictures), job.graph)
 
 
 def _draw_units(shards: list[ShardT], rng: random.Random) -> Iterator[list[ShardT]]:

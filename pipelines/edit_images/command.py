@@ -5,10 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from editing.choices import MASKED, METHODS
+from pipelines.running.execution_arguments import add_execution_flags, read_execution
 from pipelines.terminal.arguments import (
-    add_execution_flags,
     existing_folder,
-    read_execution,
     whole_number,
 )
 from pipelines.terminal.console import print_json_line, print_table

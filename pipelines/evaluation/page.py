@@ -3,7 +3,6 @@
 import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -15,6 +14,7 @@ from editing.regions.segmented import MaskUse
 from pipelines.evaluation.curves import draw_curves, draw_trade
 from pipelines.evaluation.job import EvaluatePlan, read_cell
 from pipelines.evaluation.summary import Summary
+from transforms.package_data import find_package_data
 from transforms.pictures.decoding import encode_png
 
 COLOURS = ("#5b626c", "#c0722b", "#2f6fae", "#2b7a3d", "#8a4b9e", "#b3392f")
@@ -78,7 +78,9 @@ def make_page(
     measures = [name for name in WORDS if any(name in found for found in summary.figures.values())]
     judged = summary.by == "both"
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined
+        loader=FileSystemLoader(find_package_data("pipelines", "evaluation")),
+        autoescape=True,
+        undefined=StrictUndefined,
     )
     environment.filters |= {"words": in_words, "interval": show_interval}
     methods = list(summary.best)

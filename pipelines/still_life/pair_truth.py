@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from pipelines.report.truth import Tally, TruthReport, Verdict
+from pipelines.truth import Tally, TruthReport, Verdict
 from stilllife import truth
 from transforms.dataset.manifest import load_manifest
 from transforms.dataset.shards import ShardReceipt, shard_file
