@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from transforms.dataset.files import (
     FileReceipt,
@@ -17,9 +16,11 @@ from transforms.dataset.files import (
     write_bytes,
     write_table,
 )
+from transforms.dataset.reader import SOURCE_IMAGE
 from transforms.dataset.rows import image_struct, reject_to_row
 from transforms.dataset.schema import IMAGE, REJECTS, Column, make_schema
 from transforms.dataset.shards import OutputShard, shard_file
+from transforms.dataset.tables import read_row_group
 from transforms.record import Batch
 
 EDITS = make_schema(
@@ -32,7 +33,7 @@ EDITS = make_schema(
     )
 )
 _COLUMNS = ("key", "source_key", "source_position", "number", "caption", "edit_prompt")
-_MORE = ("source_phrase", "input_image")
+_MORE = ("source_phrase", SOURCE_IMAGE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,9 +60,12 @@ class RowGroup:
 
 
 def read_tasks(group: RowGroup) -> Batch[EditTask]:
-    """The edits that a row group asks for."""
-    with pq.ParquetFile(group.path) as file:
-        rows = file.read_row_group(group.number, columns=[*_COLUMNS, *_MORE]).to_pylist()
+    """The edits that a row group asks for.
+
+    Raises:
+        DatasetError: it cannot be read.
+    """
+    rows = read_row_group(Path(group.path), group.number, [*_COLUMNS, *_MORE]).to_pylist()
     tasks = tuple(
         EditTask(
             key=row["key"],
@@ -71,7 +75,7 @@ def read_tasks(group: RowGroup) -> Batch[EditTask]:
             caption=row["caption"],
             edit_prompt=row["edit_prompt"],
             source_phrase=row["source_phrase"],
-            image=row["input_image"]["bytes"],
+            image=row[SOURCE_IMAGE]["bytes"],
         )
         for row in rows
     )

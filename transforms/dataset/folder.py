@@ -20,7 +20,8 @@ from transforms.dataset.files import (
     write_bytes,
 )
 from transforms.dataset.manifest import MANIFEST, Manifest, load_manifest
-from transforms.dataset.shards import ShardReceipt, is_shard_file, read_receipts, read_source_keys
+from transforms.dataset.shards import ShardReceipt, is_shard_file, read_receipts
+from transforms.dataset.tables import find_shard_file
 
 CARD = "README.md"
 CROISSANT = "croissant.json"
@@ -110,6 +111,19 @@ def refuse_twins(folder: Path, shards: Sequence[ShardReceipt]) -> None:
             f"{folder} cannot be finished: keys of sources must be unique, {twin.key} is in shard "
             f"{first} and in shard {second}"
         )
+
+
+def read_source_keys(folder: Path, shard: ShardReceipt) -> set[str]:
+    """The keys of all sources of a shard, from its pairs and its rejects.
+
+    Raises:
+        DatasetError: one of the two files cannot be read.
+    """
+    keys: set[str] = set()
+    for kind, column in (("pairs", "source_key"), ("rejects", "key")):
+        file = find_shard_file(folder, kind, shard)
+        keys.update(file.read([column])[column].to_pylist())
+    return keys
 
 
 def write_run_summary(folder: Path, summary: Mapping[str, Any]) -> None:

@@ -116,6 +116,8 @@ class PictureLimits:
 
 
 DEFAULT_LIMITS = PictureLimits()
+STORED_LIMITS = PictureLimits(max_pixels=150_000_000, max_bytes=1_000_000_000, min_side=1)
+"""For the pictures of a finished data set: what its source let in is not judged again."""
 
 
 @dataclass(frozen=True)
