@@ -3,8 +3,8 @@
 A preset is a small YAML file that maps parts to models. A pipeline needs the parts `captioner`,
 `encoder` and `segmenter`; what else there is, editors name, and nobody need ask for it: a part that
 is not asked for is neither looked for, hashed nor loaded. Under `defaults` stand choices that suit
-these models. The built-in presets lie in `data_manifests/presets/`; a path names one of your own, in
-which a location such as `./clip` is a folder beside the file.
+these models. The built-in presets lie in `data_manifests/presets/`; a path names one of your own,
+in which a location such as `./clip` is a folder beside the file.
 """
 
 import dataclasses
