@@ -22,6 +22,16 @@ EDITORS: dict[str, EditorSpec[Any]] = {
 """The editors by name, simplest first."""
 
 
+DEFAULT = MASKED_IEDIT.name
+"""What edits where nobody names an editor."""
+
+BASELINE = SDEDIT.name
+"""What an evaluation compares with where nobody names a baseline."""
+
+COMPARED = (COPY.name, RETRIEVE.name, SDEDIT.name, IEDIT.name, MASKED_IEDIT.name)
+"""What an evaluation compares where nobody names editors."""
+
+
 def find_editor(name: str) -> EditorSpec[Any]:
     """The editor of that name.
 
