@@ -48,7 +48,8 @@ from editing.evaluation.figures import Setting
 from editing.evaluation.measurer import Cell, plan_cells
 from editing.evaluation.metrics import Interval
 from editing.sheets import SheetRow, write_sheet
-from pipelines.evaluation.job import draw_cases, read_cell, read_numbers
+from pipelines.evaluation.cases import draw_cases
+from pipelines.evaluation.job import read_cell, read_numbers
 from pipelines.evaluation.page import spread_evenly
 from pipelines.evaluation.summary import BASELINE, Summary, summarise
 from pipelines.still_life.source import StillLifeSource
