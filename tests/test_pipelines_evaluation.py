@@ -17,7 +17,7 @@ from PIL import Image
 
 from editing.evaluation.measurer import Cell, EditCase
 from pipelines.build.job import run_build
-from pipelines.evaluation.job import draw_cases, take_turns
+from pipelines.evaluation.cases import draw_cases, take_turns
 from pipelines.index.job import run_index
 from pipelines.running.execution import Execution
 from pipelines.still_life.edit_truth import load_truth

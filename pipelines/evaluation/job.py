@@ -5,18 +5,13 @@ each edit; figures are made of those files, so that an interrupted evaluation go
 """
 
 import dataclasses
-import io
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from PIL import Image
 
 from editing.choices import RETRIEVE, TRAINED
 from editing.diffusion.model import LatentDiffusion, load_diffusion
@@ -24,18 +19,17 @@ from editing.editors.sdedit.editor import Editor
 from editing.evaluation.measurer import Cell, EditCase, Judge, Measurer, Row, plan_cells
 from editing.evaluation.metrics import PerceptualDistance
 from editing.regions.segmented import MaskUse
+from pipelines.evaluation.cases import draw_cases
 from pipelines.running.job_folder import JobFolder, require_whole
 from pipelines.still_life.edit_truth import load_truth
-from pipelines.terminal.console import CommandError, show_progress
+from pipelines.terminal.console import show_progress
 from pipelines.terminal.editor_models import editor_spec, model_of
 from transforms.dataset.files import hash_file, make_folder, write_table
-from transforms.dataset.manifest import MANIFEST, hash_configuration, load_manifest
+from transforms.dataset.manifest import MANIFEST, hash_configuration
 from transforms.dataset.rows import image_struct
-from transforms.dataset.schema import IMAGE, MASK_COMPUTED, Column, make_schema
-from transforms.dataset.shards import shard_file
+from transforms.dataset.schema import IMAGE, Column, make_schema
 from transforms.models.loading import load_encoder, load_segmenter
 from transforms.models.spec import identity
-from transforms.pictures.decoding import decode
 from transforms.presets import Preset
 
 RECORD = "evaluation.json"
@@ -46,19 +40,6 @@ _TEXTS = (
 )
 _IMAGE = Column("image", IMAGE, "the edited picture")
 _NO_NUMBERS = tuple(column.name for column in (*_TEXTS, _IMAGE))
-
-_COLUMNS = (
-    "key",
-    "source_key",
-    "input_image",
-    "edited_image",
-    "caption",
-    "edit_prompt",
-    "source_phrase",
-    "target_phrase",
-    "source_mask",
-    "mask_status",
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,6 +104,7 @@ def evaluate(plan: EvaluatePlan) -> list[EditCase]:
 
     Raises:
         CommandError: the data set is not whole, or the folder holds another evaluation.
+        DatasetError: a pair cannot be read, or has no mask.
         EditingError, ModelError: in one line each.
     """
     require_whole(plan.dataset)
@@ -186,80 +168,6 @@ def load_measurer(plan: EvaluatePlan, cases: Sequence[EditCase]) -> Measurer:
         batch_size=plan.batch_size,
         judge=judge,
         lpips=PerceptualDistance(plan.lpips) if plan.lpips is not None else None,
-    )
-
-
-def draw_cases(folder: Path, *, count: int, seed: int, balanced: bool = False) -> list[EditCase]:
-    """`count` pairs of a data set, drawn by `seed`, in the order of the data set; all if fewer.
-
-    With `balanced` every target word has as many as every other, as far as there are so many.
-
-    Raises:
-        CommandError: there are none, or one has no mask.
-    """
-    manifest = load_manifest(folder)
-    total = manifest.counts.pairs
-    if total == 0:
-        raise CommandError(f"{folder}: the data set has no pairs to evaluate on")
-    files = [folder / shard_file("pairs", receipt.shard) for receipt in manifest.shards]
-    order = np.random.default_rng(seed).permutation(total).tolist()
-    if balanced:
-        order = take_turns(order, _target_words(files))
-    wanted = set(order[:count])
-    cases, number = [], 0
-    for path in files:
-        with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(columns=list(_COLUMNS)):
-                here = [place for place in range(len(batch)) if number + place in wanted]
-                cases += [
-                    read_case(row) for row in batch.take(pa.array(here, pa.int64())).to_pylist()
-                ]
-                number += len(batch)
-    return cases
-
-
-def take_turns(order: Sequence[int], groups: Sequence[str]) -> list[int]:
-    """`order` so that each group has its first member, then each its second, and so on.
-
-    `groups` names the group of each member; within a group the order stays.
-    """
-    seen: Counter[str] = Counter()
-    turns = []
-    for member in order:
-        turns.append(seen[groups[member]])
-        seen[groups[member]] += 1
-    return [member for _, member in sorted(zip(turns, order, strict=True), key=itemgetter(0))]
-
-
-def _target_words(files: Sequence[Path]) -> list[str]:
-    words: list[str] = []
-    for path in files:
-        words += pq.read_table(path, columns=["target_word"])["target_word"].to_pylist()
-    return words
-
-
-def read_case(row: Row) -> EditCase:
-    """The edit that a row of the pairs asks for.
-
-    Raises:
-        CommandError: its masks were not computed.
-    """
-    if row["mask_status"] != MASK_COMPUTED:
-        raise CommandError(
-            f"pair {row['key']}: masks must be computed, got mask_status {row['mask_status']!r}"
-        )
-    with Image.open(io.BytesIO(row["source_mask"]["bytes"])) as mask:
-        edit_mask = mask.convert("L")
-    return EditCase(
-        key=row["key"],
-        source_key=row["source_key"],
-        source=decode(row["input_image"]["bytes"]),
-        target=decode(row["edited_image"]["bytes"]),
-        caption=row["caption"],
-        edit_prompt=row["edit_prompt"],
-        source_phrase=row["source_phrase"],
-        target_phrase=row["target_phrase"],
-        edit_mask=edit_mask,
     )
 
 
