@@ -8,7 +8,7 @@ import pytest
 import yaml
 from misbehaving_server import misbehaving_server
 
-from pipelines.fetch.command import command as fetch
+from pipelines.fetch import command as fetch
 from pipelines.sources import open_source, read_spec
 from pipelines.still_life.source import StillLifeSubset
 from pipelines.terminal.console import CommandError

@@ -63,7 +63,7 @@ PART_NAMES = tuple(f.name for f in dataclasses.fields(Preset) if f.name != "name
 
 def built_in_presets() -> dict[str, Path]:
     """The presets that come with the distribution, by name."""
-    folders = [folder / "presets" for folder in package_folders("data_manifests")]
+    folders = [folder / "presets" for folder in reversed(package_folders("data_manifests"))]
     return {path.stem: path for folder in folders for path in sorted(folder.glob("*.yaml"))}
 
 
