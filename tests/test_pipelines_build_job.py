@@ -8,22 +8,21 @@ from pathlib import Path
 
 import pytest
 from fakes.folders import hashes, rows_of
-from fakes.still_life import SOURCE, plan_index, plan_pairs, save_preset
+from fakes.still_life import SOURCE, InterruptedSource, plan_index, plan_pairs, save_preset
 
-from pipelines.build import job as build_job
-from pipelines.build.job import BuildUnit, run_build, run_build_unit
+from pipelines.build.job import build_job, run_build
 from pipelines.build.plan import BuildOptions
 from pipelines.index.job import run_index
 from pipelines.main import main
 from pipelines.running.execution import Execution
+from pipelines.running.sharded_job import ShardUnit, run_unit
 from pipelines.still_life.pair_truth import judge_row, judge_still_lifes
 from pipelines.still_life.source import StillLifeSource, StillLifeSubset
 from pipelines.truth import Tally
-from pipelines.verify.command import check_folder
+from transforms.dataset.checks import check_folder
 from transforms.dataset.files import OutputError
 from transforms.dataset.folder import prepare_output
 from transforms.dataset.manifest import load_manifest
-from transforms.dataset.shards import OutputShard
 from transforms.rewrite import RewriteOptions
 from transforms.select import SelectionThresholds
 
@@ -128,23 +127,13 @@ def test_a_finished_build_is_left_alone(world, built):
     assert {path: path.stat().st_mtime_ns for path in folder.iterdir()} == before
 
 
-def test_an_interrupted_build_goes_on(world, built, tmp_path, monkeypatch):
-    plan = plan_pairs(*world, tmp_path)
-    done = []
-
-    def interrupted(unit, plan):
-        if done:
-            raise KeyboardInterrupt
-        done.append(unit)
-        return run_build_unit(unit, plan)
-
-    monkeypatch.setattr(build_job, "run_build_unit", interrupted)
+def test_an_interrupted_build_goes_on(world, built, tmp_path):
+    source = InterruptedSource(SOURCE, position=20)  # in the second of three shards
     with pytest.raises(KeyboardInterrupt):
-        run_build(plan, Execution(pictures_a_unit=1))
+        run_build(plan_pairs(*world, tmp_path, source=source), Execution(pictures_a_unit=1))
     assert looks_finished(tmp_path) == []
     assert len(list(tmp_path.glob("shard-*.json"))) == 1
-    monkeypatch.undo()
-    summary = run_build(plan, Execution())
+    summary = run_build(plan_pairs(*world, tmp_path), Execution())
     assert summary.shards_skipped == 1
     assert hashes(tmp_path) == hashes(built[0])
 
@@ -209,10 +198,10 @@ def test_two_workers_write_the_same_bytes(world, built, tmp_path):
 def test_the_order_and_the_grouping_of_shards_change_nothing(world, built, tmp_path):
     plan = plan_pairs(*world, tmp_path)
     prepare_output(tmp_path, plan.configuration_hash)
-    shards = plan.source.shards()
-    units = [(OutputShard(n, len(shards), shard.name), shard) for n, shard in enumerate(shards)]
-    run_build_unit(BuildUnit((units[2],)), plan)
-    run_build_unit(BuildUnit((units[1], units[0])), plan)
+    job = build_job(plan)
+    first, second, third = job.shards
+    run_unit(ShardUnit((third,), pictures=10), job.graph)
+    run_unit(ShardUnit((second, first), pictures=30), job.graph)
     assert run_build(plan, Execution()).shards_skipped == 3
     assert hashes(tmp_path) == hashes(built[0])
 
@@ -257,7 +246,7 @@ def test_a_source_without_words_is_rejected_whole(world, tmp_path):
 
 
 @dataclasses.dataclass(frozen=True)
-class TwinSource:
+class RepeatingSource:
     """Gives the first picture of the first shard once more, as the last of the last."""
 
     whole: StillLifeSource = SOURCE
@@ -279,7 +268,7 @@ class TwinSource:
 
 
 def test_a_source_that_repeats_a_key_is_refused(world, tmp_path):
-    plan = plan_pairs(*world, tmp_path, source=TwinSource())
+    plan = plan_pairs(*world, tmp_path, source=RepeatingSource())
     key = next(SOURCE.read(SOURCE.shards()[0])).key
     rule = f"must be unique, {key} is in shard 00000 and in shard 00002"
     for _ in range(2):

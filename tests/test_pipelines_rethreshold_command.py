@@ -9,8 +9,9 @@ from fakes import records
 
 from pipelines.rethreshold import command as module
 from pipelines.terminal.console import CommandError
-from pipelines.verify import command as verify
+from pipelines.terminal.thresholds import change_thresholds
 from transforms.dataset import files
+from transforms.dataset.checks import check_folder
 from transforms.dataset.files import OutputError, hash_file
 from transforms.dataset.folder import prepare_output, write_manifest
 from transforms.dataset.manifest import hash_configuration, load_manifest
@@ -136,7 +137,7 @@ def test_equal_thresholds_give_the_same_bytes(parent, tmp_path, sources, capsys)
 def test_the_new_set_is_whole_and_names_its_parent(parent, tmp_path, sources):
     out = tmp_path / "out"
     run(parent, out, "--threshold", "structure=0.7")
-    assert verify.check_folder(out).problems == []
+    assert check_folder(out).problems == []
     made, old = load_manifest(out), load_manifest(parent)
     assert made.parent == {
         "configuration_hash": old.configuration_hash,
@@ -174,7 +175,7 @@ def test_looser_thresholds_admit_new_pairs_with_pictures_and_no_masks(parent, tm
         assert row["edited_image"]["bytes"] == records.picture(1000 + row["source_position"])
     assert {row["mask_status"] for row in before.values()} == {"computed"}
     assert sources == [{"kind": "fake"}] * 2
-    assert verify.check_folder(out).problems == []
+    assert check_folder(out).problems == []
 
 
 def test_what_failed_after_select_fails_again(parent, tmp_path, sources):
@@ -208,7 +209,7 @@ def test_a_segmenter_makes_the_missing_masks_alone(parent, tmp_path, sources, mo
     assert {row["mask_status"] for row in after.values()} == {"computed"}
     assert all(after[key] == row for key, row in before.items())
     assert {after[key]["source_mask_area"] for key in set(after) - set(before)} == {1.0}
-    assert verify.check_folder(out).problems == []
+    assert check_folder(out).problems == []
     assert load_manifest(out).configuration["rethreshold"]["segmenter"] == "fake"
 
 
@@ -234,11 +235,11 @@ def test_a_bad_threshold_is_one_line_and_writes_nothing(parent, tmp_path, change
 
 def test_thresholds_are_changed_by_name():
     stored = dataclasses.asdict(THRESHOLDS)
-    assert module.change_thresholds(stored, []) == THRESHOLDS
-    several = module.change_thresholds(stored, ["rest=0.5", "structure=0.25"])
+    assert change_thresholds(stored, []) == THRESHOLDS
+    several = change_thresholds(stored, ["rest=0.5", "structure=0.25"])
     assert (several.rest, several.structure) == (0.5, 0.25)
     changes = ["structure=none", "forbid_old_word=false", "order=retrieval", "rest=0.25"]
-    assert module.change_thresholds(stored, changes) == SelectionThresholds(
+    assert change_thresholds(stored, changes) == SelectionThresholds(
         structure=None, forbid_old_word=False, order="retrieval", rest=0.25
     )
 
@@ -277,7 +278,7 @@ def test_another_sets_output_is_refused_unless_overwritten(parent, tmp_path, sou
     with pytest.raises(OutputError, match="choose another folder or overwrite it"):
         run(parent, out, "--threshold", "structure=0.8")
     assert run(parent, out, "--threshold", "structure=0.8", "--overwrite") == 0
-    assert verify.check_folder(out).problems == []
+    assert check_folder(out).problems == []
 
 
 def test_sources_that_cannot_be_opened_are_one_error(parent, tmp_path, monkeypatch):

@@ -84,7 +84,7 @@ class Preset:
 
 def built_in_presets() -> dict[str, Path]:
     """The presets that come with the distribution, by name."""
-    folders = [folder / "presets" for folder in package_folders("data_manifests")]
+    folders = [folder / "presets" for folder in reversed(package_folders("data_manifests"))]
     return {path.stem: path for folder in folders for path in sorted(folder.glob("*.yaml"))}
 
 

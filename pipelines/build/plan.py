@@ -103,8 +103,7 @@ def plan_build(
             name: index.description.get(name)
             for name in ("encoder", "captioner", "source", "batch_size", "seed", "pictures")
         },
-        "models": preset.identities()
-        | {"captions": captioner_identity(preset.captioner, options.captions)},
+        "models": preset.identities() | {"captions": captioned_by},
         "options": _plain(dataclasses.asdict(options)),
         "edits": options.edits,
         "thresholds": _plain(dataclasses.asdict(options.thresholds)),

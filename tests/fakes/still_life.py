@@ -1,5 +1,6 @@
 """Told still lifes and very small random networks: a whole index and build in a second or two."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from fakes.presets import save_preset_file
@@ -15,6 +16,29 @@ POOL = StillLifeSource(count=600, seed=5, shard_size=200, told=True, two_objects
 SOURCE = StillLifeSource(
     count=40, start=570, seed=5, shard_size=15, told=True, two_objects_percent=0
 )
+
+
+@dataclass(frozen=True)
+class InterruptedSource:
+    """`whole`, but Ctrl-C comes when the picture at `position` is asked for."""
+
+    whole: StillLifeSource
+    position: int
+
+    def shards(self):
+        return self.whole.shards()
+
+    def read(self, shard):
+        for picture in self.whole.read(shard):
+            if picture.position == self.position:
+                raise KeyboardInterrupt
+            yield picture
+
+    def open(self, reference):
+        return self.whole.open(reference)
+
+    def describe(self):
+        return self.whole.describe()
 
 
 def save_preset(folder: Path) -> Preset:

@@ -148,7 +148,10 @@ def _check_rows(folder: Path, shard: ShardReceipt, keys: set[bytes], tell: Tell)
     for file in shard.files:
         kind = file.name.partition("-")[0]
         try:
-            found = _read_light(folder / file.name, kind, tell)
+            found = _read_light(folder / file.name, kind)
+            if found is None:
+                tell(f"{file.name}: columns must be those of the schema of the {kind}")
+                return
             rows[kind] = found
             if kind == "pairs":
                 _check_pictures(folder / file.name, tell)
@@ -167,12 +170,14 @@ def _check_rows(folder: Path, shard: ShardReceipt, keys: set[bytes], tell: Tell)
         tell(f"shard {shard.number}: the rows do not give the counts of the receipt")
 
 
-def _read_light(path: Path, kind: str, tell: Tell) -> list[dict[str, Any]]:
-    """The rows of a file without its pictures, which are too large to be held together."""
+def _read_light(path: Path, kind: str) -> list[dict[str, Any]] | None:
+    """The rows of a file without its pictures, which are too large to be held together.
+
+    None where its columns are not those of its kind.
+    """
     with pq.ParquetFile(path) as file:
         if not file.schema_arrow.equals(SCHEMAS[kind], check_metadata=False):
-            tell(f"{path.name}: columns must be those of the schema of the {kind}")
-            return []
+            return None
         columns = [name for name in file.schema_arrow.names if name not in IMAGE_COLUMNS]
         rows = file.read(columns=columns).to_pylist()
     nothing = dict.fromkeys(IMAGE_COLUMNS) if kind == "pairs" else {}
