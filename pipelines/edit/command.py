@@ -130,7 +130,9 @@ def edit(arguments: argparse.Namespace) -> "EditOutput":
     from editing.loading import check_needs
     from editing.ranking import edit_several
 
-    chosen = read_editor(arguments, load_preset(arguments.preset), regions=wanted_regions(arguments))
+    chosen = read_editor(
+        arguments, load_preset(arguments.preset), regions=wanted_regions(arguments)
+    )
     request = read_request(arguments, chosen)
     if arguments.mask_out is not None and not (chosen.choice.regions or request.edit_mask):
         raise CommandError(f"--mask-out: {chosen.name} used no mask", exit_code=EXIT_USAGE)
@@ -194,7 +196,9 @@ def read_request(arguments: argparse.Namespace, chosen: ChosenEditor) -> "Reques
         image=image,
         prompt=arguments.prompt,
         source_prompt=words,
-        edit_mask=None if mask in (None, FOUND, NO_REGIONS) else read_photo(Path(mask)).convert("L"),
+        edit_mask=None
+        if mask in (None, FOUND, NO_REGIONS)
+        else read_photo(Path(mask)).convert("L"),
         mask_phrase=arguments.mask_phrase,
     )
 

@@ -1,7 +1,7 @@
 """Flags made from settings dataclasses, and the settings made from flags.
 
-Each setting is one flag, whoever has it: `--strength` turns the strength of any editor that has one.
-In `--help` they stand in groups, by who has them. `--set NAME=VALUE` says the same as the flag, and
+Each setting is one flag, whoever has it: `--strength` is the strength of any editor that has one. In
+`--help` they stand in groups, by who has them. `--set NAME=VALUE` says the same as the flag, and
 `--set OWNER.NAME=VALUE` says it to one owner alone.
 """
 
@@ -114,7 +114,9 @@ class GivenSettings:
     def _read_set(self, words: str) -> None:
         name, equals, text = words.partition("=")
         owner, dot, inner = name.rpartition(".")
-        holders = [owner] if dot else [each for each in self._kinds if inner in self._settings[each]]
+        holders = (
+            [owner] if dot else [each for each in self._kinds if inner in self._settings[each]]
+        )
         if not equals or (dot and owner not in self._kinds):
             owners = ", ".join(self._kinds)
             _refuse(f"--set must be [NAME.]SETTING=VALUE with a NAME of {owners}, got {words!r}")
