@@ -87,8 +87,7 @@ KILLED = """
     sys.path.insert(0, "tests")
     from still_life_world import plan_index
     from pipelines.running.execution import Execution
-    from indexes.life_cycle import begin_index
-from pipelines.index.job import run_index
+    from pipelines.index.job import run_index
     from transforms.presets import load_preset
 
     replace = os.replace

@@ -2,7 +2,6 @@ import argparse
 import json
 
 import fakes_sink as fakes
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -29,7 +28,7 @@ def folder(tmp_path):
 @pytest.fixture
 def unchecked(monkeypatch):
     """Lets a data set be finished without a look into its files."""
-    monkeypatch.setattr(output, "refuse_twins", lambda folder, shards: None)
+    monkeypatch.setattr(output, "refuse_duplicate_keys", lambda folder, shards: None)
 
 
 def run(folder, *flags):

@@ -4,6 +4,6 @@ Beam remarks on parts that are not installed while it is imported, so `import qu
 the first imports of what brings Beam in, and of what is run again in processes of its own.
 """
 
-from pipelines.terminal.console import quieten
+from pipelines.terminal.console import silence_libraries
 
-quieten()
+silence_libraries()
