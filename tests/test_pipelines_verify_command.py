@@ -21,7 +21,7 @@ PAIRS = "pairs-00000-of-00002.parquet"
 @pytest.fixture
 def unchecked(monkeypatch):
     """Lets a data set be finished without a look into its files."""
-    monkeypatch.setattr(output, "refuse_twins", lambda folder, shards: None)
+    monkeypatch.setattr(output, "refuse_duplicate_keys", lambda folder, shards: None)
 
 
 def run(folder, *flags):
@@ -217,7 +217,9 @@ def test_a_file_that_is_no_parquet_is_found_though_the_hash_is_right(small_datas
     path = small_dataset / PAIRS
     path.write_bytes(b"x" * 100)
     vouch_for(small_dataset, path)
-    assert [line[:50] for line in problems(small_dataset)] == [f"{PAIRS} cannot be read: Parqu"[:50]]
+    assert [line[:50] for line in problems(small_dataset)] == [
+        f"{PAIRS} cannot be read: Parqu"[:50]
+    ]
 
 
 @pytest.mark.usefixtures("unchecked")

@@ -64,7 +64,7 @@ def test_the_summary_of_a_run_changes_nothing_else(small_dataset):
     assert {n: h for n, h in contents(small_dataset).items() if n != "run_summary.json"} == before
 
 
-def build_with_twins(folder, monkeypatch):
+def build_with_equal_keys(folder, monkeypatch):
     """Two shards whose pictures have the same keys."""
     named = records.source
     monkeypatch.setattr(records, "source", lambda position, shard: one_key(named(position, shard)))
@@ -77,15 +77,15 @@ def one_key(source):
 
 def test_a_key_in_two_shards_is_refused(small_dataset, tmp_path, monkeypatch):
     with pytest.raises(OutputError) as caught:
-        build_with_twins(tmp_path / "twins", monkeypatch)
+        build_with_equal_keys(tmp_path / "equal", monkeypatch)
     found = str(caught.value).partition(" cannot be finished: ")
-    assert found[0] == str(tmp_path / "twins")
+    assert found[0] == str(tmp_path / "equal")
     assert re.fullmatch(
         "keys of sources must be unique, key-[012] is in shard s0 and in shard s1", found[2]
     )
-    assert not {"COMPLETED", "manifest.json"} & names(tmp_path / "twins")
+    assert not {"COMPLETED", "manifest.json"} & names(tmp_path / "equal")
     with pytest.raises(OutputError, match="must be unique"):
-        build_with_twins(small_dataset, monkeypatch)
+        build_with_equal_keys(small_dataset, monkeypatch)
     assert not output.is_completed(small_dataset)
 
 

@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 
 RELATIONS = ("antonym", "co-hyponym")
 PARTS_OF_SPEECH = ("noun", "adjective")
-METHODS = ("search", "mine")
+SEARCH_METHODS = ("search", "mine")
 
 
 @dataclass(frozen=True, kw_only=True)
