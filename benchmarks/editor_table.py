@@ -47,15 +47,16 @@ from editing.choices import RETRIEVE, STRENGTHS
 from editing.evaluation.figures import Setting
 from editing.evaluation.measurer import Cell, plan_cells
 from editing.evaluation.metrics import Interval
-from editing.sheets import SheetRow, write_sheet
 from pipelines.evaluation.cases import draw_cases
 from pipelines.evaluation.job import read_cell, read_numbers
 from pipelines.evaluation.page import spread_evenly
 from pipelines.evaluation.summary import BASELINE, Summary, summarise
 from pipelines.still_life.source import StillLifeSource
 from pipelines.terminal.console import print_json_line, print_table
+from transforms.dataset.files import write_bytes
 from transforms.models.spec import locate
-from transforms.pictures.decoding import decode
+from transforms.pictures.contact_sheet import SheetEntry, draw_sheet
+from transforms.pictures.decoding import decode, encode_png
 from transforms.presets import load_preset
 
 SHARD_SIZE = 500
@@ -209,13 +210,13 @@ class Bench:
         edits = [self._read(setting) for setting in shown]
         cases = draw_cases(self._pairs("new"), count=arguments.edits, seed=0, balanced=True)
         rows = [
-            SheetRow(
+            SheetEntry(
                 (cases[place].source, *(some[place] for some in edits)),
-                f"{cases[place].source_phrase} -> {cases[place].target_phrase}",
+                (f"{cases[place].source_phrase} -> {cases[place].target_phrase}",),
             )
             for place in spread_evenly(len(cases), count)
         ]
-        write_sheet(path, rows, ("source", *map(str, shown)))
+        write_bytes(path, encode_png(draw_sheet(rows, ("source", *map(str, shown)))))
 
     def _read(self, setting: Setting) -> list[Image.Image]:
         """The pictures of a setting of the table, first seed."""

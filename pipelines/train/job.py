@@ -20,7 +20,6 @@ from editing.editors.sdedit.editor import Editor
 from editing.features.clip import load_clip_space, load_perceptual
 from editing.pictures import tensor_to_picture
 from editing.requests import Request
-from editing.sheets import SheetRow, write_sheet
 from editing.training.pair_stream import PairOptions, PairStream
 from editing.training.trainer import StepReport, Trainer, TrainOptions
 from pipelines.running.job_folder import JobFolder, require_whole
@@ -30,6 +29,8 @@ from transforms.dataset.files import hash_file, write_bytes
 from transforms.dataset.folder import COMPLETED
 from transforms.dataset.manifest import MANIFEST, hash_configuration, load_manifest
 from transforms.models.spec import ModelSpec, identity
+from transforms.pictures.contact_sheet import SheetEntry, draw_sheet
+from transforms.pictures.decoding import encode_png
 from transforms.presets import Preset
 
 RUN = "run.json"
@@ -250,10 +251,11 @@ class Watch:
             columns.append([output.image for output in outputs])
         columns.append(targets)
         rows = [
-            SheetRow(images, prompt)
+            SheetEntry(images, (prompt,))
             for images, prompt in zip(zip(*columns, strict=True), batch.edit_prompts, strict=True)
         ]
-        write_sheet(self._folder / SAMPLES / f"step-{step:08d}.png", rows, HEADINGS)
+        sheet = encode_png(draw_sheet(rows, HEADINGS))
+        write_bytes(self._folder / SAMPLES / f"step-{step:08d}.png", sheet)
 
 
 @contextmanager
