@@ -7,11 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from benchmarks.pair_truth import judge
-from index_world import draw, picture, query
-from still_life_world import save_preset
-
 from benchmarks.confidence_sweep import keep_useful
+from benchmarks.pair_truth import judge
+from fakes.index import draw, picture, query
+from fakes.still_life import save_preset
+
 from stilllife.truth import PictureId, possible_edits, truth_of
 from transforms.record import Batch, Candidate, Scores
 from transforms.select import SelectionThresholds, select_batch

@@ -5,7 +5,8 @@ import io
 import numpy as np
 import pytest
 import torch
-from pairs_world import PROMPTS, SIDE, drawn_row, png, write_pairs
+from fakes.pairs import PROMPTS, SIDE, drawn_row, write_pairs
+from fakes.pictures import encoded
 from PIL import Image
 
 from editing.pictures import (
@@ -215,7 +216,7 @@ class TestPictures:
     def test_masks_stay_masks(self):
         mask = Image.fromarray(np.kron(np.eye(4, dtype=np.uint8) * 255, np.ones((3, 3), np.uint8)))
         assert set(mask_to_tensor(fit_square(mask, 7)).unique().tolist()) == {0, 1}
-        assert png(np.asarray(mask)) == png(np.asarray(fit_square(mask, 12)))
+        assert encoded(np.asarray(mask)) == encoded(np.asarray(fit_square(mask, 12)))
 
     @pytest.mark.parametrize(
         ("size", "expected"),

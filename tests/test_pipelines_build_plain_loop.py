@@ -3,7 +3,8 @@ import json
 from itertools import islice
 
 import pytest
-from still_life_world import POOL, SOURCE, hashes, plan_index, plan_pairs, save_preset
+from fakes.folders import hashes
+from fakes.still_life import POOL, SOURCE, plan_index, plan_pairs, save_preset
 
 from pipelines.build.job import run_build
 from pipelines.build.plain_loop import load_build, plain_build

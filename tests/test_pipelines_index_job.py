@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import os
 import subprocess
@@ -7,13 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from still_life_world import POOL, hashes, plan_index, plan_pairs, save_preset
+from fakes.folders import hashes
+from fakes.still_life import POOL, InterruptedSource, plan_index, plan_pairs, save_preset
 
 from indexes.folder import open_index
 from indexes.layout import IndexFolderError, fingerprint
-from pipelines.index.command import job as index_job
-from pipelines.index.job import IndexUnit, run_index, run_index_unit
+from indexes.life_cycle import begin_index
+from pipelines.index.job import index_job, run_index
 from pipelines.running.execution import Execution
+from pipelines.running.sharded_job import ShardUnit, run_unit
 from transforms.embed import embed_images_batch
 from transforms.models.loading import load_encoder
 from transforms.models.spec import ModelSpec
@@ -21,7 +24,6 @@ from transforms.presets import Preset
 from transforms.read import read_batches
 from transforms.scores import as_vector
 from transforms.sources.folder import FolderSource
-from transforms.write_index import IndexShard
 
 # The graphs run by FnApiRunner, which `run_index` names itself.
 
@@ -70,22 +72,13 @@ def test_a_finished_index_is_left_alone(indexed, preset):
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
 
 
-def test_an_interrupted_index_goes_on(preset, indexed, tmp_path, monkeypatch):
+def test_an_interrupted_index_goes_on(preset, indexed, tmp_path):
     plan = plan_index(preset, tmp_path / "i")
-    done = []
-
-    def interrupted(unit, plan, mark):
-        if done:
-            raise KeyboardInterrupt
-        done.append(unit)
-        return run_index_unit(unit, plan, mark)
-
-    monkeypatch.setattr(index_job, "run_index_unit", interrupted)
+    source = InterruptedSource(POOL, position=300)  # in the second of three shards
     with pytest.raises(KeyboardInterrupt):
-        run_index(plan, Execution(pictures_a_unit=1))
+        run_index(dataclasses.replace(plan, source=source), Execution(pictures_a_unit=1))
     with pytest.raises(IndexFolderError):
         open_index(plan.folder)
-    monkeypatch.undo()
     assert run_index(plan, Execution()).parts_skipped == 1
     assert hashes(plan.folder) == hashes(indexed[0])
 
@@ -93,7 +86,7 @@ def test_an_interrupted_index_goes_on(preset, indexed, tmp_path, monkeypatch):
 KILLED = """
     import os, signal, sys
     sys.path.insert(0, "tests")
-    from still_life_world import plan_index
+    from fakes.still_life import plan_index
     from pipelines.running.execution import Execution
     from pipelines.index.job import run_index
     from transforms.presets import load_preset
@@ -143,13 +136,12 @@ def test_two_workers_write_the_same_bytes(preset, indexed, tmp_path):
 
 def test_the_order_and_the_grouping_of_shards_change_nothing(preset, indexed, tmp_path):
     plan = plan_index(preset, tmp_path / "i")
-    mark = fingerprint(plan.description())
-    shards = plan.source.shards()
-    units = [(IndexShard(n, len(shards), shard.name), shard) for n, shard in enumerate(shards)]
+    job = index_job(plan, fingerprint(plan.description()))
+    first, second, third = job.shards
     # Begins the folder as a run does that is interrupted at once.
-    index_job.begin_index(Path(plan.folder), plan.description())
-    run_index_unit(IndexUnit((units[2],)), plan, mark)
-    run_index_unit(IndexUnit((units[1], units[0])), plan, mark)
+    begin_index(Path(plan.folder), plan.description())
+    run_unit(ShardUnit((third,), pictures=200), job.graph)
+    run_unit(ShardUnit((second, first), pictures=400), job.graph)
     assert run_index(plan, Execution()).parts_skipped == 3
     assert hashes(plan.folder) == hashes(indexed[0])
 

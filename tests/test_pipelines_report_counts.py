@@ -5,7 +5,7 @@ import itertools
 from collections import Counter
 
 import pytest
-from fakes_report import write_dataset
+from fakes.report import write_dataset
 
 from pipelines.report.counts import MaskCounts, build_funnel, chain_steps, count_pairs
 from pipelines.report.dataset import open_dataset

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from fakes_report import THRESHOLDS, write_dataset
+from fakes.report import THRESHOLDS, write_dataset
 
 from pipelines.report import charts
 from pipelines.report.dataset import open_dataset

@@ -4,11 +4,11 @@ import re
 from html.parser import HTMLParser
 
 import pytest
-from fakes_report import FOLDER, write_dataset
+from fakes.report import FOLDER, write_dataset
 
 from pipelines.report.dataset import open_dataset
 from pipelines.report.page import PageOptions, format_share, make_page
-from pipelines.report.truth import Tally, TruthReport, Verdict
+from pipelines.truth import Tally, TruthReport, Verdict
 from transforms.dataset.tables import ShardedTable
 
 VOID = {"meta", "link", "img", "br", "rect", "line", "polyline", "polygon"}

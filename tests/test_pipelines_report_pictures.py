@@ -5,7 +5,7 @@ import io
 
 import numpy as np
 import pytest
-from fakes_report import encode
+from fakes.pictures import encoded
 from PIL import Image
 
 from pipelines.report.pictures import (
@@ -54,7 +54,7 @@ def row_of(picture, mask, status="computed"):
     }
 
 
-PICTURE, MASK = encode(noise(9, 9)), encode(noise(9, 9, "L"))
+PICTURE, MASK = encoded(noise(9, 9)), encoded(noise(9, 9, "L"))
 SPOILT = [None, b"", b"no picture", PICTURE[:60]]
 
 
@@ -63,7 +63,7 @@ def test_what_cannot_be_decoded_is_no_picture(data):
     assert open_side(row_of(data, MASK), "source") == (None, None)
 
 
-@pytest.mark.parametrize("data", [*SPOILT, PICTURE, encode(noise(8, 9, "L"))])
+@pytest.mark.parametrize("data", [*SPOILT, PICTURE, encoded(noise(8, 9, "L"))])
 def test_what_is_no_mask_of_its_picture_is_no_mask(data):
     picture, mask = open_side(row_of(PICTURE, data), "source")
     assert (np.asarray(picture) == np.asarray(noise(9, 9))).all()

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from fakes_report import write_dataset
+from fakes.report import write_dataset
 from PIL import Image
 
 from pipelines.report.pictures import SOURCE_COLOUR

@@ -2,28 +2,25 @@ import dataclasses
 import json
 import re
 
-import fakes_sink as fakes
 import pytest
+from fakes import records
+from fakes.folders import contents
 
 from transforms.dataset import folder as output
 from transforms.dataset import manifest as module
-from transforms.dataset.files import OutputError, hash_file
+from transforms.dataset.files import OutputError
 from transforms.dataset.shards import receipt_file
 
 
 @pytest.fixture
 def folder(tmp_path):
     folder = tmp_path / "pairs"
-    fakes.build(folder)
+    records.build(folder)
     return folder
 
 
 def names(folder):
     return {path.name for path in folder.iterdir()}
-
-
-def contents(folder):
-    return {path.name: hash_file(path) for path in folder.iterdir()}
 
 
 def test_the_hash_is_of_canonical_json():
@@ -42,7 +39,7 @@ def test_a_manifest_is_read_back(folder):
         "shards": json.loads(json.dumps([shard.as_dict() for shard in made.shards]))
     }
     assert made == module.Manifest.from_dict(made.as_dict())
-    assert made.configuration == fakes.CONFIGURATION
+    assert made.configuration == records.CONFIGURATION
 
 
 def test_totals_are_the_sums_of_the_shards_and_add_up(folder):
@@ -74,9 +71,9 @@ def test_the_summary_of_a_run_changes_nothing_else(folder):
 
 def build_with_twins(folder, monkeypatch):
     """Two shards whose pictures have the same keys."""
-    named = fakes.source
-    monkeypatch.setattr(fakes, "source", lambda position, shard: one_key(named(position, shard)))
-    fakes.build(folder, (3, 5))
+    named = records.source
+    monkeypatch.setattr(records, "source", lambda position, shard: one_key(named(position, shard)))
+    records.build(folder, (3, 5))
 
 
 def one_key(source):
@@ -99,17 +96,17 @@ def test_a_key_in_two_shards_is_refused(folder, tmp_path, monkeypatch):
 
 def test_a_key_of_a_pair_and_of_a_reject_is_refused(tmp_path, monkeypatch):
     # Of these pictures the fourth and the fifth are rejects, all others have a pair.
-    named = fakes.source
+    named = records.source
     keys = {("s0", 1): "same", ("s1", 4): "same"}
     monkeypatch.setattr(
-        fakes,
+        records,
         "source",
         lambda position, shard: dataclasses.replace(
             named(position, shard), key=keys.get((shard, position), f"{shard}-{position}")
         ),
     )
     with pytest.raises(OutputError, match="unique, same is in shard s0 and in shard s1"):
-        fakes.build(tmp_path, (5, 5))
+        records.build(tmp_path, (5, 5))
 
 
 def test_completed_is_the_last_file_and_gone_before_anything_changes(folder, monkeypatch):
@@ -165,7 +162,7 @@ def test_sums_that_do_not_come_out_are_refused(folder):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"schema_version": 2}, "schema version must be 1, got 2"),
+        ({"schema_version": 3}, "schema version must be 1 or 2, got 3"),
         ({"configuration_hash": "0"}, "configuration_hash does not follow"),
         ({"seed": None, "counts": {}}, "counts does not follow"),
         ({"shards": [{}]}, "files"),
@@ -207,10 +204,10 @@ def test_shards_of_an_unfinished_build_of_another_configuration_are_refused(fold
 def test_the_same_configuration_goes_on_where_it_stopped(folder):
     (folder / "COMPLETED").unlink()
     (folder / "manifest.json").unlink()
-    (folder / receipt_file(fakes.output_shards(10, 7)[1])).unlink()
+    (folder / receipt_file(records.output_shards(10, 7)[1])).unlink()
     (folder / ".pairs-00001-of-00002.parquet.0123abcd.tmp").write_bytes(b"half")
     before = contents(folder)
-    output.prepare_output(folder, fakes.HASH)
+    output.prepare_output(folder, records.HASH)
     assert {n: h for n, h in before.items() if not n.endswith(".tmp")} == contents(folder)
 
 

@@ -4,7 +4,7 @@ import apache_beam as beam
 import numpy as np
 import pytest
 from apache_beam.testing.util import assert_that, equal_to
-from index_world import FakeEncoder, build_index, draw, picture, query, small_pool
+from fakes.index import FakeEncoder, build_index, draw, picture, query, small_pool
 
 from transforms.embed import EmbedImages, EmbedQueries, embed_images_batch, embed_queries_batch
 from transforms.pictures.structure import structure_map

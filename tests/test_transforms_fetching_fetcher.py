@@ -6,7 +6,7 @@ import tracemalloc
 from dataclasses import replace
 
 import pytest
-from misbehaving_server import PICTURE, misbehaving_server
+from fakes.server import PICTURE, misbehaving_server
 
 from transforms.fetching.fetcher import FetchOptions, fetch_links
 from transforms.fetching.policy import FetchError, GuardedResolver

@@ -4,9 +4,9 @@ from dataclasses import dataclass, replace
 import apache_beam as beam
 import pytest
 from apache_beam.testing.util import assert_that, equal_to
+from fakes.index import build_index, draw, embedded, picture, small_pool
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from index_world import build_index, draw, embedded, picture, small_pool
 
 from indexes.captions import caption_words
 from transforms.mine import Mine, mined_queries, plain_phrase

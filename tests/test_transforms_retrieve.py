@@ -4,7 +4,7 @@ import apache_beam as beam
 import numpy as np
 import pytest
 from apache_beam.testing.util import assert_that, equal_to
-from index_world import build_index, draw, embedded, picture, query, small_pool
+from fakes.index import build_index, draw, embedded, picture, query, small_pool
 
 from transforms.pictures.structure import structure_similarity
 from transforms.record import Batch, Candidate

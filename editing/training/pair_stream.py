@@ -16,10 +16,10 @@ import pyarrow as pa
 import torch
 
 from editing.choices import PROMPTS
-from editing.editors.iedit.objective import PairBatch
 from editing.errors import EditingError
 from editing.pictures import fit_square, mask_to_tensor, picture_to_tensor
 from editing.training.alignment import align_target
+from editing.training.objective import PairBatch
 from transforms.dataset.manifest import Manifest
 from transforms.dataset.reader import (
     PSEUDO_TARGET_IMAGE,

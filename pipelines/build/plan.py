@@ -8,7 +8,7 @@ from typing import Any
 
 from indexes.folder import open_index
 from indexes.layout import IndexFolderError
-from pipelines.index.job import captioner_identity
+from transforms.caption import CAPTIONS, captioner_identity
 from transforms.dataset.manifest import hash_configuration
 from transforms.models.spec import identity
 from transforms.presets import Preset
@@ -44,8 +44,8 @@ class BuildOptions:
     thresholds: SelectionThresholds = field(default_factory=SelectionThresholds)
 
     def __post_init__(self) -> None:
-        if self.captions not in ("model", "source"):
-            raise ValueError(f"captions must be model or source, got {self.captions!r}")
+        if self.captions not in CAPTIONS:
+            raise ValueError(f"captions must be {' or '.join(CAPTIONS)}, got {self.captions!r}")
         if self.method not in METHODS:
             raise ValueError(f"method must be one of {METHODS}, got {self.method!r}")
         if self.senses not in SENSES:
@@ -95,6 +95,7 @@ def plan_build(
     pool = index.description.get("source")
     if not isinstance(pool, dict):
         raise IndexFolderError(f"{index_folder} must name its source to build from, got {pool!r}")
+    captioned_by = captioner_identity(preset.captioner, options.captions)
     configuration = {
         "preset": preset.name,
         "source": source.describe(),
@@ -102,7 +103,7 @@ def plan_build(
             name: index.description.get(name)
             for name in ("encoder", "captioner", "source", "batch_size", "seed", "pictures")
         },
-        "models": preset.identities() | {"captions": captioner_identity(preset, options.captions)},
+        "models": preset.identities() | {"captions": captioned_by},
         "options": _plain(dataclasses.asdict(options)),
         "edits": options.edits,
         "thresholds": _plain(dataclasses.asdict(options.thresholds)),

@@ -16,7 +16,7 @@ from transforms.dataset.files import (
     write_bytes,
     write_table,
 )
-from transforms.dataset.reader import SOURCE_IMAGE
+from transforms.dataset.reader import PSEUDO_TARGET_IMAGE, SOURCE_IMAGE
 from transforms.dataset.rows import image_struct, reject_to_row
 from transforms.dataset.schema import IMAGE, REJECTS, Column, make_schema
 from transforms.dataset.shards import OutputShard, shard_file
@@ -33,12 +33,16 @@ EDITS = make_schema(
     )
 )
 _COLUMNS = ("key", "source_key", "source_position", "number", "caption", "edit_prompt")
-_MORE = ("source_phrase", SOURCE_IMAGE)
+_MORE = ("source_phrase", SOURCE_IMAGE, PSEUDO_TARGET_IMAGE)
 
 
 @dataclass(frozen=True, kw_only=True)
 class EditTask:
-    """One edit to make; `image` holds the source's encoded bytes before, the result's after."""
+    """One edit to make; `image` holds the source's encoded bytes before, the result's after.
+
+    `pseudo_target` holds the encoded bytes of the real picture that stands for the result, and is
+    empty after.
+    """
 
     key: str
     source_key: str
@@ -48,6 +52,7 @@ class EditTask:
     edit_prompt: str
     source_phrase: str
     image: bytes
+    pseudo_target: bytes
 
 
 @dataclass(frozen=True)
@@ -76,6 +81,7 @@ def read_tasks(group: RowGroup) -> Batch[EditTask]:
             edit_prompt=row["edit_prompt"],
             source_phrase=row["source_phrase"],
             image=row[SOURCE_IMAGE]["bytes"],
+            pseudo_target=row[PSEUDO_TARGET_IMAGE]["bytes"],
         )
         for row in rows
     )

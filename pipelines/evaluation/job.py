@@ -1,39 +1,39 @@
-"""Evaluating editing methods on a data set of pairs: `pairloom evaluate`, without its flags.
+"""Evaluating editors on a data set of pairs: `pairloom evaluate`, without its flags.
 
-Every cell (a method at a strength with a seed) becomes a Parquet file with a row and a picture for
-each edit; figures are made of those files, so that an interrupted evaluation goes on cell by cell.
+Every cell (an editor at a value of its dial with a seed) becomes a Parquet file with a row and a
+picture for each edit; figures are made of those files, so that an interrupted evaluation goes on
+cell by cell, and editors can be added to one later.
 """
 
 import dataclasses
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from editing.choices import RETRIEVE, TRAINED
-from editing.diffusion.model import LatentDiffusion, load_diffusion
-from editing.editors.sdedit.editor import Editor
-from editing.evaluation.measurer import Cell, EditCase, Judge, Measurer, Row, plan_cells
-from editing.evaluation.metrics import PerceptualDistance
-from editing.regions.segmented import MaskUse
+from editing.evaluation.cases import EditCase
+from editing.evaluation.measurer import Cell, Measurer, Row, plan_cells
+from editing.evaluation.metrics import Statistics
+from editing.evaluation.similarity import PerceptualDistance
+from editing.evaluation.statistics import Kept, PromptAgreement, SourceDistance
+from editing.parts import Parts
 from pipelines.evaluation.cases import draw_cases
 from pipelines.running.job_folder import JobFolder, require_whole
 from pipelines.still_life.edit_truth import load_truth
-from pipelines.terminal.console import show_progress
-from pipelines.terminal.editor_models import editor_spec, model_of
-from transforms.dataset.files import hash_file, make_folder, write_table
+from pipelines.terminal.console import CommandError, show_progress
+from pipelines.terminal.editor_arguments import ChosenEditor
+from transforms.dataset.files import dump_json, hash_file, make_folder, write_bytes, write_table
 from transforms.dataset.manifest import MANIFEST, hash_configuration
 from transforms.dataset.rows import image_struct
 from transforms.dataset.schema import IMAGE, Column, make_schema
-from transforms.models.loading import load_encoder, load_segmenter
-from transforms.models.spec import identity
 from transforms.presets import Preset
 
 RECORD = "evaluation.json"
-CELLS = "cells"
+CELLS, EDITORS = "cells", "editors"
 _TEXTS = (
     Column("key", pa.string(), "key of the pair that asked for the edit"),
     Column("source_key", pa.string(), "key of the source picture"),
@@ -46,57 +46,63 @@ _NO_NUMBERS = tuple(column.name for column in (*_TEXTS, _IMAGE))
 class EvaluatePlan:
     """All that decides an evaluation.
 
-    `model` is a run of `train` or a pipeline, used by `iedit` and `iedit-m`; `sdedit` uses the
-    preset's diffusion model. `edits` pairs are drawn from the data set by `draw_seed`; with
+    `editors` are measured at the values that `dial_values` has for the flag of their dial, at the
+    dial's own where it has none. `edits` pairs are drawn from the data set by `draw_seed`; with
     `balanced` every target word has as many of them as every other, as far as there are so many.
+    `lpips` names LPIPS's network, None for no LPIPS.
     """
 
     dataset: Path
     folder: Path
     preset: Preset
-    model: Path | None
-    methods: tuple[str, ...]
-    strengths: tuple[float, ...]
+    editors: tuple[ChosenEditor, ...]
     seeds: tuple[int, ...]
+    dial_values: Mapping[str, tuple[float, ...]] = dataclasses.field(default_factory=dict)
     edits: int = 500
     draw_seed: int = 0
     balanced: bool = False
-    guidance_scale: float = 7.5
-    num_inference_steps: int = 50
-    masks: MaskUse = field(default_factory=MaskUse)
     batch_size: int = 16
-    device: str = "cpu"
-    dtype: str | None = None
     lpips: str | None = None
+
+    def values(self, editor: ChosenEditor) -> tuple[float, ...]:
+        """What the dial of an editor is turned to; empty where it has none."""
+        dial = editor.choice.spec.dial
+        return () if dial is None else self.dial_values.get(dial.flag, dial.values)
 
     @property
     def cells(self) -> list[Cell]:
         """What is measured."""
-        return plan_cells(self.methods, self.strengths, self.seeds)
+        return [
+            cell
+            for editor in self.editors
+            for cell in plan_cells(
+                editor.choice.spec, self.seeds, values=self.values(editor) or None
+            )
+        ]
 
     def description(self) -> dict[str, Any]:
-        """What the edits depend on, as plain data: cells may be added to an evaluation."""
-        models = {
-            "encoder": identity(self.preset.encoder),
-            "segmenter": identity(self.preset.segmenter),
-        }
-        if self.preset.diffusion is not None:
-            models["diffusion"] = identity(self.preset.diffusion)
-        if self.model is not None:
-            models["editor"] = identity(editor_spec(self.model))
+        """What the measurements depend on, whoever edits, as plain data."""
         return {
             "dataset": {"manifest_sha256": hash_file(self.dataset / MANIFEST)},
-            "models": models,
+            "models": self.preset.identities(("encoder", "segmenter")),
             "edits": self.edits,
             "draw_seed": self.draw_seed,
             "balanced": self.balanced,
-            "guidance_scale": self.guidance_scale,
-            "num_inference_steps": self.num_inference_steps,
-            "masks": dataclasses.asdict(self.masks),
             "batch_size": self.batch_size,
-            "dtype": self.dtype,
             "lpips": self.lpips,
         }
+
+
+def describe_editor(editor: ChosenEditor) -> dict[str, Any]:
+    """What an editor's cells depend on but their dial and seed, as plain data.
+
+    Raises:
+        PresetError, ModelError: a part of it is not there.
+    """
+    settings = dataclasses.asdict(editor.settings)
+    if editor.choice.spec.dial is not None:
+        settings.pop(editor.choice.spec.dial.setting)
+    return {**editor.choice.describe(), "settings": settings}
 
 
 def evaluate(plan: EvaluatePlan) -> list[EditCase]:
@@ -104,7 +110,6 @@ def evaluate(plan: EvaluatePlan) -> list[EditCase]:
 
     Raises:
         CommandError: the data set is not whole, or the folder holds another evaluation.
-        DatasetError: a pair cannot be read, or has no mask.
         EditingError, ModelError: in one line each.
     """
     require_whole(plan.dataset)
@@ -113,7 +118,7 @@ def evaluate(plan: EvaluatePlan) -> list[EditCase]:
     waiting = [cell for cell in plan.cells if not cell_path(plan.folder, cell).is_file()]
     if not waiting:
         return cases
-    measurer = load_measurer(plan, cases)
+    measurer = load_measurer(plan, cases, {cell.editor for cell in waiting})
     with show_progress("evaluating", len(waiting) * len(cases), unit="edits") as advance:
         for cell in waiting:
             rows: list[Row] = []
@@ -125,49 +130,47 @@ def evaluate(plan: EvaluatePlan) -> list[EditCase]:
 
 
 def begin_evaluation(plan: EvaluatePlan) -> None:
-    """Makes the folder this evaluation's, or makes sure that it is.
+    """Makes the folder this evaluation's, or makes sure that it is, and so for every editor.
 
     Raises:
-        CommandError: it holds another one.
+        CommandError: it holds another one, or edits by an editor with other settings or weights.
+        PresetError, ModelError: a part of an editor is not there.
     """
     description = plan.description()
+    editors = {editor.name: describe_editor(editor) for editor in plan.editors}
     job = JobFolder(folder=plan.folder, name=RECORD, one="an evaluation", this="this evaluation")
     job.begin(description, hash_configuration(description))
-    make_folder(plan.folder / CELLS)
+    for name in (CELLS, EDITORS):
+        make_folder(plan.folder / name)
+    for name, about in editors.items():
+        path = plan.folder / EDITORS / f"{name}.json"
+        if path.is_file() and json.loads(path.read_bytes()) != about:
+            raise CommandError(
+                f"{plan.folder} holds edits by {name} with other settings or weights: give another"
+            )
+        write_bytes(path, dump_json(about))
 
 
-def load_measurer(plan: EvaluatePlan, cases: Sequence[EditCase]) -> Measurer:
-    """The editors of the plan's methods, and what measures them.
+def load_measurer(plan: EvaluatePlan, cases: Sequence[EditCase], names: Iterable[str]) -> Measurer:
+    """The plan's editors of these names, and what measures them.
 
     Raises:
-        CommandError: a method needs a model that is not named.
         ModelError: a model cannot be loaded.
     """
-    segmenter = load_segmenter(plan.preset.segmenter)
-    models: dict[str, LatentDiffusion] = {}
-    editors = {}
-    for method in plan.methods:
-        if method == RETRIEVE:
-            continue
-        own = plan.model if method in TRAINED else None
-        spec = model_of(method, plan.preset, model=own, device=plan.device, dtype=plan.dtype)
-        if spec is not None and spec.location not in models:
-            models[spec.location] = load_diffusion(spec)
-        editors[method] = Editor(
-            models[spec.location] if spec is not None else None,
-            method=method,
-            segmenter=segmenter,
-            masks=plan.masks,
-        )
-    judge: Judge | None = load_truth(cases, segmenter)
+    parts = Parts(preset=plan.preset)
+    wanted = set(names)
+    statistics: list[Statistics] = [PromptAgreement(parts.encoder), Kept()]
+    if plan.lpips is not None:
+        statistics.append(SourceDistance(PerceptualDistance(plan.lpips)))
+    truth = load_truth(cases, parts.segmenter)
     return Measurer(
-        editors=editors,
-        encoder=load_encoder(plan.preset.encoder),
-        guidance_scale=plan.guidance_scale,
-        num_inference_steps=plan.num_inference_steps,
+        editors={
+            editor.name: (editor.choice.load(), editor.settings)
+            for editor in plan.editors
+            if editor.name in wanted
+        },
+        statistics=[*statistics, *([truth] if truth else [])],
         batch_size=plan.batch_size,
-        judge=judge,
-        lpips=PerceptualDistance(plan.lpips) if plan.lpips is not None else None,
     )
 
 

@@ -16,7 +16,7 @@ from pipelines.report.pictures import (
     scale_down,
     show,
 )
-from pipelines.report.truth import Verdict
+from pipelines.truth import Verdict
 from transforms.dataset.schema import SCORE_COLUMNS, score_column
 from transforms.record import SCORE_NAMES
 

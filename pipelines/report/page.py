@@ -2,7 +2,6 @@
 
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,10 +21,10 @@ from pipelines.report.distributions import (
 )
 from pipelines.report.origin import NO_TRUTH, TRUTH_NOT_GIVEN, Origin, read_origin
 from pipelines.report.sample import fetch_rows, sample_places
-from pipelines.report.truth import TruthReport
 from pipelines.terminal.console import format_seconds
+from pipelines.truth import TruthReport
+from transforms.package_data import find_package_data
 
-_FOLDER = Path(__file__).parent
 PICTURE_BYTES = 3_600_000
 WRONG_PICTURE_BYTES = 800_000
 MOST_WRONG = 12
@@ -95,7 +94,7 @@ def make_page(
 def make_environment() -> Environment:
     """The template's surroundings: everything is escaped, and an unknown name is an error."""
     environment = Environment(
-        loader=FileSystemLoader(_FOLDER),
+        loader=FileSystemLoader(find_package_data("pipelines", "report")),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -180,11 +179,12 @@ def dataset_context(
         ("Source masks", counts.source_masks, "source"),
         ("Target masks", counts.target_masks, "target"),
     )
+    style = find_package_data("pipelines", "report/page.css")
     picture_rejects = sum(step.rejected for step in funnel.picture_steps)
     return {
         "origin": origin,
         "manifest": dataset.manifest,
-        "style": Markup((_FOLDER / "page.css").read_text(encoding="utf-8")),
+        "style": Markup(style.read_text(encoding="utf-8")),
         "counts": counts,
         "funnel": funnel,
         "picture_rejects": picture_rejects,

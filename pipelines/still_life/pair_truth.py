@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipelines.report.truth import Tally, TruthReport, Verdict
+from pipelines.truth import Tally, TruthReport, Verdict
 from stilllife import truth
 from transforms.dataset.reader import open_pairs
 

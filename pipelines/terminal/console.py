@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TextIO
 
+from indexes.errors import PairloomError
+
 EXIT_OK = 0
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -26,7 +28,7 @@ SECONDS_BETWEEN_LINES = 30.0
 Advance = Callable[[int], None]
 
 
-class CommandError(Exception):
+class CommandError(PairloomError):
     """A command that cannot go on, in one line that names the value and the rule.
 
     `exit_code` is what the process ends with: `EXIT_USAGE` where the work was asked for wrongly,

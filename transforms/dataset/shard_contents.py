@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from indexes.errors import PairloomError
 from transforms.dataset.rows import light_example, query_to_row
 from transforms.dataset.schema import CANDIDATES
 from transforms.dataset.shards import Counts
@@ -18,7 +19,7 @@ QueryId = tuple[int, int, str]
 """Position, edit number and key of the source."""
 
 
-class ContentsError(Exception):
+class ContentsError(PairloomError):
     """Records of a shard that contradict one another, or are missing, in one line."""
 
 

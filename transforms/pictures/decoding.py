@@ -21,6 +21,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from indexes.errors import PairloomError
+
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 """What is read, told by content and never by name (Pillow's names)."""
 
@@ -80,7 +82,7 @@ _DECODER_ERRORS = (
 _warnings_lock = threading.Lock()
 
 
-class PictureError(Exception):
+class PictureError(PairloomError):
     """Bytes that are no usable picture: `reason` is one of `REASONS`, `detail` a line to show."""
 
     def __init__(self, reason: str, detail: str) -> None:

@@ -10,11 +10,11 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pyarrow.parquet as pq
-from model_folders import save_blip, save_clip, save_clipseg
-from PIL import Image
 
+from fakes.folders import rows_of
+from fakes.pictures import picture_bytes
+from fakes.presets import save_preset_file
 from pipelines.main import main
 
 CAPTIONS = (
@@ -68,14 +68,6 @@ def run(*words):
     return Outcome(code, out.getvalue(), err.getvalue())
 
 
-def picture_bytes(seed, *, mode="RGB", file_format="PNG", size=(32, 32)):
-    """A picture of noise, encoded; the same for the same arguments."""
-    noise = np.random.default_rng(seed).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
-    buffer = io.BytesIO()
-    Image.fromarray(noise).convert(mode).save(buffer, file_format)
-    return buffer.getvalue()
-
-
 def add_picture(folder, name, data, caption=None):
     """A file called `name`, with words beside it where `caption` is given."""
     path = Path(folder) / name
@@ -105,18 +97,7 @@ def _shared():
 @functools.cache
 def preset_file():
     """A preset of networks that run in a millisecond and know nothing."""
-    folder = _shared()[1] / "preset"
-    for name, save in (("blip", save_blip), ("clip", save_clip), ("clipseg", save_clipseg)):
-        (folder / name).mkdir(parents=True)
-        save(folder / name)
-    parts = (("captioner", "blip"), ("encoder", "clip"), ("segmenter", "clipseg"))
-    text = "".join(
-        f"{part}: {{loader: {loader}, location: ./{loader}, revision: null}}\n"
-        for part, loader in parts
-    )
-    path = folder / "tiny.yaml"
-    path.write_text(text, encoding="utf-8")
-    return path
+    return save_preset_file(_shared()[1] / "preset")
 
 
 @functools.cache
@@ -160,11 +141,6 @@ def verify(folder):
     return run("verify", folder, "--json")
 
 
-def looks_finished(folder):
-    """Whether a data set or an index in `folder` says that it is whole."""
-    return (Path(folder) / "COMPLETED").exists()
-
-
 def rejects_of(folder):
     """The rows of all reject files of a data set or an index, in order."""
     paths = sorted(Path(folder).rglob("rejects*.parquet"))
@@ -174,5 +150,4 @@ def rejects_of(folder):
 def pairs_of(folder):
     """The rows of all pairs files of a data set, without their pictures."""
     columns = ["source_key", "target_key", "caption", "edit_prompt", "number"]
-    paths = sorted(Path(folder).glob("pairs-*.parquet"))
-    return [row for path in paths for row in pq.read_table(path, columns=columns).to_pylist()]
+    return rows_of(folder, "pairs", columns)

@@ -3,9 +3,7 @@
 import json
 from pathlib import Path
 
-import numpy as np
 import torch
-from PIL import Image
 
 WORDS = (
     "a",
@@ -22,12 +20,6 @@ WORDS = (
     "the",
 )
 SIZE = 32
-
-
-def picture(number: int, size: tuple[int, int] = (SIZE, SIZE)) -> Image.Image:
-    """A picture of noise, the same for the same number."""
-    noise = np.random.default_rng(number).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
-    return Image.fromarray(noise)
 
 
 def save_bert_tokenizer(folder: Path) -> int:

@@ -1,12 +1,11 @@
 """Records and pictures for the tests of schema, sink, verify and rethreshold."""
 
 import hashlib
-import io
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image
 
+from fakes.pictures import encoded, picture_bytes
 from transforms.dataset.manifest import Manifest, hash_configuration
 from transforms.dataset.shards import OutputShard
 from transforms.protocols import SourceError
@@ -30,19 +29,14 @@ HASH = hash_configuration(CONFIGURATION)
 
 def picture(seed):
     """Bytes of a small PNG that differs from one `seed` to the next."""
-    pixels = np.random.default_rng(seed).integers(0, 256, (SIZE, SIZE, 3), dtype=np.uint8)
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "PNG")
-    return file.getvalue()
+    return picture_bytes(seed, size=(SIZE, SIZE))
 
 
 def mask(share=0.5, size=SIZE):
     """A mask whose upper `share` is marked."""
     pixels = np.zeros((size, size), np.uint8)
     pixels[: round(size * share)] = 255
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "PNG")
-    return Mask(png=file.getvalue(), area=share, confidence=0.75)
+    return Mask(png=encoded(pixels), area=share, confidence=0.75)
 
 
 @dataclass(frozen=True)
@@ -64,6 +58,25 @@ class FakeSource:
 
     def describe(self):
         return {"kind": "fake"}
+
+
+def bare_source(**fields):
+    """A picture of which only `fields` are of interest."""
+    known = {"key": "k", "shard": "s", "position": 0, "reference": "", "content_sha256": ""}
+    return SourceImage(**{"width": 16, "height": 16, **known, **fields})
+
+
+def bare_query(source, **fields):
+    """An edit of which only `fields` are of interest."""
+    texts = ("caption", "edit_prompt", "source_word", "target_word", "source_phrase")
+    texts += ("target_phrase", "source_synset", "target_synset")
+    known = {"number": 0, "relation": "co-hyponym", "part_of_speech": "noun"}
+    return EditQuery(source=source, **{**dict.fromkeys(texts, ""), **known, **fields})
+
+
+def read_all(source):
+    """Every row that a source reads."""
+    return [row for shard in source.shards() for row in source.read(shard)]
 
 
 def source(position, shard="s0"):

@@ -1,12 +1,11 @@
 """A small data set of pairs to train on, its pictures and masks drawn, its files a build's."""
 
-import io
 from pathlib import Path
 
-import fakes_sink as fakes
 import numpy as np
-from PIL import Image
 
+from fakes import records
+from fakes.pictures import encoded
 from transforms.dataset.files import dump_json, write_bytes, write_table
 from transforms.dataset.folder import prepare_output, write_manifest
 from transforms.dataset.manifest import Manifest, load_manifest
@@ -18,20 +17,14 @@ SIDE = 16
 PROMPTS = ("a red pear", "a blue bus", "a small green train")
 
 
-def png(array: np.ndarray) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(array).save(buffer, "PNG")
-    return buffer.getvalue()
-
-
 def drawn_row(number: int, shard: str, *, side: int = SIDE) -> dict:
     """One pair: noise for pictures, rectangles for masks; its quality is its number."""
     rng = np.random.default_rng(number)
     pictures = rng.integers(0, 256, (2, side, side, 3), dtype=np.uint8)
     row = pair_to_row(
-        fakes.example(number, 0, shard),
-        input_image=png(pictures[0]),
-        edited_image=png(pictures[1]),
+        records.example(number, 0, shard),
+        input_image=encoded(pictures[0]),
+        edited_image=encoded(pictures[1]),
     )
     masks = np.zeros((2, side, side), np.uint8)
     masks[0, 2 : 4 + number % 8, 3:12] = 255
@@ -40,8 +33,8 @@ def drawn_row(number: int, shard: str, *, side: int = SIDE) -> dict:
         "edit_prompt": PROMPTS[number % 3],
         "target_caption": f"a {['red', 'green', 'blue'][number % 3]} bus",
         "target_phrase": PROMPTS[number % 3].split()[-1],
-        "source_mask": {"bytes": png(masks[0]), "path": None},
-        "target_mask": {"bytes": png(masks[1]), "path": None},
+        "source_mask": {"bytes": encoded(masks[0]), "path": None},
+        "target_mask": {"bytes": encoded(masks[1]), "path": None},
         "mask_status": "computed",
         "score_directional": float(number % 4),
     }
@@ -49,7 +42,7 @@ def drawn_row(number: int, shard: str, *, side: int = SIDE) -> dict:
 
 def write_pairs(folder: Path, counts=(7, 0, 9), change=lambda row: row) -> Manifest:
     """A finished data set with so many pairs a shard; `change` may alter a row."""
-    made = fakes.manifest(())
+    made = records.manifest(())
     prepare_output(folder, made.configuration_hash)
     receipts, number = [], 0
     for place, count in enumerate(counts):
@@ -72,5 +65,5 @@ def write_pairs(folder: Path, counts=(7, 0, 9), change=lambda row: row) -> Manif
         )
         write_bytes(folder / receipt_file(shard), dump_json(receipt.as_dict()))
         receipts.append(receipt)
-    write_manifest(folder, fakes.manifest(receipts))
+    write_manifest(folder, records.manifest(receipts))
     return load_manifest(folder)

@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from model_folders import clip_text_config, save_clip_tokenizer
 
 from editing.diffusion.model import LatentDiffusion, load_diffusion
+from fakes.model_folders import clip_text_config, save_clip_tokenizer
 from transforms.models.spec import ModelSpec
 
 SIZE = 16

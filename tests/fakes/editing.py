@@ -3,16 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-from model_folders import save_blip, save_clip, save_clipseg
-from pairs_world import write_pairs
-from tiny_diffusion import save_diffusion
+from fakes.diffusion import save_diffusion
+from fakes.pairs import write_pairs
+from fakes.presets import PARTS, save_preset_file
 
-PARTS = """
-captioner: {loader: blip, location: ./blip, revision: null}
-encoder: {loader: clip, location: ./clip, revision: null}
-segmenter: {loader: clipseg, location: ./clipseg, revision: null}
-"""
-EDITORS = """
+EDITOR_PARTS = """
 diffusion: {loader: stable_diffusion, location: ./model, revision: null}
 perceptual: {loader: clip_layer, location: ./clip, revision: null, options: {layer: 1}}
 """
@@ -20,11 +15,8 @@ perceptual: {loader: clip_layer, location: ./clip, revision: null, options: {lay
 
 def save_world(root: Path, *, tokenizer: Any = None) -> Path:
     """Writes `tiny.yaml`, `poor.yaml` (no editor's parts), `model` and `pairs`; gives `root`."""
-    for name, save in (("blip", save_blip), ("clip", save_clip), ("clipseg", save_clipseg)):
-        (root / name).mkdir()
-        save(root / name)
+    save_preset_file(root, more_parts=EDITOR_PARTS)
     save_diffusion(root, tokenizer=tokenizer)
-    (root / "tiny.yaml").write_text(PARTS + EDITORS)
     (root / "poor.yaml").write_text(PARTS)
     write_pairs(root / "pairs")
     return root

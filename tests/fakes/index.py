@@ -7,12 +7,13 @@ import io
 import numpy as np
 from PIL import Image, ImageDraw
 
+from fakes.pictures import encoded
+from fakes.records import bare_query, bare_source
 from indexes.folder import open_index
 from indexes.layout import Part, fingerprint
 from indexes.life_cycle import begin_index, finish_index
 from indexes.parts import PartContents, PictureMetadata, write_part
 from transforms.pictures.structure import structure_map
-from transforms.record import EditQuery, SourceImage
 from transforms.scores import as_bytes
 
 DIMENSION = 16
@@ -62,42 +63,23 @@ def draw(colour, x, y, *, radius=12, ground=(225, 225, 220)):
     return image
 
 
-def png(image):
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG")
-    return buffer.getvalue()
-
-
 def picture(key, image, caption=None, **fields):
-    data = image if isinstance(image, bytes) else png(image)
-    return SourceImage(
-        key=key,
-        shard=fields.pop("shard", "s0"),
-        position=fields.pop("position", 0),
-        reference=f"memory:{key}",
-        content_sha256=hashlib.sha256(data).hexdigest(),
-        width=64,
-        height=64,
-        image=data,
-        caption=caption,
-        **fields,
-    )
+    data = image if isinstance(image, bytes) else encoded(image)
+    known = {"shard": "s0", "reference": f"memory:{key}", "width": 64, "height": 64}
+    known["content_sha256"] = hashlib.sha256(data).hexdigest()
+    return bare_source(**{**known, **fields}, key=key, image=data, caption=caption)
 
 
 def query(source, edit_prompt, source_word="red", target_word="green", **fields):
-    return EditQuery(
-        source=source,
-        number=fields.pop("number", 0),
+    return bare_query(
+        source,
         caption=source.caption,
         edit_prompt=edit_prompt,
         source_word=source_word,
         target_word=target_word,
         source_phrase=source_word,
         target_phrase=target_word,
-        relation="co-hyponym",
         part_of_speech="adjective",
-        source_synset="red.n.01",
-        target_synset="green.n.01",
         **fields,
     )
 
@@ -119,7 +101,7 @@ def metadata(source):
     return PictureMetadata(**{name: getattr(source, name) for name in names})
 
 
-def contents(sources, encoder=None, counts=None):
+def part_contents(sources, encoder=None, counts=None):
     """The part that holds `sources`."""
     encoder = encoder or FakeEncoder()
     images = [Image.open(io.BytesIO(source.image)) for source in sources]
@@ -140,7 +122,7 @@ def build_index(folder, shards, *, description=None, choice=None):
     begin_index(folder, description)
     for number, sources in enumerate(shards):
         part = Part(number, len(shards))
-        write_part(folder, part, contents(sources), fingerprint=fingerprint(description))
+        write_part(folder, part, part_contents(sources), fingerprint=fingerprint(description))
     finish_index(folder, parts=len(shards), choice=choice)
     return open_index(folder)
 

@@ -1,16 +1,14 @@
 """Told still lifes and very small random networks: a whole index and build in a second or two."""
 
-import hashlib
+from dataclasses import dataclass
 from pathlib import Path
 
-from model_folders import save_blip, save_clip, save_clipseg
-
+from fakes.presets import save_preset_file
 from pipelines.build.plan import BuildOptions, plan_build
 from pipelines.index.job import IndexPlan
 from pipelines.sources import open_source
 from pipelines.still_life.source import StillLifeSource
-from transforms.models.spec import ModelSpec
-from transforms.presets import Preset
+from transforms.presets import Preset, load_preset
 from transforms.rewrite import RewriteOptions
 
 POOL = StillLifeSource(count=600, seed=5, shard_size=200, told=True, two_objects_percent=0)
@@ -20,19 +18,32 @@ SOURCE = StillLifeSource(
 )
 
 
+@dataclass(frozen=True)
+class InterruptedSource:
+    """`whole`, but Ctrl-C comes when the picture at `position` is asked for."""
+
+    whole: StillLifeSource
+    position: int
+
+    def shards(self):
+        return self.whole.shards()
+
+    def read(self, shard):
+        for picture in self.whole.read(shard):
+            if picture.position == self.position:
+                raise KeyboardInterrupt
+            yield picture
+
+    def open(self, reference):
+        return self.whole.open(reference)
+
+    def describe(self):
+        return self.whole.describe()
+
+
 def save_preset(folder: Path) -> Preset:
-    """Random networks, saved in `folder`, for all three parts."""
-    specs = {}
-    for part, loader, save in (
-        ("captioner", "blip", save_blip),
-        ("encoder", "clip", save_clip),
-        ("segmenter", "clipseg", save_clipseg),
-    ):
-        place = folder / loader
-        place.mkdir(parents=True)
-        save(place)
-        specs[part] = ModelSpec(loader=loader, location=str(place))
-    return Preset(name="tiny", **specs)
+    """The tiny preset, its networks saved in `folder`."""
+    return load_preset(str(save_preset_file(folder)))
 
 
 def plan_index(preset, folder, *, source=POOL, **settings):
@@ -51,12 +62,3 @@ def plan_pairs(preset, index_folder, folder, *, source=SOURCE, **settings):
         options=options,
         folder=str(folder),
     )
-
-
-def hashes(folder, *, leave_out=("run_summary.json",)):
-    """SHA-256 of every file below `folder` by its path there."""
-    return {
-        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(Path(folder).rglob("*"))
-        if path.is_file() and path.name not in leave_out
-    }

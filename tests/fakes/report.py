@@ -1,12 +1,12 @@
 """A finished data set of little drawn scenes, for the tests of the report."""
 
 import hashlib
-import io
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw
 
+from fakes.pictures import encoded
 from transforms.dataset.files import write_table
 from transforms.dataset.folder import prepare_output, write_manifest, write_run_summary
 from transforms.dataset.manifest import Manifest
@@ -73,7 +73,7 @@ def draw_scene(noun: str, colour: str, seed: int, side: int = 64) -> tuple[bytes
     pixels = np.asarray(background, np.float32)
     pixels = pixels + random.normal(0, 5, (side, side, 1))
     background = Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
-    return encode(background), encode(mask), float((np.asarray(mask) > 0).mean())
+    return encoded(background), encoded(mask), float((np.asarray(mask) > 0).mean())
 
 
 def draw_object(draw: ImageDraw.ImageDraw, noun: str, where: list[float], fill: object) -> None:
@@ -89,12 +89,6 @@ def draw_object(draw: ImageDraw.ImageDraw, noun: str, where: list[float], fill: 
         draw.rectangle([x - r, y - r * 0.4, x + r, y], fill=fill)
         for dx in (-r * 0.8, r * 0.8):
             draw.line([x + dx, y, x + dx, y + r], fill=fill, width=max(2, int(r / 5)))
-
-
-def encode(image: Image.Image) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 def make_source(position: int, shard: str, data: bytes, caption: str) -> SourceImage:
@@ -165,7 +159,7 @@ def make_example(position: int, shard: str, side: int) -> tuple[EditExample, byt
         caption=prompt if position % 4 else f"one {goal[1]} {goal[0]} on a plain table",
         scores=make_scores(random, accepted=True),
     )
-    empty = encode(Image.new("L", (side, side)))
+    empty = encoded(Image.new("L", (side, side)))
     source_mask = Mask(png=mask, area=area, confidence=0.9)
     if position % 11 == 3:
         source_mask = Mask(png=empty, area=0.0, confidence=0.0)
