@@ -9,6 +9,7 @@ from fakes.report import FOLDER, write_dataset
 from pipelines.report.dataset import open_dataset
 from pipelines.report.page import PageOptions, format_share, make_page
 from pipelines.truth import Tally, TruthReport, Verdict
+from transforms.dataset.tables import ShardedTable
 
 VOID = {"meta", "link", "img", "br", "rect", "line", "polyline", "polygon"}
 
@@ -183,7 +184,7 @@ def test_numbers_that_do_not_add_up_are_shown(tmp_path):
     import dataclasses
 
     dataset = open_dataset(write_dataset(tmp_path, pairs=4, rejects=12))
-    lacking = dataclasses.replace(dataset, rejects=())
+    lacking = dataclasses.replace(dataset, rejects=ShardedTable([]))
     assert "The numbers do not add up" in Reader(make_page(lacking, PageOptions()).html).text
 
 

@@ -41,8 +41,9 @@ from transforms.protocols import Source, SourceError
 from transforms.record import Batch, EditExample, EditQuery, Reject, reject_query
 
 OpenPicture = Callable[[str], bytes]
-Pictures = tuple[bytes, bytes]
-FetchPictures = Callable[[EditExample], Pictures]
+PicturePair = tuple[bytes, bytes]
+"""The encoded source picture and the encoded pseudo-target of an example."""
+FetchPictures = Callable[[EditExample], PicturePair]
 
 NAME = "Write"
 STAGE = NAME.lower()
@@ -63,7 +64,7 @@ def fetch_picture(open_picture: OpenPicture, reference: str, sha256: str) -> byt
 
 def fetch_both(
     example: EditExample, *, open_source: OpenPicture, open_target: OpenPicture
-) -> Pictures:
+) -> PicturePair:
     """The source picture and the pseudo-target of `example`.
 
     Raises:

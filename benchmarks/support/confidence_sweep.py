@@ -8,13 +8,10 @@ import dataclasses
 from functools import lru_cache
 from pathlib import Path
 
-import pyarrow.parquet as pq
-
 from pipelines.build.plan import BuildOptions
 from stilllife.truth import judge_pair
-from transforms.dataset.manifest import load_manifest
+from transforms.dataset.reader import open_pairs
 from transforms.dataset.rows import row_to_query
-from transforms.dataset.shards import shard_file
 from transforms.record import Batch, Candidate, EditExample, EditQuery
 from transforms.select import SelectionThresholds, select, select_batch
 
@@ -41,12 +38,12 @@ def print_sweep(name: str, folder: Path, options: BuildOptions) -> None:
 
 def read_queries(folder: Path) -> tuple[list[Batch[EditQuery]], int]:
     """The stored queries of a data set, a batch for each shard, and the number of its sources."""
-    manifest = load_manifest(folder)
-    batches = []
-    for receipt in manifest.shards:
-        rows = pq.read_table(folder / shard_file("candidates", receipt.shard)).to_pylist()
-        batches.append(Batch(receipt.name, 0, tuple(map(row_to_query, rows))))
-    return batches, manifest.counts.sources
+    pairs = open_pairs(folder)
+    batches = [
+        Batch(receipt.name, 0, tuple(map(row_to_query, file.read().to_pylist())))
+        for receipt, file in zip(pairs.manifest.shards, pairs.candidates.files, strict=True)
+    ]
+    return batches, pairs.manifest.counts.sources
 
 
 def keep_useful(batch: Batch[EditQuery], thresholds: SelectionThresholds) -> Batch[EditQuery]:

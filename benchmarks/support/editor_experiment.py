@@ -12,15 +12,17 @@ from PIL import Image
 from editing.evaluation.figures import Setting
 from editing.evaluation.measurer import Cell, plan_cells
 from editing.evaluation.metrics import Interval
-from editing.sheets import SheetRow, write_sheet
-from pipelines.evaluation.job import draw_cases, read_cell, read_numbers
+from pipelines.evaluation.cases import draw_cases
+from pipelines.evaluation.job import read_cell, read_numbers
 from pipelines.evaluation.page import spread_evenly
 from pipelines.evaluation.summary import BASELINE, Summary
 from pipelines.still_life.source import StillLifeSource
 from support.editor_rows import BUILDS, MASKED, ROWS, methods_of
 from support.still_life_job import command, environment, source_file
+from transforms.dataset.files import write_bytes
 from transforms.models.spec import locate
-from transforms.pictures.decoding import decode
+from transforms.pictures.contact_sheet import SheetEntry, draw_sheet
+from transforms.pictures.decoding import decode, encode_png
 from transforms.presets import load_preset
 
 SHARD_SIZE = 500
@@ -120,13 +122,13 @@ class EditorExperiment:
         edits = [self._read(setting) for setting in shown]
         cases = draw_cases(self._pairs("new"), count=arguments.edits, seed=0, balanced=True)
         rows = [
-            SheetRow(
+            SheetEntry(
                 (cases[place].source, *(some[place] for some in edits)),
-                f"{cases[place].source_phrase} -> {cases[place].target_phrase}",
+                (f"{cases[place].source_phrase} -> {cases[place].target_phrase}",),
             )
             for place in spread_evenly(len(cases), count)
         ]
-        write_sheet(path, rows, ("source", *map(str, shown)))
+        write_bytes(path, encode_png(draw_sheet(rows, ("source", *map(str, shown)))))
 
     def _read(self, setting: Setting) -> list[Image.Image]:
         """The pictures of a setting of the table, first seed."""

@@ -217,7 +217,7 @@ def rethreshold_shard(task: Rethreshold, old: ShardReceipt, digest: str) -> Shar
     shard = OutputShard(old.number, old.of, old.name, old.counts.sources)
     if whole_shard(task.folder, shard, task.parent.configuration_hash) is None:
         raise OutputError(f"{task.folder}: shard {shard.number} must be whole, see verify")
-    stored = read_shard(task.folder, shard)
+    stored = read_shard(task.folder, old)
     batch = choose_again(stored, task.thresholds, edits=task.edits)
     something_new = any(stored.again(example) is None for example in batch.records)
     pictures = PairPictures(stored, task.sources if something_new else None)

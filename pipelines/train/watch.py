@@ -8,7 +8,9 @@ from typing import Any
 
 import torch
 from torch.utils.tensorboard import SummaryWriter
-from transforms.pictures.contact_sheet import SheetRow, write_sheet
+from transforms.dataset.files import write_bytes
+from transforms.pictures.contact_sheet import SheetEntry, draw_sheet
+from transforms.pictures.decoding import encode_png
 
 from editing.pictures import tensor_to_picture
 from editing.requests import Request
@@ -76,10 +78,11 @@ class Watch:
             columns.append([output.image for output in outputs])
         columns.append(targets)
         rows = [
-            SheetRow(images, prompt)
+            SheetEntry(images, (prompt,))
             for images, prompt in zip(zip(*columns, strict=True), batch.edit_prompts, strict=True)
         ]
-        write_sheet(self._folder / SAMPLES / f"step-{step:08d}.png", rows, HEADINGS)
+        sheet = encode_png(draw_sheet(rows, HEADINGS))
+        write_bytes(self._folder / SAMPLES / f"step-{step:08d}.png", sheet)
 
 
 @contextmanager

@@ -36,8 +36,8 @@ TRUTH_NOT_GIVEN = (
 
 
 @dataclass(frozen=True)
-class Part:
-    """One of the models: the part it plays, its name and the revision of its weights."""
+class ModelUsed:
+    """One of the models: the part it played, its name and the revision of its weights."""
 
     part: str
     name: str
@@ -45,7 +45,7 @@ class Part:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Identity:
+class Origin:
     """What made a data set, ready to be shown.
 
     `settings` is the configuration as dotted names and values, `seconds` the time by stage.
@@ -57,7 +57,7 @@ class Identity:
     pool: str
     is_still_life: bool
     thresholds: tuple[Threshold, ...]
-    models: tuple[Part, ...]
+    models: tuple[ModelUsed, ...]
     settings: tuple[tuple[str, str], ...]
     software: tuple[tuple[str, str], ...]
     seconds: tuple[tuple[str, float], ...]
@@ -69,11 +69,11 @@ class Identity:
         return SMALL_MODELS_ON_PHOTOGRAPHS if misled else ""
 
 
-def identify(dataset: FinishedDataset) -> Identity:
+def read_origin(dataset: FinishedDataset) -> Origin:
     """Read off manifest and run summary what made `dataset`."""
     manifest = dataset.manifest
     seconds = dataset.run_summary.get("seconds", {})
-    return Identity(
+    return Origin(
         name=dataset.folder.resolve().name,
         preset=name_preset(manifest.configuration),
         source=name_source(manifest.source),
@@ -126,14 +126,14 @@ def name_source(source: Mapping[str, Any]) -> str:
     return f"{kind} {where.rstrip('/').rsplit('/', 1)[-1]}".strip()
 
 
-def name_models(models: Mapping[str, Any]) -> Iterator[Part]:
+def name_models(models: Mapping[str, Any]) -> Iterator[ModelUsed]:
     """Part, name and revision of each model; a part without a model is left out."""
     for part, model in sorted(models.items()):
         if isinstance(model, Mapping):
             name = model.get("id") or model.get("name") or model.get("location") or "unnamed"
-            yield Part(part, str(name), str(model.get("revision") or ""))
+            yield ModelUsed(part, str(name), str(model.get("revision") or ""))
         elif model is not None:
-            yield Part(part, str(model), "")
+            yield ModelUsed(part, str(model), "")
 
 
 def read_thresholds(values: Mapping[str, Any]) -> tuple[Threshold, ...]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.report.dataset import FinishedDataset, stream_columns
+from pipelines.report.dataset import FinishedDataset
 
 STAGES = ("read", "caption", "rewrite", "embed", "retrieve", "mine", "select", "segment", "write")
 AREA_BINS = 40
@@ -26,7 +26,7 @@ class Edit:
 
 
 @dataclass
-class MaskTally:
+class MaskCounts:
     """The areas of one side's masks: a histogram over [0, 1], and how many are empty or absent."""
 
     areas: Histogram = field(default_factory=lambda: np.zeros(AREA_BINS, np.int64))
@@ -49,14 +49,14 @@ class MaskTally:
 
 
 @dataclass
-class PairTally:
+class PairCounts:
     """What the pairs are, counted."""
 
     pairs: int = 0
     edits: Counter[Edit] = field(default_factory=Counter)
     methods: Counter[str] = field(default_factory=Counter)
-    source_masks: MaskTally = field(default_factory=MaskTally)
-    target_masks: MaskTally = field(default_factory=MaskTally)
+    source_masks: MaskCounts = field(default_factory=MaskCounts)
+    target_masks: MaskCounts = field(default_factory=MaskCounts)
 
     def kinds(self) -> Counter[tuple[str, str]]:
         """Pairs by (part of speech, relation)."""
@@ -66,20 +66,20 @@ class PairTally:
         return counts
 
 
-def tally_pairs(dataset: FinishedDataset) -> PairTally:
+def count_pairs(dataset: FinishedDataset) -> PairCounts:
     """Count the pairs of `dataset`; memory grows with the number of different edits alone."""
-    tally = PairTally()
+    found = PairCounts()
     words = ("source_word", "target_word", "relation", "part_of_speech")
     columns = (*words, "method", "source_mask_area", "target_mask_area")
-    for _, _, table in stream_columns(dataset.pairs, columns):
-        tally.pairs += len(table["method"])
-        tally.edits.update(Edit(*row) for row in zip(*(table[name] for name in words), strict=True))
-        tally.methods.update(table["method"])
+    for _, table in dataset.pairs.batches(columns):
+        found.pairs += len(table["method"])
+        found.edits.update(Edit(*row) for row in zip(*(table[name] for name in words), strict=True))
+        found.methods.update(table["method"])
         for area in table["source_mask_area"]:
-            tally.source_masks.add(area)
+            found.source_masks.add(area)
         for area in table["target_mask_area"]:
-            tally.target_masks.add(area)
-    return tally
+            found.target_masks.add(area)
+    return found
 
 
 @dataclass(frozen=True)
@@ -119,11 +119,11 @@ class Funnel:
     problems: tuple[str, ...]
 
 
-def tally_rejects(dataset: FinishedDataset) -> tuple[dict[str, Counter[str]], ...]:
+def count_rejects(dataset: FinishedDataset) -> tuple[dict[str, Counter[str]], ...]:
     """Rejects by stage and reason: those of whole pictures, and those of single edits."""
     pictures: dict[str, Counter[str]] = {}
     edits: dict[str, Counter[str]] = {}
-    for _, _, table in stream_columns(dataset.rejects, ("stage", "reason", "number")):
+    for _, table in dataset.rejects.batches(("stage", "reason", "number")):
         rows = zip(table["stage"], table["reason"], table["number"], strict=True)
         for stage, reason, number in rows:
             unit = pictures if number is None else edits
@@ -133,7 +133,7 @@ def tally_rejects(dataset: FinishedDataset) -> tuple[dict[str, Counter[str]], ..
 
 def build_funnel(dataset: FinishedDataset, pairs: int) -> Funnel:
     """The funnel of `dataset`, in whose shards `pairs` pairs were counted."""
-    pictures, edits = tally_rejects(dataset)
+    pictures, edits = count_rejects(dataset)
     counts = dataset.manifest.counts
     held = {
         "pairs": pairs,
