@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pairloom.preset_parts import load_captioner, load_encoder, load_segmenter
     from pipelines.sources import open_source
     from pipelines.still_life.source import StillLifeSource
+    from transforms.candidate import Candidate, Scores
     from transforms.caption import Caption, TakeSourceCaptions
     from transforms.dataset.reader import open_pairs
     from transforms.dataset.shards import OutputShard
@@ -36,13 +37,11 @@ if TYPE_CHECKING:
     from transforms.read import Read, plan_batches
     from transforms.record import (
         Batch,
-        Candidate,
         EditExample,
         EditQuery,
         EmbeddedImage,
         Mask,
         Reject,
-        Scores,
         SourceImage,
     )
     from transforms.retrieve import Retrieve, RetrieveOptions
@@ -115,6 +114,7 @@ _NAMES_BY_MODULE: dict[str, tuple[str, ...]] = {
     "pairloom.preset_parts": ("load_captioner", "load_encoder", "load_segmenter"),
     "pipelines.sources": ("open_source",),
     "pipelines.still_life.source": ("StillLifeSource",),
+    "transforms.candidate": ("Candidate", "Scores"),
     "transforms.caption": ("Caption", "TakeSourceCaptions"),
     "transforms.dataset.reader": ("open_pairs",),
     "transforms.dataset.shards": ("OutputShard",),
@@ -124,13 +124,11 @@ _NAMES_BY_MODULE: dict[str, tuple[str, ...]] = {
     "transforms.read": ("Read", "plan_batches"),
     "transforms.record": (
         "Batch",
-        "Candidate",
         "EditExample",
         "EditQuery",
         "EmbeddedImage",
         "Mask",
         "Reject",
-        "Scores",
         "SourceImage",
     ),
     "transforms.retrieve": ("Retrieve", "RetrieveOptions"),

@@ -24,7 +24,15 @@ class PresetError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Preset:
-    """The networks of a run. The first three are the pipeline's; the others are the editors'."""
+    """The networks of a run. The first three are the pipeline's; the others are the editors'.
+
+    Each part says what to load, where from and at which revision; nothing is loaded yet.
+
+    >>> from pairloom import Preset, load_preset
+    >>> preset = load_preset("stilllife")
+    >>> isinstance(preset, Preset), preset.encoder.loader, preset.encoder.location
+    (True, 'clip', 'package:stilllife/weights/clip')
+    """
 
     name: str
     captioner: ModelSpec
@@ -73,6 +81,10 @@ def load_preset(name_or_path: str) -> Preset:
 
     Raises:
         PresetError: there is no such preset, or the file does not follow the rules.
+
+    >>> from pairloom import load_preset
+    >>> load_preset("sd14").diffusion.location
+    'CompVis/stable-diffusion-v1-4'
     """
     known = built_in_presets()
     path = known.get(name_or_path, Path(name_or_path).expanduser())

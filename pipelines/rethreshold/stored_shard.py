@@ -9,6 +9,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from transforms import select
+from transforms.dataset.pair_rows import Pictures, fetch_both
 from transforms.dataset.rows import row_to_pair, row_to_query, row_to_reject
 from transforms.dataset.schema import PAIRS
 from transforms.dataset.shard_contents import query_id, reject_id
@@ -17,7 +18,6 @@ from transforms.protocols import Segmenter, Source, SourceError
 from transforms.record import Batch, EditExample, EditQuery, Reject
 from transforms.segment import segment_batch
 from transforms.select import SelectionThresholds, select_batch
-from transforms.write import Pictures, fetch_both
 
 _PICTURES = ("input_image", "edited_image")
 
