@@ -3,9 +3,10 @@
 import doctest
 import re
 
-import pairloom
 import pytest
 from fakes_cli import run
+
+import pairloom
 
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 SMALL = "pairloom demo --sources 40 --pool 200 --out small"
