@@ -45,13 +45,14 @@ if TYPE_CHECKING:
         SourceImage,
     )
     from transforms.retrieve import Retrieve, RetrieveOptions
-    from transforms.rewrite import Rewrite, RewriteOptions
+    from transforms.rewrite import Rewrite
     from transforms.segment import Segment
     from transforms.select import Select, SelectionThresholds
     from transforms.sources.folder import FolderSource
     from transforms.sources.img2dataset import Img2DatasetSource
     from transforms.sources.laion import LaionMetadata
     from transforms.words.caption_pairs import MineOptions
+    from transforms.words.proposals import RewriteOptions
     from transforms.words.relations import LexiconRelations
     from transforms.write import Write
     from transforms.write_index import IndexShard, WriteIndexParts
@@ -132,13 +133,14 @@ _NAMES_BY_MODULE: dict[str, tuple[str, ...]] = {
         "SourceImage",
     ),
     "transforms.retrieve": ("Retrieve", "RetrieveOptions"),
-    "transforms.rewrite": ("Rewrite", "RewriteOptions"),
+    "transforms.rewrite": ("Rewrite",),
     "transforms.segment": ("Segment",),
     "transforms.select": ("Select", "SelectionThresholds"),
     "transforms.sources.folder": ("FolderSource",),
     "transforms.sources.img2dataset": ("Img2DatasetSource",),
     "transforms.sources.laion": ("LaionMetadata",),
     "transforms.words.caption_pairs": ("MineOptions",),
+    "transforms.words.proposals": ("RewriteOptions",),
     "transforms.words.relations": ("LexiconRelations",),
     "transforms.write": ("Write",),
     "transforms.write_index": ("IndexShard", "WriteIndexParts"),
