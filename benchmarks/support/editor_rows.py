@@ -3,11 +3,13 @@
 from dataclasses import dataclass
 
 from editing.choices import RETRIEVE
+
 from pipelines.evaluation.summary import BASELINE
 
 MASKED, REAL = "+M", "real"
 IEDIT: tuple[str, ...] = ()
 NO_MASK = ("--weight-mask", "0", "--weight-paired", "1")
+
 
 @dataclass(frozen=True)
 class Row:

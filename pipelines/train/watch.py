@@ -8,9 +8,6 @@ from typing import Any
 
 import torch
 from torch.utils.tensorboard import SummaryWriter
-from transforms.dataset.files import write_bytes
-from transforms.pictures.contact_sheet import SheetEntry, draw_sheet
-from transforms.pictures.decoding import encode_png
 
 from editing.pictures import tensor_to_picture
 from editing.requests import Request
@@ -18,6 +15,9 @@ from editing.training.objective import Objective, PairBatch
 from editing.training.pair_stream import PairStream
 from editing.training.trainer import StepReport
 from pipelines.terminal.console import show_progress
+from transforms.dataset.files import write_bytes
+from transforms.pictures.contact_sheet import SheetEntry, draw_sheet
+from transforms.pictures.decoding import encode_png
 
 SAMPLES = "samples"
 TENSORBOARD = "tensorboard"

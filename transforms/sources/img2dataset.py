@@ -23,7 +23,34 @@ from transforms.sources.tar_shard import TarShard, load_tar, open_tar_member
 
 @dataclass(frozen=True)
 class Img2DatasetSource:
-    """The `.tar` and `.parquet` files of the folder `path`, or the one file `path`."""
+    """The `.tar` and `.parquet` files of the folder `path`, or the one file `path`.
+
+    In a tar a picture, its words (`.txt`) and its metadata (`.json`) have the picture's key as
+    their name; a Parquet file has them in columns. `limits` says which pictures are too large or
+    too small; those become rejects.
+
+    Raises:
+        SourceError: by `shards`, where nothing can be read or a key is in two files.
+
+    >>> import io, tarfile, tempfile
+    >>> from pathlib import Path
+    >>> from pairloom import Img2DatasetSource, StillLifeSource
+    >>> rendered = StillLifeSource(count=1)
+    >>> picture = next(rendered.read(rendered.shards()[0]))
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> with tarfile.open(folder / "00000.tar", "w") as tar:
+    ...     for name, data in (("000000000.png", picture.image), ("000000000.txt", b"a chair")):
+    ...         member = tarfile.TarInfo(name)
+    ...         member.size = len(data)
+    ...         tar.addfile(member, io.BytesIO(data))
+    >>> source = Img2DatasetSource(str(folder))
+    >>> [shard] = source.shards()
+    >>> [found] = source.read(shard)
+    >>> found.key, found.alt_text
+    ('000000000', 'a chair')
+    >>> source.open(found.reference) == picture.image
+    True
+    """
 
     path: str
     limits: PictureLimits = DEFAULT_LIMITS
