@@ -34,13 +34,14 @@ seeds. `--sheet FILE` draws some of the edits: by `sdedit` and by the best row w
 """
 
 import argparse
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from support.editor_experiment import EditorExperiment
-from support.editor_rows import MASKED, REAL, ROWS
-from support.reporting import Target, add_report_flags, at_least, at_most, finish
+from support.editor_rows import MASKED, OURS, REAL, ROWS
+from support.reporting import Bound, Target, add_report_flags, at_least, at_most, finish
 from support.still_life_job import open_work
 
 from editing.choices import STRENGTHS
@@ -50,11 +51,13 @@ from editing.evaluation.metrics import Interval
 from pipelines.evaluation.summary import BASELINE, Summary, summarise
 from pipelines.terminal.console import print_table
 
+OURS_MASKED = OURS + MASKED
+ERROR = "true_background_error"
 MEASURES = {
     "both": "both",
     "edited": "edited",
     "kept": "kept",
-    "true_background_error": "error",
+    ERROR: "error",
     "position_px": "px",
     "clip_score": "CLIP",
     "fid": "FID",
@@ -82,10 +85,9 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--mask-grow", type=float, default=0.05, help="of the shorter side")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--preset", default="stilllife")
-    parser.add_argument("--seed", type=int, default=0, help="of pictures, pairs and training")
+    add_report_flags(parser, seed_help="of pictures, pairs and training (default 0)")
     parser.add_argument("--work", type=Path, metavar="DIR", help="keep all here, and go on from it")
     parser.add_argument("--sheet", type=Path, metavar="FILE", help="write a PNG of edits")
-    parser.add_argument("--json", action="store_true", help="end with one line of JSON")
     return parser.parse_args()
 
 
@@ -94,22 +96,102 @@ def main() -> None:
     arguments = read_arguments()
     rows = list(dict.fromkeys([REAL, BASELINE, *arguments.rows]))
     with open_work(arguments) as work:
-        bench = Bench(arguments, work)
-        bench.make_pairs(sorted({pairs for row in rows if (pairs := ROWS[row].pairs)}))
+        experiment = EditorExperiment(arguments, work)
+        experiment.make_pairs(sorted({pairs for row in rows if (pairs := ROWS[row].pairs)}))
         cells: dict[Cell, dict[str, list[float]]] = {}
         fid: dict[Setting, Interval] = {}
         for row in rows:
-            bench.train(row)
-            cells |= bench.evaluate(row)
-            fid |= bench.fid(row)
+            experiment.train(row)
+            cells |= experiment.evaluate(row)
+            fid |= experiment.fid(row)
         summary = summarise(cells)
         for setting, value in fid.items():
             summary.figures[setting]["fid"] = value
         if arguments.sheet:
-            bench.draw_sheet(arguments.sheet, summary)
+            experiment.draw_sheet(arguments.sheet, summary)
     print_rows(summary)
-    if arguments.json:
-        print_json_line(summary.as_dict() | {"seed": arguments.seed})
+    figures = {
+        "rows": read_rows(summary),
+        "edits": arguments.edits,
+        "training_steps": arguments.steps,
+        "edit_seeds": arguments.seeds,
+        "evaluation": summary.as_dict(),
+    }
+    finish(arguments, figures=figures, targets=list_targets(figures))
+
+
+def read_rows(summary: Summary) -> dict[str, dict[str, Any]]:
+    """Of each row its best strength, its measures there, and what it has more than the baseline.
+
+    Every measure is [mean, low, high]; None where there is none. `more` compares with the baseline
+    at its best, `matched` with the baseline at the strength `at` where it errs no more.
+    """
+    rows: dict[str, dict[str, Any]] = {
+        name: {"at": setting.strength, "measures": _plain(summary.figures[setting])}
+        for name, setting in summary.best.items()
+    }
+    for name, other in summary.matched.items():
+        rows[name]["more"] = _plain(summary.differences[name])
+        rows[name]["matched"] = {
+            "at": other.strength,
+            "measures": _plain(summary.figures[other]),
+            "more": _plain(summary.matched_differences[name]),
+        }
+    return rows
+
+
+def _plain(measures: Mapping[str, Interval]) -> dict[str, list[float | None]]:
+    return {
+        name: [
+            None if math.isnan(value) else value
+            for value in (interval.value, interval.low, interval.high)
+        ]
+        for name, interval in measures.items()
+    }
+
+
+def list_targets(figures: Mapping[str, Any]) -> list[Target]:
+    """What was to be reached (docs/editing.md), as far as the rows were measured."""
+    rows, targets = figures["rows"], []
+    if OURS_MASKED in rows:
+        masked, baseline = rows[OURS_MASKED], rows[BASELINE]
+        targets += [
+            _difference(
+                f"{OURS_MASKED}: right more often than {BASELINE} at no more error",
+                masked["matched"]["more"]["both"],
+                at_least(0.2),
+            ),
+            _difference(
+                f"{OURS_MASKED}: right more often than {BASELINE}, each at its best",
+                masked["more"]["both"],
+                at_least(0.2, kind="aim"),
+            ),
+            Target(
+                name=f"{OURS_MASKED}: error outside / that of {BASELINE}",
+                value=masked["measures"][ERROR][0] / baseline["measures"][ERROR][0],
+                bound=at_most(1 / 3),
+            ),
+            Target(
+                name=f"{OURS_MASKED}: FID less that of {BASELINE}",
+                value=masked["measures"]["fid"][0] - baseline["measures"]["fid"][0],
+                bound=at_most(0),
+            ),
+            _difference(
+                f"{OURS_MASKED}: CLIPScore less that of {BASELINE}",
+                masked["more"]["clip_score"],
+                at_least(0, kind="aim"),
+            ),
+        ]
+    if OURS in rows:
+        name = f"{OURS}: right more often than {BASELINE}, each at its best"
+        targets.append(_difference(name, rows[OURS]["more"]["both"], at_least(0.08, kind="aim")))
+    return targets
+
+
+def _difference(name: str, found: Sequence[float | None], bound: Bound) -> Target:
+    value, low, high = found
+    interval = None if low is None or high is None else (low, high)
+    return Target(name=name, value=value, bound=bound, interval=interval)
 
 
 def print_rows(summary: Summary) -> None:

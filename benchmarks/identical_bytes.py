@@ -194,7 +194,8 @@ def main() -> int:
         + [(name, *(one.counts[name] for one in found.values())) for name in names],
         columns=("", *found),
     )
-    figures = read_figures(found) | {"pool": arguments.pool, "sources": arguments.sources}
+    settings = {name: getattr(arguments, name) for name in ("pool", "sources", "trials")}
+    figures = read_figures(found) | settings
     faults = figures["faults"]
     for fault in faults:
         print(fault)
