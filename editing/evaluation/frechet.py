@@ -83,7 +83,8 @@ def frechet_distance(made: Numbers, real: Numbers) -> float:
     one, other = (np.atleast_2d(np.cov(values, rowvar=False)) for values in (made, real))
     with _one_thread():
         roots = torch.linalg.eigvals(torch.from_numpy(one @ other)).sqrt().real.sum().item()
-    return float(gap + np.trace(one) + np.trace(other) - 2 * roots)
+    # Equal sets come out as a hair below zero.
+    return max(0.0, float(gap + np.trace(one) + np.trace(other) - 2 * roots))
 
 
 @contextmanager
