@@ -81,7 +81,7 @@ class TestNeeds:
         check_needs(drawing_spec(needs=("source_prompt",)), request(source_prompt="a red apple"))
 
     def test_a_pseudo_target_is_needed_by_what_gives_it_back(self):
-        with pytest.raises(EditError, match="^retrieve needs pseudo_target_image, which this"):
+        with pytest.raises(EditError, match=r"^retrieve needs pseudo_target_image, which this"):
             load_editor("retrieve")(picture(0), PROMPT)
 
 

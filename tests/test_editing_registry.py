@@ -54,7 +54,7 @@ class TestNames:
 
     def test_regions_are_found_by_theirs(self):
         assert find_regions_spec("segmenter") is REGIONS["segmenter"]
-        with pytest.raises(SettingError, match="^regions must be one of segmenter, got 'magic'$"):
+        with pytest.raises(SettingError, match=r"^regions must be one of segmenter, got 'magic'$"):
             find_regions_spec("magic")
 
 

@@ -63,7 +63,7 @@ class TestNotSettings:
         class Bare:
             plain: int = 1
 
-        with pytest.raises(TypeError, match="the setting plain must be made by editing.settings"):
+        with pytest.raises(TypeError, match=r"the setting plain must be made by editing.settings"):
             describe_settings(Bare)
 
     @pytest.mark.parametrize("hint", [list[int], int | str, Literal[1, 2], Any, None])
@@ -127,11 +127,11 @@ class TestMake:
         )
 
     def test_a_foreign_one_is_refused_where_there_is_none(self):
-        with pytest.raises(SettingError, match="^copy has no setting degrees; it has none$"):
+        with pytest.raises(SettingError, match=r"^copy has no setting degrees; it has none$"):
             make_settings(NoSettings, {"degrees": 1}, owner="copy")
 
     def test_a_value_that_breaks_a_rule_is_a_setting_s_error(self):
-        with pytest.raises(SettingError, match="^degrees must be at least 0, got -1$") as caught:
+        with pytest.raises(SettingError, match=r"^degrees must be at least 0, got -1$") as caught:
             make_settings(OvenSettings, {"degrees": -1}, owner="oven")
         assert isinstance(caught.value, EditingError)
 
