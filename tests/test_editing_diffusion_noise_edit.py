@@ -1,175 +1,226 @@
-"""Editors, called as a person would, on a small random model."""
+"""Edits by noising and denoising, as `sdedit` and `iedit` make them, on a small random model."""
 
-import math
+import copy
+import dataclasses
 
 import numpy as np
 import pytest
 import torch
-from fakes.diffusion import SIZE, load_tiny, save_diffusion
-from fakes.model_folders import save_clip, save_clipseg
+from fakes.diffusion import SIZE
+from fakes.editors import HalfSegmenter, half_mask, same_pixels, seeded
 from fakes.pictures import noise as picture
 from PIL import Image
 
 from editing.diffusion.model import PromptLengthError
-from editing.editors.sdedit.editor import Editor
-from editing.regions.segmented import MaskUse, grow_region
-from editing.requests import EditError, Request
+from editing.diffusion.noise_edit import NoiseEditor
+from editing.diffusion.settings import SamplingSettings
+from editing.errors import EditError, SettingError
+from editing.loading import LoadedEditor
+from editing.pictures import picture_to_tensor, tensor_to_picture
+from editing.ranking import edit_several
+from editing.regions.segmented import SegmentedRegions
+from editing.registry import EDITORS
+from editing.requests import Request
 from transforms.models.loading import load_encoder, load_segmenter
-from transforms.models.spec import ModelSpec
 
 PROMPT, SOURCE_PROMPT = "a red pear", "a red apple"
+SQUARE = (SIZE, SIZE)
+MASKED = EDITORS["iedit-m"]
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    return load_tiny(save_diffusion(tmp_path_factory.mktemp("diffusion")))
-
-
-@pytest.fixture(scope="module")
-def encoder(tmp_path_factory):
-    folder = save_clip(tmp_path_factory.mktemp("clip"))
-    return load_encoder(ModelSpec(loader="clip", location=str(folder)))
-
-
-class HalfSegmenter:
-    """Finds everything in the left half; remembers what it was asked for."""
-
-    def __init__(self):
-        self.asked = []
-
-    def relevance(self, images, phrases):
-        self.asked += phrases
-        relevance = np.zeros((len(images), 8, 8), np.float32)
-        relevance[:, :, :4] = 0.9
-        return relevance
-
-
-def seeded(seed=0):
-    return torch.Generator().manual_seed(seed)
+@pytest.fixture
+def model(tiny_diffusion):
+    return tiny_diffusion
 
 
 def settings(**changes):
-    return {"num_inference_steps": 4, "generator": seeded(), **changes}
+    return SamplingSettings(**{"num_inference_steps": 4, **changes})
 
 
-def half_mask(size=(SIZE, SIZE)):
-    pixels = np.zeros((size[1], size[0]), np.uint8)
-    pixels[:, : size[0] // 2] = 255
-    return Image.fromarray(pixels)
+def edit(model, *requests, seeds=None, on_step=lambda: None, **changes):
+    """The outputs of a batch."""
+    generators = [seeded(seed) for seed in (seeds or range(len(requests)))]
+    return NoiseEditor(model).edit(requests, settings(**changes), generators, on_step)
+
+
+def edit_one(model, request, *, seed=0, **changes):
+    return edit(model, request, seeds=[seed], **changes)[0].image
 
 
 def round_trip(model, image):
-    from editing.pictures import picture_to_tensor, tensor_to_picture
-
     with torch.no_grad():
         return tensor_to_picture(model.decode(model.encode(picture_to_tensor(image)[None]))[0])
 
 
-def same(one, two):
-    return np.array_equal(np.asarray(one), np.asarray(two))
-
-
-def test_copy_gives_the_picture_back():
-    image = picture(1, (20, 10))
-    assert same(Editor(None, method="copy")(image, PROMPT).image, image)
+def farthest(one, other):
+    """The largest difference of two pictures' values."""
+    return np.abs(np.asarray(one).astype(int) - np.asarray(other)).max()
 
 
 def test_an_edit_has_the_picture_s_size_and_repeats_with_its_seed(model):
-    image, editor = picture(1, (30, 20)), Editor(model, method="sdedit")
-    first, again, other = (
-        editor(image, PROMPT, **settings(generator=seeded(seed))).image for seed in (0, 0, 1)
-    )
+    image = picture(1, (30, 20))
+    request = Request(image=image, prompt=PROMPT)
+    first, again, other = (edit_one(model, request, seed=seed) for seed in (0, 0, 1))
     assert first.size == (30, 20)
-    assert same(first, again)
-    assert not same(first, other)
-    assert not same(first, image)
+    assert same_pixels(first, again)
+    assert not same_pixels(first, other)
+    assert not same_pixels(first, image)
 
 
-def test_a_batch_is_what_its_pictures_are_alone(model):
-    images = [picture(n, (SIZE, SIZE)) for n in range(2)]
-    editor = Editor(model, method="sdedit")
-    together = editor(images, [PROMPT, "a bus"], **settings())
-    assert len(together) == 2
-    # The first picture's noise is the first to be drawn in both.
-    alone = editor(images[0], PROMPT, **settings()).image
-    difference = np.asarray(together[0].image).astype(int) - np.asarray(alone)
-    assert np.abs(difference).max() <= 1
+@pytest.mark.parametrize(
+    "changes",
+    [{"strength": 0.2}, {"guidance_scale": 1.0}, {"num_inference_steps": 6}],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_every_setting_has_a_say(model, changes):
+    request = Request(image=picture(1, SQUARE), prompt=PROMPT)
+    assert not same_pixels(edit_one(model, request), edit_one(model, request, **changes))
 
 
-def test_pictures_of_different_sizes_keep_their_order(model):
-    images = [picture(n, size) for n, size in enumerate([(16, 16), (32, 16), (16, 16)])]
-    outputs = Editor(model, method="sdedit")(images, PROMPT, **settings())
-    assert [output.image.size for output in outputs] == [image.size for image in images]
+def test_the_weaker_an_edit_the_nearer_it_is_to_its_source(model):
+    request = Request(image=picture(1, SQUARE), prompt=PROMPT)
+    source = np.asarray(round_trip(model, request.image)).astype(float)
+    errors = [
+        np.abs(
+            np.asarray(edit_one(model, request, strength=s, num_inference_steps=20)) - source
+        ).mean()
+        for s in (0.05, 0.4, 1.0)
+    ]
+    assert errors == sorted(errors)
 
 
-def test_the_mask_is_found_by_the_words_that_change(model):
-    segmenter = HalfSegmenter()
-    editor = Editor(model, method="iedit-m", segmenter=segmenter)
-    image = picture(1, (SIZE, SIZE))
-    output = editor(image, PROMPT, source_prompt=SOURCE_PROMPT, **settings())
-    assert segmenter.asked == ["apple"]
-    assert same(output.edit_mask, half_mask())
-
-
-def test_outside_the_mask_the_latent_is_the_source_s(model):
-    image = picture(1, (SIZE, SIZE))
-    editor = Editor(model, method="iedit-m")
-    nothing = Image.new("L", image.size)
-    kept = editor(image, PROMPT, edit_mask=nothing, **settings()).image
-    assert same(kept, round_trip(model, image))
-
-
-def test_pasted_pixels_are_the_source_s_own(model):
-    image = picture(1, (SIZE, SIZE))
-    output = Editor(model, method="iedit-m", masks=MaskUse(paste=True))(
-        image, PROMPT, edit_mask=half_mask(), **settings()
+class TestBatches:
+    requests = (
+        Request(image=picture(0, SQUARE), prompt=PROMPT),
+        Request(image=picture(1, (32, 16)), prompt="a bus"),
+        Request(image=picture(2, SQUARE), prompt="a bus", edit_mask=half_mask(SQUARE)),
+        Request(image=picture(3, (32, 16)), prompt=PROMPT, edit_mask=half_mask((32, 16))),
+        Request(image=picture(4, (30, 20)), prompt=PROMPT, edit_mask=half_mask((30, 20))),
     )
-    found, source = np.asarray(output.image), np.asarray(image)
-    assert np.array_equal(found[:, SIZE // 2 :], source[:, SIZE // 2 :])
-    assert not np.array_equal(found[:, : SIZE // 2], source[:, : SIZE // 2])
+
+    @pytest.mark.parametrize("paste", [False, True])
+    def test_sizes_and_masks_may_be_mixed_and_each_is_what_it_is_alone(self, model, paste):
+        together = edit(model, *self.requests, paste=paste)
+        assert [output.image.size for output in together] == [r.image.size for r in self.requests]
+        for place, (request, output) in enumerate(zip(self.requests, together, strict=True)):
+            alone = edit_one(model, request, seed=place, paste=paste)
+            assert farthest(output.image, alone) <= 1
+            assert output.edit_mask is request.edit_mask
+
+    def test_their_order_changes_nothing_but_the_order(self, model):
+        count = len(self.requests)
+        forwards = edit(model, *self.requests)
+        backwards = edit(model, *self.requests[::-1], seeds=[*range(count)][::-1])
+        for one, other in zip(forwards, backwards[::-1], strict=True):
+            assert farthest(one.image, other.image) <= 1
+
+    def test_none_is_none(self, model):
+        assert edit(model) == []
+
+    def test_every_step_of_every_size_is_told(self, model):
+        told = []
+        edit(model, *self.requests, on_step=lambda: told.append(1), strength=0.5)
+        assert len(told) == 3 * 2  # three sizes; half of four steps
+
+    def test_there_is_a_generator_for_each(self, model):
+        with pytest.raises(ValueError, match="there must be 2 generators, got 3"):
+            edit(model, *self.requests[::2][:2], seeds=[0, 1, 2])
 
 
-class TestGrown:
-    def grown(self, share, size=(20, 10)):
-        mask = Image.new("L", size)
-        mask.putpixel((9, 4), 255)
-        return np.asarray(grow_region(mask, share)) > 127
+class TestMasks:
+    def test_outside_the_mask_the_latent_is_the_source_s(self, model):
+        image = picture(1, SQUARE)
+        nothing = Request(image=image, prompt=PROMPT, edit_mask=Image.new("L", SQUARE))
+        assert same_pixels(edit_one(model, nothing), round_trip(model, image))
 
-    def test_a_point_becomes_a_square_by_the_shorter_side(self):
-        wanted = np.zeros((10, 20), bool)
-        wanted[2:7, 7:12] = True
-        assert np.array_equal(self.grown(0.2), wanted)
+    def test_a_mask_of_everything_is_none(self, model):
+        image = picture(1, SQUARE)
+        everything = Request(image=image, prompt=PROMPT, edit_mask=Image.new("L", SQUARE, 255))
+        plain = Request(image=image, prompt=PROMPT)
+        assert same_pixels(edit_one(model, everything), edit_one(model, plain))
 
-    def test_by_nothing_it_stays(self):
-        assert self.grown(0.0).sum() == 1
+    def test_pasted_pixels_are_the_source_s_own(self, model):
+        image = picture(1, SQUARE)
+        request = Request(image=image, prompt=PROMPT, edit_mask=half_mask(SQUARE))
+        found, source = np.asarray(edit_one(model, request, paste=True)), np.asarray(image)
+        assert np.array_equal(found[:, SIZE // 2 :], source[:, SIZE // 2 :])
+        assert not np.array_equal(found[:, : SIZE // 2], source[:, : SIZE // 2])
 
-    def test_by_all_it_is_everything(self):
-        assert self.grown(1.0, size=(12, 10)).all()
+    def test_pasting_at_another_size_keeps_them_too(self, model):
+        size = (30, 20)
+        request = Request(image=picture(1, size), prompt=PROMPT, edit_mask=half_mask(size))
+        found, source = np.asarray(edit_one(model, request, paste=True)), np.asarray(request.image)
+        assert np.array_equal(found[:, 15:], source[:, 15:])
 
-    @pytest.mark.parametrize("share", [-0.1, 1.1, math.nan])
-    def test_a_share_out_of_range(self, share):
-        with pytest.raises(ValueError, match=r"mask_grow must be in \[0, 1\], got"):
-            MaskUse(grow=share)
+    def test_without_a_mask_nothing_is_pasted(self, model):
+        request = Request(image=picture(1, SQUARE), prompt=PROMPT)
+        assert same_pixels(edit_one(model, request), edit_one(model, request, paste=True))
+
+
+class TestScheduler:
+    def test_the_model_s_own_is_never_changed(self, model):
+        before = copy.deepcopy(vars(model.scheduler))
+        request = Request(image=picture(1, SQUARE), prompt=PROMPT, edit_mask=half_mask(SQUARE))
+        edit(model, request)
+        after = vars(model.scheduler)
+        assert before.keys() == after.keys()
+        for name, value in before.items():
+            same = (
+                torch.equal if isinstance(value, torch.Tensor) else lambda one, other: one == other
+            )
+            assert same(value, after[name]), name
+
+    def test_steps_of_somebody_else_change_no_edit(self, model):
+        request = Request(image=picture(1, SQUARE), prompt=PROMPT)
+        scheduler = copy.deepcopy(model.scheduler)
+        scheduler.set_timesteps(17)
+        disturbed = dataclasses.replace(model, scheduler=scheduler)
+        assert same_pixels(edit_one(model, request), edit_one(disturbed, request))
+
+
+class TestWithRegions:
+    """The editor with a region finder, as `iedit-m` is."""
+
+    def editor(self, model, segmenter, *, grow=0.0):
+        return LoadedEditor(MASKED, NoiseEditor(model), SegmentedRegions(segmenter, grow))
+
+    def test_the_mask_is_found_by_the_words_that_change(self, model):
+        segmenter = HalfSegmenter()
+        output = self.editor(model, segmenter)(
+            picture(1, SQUARE), PROMPT, source_prompt=SOURCE_PROMPT, settings=settings()
+        )
+        assert segmenter.asked == ["apple"]
+        assert same_pixels(output.edit_mask, half_mask(SQUARE))
 
     def test_a_mask_that_is_found_grows_and_one_by_hand_does_not(self, model):
-        image, masks = picture(1, (SIZE, SIZE)), MaskUse(grow=0.25)
-        editor = Editor(model, method="iedit-m", segmenter=HalfSegmenter(), masks=masks)
-        found = editor(image, PROMPT, source_prompt=SOURCE_PROMPT, **settings()).edit_mask
+        image, editor = picture(1, SQUARE), self.editor(model, HalfSegmenter(), grow=0.25)
+        found = editor(image, PROMPT, source_prompt=SOURCE_PROMPT, settings=settings()).edit_mask
         assert (np.asarray(found) > 127).mean() == 0.75
-        drawn = editor(image, PROMPT, edit_mask=half_mask(), **settings()).edit_mask
-        assert same(drawn, half_mask())
+        drawn = editor(image, PROMPT, edit_mask=half_mask(SQUARE), settings=settings()).edit_mask
+        assert same_pixels(drawn, half_mask(SQUARE))
+
+    def test_the_real_segmenter_class_serves(self, model, editing_preset):
+        editor = self.editor(model, load_segmenter(editing_preset.segmenter))
+        image = picture(1)
+        output = editor(image, PROMPT, source_prompt=SOURCE_PROMPT, settings=settings())
+        assert output.image.size == output.edit_mask.size == image.size
+
+    def test_words_that_say_nothing_of_what_may_change_are_refused(self, model):
+        editor = self.editor(model, HalfSegmenter())
+        with pytest.raises(EditError, match="a mask needs edit_mask, mask_phrase, or a source_pro"):
+            editor(picture(1), PROMPT, settings=settings())
 
 
-def test_a_mask_by_hand_works_with_any_weights(model):
-    image = picture(1, (SIZE, SIZE))
-    nothing = Image.new("L", image.size)
-    kept = Editor(model, method="sdedit")(image, PROMPT, edit_mask=nothing, **settings()).image
-    assert same(kept, round_trip(model, image))
-
-
-def test_several_results_are_ranked(model, encoder):
-    editor = Editor(model, method="sdedit", encoder=encoder)
-    output = editor(picture(1), PROMPT, num_images_per_prompt=3, **settings())
+def test_several_results_are_ranked(model, editing_preset):
+    encoder = load_encoder(editing_preset.encoder)
+    output = edit_several(
+        LoadedEditor(EDITORS["sdedit"], NoiseEditor(model)),
+        Request(image=picture(1), prompt=PROMPT),
+        settings(),
+        seeded(),
+        results=3,
+        encoder=encoder,
+    )
     scores = [edit.score for edit in output.edits]
     assert scores == sorted(scores, reverse=True)
     assert len({edit.image.tobytes() for edit in output.edits}) == 3
@@ -177,48 +228,9 @@ def test_several_results_are_ranked(model, encoder):
     assert scores[0] == pytest.approx(float(encoder.encode_images([output.image])[0] @ text))
 
 
-def test_the_real_segmenter_class_serves(model, tmp_path):
-    folder = save_clipseg(tmp_path)
-    segmenter = load_segmenter(ModelSpec(loader="clipseg", location=str(folder)))
-    editor = Editor(model, method="iedit-m", segmenter=segmenter)
-    output = editor(picture(1), PROMPT, source_prompt=SOURCE_PROMPT, **settings())
-    assert output.image.size == picture(1).size
-
-
-@pytest.mark.parametrize(
-    ("make", "rule"),
-    [
-        (lambda: Request(image=picture(1), prompt="  "), "prompt must not be empty"),
-        (
-            lambda: Request(image=picture(1), prompt="a", edit_mask=half_mask((8, 8))),
-            "edit_mask must have the picture's size 32 x 32, got 8 x 8",
-        ),
-        (lambda: Request(image=half_mask(), prompt="a"), "must be RGB, got L"),
-        (lambda: Request(image=picture(1), prompt="a").phrase(), "a mask needs edit_mask"),
-        (
-            lambda: Request(image=picture(1), prompt="a b", source_prompt="a b").phrase(),
-            "a source_prompt that differs",
-        ),
-        (lambda: Editor(None, method="sdedit"), "the method sdedit needs a diffusion model"),
-        (lambda: Editor(None, method="magic"), "method must be one of copy, sdedit, iedit, "),
-    ],
-)
-def test_what_breaks_a_rule_is_refused(make, rule):
-    with pytest.raises(EditError, match=rule):
-        make()
-
-
-def test_what_an_edit_needs_is_asked_for(model):
-    image = picture(1)
-    with pytest.raises(EditError, match="needs a segmenter"):
-        Editor(model, method="iedit-m")(image, PROMPT, source_prompt=SOURCE_PROMPT)
-    with pytest.raises(EditError, match="needs an encoder"):
-        Editor(model, method="sdedit")(image, PROMPT, num_images_per_prompt=2)
-    with pytest.raises(EditError, match="at least 1, got 0"):
-        Editor(model, method="sdedit")(image, PROMPT, num_images_per_prompt=0)
-    with pytest.raises(EditError, match="prompt must be one or 2 of them, got 3"):
-        Editor(model, method="sdedit")([image] * 2, ["a"] * 3)
+def test_what_the_model_cannot_do_is_refused(model):
+    request = Request(image=picture(1), prompt=PROMPT)
     with pytest.raises(PromptLengthError, match="at most 12 tokens"):
-        Editor(model, method="sdedit")(image, "a " * 30)
-    with pytest.raises(ValueError, match=r"strength must be in \(0, 1\], got 2"):
-        Editor(model, method="sdedit")(image, PROMPT, strength=2)
+        edit(model, dataclasses.replace(request, prompt="a " * 30))
+    with pytest.raises(SettingError, match="num_inference_steps must be at most 1000, got 1001"):
+        edit(model, request, num_inference_steps=1001)

@@ -77,6 +77,13 @@ class TestNeeds:
             editor.edit(requests, NoSettings(), [seeded(), seeded()])
         assert (made.asked, regions.asked) == ([], [])
 
+    @pytest.mark.parametrize("count", [0, 1, 3])
+    def test_there_is_a_generator_for_each_request(self, count):
+        editor, made = loaded(HalfRegions())
+        with pytest.raises(ValueError, match=f"^there must be 2 generators, got {count}$"):
+            editor.edit([request(), request(1)], NoSettings(), [seeded()] * count)
+        assert made.asked == []
+
     def test_a_request_that_has_it_all_passes(self):
         check_needs(drawing_spec(needs=("source_prompt",)), request(source_prompt="a red apple"))
 
