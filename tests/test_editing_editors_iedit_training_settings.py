@@ -5,6 +5,7 @@ import json
 import math
 
 import pytest
+from fakes.type_checks import unchecked
 
 from editing.editors.iedit.training_settings import TERMS, IEditTraining, upgrade_description
 from editing.settings import describe_settings
@@ -32,6 +33,11 @@ class TestRules:
     def test_a_share_of_pairs_is_below_all(self, value):
         with pytest.raises(ValueError, match=r"empty_share must be in \[0, 1\), got"):
             IEditTraining(empty_share=value)
+
+    def test_another_way_to_combine_masks_is_refused(self):
+        rule = "^mask_combine must be one of paper, union, got 'both'$"
+        with pytest.raises(ValueError, match=rule):
+            unchecked(IEditTraining, mask_combine="both")
 
     def test_the_defaults_are_the_paper_s(self):
         found = IEditTraining()
