@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -14,22 +14,25 @@ from editing.requests import EditOutput, Request
 Pictures = Float[Tensor, "b 3 height width"]
 Masks = Float[Tensor, "b 1 height width"]
 PerExample = Float[Tensor, " b"]
+ColumnsT = TypeVar("ColumnsT", bound="Columns")
 
 
 @dataclass(frozen=True)
 class Columns:
     """A record whose every field has one entry an example: a tensor, or a tuple."""
 
-    def part(self, span: slice) -> Self:
+    def part(self: ColumnsT, span: slice) -> ColumnsT:
         """The record of some of the examples."""
-        return self._change(lambda column: column[span])
+        return _change(self, lambda column: column[span])
 
-    def to(self, device: torch.device) -> Self:
+    def to(self: ColumnsT, device: torch.device) -> ColumnsT:
         """The same with its tensors on `device`."""
-        return self._change(lambda c: c.to(device) if isinstance(c, Tensor) else c)
+        return _change(self, lambda c: c.to(device) if isinstance(c, Tensor) else c)
 
-    def _change(self, change: Callable[[Any], Any]) -> Self:
-        return replace(self, **{f.name: change(getattr(self, f.name)) for f in fields(self)})
+
+def _change(record: ColumnsT, change: Callable[[Any], Any]) -> ColumnsT:
+    """A record with every column changed."""
+    return replace(record, **{f.name: change(getattr(record, f.name)) for f in fields(record)})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +88,7 @@ class Outcome:
 DrawT = TypeVar("DrawT", bound=Columns)
 
 
+@runtime_checkable
 class Objective(Protocol[DrawT]):
     """What is trained when, what is drawn for it, and the loss; an editor's own.
 
