@@ -4,7 +4,7 @@ import doctest
 import re
 
 import pytest
-from fakes_cli import run
+from fakes.command_line import run
 
 import pairloom
 
