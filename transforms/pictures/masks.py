@@ -4,6 +4,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from indexes.errors import PairloomError
 from transforms.pictures.decoding import STORED_LIMITS, PictureError, decode, encode_png
 from transforms.protocols import Vectors
 from transforms.record import Mask
@@ -14,7 +15,7 @@ _BIT_DEPTH, _COLOUR_TYPE = 24, 25  # offsets in a PNG file
 _GREY = 0
 
 
-class MaskError(Exception):
+class MaskError(PairloomError):
     """Bytes that are not the mask of a picture, in one line that names the value and the rule."""
 
 
