@@ -10,7 +10,7 @@ DEMO := demo_output
 export OMP_NUM_THREADS := 1
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: demo test lint types layers unit install clean
+.PHONY: demo test lint types layers unit figures benchmarks install clean
 
 install: $(INSTALLED)
 
@@ -36,6 +36,13 @@ layers: $(INSTALLED)
 
 unit: $(INSTALLED)
 	$(BIN)/python -m pytest
+
+# README's table from benchmarks/results; `make figures MEASURE=1` measures first what is soon measured.
+figures: $(INSTALLED)
+	$(BIN)/python benchmarks/figures.py $(if $(MEASURE),--measure)
+
+benchmarks: $(INSTALLED)
+	$(BIN)/python benchmarks/figures.py --measure
 
 clean:
 	rm -rf $(DEMO) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -1,7 +1,7 @@
 """What each part of iEdit brings, with the truth: the paper's table 2, and more, on still lifes.
 
     python benchmarks/editor_table.py [--rows NAME ...] [--steps N] [--seeds N ...] [--work DIR]
-                                      [--sheet FILE] [--json]
+                                      [--sheet FILE] [--seed N] [--json]
 
 Editors are trained on pairs of pictures of seen combinations and edit pictures of held-out ones:
 pictures and pseudo-targets of the edits show at least one combination that neither the diffusion

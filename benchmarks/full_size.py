@@ -61,7 +61,7 @@ def photograph(seed: Sequence[int], size: tuple[int, int] = (640, 480)) -> bytes
     image = Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC)
     draw = ImageDraw.Draw(image)
     for _ in range(12):
-        x, y = generator.integers(0, width), generator.integers(0, height)
+        x, y = int(generator.integers(0, width)), int(generator.integers(0, height))
         radius = int(generator.integers(10, height // 3))
         colour = tuple(int(value) for value in generator.integers(0, 256, 3))
         draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=colour)

@@ -161,15 +161,21 @@ def list_targets(figures: Mapping[str, Any]) -> list[Target]:
     """All bytes are the same, and no folder says it is whole and is not."""
     total = figures["total"]
     compared, same = total["compared"], total["the same"]
+    share = Target(
+        name="share of comparisons in which all bytes are the same",
+        value=same / compared if compared else None,
+        bound=at_least(1),
+        interval=wilson(same, compared),
+    )
+    # Figures that were taken over from a document do not say how many of these there were.
+    counted = {"false claims": at_most(0), "processes left over": None}
     return [
-        Target(
-            name="share of comparisons in which all bytes are the same",
-            value=same / compared if compared else None,
-            bound=at_least(1),
-            interval=wilson(same, compared),
+        share,
+        *(
+            Target(name=name, value=total[name], bound=bound)
+            for name, bound in counted.items()
+            if name in total
         ),
-        Target(name="false claims", value=total.get("false claims"), bound=at_most(0)),
-        Target(name="processes left over", value=total.get("processes left over")),
     ]
 
 
@@ -194,7 +200,8 @@ def main() -> int:
         + [(name, *(one.counts[name] for one in found.values())) for name in names],
         columns=("", *found),
     )
-    figures = read_figures(found) | {"pool": arguments.pool, "sources": arguments.sources}
+    settings = {name: getattr(arguments, name) for name in ("pool", "sources", "trials")}
+    figures = read_figures(found) | settings
     faults = figures["faults"]
     for fault in faults:
         print(fault)

@@ -43,7 +43,26 @@ class PictureIndex:
     """A finished index folder. Get one from `open_index`.
 
     Nothing but the manifest is read until it is asked for; vectors are memory-mapped, metadata are
-    held as Arrow columns. Pickled, it is its path: a worker process opens it again, once.
+    held as Arrow columns. Pickled, it is its path: a worker process opens it again, once. A row is
+    a picture's number, from 0; embeddings are unit vectors, float32, of length `dimension`.
+
+    Raises:
+        IndexFolderError: the folder is no index, or not finished; by its methods, where a file of
+            the folder is broken.
+        IndexError: by its methods, where a row is not in [0, `len(index)`).
+
+    >>> from pairloom import PictureIndex, open_index
+    >>> index = open_index("small/index")
+    >>> isinstance(index, PictureIndex), len(index), index.dimension
+    (True, 200, 128)
+    >>> index.row(4).caption
+    'a small red chair on the left of a patterned background'
+    >>> index.rows_with_caption("A small red chair on the left of a patterned background!")
+    [4]
+    >>> index.find("still-life-0-50-00000004"), index.find("no such key")
+    (4, None)
+    >>> index.embeddings([4, 0]).shape, index.structure(4).shape
+    ((2, 128), (256,))
     """
 
     def __init__(self, folder: Path) -> None:
@@ -204,6 +223,15 @@ def open_index(
 
     Raises:
         IndexFolderError: the folder is no index, not finished, or made with another encoder.
+
+    >>> from pairloom import load_encoder, open_index
+    >>> index = open_index("small/index")
+    >>> query = load_encoder("stilllife").encode_texts(["a small red chair on the left"])
+    >>> scores, rows = index.search(query, k=3)  # cosines, falling, and whose they are
+    >>> scores.shape, rows.shape
+    ((1, 3), (1, 3))
+    >>> [row.caption for row in index.rows(rows[0])][0]
+    'a small red chair on the left of a patterned background'
     """
     folder = Path(path).resolve()
     completed = folder / COMPLETED_FILE

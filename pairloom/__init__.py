@@ -21,12 +21,14 @@ from typing import TYPE_CHECKING
 from pairloom.own_packages import check_own_packages
 
 if TYPE_CHECKING:
-    from editing.registry import EDITORS, load_editor
+    from editing.loading import load_editor
+    from editing.registry import EDITORS
     from indexes.errors import PairloomError
     from indexes.folder import PictureIndex, open_index
     from pairloom.preset_parts import load_captioner, load_encoder, load_segmenter
     from pipelines.sources import open_source
     from pipelines.still_life.source import StillLifeSource
+    from transforms.candidate import Candidate, Scores
     from transforms.caption import Caption, TakeSourceCaptions
     from transforms.dataset.reader import open_pairs
     from transforms.dataset.shards import OutputShard
@@ -36,23 +38,22 @@ if TYPE_CHECKING:
     from transforms.read import Read, plan_batches
     from transforms.record import (
         Batch,
-        Candidate,
         EditExample,
         EditQuery,
         EmbeddedImage,
         Mask,
         Reject,
-        Scores,
         SourceImage,
     )
     from transforms.retrieve import Retrieve, RetrieveOptions
-    from transforms.rewrite import Rewrite, RewriteOptions
+    from transforms.rewrite import Rewrite
     from transforms.segment import Segment
     from transforms.select import Select, SelectionThresholds
     from transforms.sources.folder import FolderSource
     from transforms.sources.img2dataset import Img2DatasetSource
     from transforms.sources.laion import LaionMetadata
     from transforms.words.caption_pairs import MineOptions
+    from transforms.words.proposals import RewriteOptions
     from transforms.words.relations import LexiconRelations
     from transforms.write import Write
     from transforms.write_index import IndexShard, WriteIndexParts
@@ -109,12 +110,14 @@ __all__ = [
 ]
 
 _NAMES_BY_MODULE: dict[str, tuple[str, ...]] = {
-    "editing.registry": ("EDITORS", "load_editor"),
+    "editing.loading": ("load_editor",),
+    "editing.registry": ("EDITORS",),
     "indexes.errors": ("PairloomError",),
     "indexes.folder": ("PictureIndex", "open_index"),
     "pairloom.preset_parts": ("load_captioner", "load_encoder", "load_segmenter"),
     "pipelines.sources": ("open_source",),
     "pipelines.still_life.source": ("StillLifeSource",),
+    "transforms.candidate": ("Candidate", "Scores"),
     "transforms.caption": ("Caption", "TakeSourceCaptions"),
     "transforms.dataset.reader": ("open_pairs",),
     "transforms.dataset.shards": ("OutputShard",),
@@ -124,23 +127,22 @@ _NAMES_BY_MODULE: dict[str, tuple[str, ...]] = {
     "transforms.read": ("Read", "plan_batches"),
     "transforms.record": (
         "Batch",
-        "Candidate",
         "EditExample",
         "EditQuery",
         "EmbeddedImage",
         "Mask",
         "Reject",
-        "Scores",
         "SourceImage",
     ),
     "transforms.retrieve": ("Retrieve", "RetrieveOptions"),
-    "transforms.rewrite": ("Rewrite", "RewriteOptions"),
+    "transforms.rewrite": ("Rewrite",),
     "transforms.segment": ("Segment",),
     "transforms.select": ("Select", "SelectionThresholds"),
     "transforms.sources.folder": ("FolderSource",),
     "transforms.sources.img2dataset": ("Img2DatasetSource",),
     "transforms.sources.laion": ("LaionMetadata",),
     "transforms.words.caption_pairs": ("MineOptions",),
+    "transforms.words.proposals": ("RewriteOptions",),
     "transforms.words.relations": ("LexiconRelations",),
     "transforms.write": ("Write",),
     "transforms.write_index": ("IndexShard", "WriteIndexParts"),

@@ -66,6 +66,14 @@ def open_source(spec: str | Mapping[str, object]) -> Source:
 
     Raises:
         SourceError: `spec` names nothing that can be a source.
+
+    >>> from pairloom import open_source
+    >>> source = open_source({"kind": "still-life", "count": 3})
+    >>> [shard] = source.shards()
+    >>> [picture.key for picture in source.read(shard)][-1]
+    'still-life-0-50-00000002'
+    >>> open_source(source.describe()) == source
+    True
     """
     if isinstance(spec, Mapping):
         return _build(check_spec(spec, "the source", Path()))

@@ -15,7 +15,6 @@ from fakes.index import (
     draw,
     part_contents,
     picture,
-    small_pool,
     unit_vectors,
 )
 
@@ -27,11 +26,6 @@ from indexes.life_cycle import begin_index, finish_index
 from indexes.parts import PartContents, read_part, write_part
 
 MARK = fingerprint(DESCRIPTION)
-
-
-@pytest.fixture
-def pool():
-    return small_pool()
 
 
 @pytest.fixture

@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 from fakes.folders import hashes, rows_of
-from fakes.still_life import SOURCE, InterruptedSource, plan_index, plan_pairs, save_preset
+from fakes.still_life import SOURCE, InterruptedSource, plan_pairs
 
 from pipelines.build.job import build_job, run_build
 from pipelines.build.plan import BuildOptions
-from pipelines.index.job import run_index
 from pipelines.main import main
 from pipelines.running.execution import Execution
 from pipelines.running.sharded_job import ShardUnit, run_unit
@@ -32,12 +31,9 @@ ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory):
+def world(tiny_preset, told_index):
     """The networks, and an index of told captions."""
-    root = tmp_path_factory.mktemp("build")
-    preset = save_preset(root / "networks")
-    run_index(plan_index(preset, root / "index"), Execution())
-    return preset, root / "index"
+    return tiny_preset, told_index[0]
 
 
 @pytest.fixture(scope="module")

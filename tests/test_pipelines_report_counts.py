@@ -14,8 +14,8 @@ from transforms.dataset.tables import DatasetError, ShardedTable
 
 
 @pytest.fixture(scope="module")
-def dataset(tmp_path_factory):
-    return open_dataset(write_dataset(tmp_path_factory.mktemp("data"), pairs=30, rejects=18))
+def dataset(report_folder):
+    return open_dataset(report_folder)
 
 
 def test_the_funnel_adds_up(dataset):

@@ -6,7 +6,6 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 from fakes.pictures import picture_bytes
-from fakes.server import misbehaving_server
 
 from pipelines.fetch import command as fetch
 from pipelines.sources import open_source, read_spec
@@ -137,12 +136,6 @@ def test_the_examples_are_valid(request):
         "laion",
         "still-life",
     }
-
-
-@pytest.fixture(scope="module")
-def server():
-    with misbehaving_server() as running:
-        yield running
 
 
 def fetch_command(*words):

@@ -39,14 +39,6 @@ PICTURES = [noise(n, size) for n, size in enumerate([(SIZE, SIZE), (60, 40), (33
 TEXTS = ["a red apple", "the bus", "", "a large green pear on the train " * 5, "snowman"]
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory) -> dict[str, Path]:
     return {name: save(tmp_path_factory.mktemp(name)) for name, save in SAVERS.items()}

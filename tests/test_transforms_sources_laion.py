@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from fakes.records import read_all
-from fakes.server import PICTURE, misbehaving_server
+from fakes.server import PICTURE
 
 from transforms.dataset.files import OutputError
 from transforms.fetching import store as fetch_store
@@ -19,12 +19,6 @@ from transforms.sources.laion import LaionMetadata
 
 OPTIONS = FetchOptions(deadline_s=2, backoff_s=0.01, allow_addresses=("127.0.0.0/8",))
 PATHS = ["/good", "/not_found", "/gzipped", "/noai", None, "/reset", "/redirect"]
-
-
-@pytest.fixture(scope="module")
-def server():
-    with misbehaving_server() as running:
-        yield running
 
 
 @pytest.fixture

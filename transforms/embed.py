@@ -133,7 +133,15 @@ def embed_queries_batch(
 class EmbedImages(beam.PTransform):
     """Batches of SourceImage to batches of EmbeddedImage; see `embed_images_batch`.
 
-    `load` makes the encoder in a worker; a hashable one is called once a process.
+    `load` makes the encoder in a worker; it is hashable, and called once a process.
+
+    >>> import apache_beam as beam, pairloom
+    >>> source = pairloom.StillLifeSource(count=1, told=True)
+    >>> with beam.Pipeline("FnApiRunner") as pipeline:
+    ...     spans = pipeline | beam.Create(pairloom.plan_batches(source.shards()[0], 1))
+    ...     embedded = spans | pairloom.Read(source) | pairloom.EmbedImages(pairloom.load_encoder)
+    ...     _ = embedded | beam.Map(lambda batch: print(len(batch.records[0].embedding) // 4))
+    128
     """
 
     load: Callable[[], Encoder]
@@ -151,7 +159,16 @@ class EmbedImages(beam.PTransform):
 class EmbedQueries(beam.PTransform):
     """Batches of EditQuery to the same with embeddings; see `embed_queries_batch`.
 
-    `load` makes the encoder in a worker; a hashable one is called once a process.
+    `load` makes the encoder in a worker; it is hashable, and called once a process.
+
+    >>> import apache_beam as beam, pairloom
+    >>> source = pairloom.StillLifeSource(count=1, told=True)
+    >>> with beam.Pipeline("FnApiRunner") as pipeline:
+    ...     spans = pipeline | beam.Create(pairloom.plan_batches(source.shards()[0], 1))
+    ...     told = spans | pairloom.Read(source) | pairloom.TakeSourceCaptions()
+    ...     queries = told | pairloom.Rewrite() | pairloom.EmbedQueries(pairloom.load_encoder)
+    ...     _ = queries | beam.Map(lambda batch: print(len(batch.records[0].edit_embedding) // 4))
+    128
     """
 
     load: Callable[[], Encoder]

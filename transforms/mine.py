@@ -6,7 +6,7 @@ The join is exact and scales as Beam scales; only keys, rows and captions travel
 
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import apache_beam as beam
 
@@ -93,11 +93,21 @@ class Mine(beam.PTransform):
 
     The pool is `index`, which travels as its path. `related` must be picklable; `phrase` names the
     changed thing. Pictures are dropped on the way: later stages fetch them by reference.
+
+    >>> import apache_beam as beam, pairloom
+    >>> source = pairloom.StillLifeSource(count=1, told=True)
+    >>> index = pairloom.open_index("small/index")
+    >>> with beam.Pipeline("FnApiRunner") as pipeline:
+    ...     spans = pipeline | beam.Create(pairloom.plan_batches(source.shards()[0], 1))
+    ...     told = spans | pairloom.Read(source) | pairloom.TakeSourceCaptions()
+    ...     edits = told | pairloom.Mine(index, pairloom.LexiconRelations())
+    ...     _ = edits | beam.Map(lambda batch: print(batch.records[0].edit_prompt))
+    a small green chair on the left of a patterned background
     """
 
     index: PictureIndex
     related: Related
-    options: MineOptions
+    options: MineOptions = field(default_factory=MineOptions)
     phrase: Phrase = plain_phrase
 
     def expand(self, batches: beam.PCollection) -> beam.PCollection:

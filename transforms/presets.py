@@ -33,8 +33,14 @@ class PresetError(PairloomError):
 class Preset:
     """The networks of a run by the parts they play, such as `encoder` or `diffusion`.
 
-    `defaults` are choices that a command makes where a person makes none, by the name of the flag:
-    `senses` of `build`, `features` of `evaluate`.
+    Each part says what to load, where from and at which revision; nothing is loaded yet. `defaults`
+    are choices that a command makes where a person makes none, by the name of the flag: `senses` of
+    `build`, `features` of `evaluate`.
+
+    >>> from pairloom import Preset, load_preset
+    >>> preset = load_preset("stilllife")
+    >>> isinstance(preset, Preset), preset.encoder.loader, preset.encoder.location
+    (True, 'clip', 'package:stilllife/weights/clip')
     """
 
     name: str
@@ -93,6 +99,10 @@ def load_preset(name_or_path: str) -> Preset:
 
     Raises:
         PresetError: there is no such preset, or the file does not follow the rules.
+
+    >>> from pairloom import load_preset
+    >>> load_preset("sd14").diffusion.location
+    'CompVis/stable-diffusion-v1-4'
     """
     known = built_in_presets()
     path = known.get(name_or_path, Path(name_or_path).expanduser())

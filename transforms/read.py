@@ -31,8 +31,17 @@ class BatchSpan:
 def plan_batches(shard: SourceShard, batch_size: int) -> list[BatchSpan]:
     """The batches of `shard`, in order; they depend on the shard and `batch_size` alone.
 
+    Args:
+        shard: one of a source's `shards()`.
+        batch_size: pictures a batch, at least 1; the last one of a shard may have fewer.
+
     Raises:
         ValueError: `batch_size` is not positive.
+
+    >>> from pairloom import StillLifeSource, plan_batches
+    >>> [shard] = StillLifeSource(count=5).shards()
+    >>> [(span.number, span.start, span.stop) for span in plan_batches(shard, 2)]
+    [(0, 0, 2), (1, 2, 4), (2, 4, 5)]
     """
     if batch_size < 1:
         raise ValueError(f"batch_size must be >= 1, got {batch_size}")
@@ -77,7 +86,22 @@ def _gather(shard: str, number: int, rows: Iterator[SourceImage | Reject]) -> Ba
 
 @dataclass
 class Read(beam.PTransform):
-    """Spans in, batches of pictures out; `source` is pickled to the workers."""
+    """Spans in, batches of pictures out; `source` is pickled to the workers.
+
+    Takes what `plan_batches` gives for the shards of `source`. A picture that cannot be used
+    becomes a reject of its batch.
+
+    Raises:
+        SourceError: while the pipeline runs, where a shard cannot be read at all.
+
+    >>> import apache_beam as beam, pairloom
+    >>> source = pairloom.StillLifeSource(count=1, told=True)
+    >>> with beam.Pipeline("FnApiRunner") as pipeline:
+    ...     spans = pipeline | beam.Create(pairloom.plan_batches(source.shards()[0], 1))
+    ...     batches = spans | pairloom.Read(source)
+    ...     _ = batches | beam.Map(lambda batch: print(batch.number, batch.records[0].key))
+    0 still-life-0-50-00000000
+    """
 
     source: Source
 

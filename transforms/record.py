@@ -5,13 +5,16 @@ retrieved pseudo-target makes that an `EditExample`; what does not get that far 
 This module imports neither Beam nor torch, so that readers of the data need neither.
 """
 
-import dataclasses
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from transforms.candidate import SCORE_NAMES as SCORE_NAMES
+from transforms.candidate import Candidate as Candidate
+from transforms.candidate import Scores as Scores
+
 RELATIONS = ("antonym", "co-hyponym")
 PARTS_OF_SPEECH = ("noun", "adjective")
-METHODS = ("search", "mine")
+SEARCH_METHODS = ("search", "mine")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +27,17 @@ class SourceImage:
     upright, 8 bit, at most three channels) while it is at hand and None in a shuffle.
     `content_sha256` is the hash of `image`. `caption` and `caption_confidence` (probability of the
     least certain token, in [0, 1]; None where the caption came with the source) are filled in by
-    the Caption stage. The rest is passed through from the source as it was found.
+    the Caption stage. `width` and `height` are in pixels. The rest is passed through from the
+    source as it was found.
+
+    >>> from pairloom import SourceImage, StillLifeSource
+    >>> source = StillLifeSource(count=2, told=True)
+    >>> [shard] = source.shards()
+    >>> picture = next(source.read(shard))
+    >>> isinstance(picture, SourceImage), picture.width, picture.height
+    (True, 64, 64)
+    >>> picture.alt_text
+    'a small yellow chair on the left of a patterned background'
     """
 
     key: str
@@ -50,68 +63,23 @@ class EmbeddedImage:
 
     `embedding` is float32 little-endian, L2-normalised, of the encoder's dimension; `structure` is
     uint8, 256 bytes, a 16 x 16 map of edge energy (see `transforms.pictures.structure`).
+
+    >>> import numpy as np
+    >>> from pairloom import Batch, EmbeddedImage, StillLifeSource, load_encoder
+    >>> from transforms.embed import embed_images_batch
+    >>> source = StillLifeSource(count=1)
+    >>> [shard] = source.shards()
+    >>> batch = Batch(shard.name, 0, tuple(source.read(shard)))
+    >>> [embedded] = embed_images_batch(batch, load_encoder("stilllife")).records
+    >>> isinstance(embedded, EmbeddedImage), len(embedded.structure)
+    (True, 256)
+    >>> np.frombuffer(embedded.embedding, "<f4").shape
+    (128,)
     """
 
     source: SourceImage
     embedding: bytes
     structure: bytes
-
-
-@dataclass(frozen=True, kw_only=True)
-class Scores:
-    """Everything measured on one (query, candidate) pair; None where it could not be measured.
-
-    Cosines lie in [-1, 1]. `retrieval` is the inner product of the query vector and the candidate,
-    `rank` its place from 0, `margin` the distance to the next candidate. `text_image_source` and
-    `text_image_target` compare each picture with its own words, `directional` the change of picture
-    with the change of words (Gal et al. 2022), `image_image` the two pictures. `structure` is the
-    cosine of the two structure maps. `new_word` is 1 where the target's own caption holds the
-    target word and 0 where not, `old_word` likewise for the source word, `rest` the share of the
-    remaining words of the edit prompt and the target's caption on which both agree (multiset
-    Jaccard index, in [0, 1]). `source_confidence` and `target_confidence` are the two captions'.
-    """
-
-    retrieval: float | None = None
-    rank: int | None = None
-    margin: float | None = None
-    text_image_source: float | None = None
-    text_image_target: float | None = None
-    directional: float | None = None
-    image_image: float | None = None
-    structure: float | None = None
-    new_word: float | None = None
-    old_word: float | None = None
-    rest: float | None = None
-    source_confidence: float | None = None
-    target_confidence: float | None = None
-
-    def as_dict(self) -> dict[str, float]:
-        """The scores that were measured, by name."""
-        values = dataclasses.asdict(self)
-        return {name: float(value) for name, value in values.items() if value is not None}
-
-
-SCORE_NAMES = tuple(f.name for f in dataclasses.fields(Scores))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Candidate:
-    """One picture of the index proposed as the pseudo-target of a query.
-
-    `row` is its place in the index; the other fields are the index's metadata for that row.
-    """
-
-    row: int
-    key: str
-    reference: str
-    content_sha256: str
-    caption: str
-    caption_confidence: float | None = None
-    url: str | None = None
-    licence: str | None = None
-    nsfw: str | None = None
-    watermark: float | None = None
-    scores: Scores = field(default_factory=Scores)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,6 +94,26 @@ class EditQuery:
     WordNet's. `alternatives` counts the substitutes that were possible and not chosen. `method` is
     how the target is looked for. Embeddings are float32 little-endian and L2-normalised, empty
     until Embed; `candidates` is empty until Retrieve.
+
+    >>> from pairloom import EditQuery, StillLifeSource
+    >>> source = StillLifeSource(count=1, told=True)
+    >>> picture = next(source.read(source.shards()[0]))
+    >>> query = EditQuery(
+    ...     source=picture,
+    ...     number=0,
+    ...     caption="a small yellow chair on the left of a patterned background",
+    ...     edit_prompt="a small red chair on the left of a patterned background",
+    ...     source_word="yellow",
+    ...     target_word="red",
+    ...     source_phrase="yellow chair",
+    ...     target_phrase="red chair",
+    ...     relation="co-hyponym",
+    ...     part_of_speech="adjective",
+    ...     source_synset="yellow.s.01",
+    ...     target_synset="red.s.01",
+    ... )
+    >>> query.key
+    'still-life-0-50-00000000-0'
     """
 
     source: SourceImage
@@ -161,6 +149,15 @@ class Mask:
     `png` is a single-channel 8-bit PNG of the picture's size, 255 = belongs to the phrase. `area`
     is the marked share of the picture in [0, 1], `confidence` the mean relevance over the marked
     pixels in [0, 1], 0 where nothing is marked. An empty mask is kept: `area` is 0.
+
+    >>> import numpy as np
+    >>> from pairloom import Mask
+    >>> from transforms.pictures.masks import mask_from_relevance
+    >>> relevance = np.zeros((4, 4), np.float32)
+    >>> relevance[:2] = 0.75  # the upper half shows it
+    >>> mask = mask_from_relevance(relevance, (64, 64))
+    >>> isinstance(mask, Mask), mask.area, mask.confidence
+    (True, 0.5, 0.75)
     """
 
     png: bytes
@@ -172,7 +169,21 @@ class Mask:
 class EditExample:
     """One finished pair: a query, the candidate that was chosen for it, and both masks.
 
-    `target` carries the scores. The masks are None until Segment.
+    `target` carries the scores. The masks are None until Segment: `source_mask` marks the query's
+    `source_phrase` in the source picture, `target_mask` its `target_phrase` in the target.
+
+    >>> import apache_beam as beam, pairloom
+    >>> source = pairloom.StillLifeSource(count=1, told=True)
+    >>> index = pairloom.open_index("small/index")
+    >>> with beam.Pipeline("FnApiRunner") as pipeline:
+    ...     spans = pipeline | beam.Create(pairloom.plan_batches(source.shards()[0], 1))
+    ...     told = spans | pairloom.Read(source) | pairloom.TakeSourceCaptions()
+    ...     edits = told | pairloom.Rewrite(load_word_counts=lambda: index.word_counts)
+    ...     found = edits | pairloom.EmbedQueries(pairloom.load_encoder) | pairloom.Retrieve(index)
+    ...     examples = found | pairloom.Select() | beam.FlatMap(lambda batch: batch.records)
+    ...     kind = pairloom.EditExample
+    ...     _ = examples | beam.Map(lambda one: print(isinstance(one, kind), one.target.key))
+    True still-life-0-50-00000004
     """
 
     query: EditQuery
@@ -194,6 +205,18 @@ class Reject:
     kind, so that they can be counted; `detail` is one line for a person, naming the value and the
     rule. A reject of a whole picture has `number` None; a reject of one proposed edit has the
     edit's number and words.
+
+    >>> from pairloom import Reject
+    >>> reject = Reject(
+    ...     key="7d1f",
+    ...     shard="00000",
+    ...     position=12,
+    ...     stage="read",
+    ...     reason="too_small",
+    ...     detail="8 x 8 pixels, both sides must be >= 16",
+    ... )
+    >>> reject.number is None, reject.scores.as_dict()
+    (True, {})
     """
 
     key: str
@@ -255,7 +278,16 @@ class Batch(Generic[RecordT]):
 
     The cut into batches depends on the source and the batch size alone, never on workers, so that
     a model sees the same numbers together on every run. Each stage maps a batch to a batch; what
-    fails moves from `records` to `rejects` and travels on.
+    fails moves from `records` to `rejects` and travels on. `shard` is the source shard's name,
+    `number` counts the batches of a shard from 0.
+
+    >>> from pairloom import Batch, StillLifeSource
+    >>> from transforms.caption import take_source_captions
+    >>> source = StillLifeSource(count=3)  # nobody has told what these show
+    >>> [shard] = source.shards()
+    >>> batch = take_source_captions(Batch(shard.name, 0, tuple(source.read(shard))))
+    >>> len(batch.records), [reject.reason for reject in batch.rejects]
+    (0, ['no_caption', 'no_caption', 'no_caption'])
     """
 
     shard: str

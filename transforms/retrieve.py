@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import apache_beam as beam
@@ -44,6 +44,13 @@ class RetrieveOptions:
     neighbours of the query vector, `mine` = pictures whose caption has the very words of the edit
     prompt, at most `cap` of them, `both` = both. A picture whose embedding has a cosine above
     `near_copy` with the source's is taken for a copy of it and passed over; None allows all.
+
+    Raises:
+        ValueError: a value is out of its range, or a weight is given to a query without one.
+
+    >>> import pairloom
+    >>> pairloom.RetrieveOptions(query="blend", weight=0.5)
+    RetrieveOptions(query='blend', weight=0.5, candidates='both', k=16, cap=16, near_copy=0.999)
     """
 
     query: QueryKind = "text"
@@ -142,6 +149,7 @@ def score_rows(
     caption, edit = as_vector(query.caption_embedding), as_vector(query.edit_embedding)
     own = cosines(source_image, caption[None])[0]
     measured = zip(
+        range(len(ranked)),
         index.rows(ranked),
         falling,
         margins(falling),
@@ -166,15 +174,7 @@ def score_rows(
                 structure=stored(structure),
             ),
         )
-        for rank, (
-            entry,
-            score,
-            margin,
-            text_image,
-            direction,
-            image_image,
-            structure,
-        ) in enumerate(measured)
+        for rank, entry, score, margin, text_image, direction, image_image, structure in measured
     )
 
 
@@ -185,10 +185,21 @@ class Retrieve(beam.PTransform):
     """Batches of embedded EditQuery to the same with candidates; see `retrieve_batch`.
 
     `index` travels as its path and is opened once a process.
+
+    >>> import apache_beam as beam, pairloom
+    >>> source = pairloom.StillLifeSource(count=1, told=True)
+    >>> index = pairloom.open_index("small/index")
+    >>> with beam.Pipeline("FnApiRunner") as pipeline:
+    ...     spans = pipeline | beam.Create(pairloom.plan_batches(source.shards()[0], 1))
+    ...     told = spans | pairloom.Read(source) | pairloom.TakeSourceCaptions()
+    ...     edits = told | pairloom.Rewrite(load_word_counts=lambda: index.word_counts)
+    ...     found = edits | pairloom.EmbedQueries(pairloom.load_encoder) | pairloom.Retrieve(index)
+    ...     _ = found | beam.Map(lambda batch: print(batch.records[0].candidates[0].caption))
+    a small red chair on the left of a patterned background
     """
 
     index: PictureIndex
-    options: RetrieveOptions
+    options: RetrieveOptions = field(default_factory=RetrieveOptions)
 
     def expand(self, batches: beam.PCollection) -> beam.PCollection:
         """Searches for every batch."""

@@ -142,6 +142,19 @@ class Rewrite(beam.PTransform):
             None for no restriction. Hashable, called once a process.
         load_encoder: gives the encoder by which the picture has a say in which sense of a word is
             meant; None to go by frequency and the caption's other words. Hashable.
+
+    Raises:
+        LexiconError: while the pipeline runs, where the table cannot be read.
+
+    >>> import apache_beam as beam, pairloom
+    >>> source = pairloom.StillLifeSource(count=1, told=True)
+    >>> index = pairloom.open_index("small/index")
+    >>> with beam.Pipeline("FnApiRunner") as pipeline:
+    ...     spans = pipeline | beam.Create(pairloom.plan_batches(source.shards()[0], 1))
+    ...     told = spans | pairloom.Read(source) | pairloom.TakeSourceCaptions()
+    ...     edits = told | pairloom.Rewrite(load_word_counts=lambda: index.word_counts)
+    ...     _ = edits | beam.Map(lambda batch: print(batch.records[0].edit_prompt))
+    a small red chair on the left of a patterned background
     """
 
     options: RewriteOptions = field(default_factory=RewriteOptions)

@@ -124,8 +124,22 @@ class _Apply:
 class Segment(beam.PTransform):
     """Batches of pairs to the same with masks; see `segment_batch`.
 
-    `load` makes the segmenter in each worker process; `open_picture` and `open_source` are
-    picklable, such as the `open` method of a `Source`.
+    `load` makes the segmenter in each worker process and is hashable; `open_picture` and
+    `open_source` are picklable, such as the `open` method of a `Source`. `threshold`, in (0, 1), is
+    the relevance from which a point belongs to the phrase.
+
+    >>> import apache_beam as beam, pairloom
+    >>> source = pairloom.StillLifeSource(count=1, told=True)
+    >>> index = pairloom.open_index("small/index")
+    >>> with beam.Pipeline("FnApiRunner") as pipeline:
+    ...     spans = pipeline | beam.Create(pairloom.plan_batches(source.shards()[0], 1))
+    ...     told = spans | pairloom.Read(source) | pairloom.TakeSourceCaptions()
+    ...     edits = told | pairloom.Rewrite(load_word_counts=lambda: index.word_counts)
+    ...     found = edits | pairloom.EmbedQueries(pairloom.load_encoder) | pairloom.Retrieve(index)
+    ...     chosen = found | pairloom.Select()
+    ...     masked = chosen | pairloom.Segment(pairloom.load_segmenter, open_picture=source.open)
+    ...     _ = masked | beam.Map(lambda batch: print(0 < batch.records[0].target_mask.area < 0.5))
+    True
     """
 
     load: Callable[[], Segmenter]

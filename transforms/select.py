@@ -3,7 +3,7 @@
 import functools
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import apache_beam as beam
@@ -37,6 +37,14 @@ class SelectionThresholds:
     `order` says which of the passing candidates is taken: `quality` the one with the best
     `quality`, `retrieval` the first by the query vector. A score that could not be measured fails
     the check that needs it, the captions' confidence excepted.
+
+    Raises:
+        ValueError: a value is out of its range.
+
+    >>> from pairloom import SelectionThresholds
+    >>> SelectionThresholds(structure=1.5)
+    Traceback (most recent call last):
+    ValueError: structure must be in [0, 1], got 1.5
     """
 
     require_new_word: bool = True
@@ -145,9 +153,24 @@ def select_batch(
 @beam.typehints.with_output_types(Batch)
 @dataclass
 class Select(beam.PTransform):
-    """Batches of EditQuery with candidates to batches of EditExample; see `select_batch`."""
+    """Batches of EditQuery with candidates to batches of EditExample; see `select_batch`.
 
-    thresholds: SelectionThresholds
+    `edits` pairs of a source at most.
+
+    >>> import apache_beam as beam, pairloom
+    >>> source = pairloom.StillLifeSource(count=1, told=True)
+    >>> index = pairloom.open_index("small/index")
+    >>> with beam.Pipeline("FnApiRunner") as pipeline:
+    ...     spans = pipeline | beam.Create(pairloom.plan_batches(source.shards()[0], 1))
+    ...     told = spans | pairloom.Read(source) | pairloom.TakeSourceCaptions()
+    ...     edits = told | pairloom.Rewrite(load_word_counts=lambda: index.word_counts)
+    ...     found = edits | pairloom.EmbedQueries(pairloom.load_encoder) | pairloom.Retrieve(index)
+    ...     chosen = found | pairloom.Select(pairloom.SelectionThresholds(rest=0.8))
+    ...     _ = chosen | beam.Map(lambda batch: print(batch.records[0].target.key))
+    still-life-0-50-00000004
+    """
+
+    thresholds: SelectionThresholds = field(default_factory=SelectionThresholds)
     edits: int = 1
 
     def expand(self, batches: beam.PCollection) -> beam.PCollection:

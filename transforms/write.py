@@ -5,8 +5,7 @@ are written. What is written depends on the records alone and not on the order t
 """
 
 import functools
-import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,8 @@ from transforms.dataset.files import (
     write_columns,
     write_table,
 )
-from transforms.dataset.rows import Row, light_example, pair_to_row, reject_to_row
+from transforms.dataset.pair_rows import FetchPictures, OpenPicture, PairRows, fetch_both
+from transforms.dataset.rows import light_example, reject_to_row
 from transforms.dataset.schema import PAIRS, REJECTS
 from transforms.dataset.shard_contents import (
     ContentsError,
@@ -37,79 +37,11 @@ from transforms.dataset.shard_contents import (
     tabulate,
 )
 from transforms.dataset.shards import OutputShard, ShardReceipt, receipt_file, shard_file
-from transforms.protocols import Source, SourceError
-from transforms.record import Batch, EditExample, EditQuery, Reject, reject_query
-
-OpenPicture = Callable[[str], bytes]
-PicturePair = tuple[bytes, bytes]
-"""The encoded source picture and the encoded pseudo-target of an example."""
-FetchPictures = Callable[[EditExample], PicturePair]
+from transforms.protocols import Source
+from transforms.record import Batch, EditExample, EditQuery
 
 NAME = "Write"
 STAGE = NAME.lower()
-
-
-def fetch_picture(open_picture: OpenPicture, reference: str, sha256: str) -> bytes:
-    """The picture at `reference`, which must be the one that was captioned and embedded.
-
-    Raises:
-        SourceError: it is gone, or its bytes are no longer those with the hash `sha256`.
-    """
-    data = open_picture(reference)
-    found = hashlib.sha256(data).hexdigest()
-    if found != sha256:
-        raise SourceError(f"{reference} has changed: SHA-256 must be {sha256}, got {found}")
-    return data
-
-
-def fetch_both(
-    example: EditExample, *, open_source: OpenPicture, open_target: OpenPicture
-) -> PicturePair:
-    """The source picture and the pseudo-target of `example`.
-
-    Raises:
-        SourceError: one of them is gone or has changed.
-    """
-    source, target = example.query.source, example.target
-    return (
-        fetch_picture(open_source, source.reference, source.content_sha256),
-        fetch_picture(open_target, target.reference, target.content_sha256),
-    )
-
-
-class PairRows:
-    """The rows of the pairs, made one at a time as they are asked for.
-
-    `fetch` gives the two pictures of an example. A pair for which it raises `SourceError` becomes a
-    reject; `examples` and `rejects` hold what was written and what was not once the rows have been
-    taken.
-    """
-
-    def __init__(self, fetch: FetchPictures) -> None:
-        self._fetch = fetch
-        self.examples: list[EditExample] = []
-        self.rejects: list[Reject] = []
-
-    def rows(self, examples: Iterable[EditExample]) -> Iterator[Row]:
-        """The row of each example whose two pictures can be fetched."""
-        for example in examples:
-            try:
-                input_image, edited_image = self._fetch(example)
-            except SourceError as error:
-                self.rejects.append(_gone(example, str(error)))
-                continue
-            self.examples.append(example)
-            yield pair_to_row(example, input_image=input_image, edited_image=edited_image)
-
-
-def _gone(example: EditExample, detail: str) -> Reject:
-    return reject_query(
-        example.query,
-        stage=STAGE,
-        reason="picture_gone",
-        detail=detail,
-        candidate=example.target,
-    )
 
 
 def write_contents(
@@ -250,6 +182,35 @@ class Write(beam.PTransform):
     Takes two collections, `(finished, considered)`: the batches of `EditExample` to write, and the
     batches of `EditQuery` as they went into Select. Gives one element, the receipts of all shards
     by number. `source` opens the source pictures, `pool` those of the index.
+
+    Args:
+        folder: an output folder; it must be there.
+        shards: the output shards, named as the source shards whose batches arrive.
+        source: opens the source pictures.
+        pool: opens the pictures of the index.
+        configuration_hash: what tells shards made with other settings apart, in every receipt.
+
+    Raises:
+        OutputError: while the pipeline runs, where a file cannot be written.
+        ContentsError: likewise, where the batches are not those of the shards.
+
+    >>> import tempfile
+    >>> import apache_beam as beam, pairloom
+    >>> source = pairloom.StillLifeSource(count=1, told=True)
+    >>> index = pairloom.open_index("small/index")
+    >>> [shard] = pairloom.StillLifeSource(count=1).shards()
+    >>> shards = [pairloom.OutputShard(number=0, of=1, name=shard.name, sources=1)]
+    >>> write = pairloom.Write(tempfile.mkdtemp(), shards, source, source, "any text")
+    >>> with beam.Pipeline("FnApiRunner") as pipeline:
+    ...     spans = pipeline | beam.Create(pairloom.plan_batches(source.shards()[0], 1))
+    ...     told = spans | pairloom.Read(source) | pairloom.TakeSourceCaptions()
+    ...     edits = told | pairloom.Rewrite(load_word_counts=lambda: index.word_counts)
+    ...     found = edits | pairloom.EmbedQueries(pairloom.load_encoder) | pairloom.Retrieve(index)
+    ...     chosen = found | pairloom.Select()
+    ...     masked = chosen | pairloom.Segment(pairloom.load_segmenter, open_picture=source.open)
+    ...     receipts = (masked, found) | write
+    ...     _ = receipts | beam.Map(lambda receipts: print(receipts[0].counts.pairs))
+    1
     """
 
     folder: str

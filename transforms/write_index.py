@@ -24,7 +24,12 @@ REJECTS_FOLDER = "rejects"
 
 @dataclass(frozen=True)
 class IndexShard:
-    """Part `number` of `of`, made from the source shard `name`."""
+    """Part `number`, from 0, of `of`, made from the source shard `name`.
+
+    >>> from pairloom import IndexShard
+    >>> IndexShard(number=0, of=2, name="00000").part.label
+    '00000'
+    """
 
     number: int
     of: int
@@ -127,7 +132,31 @@ def write_index_part(
 class WriteIndexParts(beam.PTransform):
     """Batches of EmbeddedImage to one part for each of `shards`; gives their receipts.
 
-    A shard for which nothing arrives gets an empty part.
+    A shard for which nothing arrives gets an empty part. `folder` is one that `begin_index` has
+    made ready, `fingerprint` that of its description; `finish_index` makes an index of the parts.
+
+    Raises:
+        OutputError, OSError: while the pipeline runs, where a file cannot be written.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from indexes.layout import fingerprint
+    >>> from indexes.life_cycle import begin_index, finish_index
+    >>> import apache_beam as beam, pairloom
+    >>> source = pairloom.StillLifeSource(count=8, told=True)
+    >>> folder, about = Path(tempfile.mkdtemp()) / "index", {"encoder": "stilllife"}
+    >>> _ = begin_index(folder, about)
+    >>> shards = [pairloom.IndexShard(number=0, of=1, name="00000")]
+    >>> write = pairloom.WriteIndexParts(str(folder), shards, fingerprint(about))
+    >>> with beam.Pipeline("FnApiRunner") as pipeline:
+    ...     spans = pipeline | beam.Create(pairloom.plan_batches(source.shards()[0], 8))
+    ...     told = spans | pairloom.Read(source) | pairloom.TakeSourceCaptions()
+    ...     receipts = told | pairloom.EmbedImages(pairloom.load_encoder) | write
+    ...     _ = receipts | beam.Map(lambda receipt: print(receipt.pictures))
+    8
+    >>> _ = finish_index(folder, parts=1)
+    >>> len(pairloom.open_index(folder))
+    8
     """
 
     folder: str

@@ -3,11 +3,13 @@
 from dataclasses import dataclass
 
 from editing.choices import RETRIEVE
+
 from pipelines.evaluation.summary import BASELINE
 
-MASKED, REAL = "+M", "real"
+MASKED, REAL, OURS = "+M", "real", "ours"
 IEDIT: tuple[str, ...] = ()
 NO_MASK = ("--weight-mask", "0", "--weight-paired", "1")
+
 
 @dataclass(frozen=True)
 class Row:
@@ -34,7 +36,7 @@ ROWS = {
     "quality": Row("selected", ("--quality", "structure")),
     "union": Row("selected", ("--mask-combine", "union")),
     "align": Row("selected", ("--align",)),
-    "ours": Row(
+    OURS: Row(
         "selected",
         (
             *("--align", "--snr-cap", "1", "--empty-share", "0.15"),

@@ -27,15 +27,16 @@ from pipelines.terminal.console import format_value, print_json_line, print_tabl
 from support.intervals import Bounds
 
 Relation = Literal[">=", "<="]
-Kind = Literal["claim", "guard"]
+Kind = Literal["claim", "aim", "guard"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Bound:
     """What a figure must not be below (`>=`) or above (`<=`).
 
-    A `claim` is what the documents promise; a `guard` is a little worse than what they report, so
-    that it shows when something became worse.
+    A `claim` is what the documents promise; an `aim` was to be reached, and they say whether it
+    was; a `guard` is a little worse than what they report, so that it shows when something became
+    worse.
     """
 
     relation: Relation

@@ -5,6 +5,6 @@ support.silent_libraries` stands among the first imports of what brings Beam in,
 again in processes of its own.
 """
 
-from pipelines.terminal.console import quieten
+from pipelines.terminal.console import silence_libraries
 
-quieten()
+silence_libraries()

@@ -7,7 +7,6 @@ middle reads what an uninterrupted one would have read.
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +14,11 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from editing.choices import PROMPTS
 from editing.errors import EditingError
 from editing.pictures import fit_square, mask_to_tensor, picture_to_tensor
 from editing.training.alignment import align_target
 from editing.training.objective import PairBatch
+from editing.training.pair_settings import PROMPT_COLUMNS, PairSettings
 from transforms.dataset.manifest import Manifest
 from transforms.dataset.reader import (
     PSEUDO_TARGET_IMAGE,
@@ -28,7 +27,7 @@ from transforms.dataset.reader import (
     decode_picture,
     decode_row_mask,
 )
-from transforms.dataset.schema import SCORE_MEANINGS, score_column
+from transforms.dataset.schema import score_column
 from transforms.dataset.tables import RowGroup
 
 GROUPS_TOGETHER = 8
@@ -42,45 +41,35 @@ class PairsError(EditingError):
     """Pairs that cannot be trained on though they can be read, in one line."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class PairOptions:
-    """How pairs are read.
-
-    `size` is the side of the training pictures in pixels; `batch_size` the pairs of an optimiser
-    step over all devices; `prompts` a key of `PROMPTS`; `quality` names the score that weighs pairs
-    (negative scores count as 0), None for equal weights; with `align` pseudo-targets are moved as
-    `editing.training.alignment` says.
-    """
-
-    size: int
-    batch_size: int
-    seed: int = 0
-    prompts: str = "edit"
-    quality: str | None = None
-    align: bool = False
-
-    def __post_init__(self) -> None:
-        for name in ("size", "batch_size"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if self.prompts not in PROMPTS:
-            raise ValueError(f"prompts must be one of {', '.join(PROMPTS)}, got {self.prompts!r}")
-        if self.quality is not None and self.quality not in SCORE_MEANINGS:
-            raise ValueError(
-                f"quality must be one of {', '.join(SCORE_MEANINGS)}, got {self.quality!r}"
-            )
-
-
 class PairStream:
     """The pairs of a data set, without end, in batches.
 
+    `size` is the side of the training pictures in pixels, `batch_size` the pairs of an optimiser
+    step over all devices.
+
     Raises:
+        ValueError: a size or batch size below 1.
         DatasetError: a file cannot be read.
         PairsError: there are no pairs, or scores are missing.
     """
 
-    def __init__(self, folder: Path, manifest: Manifest, options: PairOptions) -> None:
-        self._options = options
+    def __init__(
+        self,
+        folder: Path,
+        manifest: Manifest,
+        settings: PairSettings,
+        *,
+        size: int,
+        batch_size: int,
+        seed: int = 0,
+    ) -> None:
+        for name, value in (("size", size), ("batch_size", batch_size)):
+            if value < 1:
+                raise ValueError(f"{name} must be at least 1, got {value}")
+        self._settings = settings
+        self._size = size
+        self._batch_size = batch_size
+        self._seed = seed
         dataset = PairsDataset(folder, manifest)
         self._groups = dataset.row_groups()
         self.pairs = sum(group.rows for group in self._groups)
@@ -95,7 +84,7 @@ class PairStream:
             ValueError: a batch does not divide among the devices.
             DatasetError: a file cannot be read, or a picture or mask cannot be used.
         """
-        size = self._options.batch_size
+        size = self._batch_size
         if size % of:
             raise ValueError(f"batch_size must be a multiple of {of} devices, got {size}")
         share = size // of
@@ -117,7 +106,7 @@ class PairStream:
             epoch, skipped = epoch + 1, 0
 
     def _epoch(self, epoch: int, skipped: int) -> Iterator[Mapping[str, Any]]:
-        seed = [self._options.seed, epoch]
+        seed = [self._seed, epoch]
         order = np.random.default_rng(seed).permutation(len(self._groups))
         for window, start in enumerate(range(0, len(order), GROUPS_TOGETHER)):
             groups = [self._groups[place] for place in order[start : start + GROUPS_TOGETHER]]
@@ -131,9 +120,9 @@ class PairStream:
             skipped = 0
 
     def _read(self, groups: Sequence[RowGroup]) -> pa.Table:
-        names = [*_COLUMNS, *_PICTURES, PROMPTS[self._options.prompts]]
-        if self._options.quality is not None:
-            names.append(score_column(self._options.quality))
+        names = [*_COLUMNS, *_PICTURES, PROMPT_COLUMNS[self._settings.prompts]]
+        if self._settings.quality is not None:
+            names.append(score_column(self._settings.quality))
         return pa.concat_tables([group.read(names) for group in groups])
 
     def _batch(self, rows: Sequence[Mapping[str, Any]]) -> PairBatch:
@@ -143,7 +132,7 @@ class PairStream:
             target=torch.stack(target),
             source_mask=torch.stack(source_mask),
             target_mask=torch.stack(target_mask),
-            edit_prompts=tuple(row[PROMPTS[self._options.prompts]] for row in rows),
+            edit_prompts=tuple(row[PROMPT_COLUMNS[self._settings.prompts]] for row in rows),
             target_phrases=tuple(row["target_phrase"] for row in rows),
             quality=torch.tensor([self._quality(row) for row in rows], dtype=torch.float32),
         )
@@ -152,7 +141,7 @@ class PairStream:
         """Source, target and both masks of a row."""
         source, source_mask = self._read_side(row, SOURCE_IMAGE, "source_mask")
         target, target_mask = self._read_side(row, PSEUDO_TARGET_IMAGE, "target_mask")
-        if self._options.align:
+        if self._settings.align:
             target, target_mask = align_target(
                 target, source_mask=source_mask, target_mask=target_mask
             )
@@ -164,19 +153,19 @@ class PairStream:
         """A picture and its mask, at the size that is trained on."""
         image = decode_picture(row, picture)
         marked = decode_row_mask(row, mask, image.size)
-        size = self._options.size
+        size = self._size
         return (
             picture_to_tensor(fit_square(image, size)),
             mask_to_tensor(fit_square(marked, size)),
         )
 
     def _quality(self, row: Mapping[str, Any]) -> float:
-        if self._options.quality is None:
+        if self._settings.quality is None:
             return 1.0
-        return max(0.0, float(row[score_column(self._options.quality)])) / self._mean_quality
+        return max(0.0, float(row[score_column(self._settings.quality)])) / self._mean_quality
 
     def _read_mean_quality(self, dataset: PairsDataset) -> float:
-        name = self._options.quality
+        name = self._settings.quality
         if name is None:
             return 1.0
         values: list[float] = []

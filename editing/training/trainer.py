@@ -218,7 +218,10 @@ class Trainer:
 
     def _optimiser(self, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
         settings = self._settings
-        rates = {"lr": settings.learning_rate, "weight_decay": settings.weight_decay}
+        rates: dict[str, Any] = {
+            "lr": settings.learning_rate,
+            "weight_decay": settings.weight_decay,
+        }
         if settings.optimiser == "adamw":
             return torch.optim.AdamW(parameters, **rates)
         try:

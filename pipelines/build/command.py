@@ -18,7 +18,7 @@ from pipelines.terminal.console import CommandError, format_seconds, print_json_
 from pipelines.terminal.thresholds import change_thresholds
 from transforms.caption import CAPTIONS
 from transforms.presets import load_preset
-from transforms.record import METHODS, PARTS_OF_SPEECH, RELATIONS
+from transforms.record import PARTS_OF_SPEECH, RELATIONS, SEARCH_METHODS
 from transforms.retrieve import CANDIDATE_KINDS, QUERY_KINDS, RetrieveOptions
 from transforms.rewrite import RewriteOptions
 from transforms.select import SelectionThresholds, baseline
@@ -53,7 +53,7 @@ def _add_choice_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--captions", choices=CAPTIONS, default="model")
     parser.add_argument(
         "--method",
-        choices=METHODS,
+        choices=SEARCH_METHODS,
         default="search",
         help="search: change a caption and look for its picture; mine: join captions of the index "
         "that differ in one related word",

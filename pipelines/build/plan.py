@@ -13,7 +13,7 @@ from transforms.dataset.manifest import hash_configuration
 from transforms.models.spec import identity
 from transforms.presets import Preset
 from transforms.protocols import Source
-from transforms.record import METHODS
+from transforms.record import SEARCH_METHODS
 from transforms.retrieve import RetrieveOptions
 from transforms.rewrite import RewriteOptions
 from transforms.select import SelectionThresholds
@@ -46,8 +46,8 @@ class BuildOptions:
     def __post_init__(self) -> None:
         if self.captions not in CAPTIONS:
             raise ValueError(f"captions must be {' or '.join(CAPTIONS)}, got {self.captions!r}")
-        if self.method not in METHODS:
-            raise ValueError(f"method must be one of {METHODS}, got {self.method!r}")
+        if self.method not in SEARCH_METHODS:
+            raise ValueError(f"method must be one of {SEARCH_METHODS}, got {self.method!r}")
         if self.senses not in SENSES:
             raise ValueError(f"senses must be one of {SENSES}, got {self.senses!r}")
         if self.edits < 1:

@@ -23,7 +23,7 @@ from editing.loading import EditorChoice, LoadedEditor
 from editing.requests import Request
 from pipelines.edit_images.shards import (
     EditTask,
-    RowGroup,
+    TaskGroup,
     read_tasks,
     receipt_path,
     write_edits,
@@ -36,8 +36,8 @@ from transforms.batches.packing import Packed, pack, unpack
 from transforms.dataset.files import hash_file, write_bytes
 from transforms.dataset.folder import COMPLETED
 from transforms.dataset.manifest import MANIFEST, hash_configuration, load_manifest
-from transforms.dataset.shards import OutputShard, shard_file
-from transforms.dataset.tables import count_row_groups
+from transforms.dataset.shards import OutputShard
+from transforms.dataset.tables import find_shard_file
 from transforms.pictures.decoding import PictureError, decode, encode_png
 from transforms.record import Batch, Reject
 
@@ -94,7 +94,7 @@ class PairsShard:
     """One shard of pairs to edit: its row groups, and how many pairs there are."""
 
     shard: OutputShard
-    groups: tuple[RowGroup, ...]
+    groups: tuple[TaskGroup, ...]
     pairs: int
 
 
@@ -130,7 +130,7 @@ class EditBatch:
                     prompt=task.edit_prompt,
                     source_prompt=task.caption,
                     mask_phrase=task.source_phrase,
-                    pseudo_target_image=decode(task.pseudo_target),
+                    pseudo_target_image=decode(task.pseudo_target) if task.pseudo_target else None,
                 )
             except (PictureError, EditingError) as error:
                 reason = error.reason if isinstance(error, PictureError) else "bad_request"
@@ -213,17 +213,18 @@ def edit_graph(
     )
 
 
-def list_shards(dataset: Path) -> list[PairsShard]:
-    """The shards of a data set, in order.
+def list_shards(dataset: Path, *, with_pseudo_target: bool) -> list[PairsShard]:
+    """The shards of a data set, in order; pseudo-targets are read where an editor needs them.
 
     Raises:
         DatasetError, OutputError: the manifest or a shard cannot be read.
     """
     shards = []
     for receipt in load_manifest(dataset).shards:
-        path = dataset / shard_file("pairs", receipt.shard)
+        file = find_shard_file(dataset, "pairs", receipt)
         groups = tuple(
-            RowGroup(receipt.name, str(path), number) for number in range(count_row_groups(path))
+            TaskGroup(receipt.name, str(group.path), group.number, with_pseudo_target)
+            for group in file.row_groups()
         )
         shards.append(PairsShard(receipt.shard, groups, receipt.counts.pairs))
     return shards
@@ -243,7 +244,9 @@ def edit_images(plan: EditPlan, execution: Execution) -> dict[str, Any]:
     folder.begin(description, identity)
     job = ShardedJob(
         label="editing",
-        shards=list_shards(plan.dataset),
+        shards=list_shards(
+            plan.dataset, with_pseudo_target="pseudo_target_image" in plan.choice.spec.needs
+        ),
         is_whole=lambda each: receipt_path(plan.folder, each.shard).is_file(),
         pictures=lambda each: each.pairs,
         graph=partial(edit_graph, plan=plan, load=LoadEditor(identity, plan.choice)),

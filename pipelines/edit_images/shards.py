@@ -33,15 +33,15 @@ EDITS = make_schema(
     )
 )
 _COLUMNS = ("key", "source_key", "source_position", "number", "caption", "edit_prompt")
-_MORE = ("source_phrase", SOURCE_IMAGE, PSEUDO_TARGET_IMAGE)
+_MORE = ("source_phrase", SOURCE_IMAGE)
 
 
 @dataclass(frozen=True, kw_only=True)
 class EditTask:
     """One edit to make; `image` holds the source's encoded bytes before, the result's after.
 
-    `pseudo_target` holds the encoded bytes of the real picture that stands for the result, and is
-    empty after.
+    `pseudo_target` holds the encoded bytes of the real picture that stands for the result, where
+    the editor needs it, and is empty after.
     """
 
     key: str
@@ -56,21 +56,23 @@ class EditTask:
 
 
 @dataclass(frozen=True)
-class RowGroup:
-    """Some rows of a pairs file: what becomes one batch."""
+class TaskGroup:
+    """A row group of a pairs file: what becomes one batch."""
 
     shard: str
     path: str
     number: int
+    with_pseudo_target: bool
 
 
-def read_tasks(group: RowGroup) -> Batch[EditTask]:
+def read_tasks(group: TaskGroup) -> Batch[EditTask]:
     """The edits that a row group asks for.
 
     Raises:
         DatasetError: it cannot be read.
     """
-    rows = read_row_group(Path(group.path), group.number, [*_COLUMNS, *_MORE]).to_pylist()
+    columns = [*_COLUMNS, *_MORE, *([PSEUDO_TARGET_IMAGE] if group.with_pseudo_target else [])]
+    rows = read_row_group(Path(group.path), group.number, columns).to_pylist()
     tasks = tuple(
         EditTask(
             key=row["key"],
@@ -81,7 +83,7 @@ def read_tasks(group: RowGroup) -> Batch[EditTask]:
             edit_prompt=row["edit_prompt"],
             source_phrase=row["source_phrase"],
             image=row[SOURCE_IMAGE]["bytes"],
-            pseudo_target=row[PSEUDO_TARGET_IMAGE]["bytes"],
+            pseudo_target=row[PSEUDO_TARGET_IMAGE]["bytes"] if group.with_pseudo_target else b"",
         )
         for row in rows
     )

@@ -51,7 +51,7 @@ def draw_curves(figures: Figures, name: str, colours: Mapping[str, str], *, labe
 def draw_trade(
     figures: Figures, cost: str, gain: str, colours: Mapping[str, str], *, label: str
 ) -> Markup:
-    """One metric over another, a point a dial's value and a line an editor, best at the top left."""
+    """One metric over another: a point a dial's value, a line an editor, best at the top left."""
     known = {p: found for p, found in figures.items() if cost in found and gain in found}
     costs = [found[cost].value for found in known.values()]
     x = Axis(min(costs), max(costs), LEFT + 6, WIDTH - RIGHT - 6)

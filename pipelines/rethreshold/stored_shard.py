@@ -7,6 +7,7 @@ from itertools import islice
 from pathlib import Path
 
 from transforms import select
+from transforms.dataset.pair_rows import PicturePair, fetch_both
 from transforms.dataset.reader import PSEUDO_TARGET_IMAGE, SOURCE_IMAGE
 from transforms.dataset.rows import row_to_pair, row_to_query, row_to_reject
 from transforms.dataset.schema import PAIRS
@@ -17,7 +18,6 @@ from transforms.protocols import Segmenter, Source, SourceError
 from transforms.record import Batch, EditExample, EditQuery, Reject
 from transforms.segment import segment_batch
 from transforms.select import SelectionThresholds, select_batch
-from transforms.write import PicturePair, fetch_both
 
 _PICTURES = (SOURCE_IMAGE, PSEUDO_TARGET_IMAGE)
 

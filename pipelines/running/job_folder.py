@@ -38,15 +38,15 @@ class JobFolder:
     one: str
     this: str
 
-    def claim(self, identity: str) -> bool:
-        """Whether the folder holds the job of this identity already; if not, it is free for it.
+    def claim(self, *identities: str) -> bool:
+        """Whether the folder holds the job of one of these identities; if not, it is free for it.
 
         Raises:
             CommandError: it holds another one, or something else.
         """
         path = self.folder / self.name
         if path.is_file():
-            if json.loads(path.read_bytes()).get("identity") != identity:
+            if json.loads(path.read_bytes()).get("identity") not in identities:
                 raise CommandError(
                     f"{self.folder} holds {self.one} with other settings or data: give another"
                 )

@@ -28,6 +28,19 @@ class StillLifeSource:
     shard. `two_objects_percent` in 0..100. With `told` every picture comes with its true caption as
     its alt text, as if somebody had described it. `combinations` leaves pictures out: `seen` those
     with a combination that no network of the world was trained on, `held-out` those without one.
+    Pictures are PNG, RGB, 64 x 64 pixels.
+
+    Raises:
+        SourceError: a value is out of its range.
+
+    >>> from pairloom import StillLifeSource
+    >>> source = StillLifeSource(count=5, told=True, shard_size=2)
+    >>> [shard.name for shard in source.shards()]
+    ['00000', '00001', '00002']
+    >>> for picture in source.read(source.shards()[0]):
+    ...     print(picture.key, picture.alt_text)
+    still-life-0-50-00000000 a small yellow chair on the left of a patterned background
+    still-life-0-50-00000001 a large pink train on the left of a plain background
     """
 
     count: int = 2000

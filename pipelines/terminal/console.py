@@ -40,7 +40,7 @@ class CommandError(PairloomError):
         self.exit_code = exit_code
 
 
-def quieten() -> None:
+def silence_libraries() -> None:
     """Keep libraries' remarks about themselves off stderr, in this process and those it starts."""
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")

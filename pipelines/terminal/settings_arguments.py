@@ -1,6 +1,6 @@
 """Flags made from settings dataclasses, and the settings made from flags.
 
-Each setting is one flag, whoever has it: `--strength` is the strength of any editor that has one. In
+Each setting is one flag, whoever has it: `--strength` is that of any editor that has a strength. In
 `--help` they stand in groups, by who has them. `--set NAME=VALUE` says the same as the flag, and
 `--set OWNER.NAME=VALUE` says it to one owner alone.
 """

@@ -34,6 +34,14 @@ class OutputShard:
 
     `sources` is how many pictures the source shard holds, where that is known beforehand; what
     arrives is then checked against it.
+
+    Raises:
+        ValueError: `number` is not in [0, `of`).
+
+    >>> from pairloom import OutputShard, StillLifeSource
+    >>> shards = StillLifeSource(count=5, shard_size=2).shards()
+    >>> [OutputShard(n, len(shards), each.name) for n, each in enumerate(shards)][-1]
+    OutputShard(number=2, of=3, name='00002', sources=None)
     """
 
     number: int

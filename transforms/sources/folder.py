@@ -56,7 +56,29 @@ class FolderSource:
     """The pictures below the folder `path`, `shard_size` rows to a shard.
 
     The folder is listed and searched for duplicates once, by the first call of `shards` or `read`;
-    a copy pickled after that holds the plan, so that all workers agree on it.
+    a copy pickled after that holds the plan, so that all workers agree on it. `limits` says which
+    files are too large or too small; those become rejects.
+
+    Raises:
+        SourceError: `shard_size` is no whole number >= 1. That the folder cannot be listed, or
+            holds no files, is raised by `shards`.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from pairloom import FolderSource, StillLifeSource
+    >>> rendered = StillLifeSource(count=1)
+    >>> picture = next(rendered.read(rendered.shards()[0]))
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> _ = (folder / "chair.png").write_bytes(picture.image)
+    >>> _ = (folder / "chair.txt").write_text("a small yellow chair")
+    >>> _ = (folder / "notes.doc").write_bytes(b"no picture at all")
+    >>> source = FolderSource(str(folder))
+    >>> [shard] = source.shards()
+    >>> good, bad = source.read(shard)
+    >>> good.reference, good.alt_text, good.content_sha256 == picture.content_sha256
+    ('chair.png', 'a small yellow chair', True)
+    >>> bad.stage, bad.reason
+    ('read', 'not_an_image')
     """
 
     path: str

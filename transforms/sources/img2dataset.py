@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
-from indexes.duplicate_keys import find_twin
+from indexes.duplicate_keys import find_duplicate_key
 from indexes.lookup import Hashes, hash_texts
 from transforms.pictures.decoding import DEFAULT_LIMITS, PictureError, PictureLimits, normalise
 from transforms.protocols import SourceError, SourceShard
@@ -23,7 +23,34 @@ from transforms.sources.tar_shard import TarShard, load_tar, open_tar_member
 
 @dataclass(frozen=True)
 class Img2DatasetSource:
-    """The `.tar` and `.parquet` files of the folder `path`, or the one file `path`."""
+    """The `.tar` and `.parquet` files of the folder `path`, or the one file `path`.
+
+    In a tar a picture, its words (`.txt`) and its metadata (`.json`) have the picture's key as
+    their name; a Parquet file has them in columns. `limits` says which pictures are too large or
+    too small; those become rejects.
+
+    Raises:
+        SourceError: by `shards`, where nothing can be read or a key is in two files.
+
+    >>> import io, tarfile, tempfile
+    >>> from pathlib import Path
+    >>> from pairloom import Img2DatasetSource, StillLifeSource
+    >>> rendered = StillLifeSource(count=1)
+    >>> picture = next(rendered.read(rendered.shards()[0]))
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> with tarfile.open(folder / "00000.tar", "w") as tar:
+    ...     for name, data in (("000000000.png", picture.image), ("000000000.txt", b"a chair")):
+    ...         member = tarfile.TarInfo(name)
+    ...         member.size = len(data)
+    ...         tar.addfile(member, io.BytesIO(data))
+    >>> source = Img2DatasetSource(str(folder))
+    >>> [shard] = source.shards()
+    >>> [found] = source.read(shard)
+    >>> found.key, found.alt_text
+    ('000000000', 'a chair')
+    >>> source.open(found.reference) == picture.image
+    True
+    """
 
     path: str
     limits: PictureLimits = DEFAULT_LIMITS
@@ -48,7 +75,7 @@ class Img2DatasetSource:
             raise SourceError(faults[0])
         if not any(shard.stop for shard in found):
             raise SourceError(f"{self.path}: none of the {len(found)} files holds a row")
-        self._refuse_twins(hashes)
+        self._refuse_duplicate_keys(hashes)
         return found
 
     def read(self, shard: SourceShard) -> Iterator[SourceImage | Reject]:
@@ -86,13 +113,15 @@ class Img2DatasetSource:
         """The source as plain data."""
         return {"kind": "img2dataset", "path": self.path, "limits": asdict(self.limits)}
 
-    def _refuse_twins(self, hashes: dict[Path, Hashes]) -> None:
+    def _refuse_duplicate_keys(self, hashes: dict[Path, Hashes]) -> None:
         files = list(hashes)
-        twin = find_twin(list(hashes.values()), lambda number: _load(files[number]).keys())
-        if twin is not None:
-            first, second = files[twin.first].name, files[twin.second].name
+        duplicate = find_duplicate_key(
+            list(hashes.values()), lambda number: _load(files[number]).keys()
+        )
+        if duplicate is not None:
+            first, second = files[duplicate.first].name, files[duplicate.second].name
             raise SourceError(
-                f"{self.path}: keys must be unique, {twin.key} is in {first} and in {second}: "
+                f"{self.path}: keys must be unique, {duplicate.key} is in {first} and in {second}: "
                 "files of two downloads must not be mixed in a folder"
             )
 

@@ -70,8 +70,25 @@ class LinkShard:
 class LaionMetadata:
     """The metadata file `path`, or all the Parquet files in the folder `path`.
 
+    It holds links and no pictures: `pairloom fetch` makes a source of it. `shard_size` is how many
+    links make a shard.
+
     Raises:
         SourceError: `shard_size` is not in [1, 10 000], which is what fits a key.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import pyarrow as pa
+    >>> import pyarrow.parquet as pq
+    >>> from pairloom import LaionMetadata
+    >>> rows = {"URL": ["https://example.org/chair.jpg"], "TEXT": ["a chair"], "punsafe": [0.01]}
+    >>> file = Path(tempfile.mkdtemp()) / "part.parquet"
+    >>> pq.write_table(pa.table(rows), file)
+    >>> metadata = LaionMetadata(str(file))
+    >>> [shard] = metadata.shards()
+    >>> [link] = metadata.read(shard)
+    >>> link.key, link.url, link.caption, link.extra
+    ('000000000', 'https://example.org/chair.jpg', 'a chair', {'punsafe': 0.01})
     """
 
     path: str

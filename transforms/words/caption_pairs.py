@@ -47,7 +47,16 @@ Related = Callable[[str, str], WordRelation | None]
 
 @dataclass(frozen=True, kw_only=True)
 class MineOptions:
-    """`edits` queries a source at most, with `cap` candidates each; `seed` draws both."""
+    """`edits` queries a source at most, with `cap` candidates each; `seed` draws both.
+
+    Raises:
+        ValueError: `edits` or `cap` is below 1.
+
+    >>> from pairloom import MineOptions
+    >>> MineOptions(edits=0)
+    Traceback (most recent call last):
+    ValueError: edits must be at least 1, got 0
+    """
 
     seed: int = 0
     edits: int = 1

@@ -45,6 +45,10 @@ class RewriteOptions:
 
     Raises:
         ValueError: a value is out of its range.
+
+    >>> from pairloom import RewriteOptions
+    >>> RewriteOptions(edits=4, parts_of_speech=("adjective",)).relations
+    ('antonym', 'co-hyponym')
     """
 
     seed: int = 0

@@ -27,6 +27,13 @@ class LexiconRelations:
 
     Nouns are related in the same number only. Travels as its path; the table is loaded once a
     process. None is the table that ships with the project.
+
+    >>> from pairloom import LexiconRelations
+    >>> related = LexiconRelations()
+    >>> related("large", "small").relation, related("train", "bus").relation
+    ('antonym', 'co-hyponym')
+    >>> related("train", "buses") is None
+    True
     """
 
     path: str | None = None
