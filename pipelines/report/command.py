@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.terminal.console import EXIT_USAGE, CommandError, print_json_line
-from pipelines.truth import Judge, TruthReport
+from pipelines.truth import FindTruth, TruthReport
 
 if TYPE_CHECKING:
     from pipelines.report.page import Page
@@ -37,8 +37,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
 
 
-def run(args: argparse.Namespace, *, judge: Judge | None = None) -> int:
-    """Write the page; `judge` says which pairs are right where that is known.
+def run(args: argparse.Namespace, *, find_truth: FindTruth | None = None) -> int:
+    """Write the page; `find_truth` says which pairs are right where that is known.
 
     Raises:
         CommandError: the data set cannot be read, the page cannot be written, or an argument is
@@ -47,7 +47,7 @@ def run(args: argparse.Namespace, *, judge: Judge | None = None) -> int:
     if args.pairs < 1:
         raise CommandError(f"--pairs must be >= 1, got {args.pairs}", exit_code=EXIT_USAGE)
     out = args.out or args.dataset / PAGE
-    truth = judge(args.dataset) if judge and args.dataset.is_dir() else None
+    truth = find_truth(args.dataset) if find_truth and args.dataset.is_dir() else None
     page = write_report(args.dataset, out, pairs=args.pairs, seed=args.seed, truth=truth)
     print(f"wrote {out}: {page.shown} of {page.funnel.pairs} pairs shown")
     if args.json:
