@@ -5,6 +5,7 @@ import json
 
 import pytest
 from fakes.report import write_dataset
+from PIL import Image
 
 from pipelines.report import command
 from pipelines.terminal.console import CommandError
@@ -52,6 +53,14 @@ def test_the_truth_is_asked_for_the_data_set(folder, tmp_path, capsys):
     assert asked == [folder]
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["right"] == 7
     assert "Right, by the truth" in out.read_text(encoding="utf-8")
+
+
+def test_a_sheet_can_be_drawn_as_well(folder, tmp_path, capsys):
+    sheet = tmp_path / "sheet.png"
+    command.run(parse(folder, "--out", tmp_path / "page.html", "--sheet", sheet))
+    assert f"wrote {sheet}: 8 pairs" in capsys.readouterr().out
+    with Image.open(sheet) as drawn:
+        assert drawn.format == "PNG"
 
 
 @pytest.mark.parametrize(
