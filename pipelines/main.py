@@ -45,7 +45,7 @@ def build_parser() -> argparse.ArgumentParser:
     from pipelines.report import command as report
     from pipelines.still_life.pair_truth import judge_still_lifes
 
-    subparsers.choices["report"].set_defaults(run=partial(report.run, judge=judge_still_lifes))
+    subparsers.choices["report"].set_defaults(run=partial(report.run, find_truth=judge_still_lifes))
     return parser
 
 

@@ -8,7 +8,7 @@ from fakes.report import FOLDER, write_dataset
 
 from pipelines.report.dataset import open_dataset
 from pipelines.report.page import PageOptions, format_share, make_page
-from pipelines.truth import Tally, TruthReport, Verdict
+from pipelines.truth import Accuracy, TruthReport, Verdict
 from transforms.dataset.tables import ShardedTable
 
 VOID = {"meta", "link", "img", "br", "rect", "line", "polyline", "polygon"}
@@ -59,8 +59,8 @@ def truth():
     verdicts = {key: Verdict(right=True) for key in keys}
     verdicts[keys[4]] = Verdict(right=False, what_is_wrong="size changed too: small, now <large>")
     return TruthReport(
-        pairs=Tally(29, 30),
-        attributes={"colour": Tally(29, 30), "size": Tally(28, 30)},
+        pairs=Accuracy(29, 30),
+        attributes={"colour": Accuracy(29, 30), "size": Accuracy(28, 30)},
         position_errors_px=[1.0, 2.0, 6.0],
         verdicts=verdicts,
     )
@@ -227,4 +227,4 @@ def test_no_pairs_cannot_be_asked_for():
 
 def test_more_right_than_there_are():
     with pytest.raises(ValueError, match="right must be in"):
-        Tally(3, 2)
+        Accuracy(3, 2)

@@ -142,7 +142,7 @@ BROKEN = records.picture(0)[:200]
     [
         ({"input_image": None}, "input_image: there is no picture"),
         ({"edited_image": picture(records.picture(5))}, "edited_image: its SHA-256 must be "),
-        ({"source_mask": picture(b"no picture")}, "input_image: it or its mask cannot be decoded"),
+        ({"source_mask": picture(b"no picture")}, "input_image: its mask cannot be decoded"),
         ({"source_mask": picture(records.mask(size=9).png)}, "its mask must be of size (24, 24)"),
         ({"target_mask": picture(records.picture(3))}, "edited_image: its mask must be a single-"),
     ],
@@ -217,9 +217,8 @@ def test_a_file_that_is_no_parquet_is_found_though_the_hash_is_right(small_datas
     path = small_dataset / PAIRS
     path.write_bytes(b"x" * 100)
     vouch_for(small_dataset, path)
-    assert [line[:50] for line in problems(small_dataset)] == [
-        f"{PAIRS} cannot be read: Parqu"[:50]
-    ]
+    (found,) = problems(small_dataset)
+    assert found.startswith(f"cannot read {path}: Parquet magic bytes not found")
 
 
 @pytest.mark.usefixtures("unchecked")

@@ -12,8 +12,7 @@ from PIL import Image
 from transforms.batches.inference import BatchHandler, MapBatches, RunBatches, bisect_failures
 from transforms.models.spec import ModelSpec, identity
 from transforms.pictures.decoding import PictureError, decode
-from transforms.protocols import Caption as Words
-from transforms.protocols import Captioner
+from transforms.protocols import Captioner, GeneratedCaption
 from transforms.record import Batch, Reject, SourceImage, reject_source
 
 NAME = "Caption"
@@ -132,7 +131,7 @@ class LazyCaptioner:
         self._load = load
         self._loaded: Captioner | None = None
 
-    def caption(self, images: Sequence[Image.Image]) -> list[Words]:
+    def caption(self, images: Sequence[Image.Image]) -> list[GeneratedCaption]:
         """One caption per RGB picture, in order."""
         if self._loaded is None:
             self._loaded = self._load()
