@@ -23,7 +23,7 @@ def add_parser(subparsers: Any) -> None:
         description="Fine-tune a latent diffusion model on the pairs of DIR, which is verified "
         "first, and write it as a diffusers pipeline. Run again after an interruption, it goes on "
         "from its last checkpoint and ends with the same weights. On several GPUs: accelerate "
-        "launch -m pipelines.main train DIR ...",
+        "launch -m pairloom train DIR ...",
     )
     parser.add_argument("dataset", type=existing_folder, metavar="DIR", help="made by build")
     parser.add_argument("--out", required=True, type=Path, metavar="RUN", help="folder of the run")
