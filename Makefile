@@ -10,7 +10,7 @@ DEMO := demo_output
 export OMP_NUM_THREADS := 1
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: demo test lint types layers unit install clean
+.PHONY: demo test lint types layers unit package-test install clean
 
 install: $(INSTALLED)
 
@@ -36,6 +36,9 @@ layers: $(INSTALLED)
 
 unit: $(INSTALLED)
 	$(BIN)/python -m pytest
+
+package-test: $(INSTALLED)
+	$(BIN)/python -m pytest -m packaging tests/test_packaging.py
 
 clean:
 	rm -rf $(DEMO) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
