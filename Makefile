@@ -10,7 +10,7 @@ DEMO := demo_output
 export OMP_NUM_THREADS := 1
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: demo test lint types layers unit package-test install clean
+.PHONY: demo test lint types layers unit package-test figures benchmarks install clean
 
 install: $(INSTALLED)
 
@@ -39,6 +39,13 @@ unit: $(INSTALLED)
 
 package-test: $(INSTALLED)
 	$(BIN)/python -m pytest -m packaging tests/test_packaging.py
+
+# README's table from benchmarks/results; `make figures MEASURE=1` measures first what is soon measured.
+figures: $(INSTALLED)
+	$(BIN)/python benchmarks/figures.py $(if $(MEASURE),--measure)
+
+benchmarks: $(INSTALLED)
+	$(BIN)/python benchmarks/figures.py --measure
 
 clean:
 	rm -rf $(DEMO) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

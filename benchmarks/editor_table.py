@@ -1,7 +1,7 @@
 """What each part of iEdit brings, with the truth: the paper's table 2, and more, on still lifes.
 
     python benchmarks/editor_table.py [--rows NAME ...] [--steps N] [--seeds N ...] [--work DIR]
-                                      [--sheet FILE] [--json]
+                                      [--sheet FILE] [--seed N] [--json]
 
 Editors are trained on pairs of pictures of seen combinations and edit pictures of held-out ones:
 pictures and pseudo-targets of the edits show at least one combination that neither the diffusion
@@ -34,215 +34,36 @@ seeds. `--sheet FILE` draws some of the edits: by `sdedit` and by the best row w
 """
 
 import argparse
-import json
-import subprocess
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from PIL import Image
-from support.still_life_job import command, environment, open_work, source_file
+from support.editor_experiment import EditorExperiment
+from support.editor_rows import MASKED, OURS, REAL, ROWS
+from support.reporting import Bound, Target, add_report_flags, at_least, at_most, finish
+from support.still_life_job import open_work
 
-from editing.choices import RETRIEVE, STRENGTHS
+from editing.choices import STRENGTHS
 from editing.evaluation.figures import Setting
-from editing.evaluation.measurer import Cell, plan_cells
+from editing.evaluation.measurer import Cell
 from editing.evaluation.metrics import Interval
-from editing.sheets import SheetRow, write_sheet
-from pipelines.evaluation.job import draw_cases, read_cell, read_numbers
-from pipelines.evaluation.page import spread_evenly
 from pipelines.evaluation.summary import BASELINE, Summary, summarise
-from pipelines.still_life.source import StillLifeSource
-from pipelines.terminal.console import print_json_line, print_table
-from transforms.models.spec import locate
-from transforms.pictures.decoding import decode
-from transforms.presets import load_preset
+from pipelines.terminal.console import print_table
 
-SHARD_SIZE = 500
-MASKED, REAL = "+M", "real"
-LOW_STRENGTHS = (0.1, 0.2)
-"""Where SDEdit changes so little that it can be compared with methods that look where they edit."""
-IEDIT: tuple[str, ...] = ()
-NO_MASK = ("--weight-mask", "0", "--weight-paired", "1")
+OURS_MASKED = OURS + MASKED
+ERROR = "true_background_error"
 MEASURES = {
     "both": "both",
     "edited": "edited",
     "kept": "kept",
-    "true_background_error": "error",
+    ERROR: "error",
     "position_px": "px",
     "clip_score": "CLIP",
     "fid": "FID",
     "ssim_inside_mean": "SSIM in",
     "ssim_outside_mean": "out",
 }
-
-
-@dataclass(frozen=True)
-class Row:
-    """A row: its training pairs (None for no training), and the flags of `train`.
-
-    A `headline` row is evaluated at all strengths and seeds.
-    """
-
-    pairs: str | None
-    flags: tuple[str, ...] = IEDIT
-    headline: bool = False
-
-
-ROWS = {
-    REAL: Row(None),
-    "sdedit": Row(None, headline=True),
-    "caption": Row(
-        "mean", (*NO_MASK, "--weight-loc", "0", "--weight-perc", "0", "--prompts", "target")
-    ),
-    "edit": Row("selected", (*NO_MASK, "--weight-perc", "0")),
-    "perc": Row("selected", NO_MASK),
-    "mask": Row("selected"),
-    "mean": Row("mean"),
-    "quality": Row("selected", ("--quality", "structure")),
-    "union": Row("selected", ("--mask-combine", "union")),
-    "align": Row("selected", ("--align",)),
-    "ours": Row(
-        "selected",
-        (
-            *("--align", "--snr-cap", "1", "--empty-share", "0.15"),
-            *("--weight-loc", "0.5", "--weight-global", "0.5", "--weight-perc", "0.05"),
-        ),
-        headline=True,
-    ),
-}
-BUILDS = {
-    "selected": ("--edits", "2"),
-    "mean": ("--query", "mean", "--candidates", "search", "--attempts", "1", "--no-selection"),
-}
-
-
-class Bench:
-    """The folders of one `--work`, and what fills them."""
-
-    def __init__(self, arguments: argparse.Namespace, work: Path) -> None:
-        self._arguments = arguments
-        self._work = work
-        self._preset = load_preset(arguments.preset)
-
-    def make_pairs(self, names: Sequence[str]) -> None:
-        """Indexes both pools; builds the training pairs that are named, and those to evaluate."""
-        arguments = self._arguments
-        pool = StillLifeSource(
-            count=arguments.pool,
-            seed=1000 + arguments.seed,
-            shard_size=SHARD_SIZE,
-            combinations="seen",
-        )
-        new = replace(
-            pool, count=arguments.new, seed=2000 + arguments.seed, combinations="held-out"
-        )
-        for pictures, builds in (
-            (pool, {name: BUILDS[name] for name in names}),
-            (new, {"new": ()}),
-        ):
-            if not builds:
-                continue
-            kind = pictures.combinations
-            file = source_file(self._work / f"{kind}.yaml", pictures)
-            index = self._work / f"index-{kind}"
-            self._run("index", file, "--out", index, "--workers", arguments.workers)
-            for name, flags in builds.items():
-                words = ("build", file, "--index", index, "--out", self._pairs(name), *flags)
-                self._run(*words, "--seed", arguments.seed, "--workers", arguments.workers)
-
-    def train(self, row: str) -> None:
-        """Trains a row's editor, if it has one."""
-        arguments, pairs = self._arguments, ROWS[row].pairs
-        if pairs is None:
-            return
-        steps = ("--steps", arguments.steps, "--batch-size", arguments.batch_size)
-        rate = ("--learning-rate", arguments.learning_rate, "--seed", arguments.seed)
-        folder = ("train", self._pairs(pairs), "--out", self._run_folder(row))
-        self._run(*folder, *steps, *rate, *ROWS[row].flags)
-
-    def evaluate(self, row: str) -> dict[Cell, dict[str, list[float]]]:
-        """What was measured of a row's edits, without and with a mask."""
-        arguments = self._arguments
-        if ROWS[row].pairs is None:
-            assert self._preset.diffusion is not None
-            model = locate(self._preset.diffusion)
-        else:
-            model = self._run_folder(row)
-        folder = self._evaluation(row)
-        names = _names(row)
-        words = ("evaluate", self._pairs("new"), "--out", folder, "--model", model)
-        how = ("--edits", arguments.edits, "--balanced", "--steps", arguments.sampling_steps)
-        guidance = ("--guidance-scale", arguments.guidance_scale, "--batch-size", 50)
-        masks = ("--mask-grow", arguments.mask_grow, "--paste", "--dtype", arguments.dtype)
-        strengths, seeds = arguments.few_strengths, arguments.seeds[:1]
-        if ROWS[row].headline:
-            strengths, seeds = arguments.strengths, arguments.seeds
-        if row == BASELINE:
-            strengths = [*LOW_STRENGTHS, *strengths]
-        self._run(
-            *(*words, *how, *guidance, *masks, "--methods", *names),
-            *("--strengths", *strengths, "--seeds", *seeds),
-        )
-        return {
-            replace(cell, method=names[cell.method]): read_numbers(folder, cell)
-            for cell in plan_cells(tuple(names), strengths, seeds)
-        }
-
-    def fid(self, row: str) -> dict[Setting, Interval]:
-        """FID of a row's settings, as `evaluate` wrote it."""
-        path = self._evaluation(row) / "figures.json"
-        names = _names(row)
-        return {
-            Setting(names[each["method"]], each["strength"]): Interval(*each["fid"])
-            for each in json.loads(path.read_text(encoding="utf-8"))["settings"]
-        }
-
-    def draw_sheet(self, path: Path, summary: Summary, *, count: int = 8) -> None:
-        """Writes a sheet of edits, spread evenly over those that were evaluated."""
-        arguments, best = self._arguments, summary.best
-        masked = max(
-            (name for name in best if name.endswith(MASKED)),
-            key=lambda name: summary.figures[best[name]][summary.by].value,
-        )
-        shown = (best[BASELINE], summary.matched[masked], best[masked])
-        edits = [self._read(setting) for setting in shown]
-        cases = draw_cases(self._pairs("new"), count=arguments.edits, seed=0, balanced=True)
-        rows = [
-            SheetRow(
-                (cases[place].source, *(some[place] for some in edits)),
-                f"{cases[place].source_phrase} -> {cases[place].target_phrase}",
-            )
-            for place in spread_evenly(len(cases), count)
-        ]
-        write_sheet(path, rows, ("source", *map(str, shown)))
-
-    def _read(self, setting: Setting) -> list[Image.Image]:
-        """The pictures of a setting of the table, first seed."""
-        row = setting.method.removesuffix(MASKED)
-        method = "iedit" if row == setting.method else "iedit-m"
-        cell = Cell(method, setting.strength, self._arguments.seeds[0])
-        return [decode(each["image"]["bytes"]) for each in read_cell(self._evaluation(row), cell)]
-
-    def _evaluation(self, row: str) -> Path:
-        return self._work / f"evaluation-{row}"
-
-    def _pairs(self, name: str) -> Path:
-        return self._work / f"pairs-{name}"
-
-    def _run_folder(self, row: str) -> Path:
-        return self._work / f"run-{row}"
-
-    def _run(self, *words: object) -> None:
-        print("pairloom", *words, flush=True)
-        flags = ("--preset", self._arguments.preset)
-        subprocess.run(command(*words, *flags), env=environment(), check=True)
-
-
-def _names(row: str) -> dict[str, str]:
-    """What the methods of a row's evaluation are called in the table."""
-    if row == REAL:
-        return {"copy": "source", RETRIEVE: "pseudo-target"}
-    return {"iedit": row, "iedit-m": row + MASKED}
 
 
 def read_arguments() -> argparse.Namespace:
@@ -264,10 +85,9 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--mask-grow", type=float, default=0.05, help="of the shorter side")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--preset", default="stilllife")
-    parser.add_argument("--seed", type=int, default=0, help="of pictures, pairs and training")
+    add_report_flags(parser, seed_help="of pictures, pairs and training (default 0)")
     parser.add_argument("--work", type=Path, metavar="DIR", help="keep all here, and go on from it")
     parser.add_argument("--sheet", type=Path, metavar="FILE", help="write a PNG of edits")
-    parser.add_argument("--json", action="store_true", help="end with one line of JSON")
     return parser.parse_args()
 
 
@@ -276,22 +96,102 @@ def main() -> None:
     arguments = read_arguments()
     rows = list(dict.fromkeys([REAL, BASELINE, *arguments.rows]))
     with open_work(arguments) as work:
-        bench = Bench(arguments, work)
-        bench.make_pairs(sorted({pairs for row in rows if (pairs := ROWS[row].pairs)}))
+        experiment = EditorExperiment(arguments, work)
+        experiment.make_pairs(sorted({pairs for row in rows if (pairs := ROWS[row].pairs)}))
         cells: dict[Cell, dict[str, list[float]]] = {}
         fid: dict[Setting, Interval] = {}
         for row in rows:
-            bench.train(row)
-            cells |= bench.evaluate(row)
-            fid |= bench.fid(row)
+            experiment.train(row)
+            cells |= experiment.evaluate(row)
+            fid |= experiment.fid(row)
         summary = summarise(cells)
         for setting, value in fid.items():
             summary.figures[setting]["fid"] = value
         if arguments.sheet:
-            bench.draw_sheet(arguments.sheet, summary)
+            experiment.draw_sheet(arguments.sheet, summary)
     print_rows(summary)
-    if arguments.json:
-        print_json_line(summary.as_dict() | {"seed": arguments.seed})
+    figures = {
+        "rows": read_rows(summary),
+        "edits": arguments.edits,
+        "training_steps": arguments.steps,
+        "edit_seeds": arguments.seeds,
+        "evaluation": summary.as_dict(),
+    }
+    finish(arguments, figures=figures, targets=list_targets(figures))
+
+
+def read_rows(summary: Summary) -> dict[str, dict[str, Any]]:
+    """Of each row its best strength, its measures there, and what it has more than the baseline.
+
+    Every measure is [mean, low, high]; None where there is none. `more` compares with the baseline
+    at its best, `matched` with the baseline at the strength `at` where it errs no more.
+    """
+    rows: dict[str, dict[str, Any]] = {
+        name: {"at": setting.strength, "measures": _plain(summary.figures[setting])}
+        for name, setting in summary.best.items()
+    }
+    for name, other in summary.matched.items():
+        rows[name]["more"] = _plain(summary.differences[name])
+        rows[name]["matched"] = {
+            "at": other.strength,
+            "measures": _plain(summary.figures[other]),
+            "more": _plain(summary.matched_differences[name]),
+        }
+    return rows
+
+
+def _plain(measures: Mapping[str, Interval]) -> dict[str, list[float | None]]:
+    return {
+        name: [
+            None if math.isnan(value) else value
+            for value in (interval.value, interval.low, interval.high)
+        ]
+        for name, interval in measures.items()
+    }
+
+
+def list_targets(figures: Mapping[str, Any]) -> list[Target]:
+    """What was to be reached (docs/editing.md), as far as the rows were measured."""
+    rows, targets = figures["rows"], []
+    if OURS_MASKED in rows:
+        masked, baseline = rows[OURS_MASKED], rows[BASELINE]
+        targets += [
+            _difference(
+                f"{OURS_MASKED}: right more often than {BASELINE} at no more error",
+                masked["matched"]["more"]["both"],
+                at_least(0.2),
+            ),
+            _difference(
+                f"{OURS_MASKED}: right more often than {BASELINE}, each at its best",
+                masked["more"]["both"],
+                at_least(0.2, kind="aim"),
+            ),
+            Target(
+                name=f"{OURS_MASKED}: error outside / that of {BASELINE}",
+                value=masked["measures"][ERROR][0] / baseline["measures"][ERROR][0],
+                bound=at_most(1 / 3),
+            ),
+            Target(
+                name=f"{OURS_MASKED}: FID less that of {BASELINE}",
+                value=masked["measures"]["fid"][0] - baseline["measures"]["fid"][0],
+                bound=at_most(0),
+            ),
+            _difference(
+                f"{OURS_MASKED}: CLIPScore less that of {BASELINE}",
+                masked["more"]["clip_score"],
+                at_least(0, kind="aim"),
+            ),
+        ]
+    if OURS in rows:
+        name = f"{OURS}: right more often than {BASELINE}, each at its best"
+        targets.append(_difference(name, rows[OURS]["more"]["both"], at_least(0.08, kind="aim")))
+    return targets
+
+
+def _difference(name: str, found: Sequence[float | None], bound: Bound) -> Target:
+    value, low, high = found
+    interval = None if low is None or high is None else (low, high)
+    return Target(name=name, value=value, bound=bound, interval=interval)
 
 
 def print_rows(summary: Summary) -> None:

@@ -15,7 +15,7 @@ import json
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +24,12 @@ import support.silent_libraries  # noqa: F401
 from PIL import Image, ImageDraw, ImageFilter
 from support.full_size_networks import BUILDERS
 from support.processes import call_apart, peak_mib
+from support.reporting import Target, add_report_flags, at_most, finish
 
 from transforms.record import Batch, Candidate, EditExample, EditQuery, SourceImage
 
 PARTS = {"blip": "captioner", "clip": "encoder", "open_clip": "encoder", "clipseg": "segmenter"}
+MOST_MIB = 8 * 1024
 STAGES = {"captioner": "caption", "encoder": "embed", "segmenter": "segment"}
 
 
@@ -59,7 +61,7 @@ def photograph(seed: Sequence[int], size: tuple[int, int] = (640, 480)) -> bytes
     image = Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC)
     draw = ImageDraw.Draw(image)
     for _ in range(12):
-        x, y = generator.integers(0, width), generator.integers(0, height)
+        x, y = int(generator.integers(0, width)), int(generator.integers(0, height))
         radius = int(generator.integers(10, height // 3))
         colour = tuple(int(value) for value in generator.integers(0, 256, 3))
         draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=colour)
@@ -235,6 +237,18 @@ def measure_all(parts: list[str], count: int, seed: int) -> list[Measured]:
     return measured
 
 
+def list_targets(figures: Mapping[str, Any]) -> list[Target]:
+    """Each network works in a small machine's memory; its time is shown."""
+    targets = []
+    for one in figures["networks"]:
+        name = f"{one['part']}: peak memory, MiB"
+        bound = at_most(MOST_MIB, kind="guard")
+        targets.append(Target(name=name, value=one["peak_mib"], bound=bound))
+        name = f"{one['part']}: processor seconds a picture"
+        targets.append(Target(name=name, value=one["per_picture_cpu_s"]))
+    return targets
+
+
 def main() -> None:
     """Measure and print a table, or JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -242,8 +256,7 @@ def main() -> None:
         "--pictures", type=int, default=8, help="pictures for each stage; best a multiple of 4"
     )
     parser.add_argument("--parts", default=",".join(PARTS), help="networks, with commas")
-    parser.add_argument("--seed", type=int, default=0, help="draws the pictures (default 0)")
-    parser.add_argument("--json", action="store_true", help="one line of JSON at the end")
+    add_report_flags(parser, seed_help="draws the pictures (default 0)")
     options = parser.parse_args()
     parts = options.parts.split(",")
     if options.pictures < 1 or not set(parts) <= set(PARTS):
@@ -258,8 +271,8 @@ def main() -> None:
             f"{one.per_picture_cpu_s:>6.2f} {one.loaded_mib:>10.0f} "
             f"{one.peak_mib:>9.0f}"
         )
-    if options.json:
-        print(json.dumps([dataclasses.asdict(one) for one in measured]))
+    figures = {"networks": [dataclasses.asdict(one) for one in measured]}
+    finish(options, figures=figures, targets=list_targets(figures))
 
 
 if __name__ == "__main__":

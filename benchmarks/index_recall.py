@@ -9,13 +9,16 @@ nearest neighbours that are among the k found.
 """
 
 import argparse
-import json
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from support.intervals import Bounds, bootstrap_mean
+from support.reporting import Target, add_report_flags, at_least, finish
 
 from indexes.exact import ExactIndex
 from indexes.faiss_index import FaissIndex, IndexChoice, build_index, choose_index, training_size
@@ -23,16 +26,21 @@ from indexes.folder import open_index
 from indexes.search import Rows, Vectors
 
 DEPTHS = (1, 10, 30)
+DEPTH_OF_TARGET = 10
 
 
 @dataclass(frozen=True)
 class Line:
-    """One line of the table: parameters, recall by depth, milliseconds a query."""
+    """One line of the table: parameters, recall by depth, milliseconds a query.
+
+    `interval` is that of the recall at `DEPTH_OF_TARGET`.
+    """
 
     key: str
     parameters: str
     is_default: bool
     recall: dict[str, float]
+    interval: Bounds | None
     query_ms: float
     exact_ms: float
 
@@ -44,13 +52,12 @@ def draw_vectors(count: int, *, dimension: int, clusters: int, rng: np.random.Ge
     return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
 
 
-def recall_at(found: Rows, exact: Rows, depth: int) -> float:
-    """Mean share of the `depth` best of `exact` among the `depth` best of `found`."""
-    shares = [
+def recalls_at(found: Rows, exact: Rows, depth: int) -> list[float]:
+    """Of each query the share of the `depth` best of `exact` among the `depth` best of `found`."""
+    return [
         len(set(mine[:depth]) & set(truth[:depth])) / depth
         for mine, truth in zip(found.tolist(), exact.tolist(), strict=True)
     ]
-    return float(np.mean(shares))
 
 
 def timed_search(index: ExactIndex | FaissIndex, queries: Vectors) -> tuple[Rows, float]:
@@ -76,11 +83,36 @@ def measure(vectors: Vectors, queries: Vectors, choice: IndexChoice, *, seed: in
         build_index([vectors], training, choice, path=path)
         for parameters in variants:
             found, query_ms = timed_search(FaissIndex(path, parameters=parameters), queries)
-            recall = {str(depth): recall_at(found, exact, depth) for depth in DEPTHS}
+            recalls = {depth: recalls_at(found, exact, depth) for depth in DEPTHS}
             lines.append(
-                Line(choice.key, parameters, parameters == default, recall, query_ms, exact_ms)
+                Line(
+                    key=choice.key,
+                    parameters=parameters,
+                    is_default=parameters == default,
+                    recall={str(depth): float(np.mean(each)) for depth, each in recalls.items()},
+                    interval=bootstrap_mean(recalls[DEPTH_OF_TARGET]),
+                    query_ms=query_ms,
+                    exact_ms=exact_ms,
+                )
             )
     return lines
+
+
+def list_targets(figures: Mapping[str, Any]) -> list[Target]:
+    """Recall with as many probed lists as by default, and what it saves."""
+    default = next(line for line in figures["lines"] if line["is_default"])
+    return [
+        Target(
+            name=f"recall@{DEPTH_OF_TARGET} by default",
+            value=default["recall"][str(DEPTH_OF_TARGET)],
+            bound=at_least(0.99, kind="guard"),
+            interval=default["interval"],
+        ),
+        Target(
+            name="time of a query / of exact search",
+            value=default["query_ms"] / default["exact_ms"],
+        ),
+    ]
 
 
 def main() -> None:
@@ -93,8 +125,7 @@ def main() -> None:
     parser.add_argument("--queries", type=int, default=500, help="how many to hold out")
     parser.add_argument("--key", help="FAISS factory string, with --parameters")
     parser.add_argument("--parameters", default="nprobe=16")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--json", action="store_true", help="end with one line of JSON")
+    add_report_flags(parser)
     arguments = parser.parse_args()
     rng = np.random.default_rng(arguments.seed)
     if arguments.index:
@@ -118,12 +149,16 @@ def main() -> None:
     print(f"{len(rest)} vectors, {len(held_out)} held-out queries, {choice.key}")
     print(f"{'parameters':14}" + "".join(f"{f'recall@{d}':>11}" for d in DEPTHS) + "   ms/query")
     for line in lines:
-        recalls = "".join(f"{line.recall[str(depth)]:11.3f}" for depth in DEPTHS)
+        columns = "".join(f"{line.recall[str(depth)]:11.3f}" for depth in DEPTHS)
         note = "  (default)" if line.is_default else ""
-        print(f"{line.parameters or 'all':14}{recalls}{line.query_ms:11.3f}{note}")
+        print(f"{line.parameters or 'all':14}{columns}{line.query_ms:11.3f}{note}")
     print(f"{'exact':14}{'':33}{lines[0].exact_ms:11.3f}")
-    if arguments.json:
-        print(json.dumps({"seed": arguments.seed, "lines": [asdict(line) for line in lines]}))
+    figures = {
+        "vectors": len(rest),
+        "queries": len(held_out),
+        "lines": [asdict(line) for line in lines],
+    }
+    finish(arguments, figures=figures, targets=list_targets(figures))
 
 
 if __name__ == "__main__":

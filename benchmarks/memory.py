@@ -11,10 +11,13 @@ and the greatest sum counts. Memory that several processes share is counted for 
 import argparse
 import subprocess
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
+from support.reporting import Target, at_most, finish
 from support.still_life_job import (
     SHARD_SIZE,
     add_job_flags,
@@ -25,7 +28,7 @@ from support.still_life_job import (
 )
 
 from pipelines.still_life.source import StillLifeSource
-from pipelines.terminal.console import format_seconds, print_json_line, print_table
+from pipelines.terminal.console import format_seconds, print_table
 
 SECONDS_BETWEEN_LOOKS = 0.1
 JOBS = ("index", "build")
@@ -118,18 +121,26 @@ def main() -> None:
         [(job, peaks["small"][job].mib, peaks["large"][job].mib, ratios[job]) for job in JOBS],
         columns=("", f"{arguments.small} pictures", f"{arguments.large} pictures", "ratio"),
     )
-    if arguments.json:
-        mib = {size: {job: found[job].mib for job in JOBS} for size, found in peaks.items()}
-        print_json_line(
-            {
-                "seed": arguments.seed,
-                "workers": arguments.workers,
-                "sources": {"small": arguments.small, "large": arguments.large},
-                "peak_mib": mib,
-                "ratio": ratios,
-                "greatest_ratio": max(ratios.values()),
-            }
+    figures = {
+        "workers": arguments.workers,
+        "sources": {"small": arguments.small, "large": arguments.large},
+        "peak_mib": {size: {job: found[job].mib for job in JOBS} for size, found in peaks.items()},
+        "ratio": ratios,
+        "greatest_ratio": max(ratios.values()),
+    }
+    finish(arguments, figures=figures, targets=list_targets(figures))
+
+
+def list_targets(figures: Mapping[str, Any]) -> list[Target]:
+    """Memory hardly grows with the collection."""
+    return [
+        Target(
+            name=f"peak memory of {job}, large / small",
+            value=figures["ratio"][job],
+            bound=at_most(1.25),
         )
+        for job in JOBS
+    ]
 
 
 if __name__ == "__main__":

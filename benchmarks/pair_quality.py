@@ -16,21 +16,25 @@ captions' confidence would have given, from the stored candidates, without a mod
 import argparse
 import dataclasses
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import support.silent_libraries  # noqa: F401
-from confidence_sweep import print_sweep
+from support.confidence_sweep import print_sweep
+from support.intervals import bootstrap_mean, wilson
 from support.pair_truth import JudgedPair, judge_folder
+from support.reporting import Bound, Target, at_least, at_most, finish
 from support.still_life_job import Job, add_job_flags, open_job, open_work
 
 from pipelines.build.job import run_build
 from pipelines.build.plan import BuildOptions
 from pipelines.index.command import print_index_summary
-from pipelines.rethreshold.command import change_thresholds
 from pipelines.running.execution import Execution
 from pipelines.still_life.source import StillLifeSubset
-from pipelines.terminal.console import format_seconds, print_json_line, print_table
+from pipelines.terminal.console import format_seconds, print_table
+from pipelines.terminal.thresholds import change_thresholds
 from stilllife.truth import PictureId, possible_edits
 from transforms.dataset.shards import Counts
 from transforms.retrieve import RetrieveOptions
@@ -61,25 +65,27 @@ class Outcome:
     seconds: dict[str, float]
 
     @property
-    def right(self) -> float | None:
-        """Share of the pairs that are right; None without pairs."""
-        return sum(pair.right for pair in self.pairs) / len(self.pairs) if self.pairs else None
+    def right_pairs(self) -> int:
+        """How many of the pairs are right."""
+        return sum(pair.right for pair in self.pairs)
 
     @property
-    def position_px(self) -> float | None:
-        """Mean distance in pixels of the objects in right pairs; None without right pairs."""
+    def gaps_px(self) -> list[float]:
+        """Mean distance in pixels of the objects, of each right pair that has as many in both."""
         gaps = [pair.position_px for pair in self.pairs if pair.right]
-        known = [gap for gap in gaps if gap is not None]
-        return sum(known) / len(known) if known else None
+        return [gap for gap in gaps if gap is not None]
 
     def as_dict(self) -> dict[str, object]:
-        """The figures as plain data."""
+        """The figures as plain data; None for a share or mean of nothing."""
+        pairs, gaps = len(self.pairs), self.gaps_px
         return {
-            "right": self.right,
-            "yield": len(self.pairs) / self.counts.sources,
-            "pairs": len(self.pairs),
+            "right": self.right_pairs / pairs if pairs else None,
+            "right_pairs": self.right_pairs,
+            "yield": pairs / self.counts.sources,
+            "pairs": pairs,
             "sources": self.counts.sources,
-            "position_px": self.position_px,
+            "position_px": sum(gaps) / len(gaps) if gaps else None,
+            "position_px_interval": bootstrap_mean(gaps),
         }
 
 
@@ -194,6 +200,34 @@ def _shown(value: object) -> object:
     return "" if value is None else value
 
 
+def list_targets(figures: Mapping[str, Any]) -> list[Target]:
+    """What the documents say of right pairs, and of the sources that have one."""
+    one, two, paper = (figures[name] for name in ("one_object", "two_objects", "mean_baseline"))
+    return [
+        _right("one object: right pairs", one, at_least(0.99)),
+        _yield("one object: sources with a pair", one, at_least(0.99, kind="guard")),
+        Target(
+            name="one object: distance from where it was, px",
+            value=one["position_px"],
+            bound=at_most(4.5, kind="guard"),
+            interval=one["position_px_interval"],
+        ),
+        _right("two objects: right pairs", two, at_least(0.96, kind="guard")),
+        _yield("two objects: sources with a pair", two, at_least(0.55, kind="guard")),
+        _right("query mean without selection: right pairs", paper, None),
+    ]
+
+
+def _right(name: str, case: Mapping[str, Any], bound: Bound | None) -> Target:
+    interval = wilson(case["right_pairs"], case["pairs"])
+    return Target(name=name, value=case["right"], bound=bound, interval=interval)
+
+
+def _yield(name: str, case: Mapping[str, Any], bound: Bound | None) -> Target:
+    interval = wilson(case["pairs"], case["sources"])
+    return Target(name=name, value=case["yield"], bound=bound, interval=interval)
+
+
 def main() -> None:
     """Indexes, builds, judges, prints."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -227,8 +261,8 @@ def main() -> None:
             for outcome in outcomes[:2]:
                 print_sweep(outcome.case.name, outcome.folder, outcome.case.options)
         print_figures(figures)
-    if arguments.json:
-        print_json_line({"seed": arguments.seed, "pool": arguments.pool} | figures)
+    everything = figures | {"pool": arguments.pool}
+    finish(arguments, figures=everything, targets=list_targets(everything))
 
 
 if __name__ == "__main__":

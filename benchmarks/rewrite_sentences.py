@@ -10,17 +10,21 @@ success.
 """
 
 import argparse
-import json
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import support.silent_libraries  # noqa: F401
+from support.intervals import wilson
+from support.reporting import Target, add_report_flags, at_least, at_most, finish
 
+from transforms.package_data import find_package_data
 from transforms.rewrite import RewriteOptions, Rewriter
-from transforms.words.lexicon import PACKAGED_TABLE, load_lexicon
+from transforms.words.lexicon import load_lexicon
 
-SENTENCES = PACKAGED_TABLE.parent / "sentences.tsv"
-VERDICTS = PACKAGED_TABLE.parent / "verdicts.tsv"
+SENTENCES = find_package_data("data_manifests", "lexicon/sentences.tsv")
+VERDICTS = find_package_data("data_manifests", "lexicon/verdicts.tsv")
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,7 @@ def read_verdicts() -> dict[tuple[str, str], Verdict]:
     return verdicts
 
 
-def measure(seed: int) -> dict[str, object]:
+def measure(seed: int) -> dict[str, Any]:
     """Counts over all sentences, the edits judged bad, and those nobody has judged."""
     rewriter = Rewriter(load_lexicon(), RewriteOptions(seed=seed))
     verdicts = read_verdicts()
@@ -63,7 +67,6 @@ def measure(seed: int) -> dict[str, object]:
             if not (verdict.grammatical and verdict.sensible):
                 bad.append([kind, sentence, proposal.edit_prompt, verdict.why])
     return {
-        "seed": seed,
         "sentences": len(sentences),
         "edits": len(judged) + len(unjudged),
         "judged": len(judged),
@@ -75,23 +78,40 @@ def measure(seed: int) -> dict[str, object]:
     }
 
 
+def list_targets(figures: Mapping[str, Any]) -> list[Target]:
+    """Grammar and sense of the judged edits, and that all are judged."""
+    judged = figures["judged"]
+    bounds = {"grammatical": at_least(0.99, kind="guard"), "both": at_least(0.9)}
+    names = {"grammatical": "grammatical edits", "both": "grammatical and sensible edits"}
+    shares = [
+        Target(
+            name=names[name],
+            value=figures[name] / judged if judged else None,
+            bound=bound,
+            interval=wilson(figures[name], judged),
+        )
+        for name, bound in bounds.items()
+    ]
+    return [
+        *shares,
+        Target(name="unjudged edits", value=len(figures["unjudged"]), bound=at_most(0)),
+    ]
+
+
 def main() -> int:
     """Prints the figures; the exit code is 1 where an edit has not been judged."""
-    parser = argparse.ArgumentParser(description="judged edits of caption-like sentences")
-    parser.add_argument("--seed", type=int, default=0, help="the verdicts are for seed 0")
-    parser.add_argument("--json", action="store_true", help="end with one line of JSON")
-    args = parser.parse_args()
-    figures = measure(args.seed)
-    edits = max(1, int(str(figures["judged"])))
-    print(f"{figures['sentences']} sentences, {figures['edits']} edited, {edits} judged")
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add_report_flags(parser, seed_help="draws the edits; the verdicts are for 0 (default 0)")
+    arguments = parser.parse_args()
+    figures = measure(arguments.seed)
+    judged = figures["judged"]
+    print(f"{figures['sentences']} sentences, {figures['edits']} edited, {judged} judged")
     for name in ("grammatical", "sensible", "both"):
-        print(f"{name:>12}: {figures[name]} ({int(str(figures[name])) / edits:.1%})")
+        print(f"{name:>12}: {figures[name]} ({figures[name] / max(1, judged):.1%})")
     for title in ("bad", "unjudged"):
-        rows = figures[title]
-        for row in rows if isinstance(rows, list) else []:
+        for row in figures[title]:
             print(f"{title}: " + " | ".join(row))
-    if args.json:
-        print(json.dumps(figures))
+    finish(arguments, figures=figures, targets=list_targets(figures))
     if figures["unjudged"]:
         print("some edits have no verdict: read them and add them to verdicts.tsv", file=sys.stderr)
         return 1

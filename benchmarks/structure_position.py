@@ -9,11 +9,14 @@ such picture and of one drawn at random.
 """
 
 import argparse
-import json
 from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from PIL import Image
+from support.intervals import bootstrap_mean
+from support.reporting import Target, add_report_flags, at_most, finish
 
 from stilllife.render import render
 from stilllife.scene import Mix, Scene, draw_scene
@@ -42,8 +45,11 @@ def distance(first: Scene, second: Scene) -> float:
     return float(np.hypot(one.centre_x - other.centre_x, one.centre_y - other.centre_y))
 
 
-def measure(pool: int, queries: int, *, seed: int) -> dict[str, float]:
-    """Mean distances: `structure`, `nearest`, `random`; and how many candidates there were."""
+def measure(pool: int, queries: int, *, seed: int) -> dict[str, list[float]]:
+    """Of each answered query the distances `structure`, `nearest` and `random`, in pixels.
+
+    And `candidates`: how many pictures had the caption.
+    """
     scenes = [draw_scene(seed, number, Mix(two_objects=0.0)) for number in range(pool)]
     maps = [structure_map(Image.fromarray(render(scene).pixels)) for scene in scenes]
     by_caption: dict[str, list[int]] = defaultdict(list)
@@ -62,7 +68,28 @@ def measure(pool: int, queries: int, *, seed: int) -> dict[str, float]:
         found["nearest"].append(min(distances))
         found["random"].append(float(np.mean(distances)))
         found["candidates"].append(len(candidates))
-    return {name: float(np.mean(values)) for name, values in found.items()}
+    return dict(found)
+
+
+def read_figures(found: Mapping[str, list[float]]) -> dict[str, Any]:
+    """Means, the interval of what structure maps find, and the number of answered queries."""
+    means = {name: float(np.mean(values)) for name, values in found.items()}
+    interval = bootstrap_mean(found["structure"])
+    return means | {"structure_interval": interval, "answered": len(found["structure"])}
+
+
+def list_targets(figures: Mapping[str, Any]) -> list[Target]:
+    """How far the most similar picture's object is, beside the best and the usual distance."""
+    return [
+        Target(
+            name="distance by structure map, px",
+            value=figures["structure"],
+            bound=at_most(4.5, kind="guard"),
+            interval=figures["structure_interval"],
+        ),
+        Target(name="least distance there is, px", value=figures["nearest"]),
+        Target(name="distance of a random picture, px", value=figures["random"]),
+    ]
 
 
 def main() -> None:
@@ -70,15 +97,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pool", type=int, default=10_000)
     parser.add_argument("--queries", type=int, default=1_000)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--json", action="store_true", help="end with one line of JSON")
+    add_report_flags(parser)
     arguments = parser.parse_args()
-    means = measure(arguments.pool, arguments.queries, seed=arguments.seed)
-    for name, value in means.items():
+    found = measure(arguments.pool, arguments.queries, seed=arguments.seed)
+    figures = read_figures(found) | {"pool": arguments.pool}
+    for name in found:
         unit = "" if name == "candidates" else " px"
-        print(f"{name:12}{value:8.2f}{unit}")
-    if arguments.json:
-        print(json.dumps({"seed": arguments.seed} | means))
+        print(f"{name:12}{figures[name]:8.2f}{unit}")
+    finish(arguments, figures=figures, targets=list_targets(figures))
 
 
 if __name__ == "__main__":

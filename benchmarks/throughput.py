@@ -17,10 +17,13 @@ import resource
 import shutil
 import statistics
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from support.processes import call_apart
+from support.reporting import Target, at_least, at_most, finish
 from support.still_life_job import BATCH_SIZE, SHARD_SIZE, Job, add_job_flags, open_job, open_work
 
 from pipelines.build.job import run_build
@@ -29,7 +32,7 @@ from pipelines.build.plan import BuildOptions, BuildPlan
 from pipelines.index.command import print_index_summary
 from pipelines.running.execution import Execution
 from pipelines.still_life.source import StillLifeSource
-from pipelines.terminal.console import print_json_line, print_table
+from pipelines.terminal.console import print_table
 from transforms.rewrite import RewriteOptions
 
 WAYS = ("plain loop", "one worker", "two workers")
@@ -142,19 +145,33 @@ def main() -> None:
         + [("processor seconds, one worker / plain loop", processor)],
         columns=("", "median", "least", "greatest"),
     )
-    if arguments.json:
-        print_json_line(
-            {
-                "seed": arguments.seed,
-                "sources": arguments.sources,
-                "pool": arguments.pool,
-                "seconds": {way: median(rounds, way, "clock") for way in WAYS},
-                "processor_seconds": {way: median(rounds, way, "processor") for way in WAYS},
-                "graph_to_plain_loop": statistics.median(ratios["one worker / plain loop"]),
-                "graph_to_plain_loop_processor": processor,
-                "two_workers_speedup": statistics.median(ratios["one worker / two workers"]),
-            }
-        )
+    figures = {
+        "sources": arguments.sources,
+        "pool": arguments.pool,
+        "rounds": arguments.rounds,
+        "seconds": {way: median(rounds, way, "clock") for way in WAYS},
+        "processor_seconds": {way: median(rounds, way, "processor") for way in WAYS},
+        "graph_to_plain_loop": statistics.median(ratios["one worker / plain loop"]),
+        "graph_to_plain_loop_processor": processor,
+        "two_workers_speedup": statistics.median(ratios["one worker / two workers"]),
+    }
+    finish(arguments, figures=figures, targets=list_targets(figures))
+
+
+def list_targets(figures: Mapping[str, Any]) -> list[Target]:
+    """What the graph may cost beside a plain loop, and what two workers bring."""
+    return [
+        Target(
+            name="seconds of the graph / of a plain loop, one worker",
+            value=figures["graph_to_plain_loop"],
+            bound=at_most(1.15),
+        ),
+        Target(
+            name="seconds of one worker / of two",
+            value=figures["two_workers_speedup"],
+            bound=at_least(1.6),
+        ),
+    ]
 
 
 def median(rounds: list[dict[str, Spent]], way: str, name: str) -> float:

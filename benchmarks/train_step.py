@@ -19,37 +19,30 @@ weights, gradients and the optimiser's state take; the rest is activations and l
 
 import argparse
 import copy
-import itertools
-import json
 import statistics
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import support.silent_libraries  # noqa: F401
 import torch
-import torch.nn.functional as F
-from accelerate import Accelerator
-from support.full_size_networks import build_open_clip, build_stable_diffusion, build_vgg16
 from support.processes import call_apart, peak_mib
+from support.reporting import Target, add_report_flags, at_most, finish
+from support.training_networks import (
+    build_full_size,
+    draw_batch,
+    load_full_size,
+    small_networks,
+)
+from support.training_steps import time_ours, time_pieces, time_plain
 
-from editing.diffusion.model import LatentDiffusion, load_diffusion
 from editing.editors.iedit.blocks import AlternatingBlocks
-from editing.editors.iedit.losses import TermWeights, clip_distance, perceptual_loss
-from editing.editors.iedit.objective import IEditObjective, PairBatch
-from editing.features.clip import ClipSpace, PerceptualFeatures, load_clip_space, load_perceptual
-from editing.training.trainer import StepReport, Trainer, TrainOptions, draw_step
-from pipelines.terminal.console import print_json_line, print_table
-from stilllife.recipes.autoencoder import build_autoencoder
-from stilllife.recipes.denoiser import build_denoiser, build_scheduler
-from transforms.models.folder import load_tokenizer
-from transforms.models.spec import ModelSpec, locate
+from editing.editors.iedit.losses import TermWeights
+from editing.training.trainer import TrainOptions
+from pipelines.terminal.console import print_table
 
-CLIP = ModelSpec(loader="clip", location="package:stilllife/weights/clip")
-LAYER = ModelSpec(loader="clip_layer", location=CLIP.location)
 WAYS = {
     "paired": TermWeights(loc=0, global_=0, mask=0, paired=1, perc=0),
     "mask": TermWeights(loc=0, global_=0, perc=0),
@@ -61,162 +54,6 @@ PLAIN, WHOLE = "plain loop", "mask, global, loc, perc"
 FULL_SIDE = 384
 LEFT_OUT = 2
 """Steps before those that are timed."""
-
-
-@dataclass(frozen=True, eq=False)
-class Networks:
-    """What a step of training computes with."""
-
-    model: LatentDiffusion
-    clip: ClipSpace
-    perceptual: PerceptualFeatures
-
-
-def small_networks(seed: int) -> Networks:
-    """The still life's: autoencoder and UNet as their recipes build them, CLIP as it is shipped."""
-    from transformers import CLIPTextModel
-
-    torch.manual_seed(seed)
-    folder = locate(CLIP)
-    text_encoder = CLIPTextModel.from_pretrained(folder, dtype=torch.float32)
-    model = LatentDiffusion(
-        vae=build_autoencoder().eval().requires_grad_(requires_grad=False),
-        unet=build_denoiser(text_encoder.config.hidden_size).eval(),
-        text_encoder=text_encoder.eval().requires_grad_(requires_grad=False),
-        tokenizer=load_tokenizer(folder),
-        scheduler=build_scheduler(),
-    )
-    return Networks(model, load_clip_space(CLIP), load_perceptual(LAYER))
-
-
-def draw_batch(size: int, side: int, *, seed: int) -> PairBatch:
-    """Pairs of noise with the middle of the picture as mask: what is in a picture takes no time."""
-    generator = torch.Generator().manual_seed(seed)
-    shape = (size, 3, side, side)
-    mask = torch.zeros(size, 1, side, side)
-    mask[..., side // 4 : -side // 4, side // 4 : -side // 4] = 1
-    return PairBatch(
-        source=torch.rand(shape, generator=generator) * 2 - 1,
-        target=torch.rand(shape, generator=generator) * 2 - 1,
-        source_mask=mask,
-        target_mask=mask,
-        edit_prompts=("a large red apple on a plain background, on the left",) * size,
-        target_phrases=("red apple",) * size,
-        quality=torch.ones(size),
-    )
-
-
-def time_plain(networks: Networks, batch: PairBatch, options: TrainOptions) -> list[float]:
-    """Seconds of each step of the usual loop: noise on one picture's latent, predicted.
-
-    It trains what our trainer trains, in the same alternation, with the same optimiser.
-    """
-    model = networks.model
-    blocks = AlternatingBlocks(model.unet)
-    optimisers = [
-        torch.optim.AdamW(blocks.parameters(number), lr=options.learning_rate)
-        for number in range(len(blocks))
-    ]
-    accelerator = Accelerator(mixed_precision=options.precision)
-    seconds = []
-    for step in range(options.steps):
-        began = time.perf_counter()
-        trained, optimiser = blocks.begin(step), optimisers[blocks.number(step)]
-        optimiser.zero_grad(set_to_none=True)
-        with torch.no_grad():
-            latent = model.encode(batch.source)
-            text = model.embed_texts(batch.edit_prompts)
-        draw = draw_step(options, step, shape=_four(latent.shape), train_steps=model.train_steps)
-        noisy = model.scheduler.add_noise(latent, draw.noise, draw.timesteps)
-        wanted = draw.noise
-        if model.scheduler.config.prediction_type == "v_prediction":
-            wanted = model.scheduler.get_velocity(latent, draw.noise, draw.timesteps)
-        with accelerator.autocast():
-            found = model.unet(noisy, draw.timesteps, encoder_hidden_states=text).sample
-        accelerator.backward(F.mse_loss(found.float(), wanted))
-        accelerator.clip_grad_norm_(trained, options.clip_norm)
-        optimiser.step()
-        seconds.append(time.perf_counter() - began)
-    return seconds
-
-
-def _four(shape: Sequence[int]) -> tuple[int, int, int, int]:
-    batch, channels, height, width = shape
-    return batch, channels, height, width
-
-
-def time_ours(
-    networks: Networks, batch: PairBatch, options: TrainOptions, weights: TermWeights
-) -> list[float]:
-    """Seconds of each step of the trainer with these weights of the terms."""
-    objective = IEditObjective(
-        model=networks.model,
-        clip=networks.clip,
-        perceptual=networks.perceptual,
-        weights=weights,
-    )
-    ends = [time.perf_counter()]
-
-    def note(_: StepReport) -> None:
-        ends.append(time.perf_counter())
-
-    with tempfile.TemporaryDirectory() as folder:
-        accelerator = Accelerator(mixed_precision=options.precision)
-        trainer = Trainer(objective, options, accelerator, folder=Path(folder), identity="")
-        trainer.run(0, _same(batch), on_step=note, on_sample=lambda _: None)
-    return [after - before for before, after in itertools.pairwise(ends)]
-
-
-def _same(batch: PairBatch) -> Iterator[PairBatch]:
-    while True:
-        yield batch
-
-
-def time_pieces(networks: Networks, batch: PairBatch, *, times: int) -> dict[str, float]:
-    """Median seconds of what each term adds to a step, computed alone."""
-    model, clip, perceptual = networks.model, networks.clip, networks.perceptual
-    with torch.no_grad():
-        latent = model.encode(batch.source)
-        picture = model.decode(latent)
-        text = clip.embed_texts(batch.edit_prompts)
-
-    def encode_target() -> None:
-        with torch.no_grad():
-            model.encode(batch.target)
-
-    def decode() -> None:
-        start = latent.clone().requires_grad_()
-        model.decode(start).sum().backward()
-
-    def look_with_clip() -> None:
-        start = picture.clone().requires_grad_()
-        with torch.no_grad():
-            clip.embed_texts(batch.edit_prompts)
-        clip_distance(clip.embed_pictures(start), text).sum().backward()
-
-    def compare() -> None:
-        start = picture.clone().requires_grad_()
-        with torch.no_grad():
-            target = perceptual(batch.target)
-        perceptual_loss(perceptual(start), target).sum().backward()
-
-    pieces = {
-        "encode target": encode_target,
-        "decode": decode,
-        "global": look_with_clip,
-        "loc": look_with_clip,
-        "perc": compare,
-    }
-    return {name: _median_time(piece, times) for name, piece in pieces.items()}
-
-
-def _median_time(piece: Callable[[], None], times: int) -> float:
-    seconds = []
-    for _ in range(times + 1):
-        began = time.perf_counter()
-        piece()
-        seconds.append(time.perf_counter() - began)
-    return statistics.median(seconds[1:])
 
 
 def mean_step(seconds: Sequence[float]) -> float:
@@ -258,34 +95,10 @@ def run_rounds(arguments: argparse.Namespace) -> dict[str, Any]:
     return {name: statistics.median(each[name] for each in rounds) for name in rounds[0]}
 
 
-def build_full_size(folder: Path) -> dict[str, dict[str, Any]]:
-    """The three networks, saved in `folder` as published, as a preset names them."""
-    builders = {
-        "diffusion": ("stable_diffusion", build_stable_diffusion),
-        "encoder": ("open_clip", build_open_clip),
-        "perceptual": ("vgg16", build_vgg16),
-    }
-    parts = {}
-    for part, (loader, build) in builders.items():
-        (folder / part).mkdir()
-        build(folder / part)
-        parts[part] = {"loader": loader, "location": f"./{part}", "revision": None}
-    return parts
-
-
 def step_at_full_size(preset_file: str, options: TrainOptions, side: int) -> dict[str, Any]:
     """Seconds of two steps, peak memory, and what of it is known; in a process of its own."""
-    from transforms.presets import load_preset
-
     torch.set_num_threads(1)
-    preset = load_preset(preset_file)
-    assert preset.diffusion is not None
-    assert preset.perceptual is not None
-    networks = Networks(
-        model=load_diffusion(preset.diffusion),
-        clip=load_clip_space(preset.encoder),
-        perceptual=load_perceptual(preset.perceptual),
-    )
+    networks = load_full_size(preset_file)
     loaded = peak_mib() / 1024
     batch = draw_batch(options.batch_size, side, seed=options.seed)
     seconds = time_ours(networks, batch, options, TermWeights())
@@ -321,17 +134,8 @@ def run_full_size(arguments: argparse.Namespace) -> dict[str, Any]:
         gradients_every=10**9,
     )
     with tempfile.TemporaryDirectory(prefix="pairloom-train-step-") as name:
-        folder = Path(name)
-        parts = call_apart(build_full_size, folder)
-        parts |= {part: _nowhere(part) for part in ("captioner", "segmenter")}
-        preset = folder / "preset.yaml"
-        preset.write_text(json.dumps(parts))  # JSON is YAML
+        preset = build_full_size(Path(name))
         return call_apart(step_at_full_size, str(preset), options, FULL_SIDE)
-
-
-def _nowhere(part: str) -> dict[str, Any]:
-    loader = {"captioner": "blip", "segmenter": "clipseg"}[part]
-    return {"loader": loader, "location": "/nowhere", "revision": None}
 
 
 def main() -> None:
@@ -342,8 +146,7 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, help="default 8, with --full-size 1")
     parser.add_argument("--full-size", action="store_true")
     parser.add_argument("--gradient-checkpointing", action="store_true", help="at full size")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--json", action="store_true", help="end with one line of JSON")
+    add_report_flags(parser)
     arguments = parser.parse_args()
     if arguments.rounds < 1 or arguments.steps < 2 or arguments.steps % 2:
         parser.error("--rounds must be at least 1, --steps even and at least 2")
@@ -351,8 +154,23 @@ def main() -> None:
     found = run_full_size(arguments) if arguments.full_size else run_rounds(arguments)
     title = "a step at full size" if arguments.full_size else "seconds a step"
     print_table(title, [(name, _show(value)) for name, value in found.items()])
-    if arguments.json:
-        print_json_line(found | {"seed": arguments.seed, "batch_size": arguments.batch_size})
+    figures = found | {"full_size": arguments.full_size, "batch_size": arguments.batch_size}
+    finish(arguments, figures=figures, targets=list_targets(figures))
+
+
+def list_targets(figures: Mapping[str, Any]) -> list[Target]:
+    """At full size the memory of the paper's cards; else what our own loop costs."""
+    if figures["full_size"]:
+        return [Target(name="peak memory, GiB", value=figures["peak_gib"], bound=at_most(16))]
+    return [
+        Target(
+            name="seconds of a step / of what explains them",
+            value=figures["ratio"],
+            bound=at_most(1.1, kind="guard"),
+        ),
+        Target(name="seconds of a step", value=figures[WHOLE]),
+        Target(name="seconds of a step of a plain loop", value=figures[PLAIN]),
+    ]
 
 
 def _show(value: object) -> str:

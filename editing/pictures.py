@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
@@ -63,6 +64,16 @@ def mask_to_tensor(image: Image.Image) -> Float[Tensor, "1 height width"]:
     """A single-channel mask, 1 where it is brighter than half."""
     marked: npt.NDArray[np.bool_] = np.asarray(image.convert("L")) > 127
     return torch.from_numpy(marked.copy()).float().unsqueeze(0)
+
+
+def to_latent_mask(
+    mask: Float[Tensor, "b 1 height width"], factor: int
+) -> Float[Tensor, "b 1 h w"]:
+    """A picture's mask at the size of its latent: 1 where more than half of the pixels are.
+
+    `factor` is how many pixels of a picture there are to one of a latent, along each side.
+    """
+    return (F.avg_pool2d(mask.float(), factor) > 0.5).float()
 
 
 def tensor_to_picture(tensor: Float[Tensor, "3 height width"]) -> Image.Image:

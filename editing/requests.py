@@ -1,19 +1,14 @@
 """What is asked of an editor, and what it answers."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
 
 from PIL import Image
 
-from editing.errors import EditingError
-from editing.regions.segmented import changed_words
+from editing.errors import EditError
 
-ItemT = TypeVar("ItemT")
-
-
-class EditError(EditingError, ValueError):
-    """An edit that cannot be made, in one line that names the value and the rule."""
+OnStep = Callable[[], None]
+"""Called after every step of a long edit, to show how far it is."""
 
 
 @dataclass(frozen=True)
@@ -41,9 +36,17 @@ class EditOutput:
 class Request:
     """One edit that is asked for.
 
-    `image` is RGB; `edit_mask` single-channel and of its size, bright where it may change; None for
-    the method's own. `mask_phrase` says in words what may change; else it is what `source_prompt`
-    has and `prompt` has not.
+    `image` is RGB, `prompt` what the edited picture shows. The rest may be missing:
+
+    | field | what it is |
+    |---|---|
+    | `source_prompt` | what `image` shows, in words |
+    | `edit_mask` | single-channel, of the picture's size, bright where it may change |
+    | `mask_phrase` | what may change, in words; for region finders |
+    | `pseudo_target_image` | a real picture that stands for the result, RGB |
+
+    Raises:
+        EditError: a picture that is not RGB, no prompt, or a mask of another size.
     """
 
     image: Image.Image
@@ -51,10 +54,12 @@ class Request:
     source_prompt: str | None = None
     edit_mask: Image.Image | None = None
     mask_phrase: str | None = None
+    pseudo_target_image: Image.Image | None = None
 
     def __post_init__(self) -> None:
-        if self.image.mode != "RGB":
-            raise EditError(f"a picture must be RGB, got {self.image.mode}")
+        for image in filter(None, (self.image, self.pseudo_target_image)):
+            if image.mode != "RGB":
+                raise EditError(f"a picture must be RGB, got {image.mode}")
         if not self.prompt.strip():
             raise EditError("prompt must not be empty")
         if self.edit_mask is not None and self.edit_mask.size != self.image.size:
@@ -64,7 +69,7 @@ class Request:
             )
 
     def phrase(self) -> str:
-        """What may change, in words.
+        """What may change, in words: `mask_phrase`, or what `prompt` exchanges of `source_prompt`.
 
         Raises:
             EditError: nothing says so.
@@ -79,44 +84,20 @@ class Request:
         return words
 
 
+def changed_words(source_prompt: str, prompt: str) -> str:
+    """The words of `source_prompt` that `prompt` has exchanged or left out, empty if none.
+
+    What stands before the first and after the last difference is common to both.
+    """
+    before, after = source_prompt.split(), prompt.split()
+    head = 0
+    while head < min(len(before), len(after)) and before[head] == after[head]:
+        head += 1
+    tail = 0
+    while tail < min(len(before), len(after)) - head and before[-1 - tail] == after[-1 - tail]:
+        tail += 1
+    return " ".join(before[head : len(before) - tail])
+
+
 def _by(size: tuple[int, int]) -> str:
     return f"{size[0]} x {size[1]}"
-
-
-def zip_requests(
-    images: Sequence[Image.Image],
-    prompts: str | Sequence[str],
-    source_prompts: str | Sequence[str] | None = None,
-    edit_masks: Image.Image | Sequence[Image.Image] | None = None,
-) -> list[Request]:
-    """A request for each picture; what is not given as a list holds for all of them.
-
-    Raises:
-        EditError: a list of another length, or a request that breaks a rule.
-    """
-    count = len(images)
-    some_prompts = [prompts] * count if isinstance(prompts, str) else list(prompts)
-    some_sources = (
-        [source_prompts] * count
-        if source_prompts is None or isinstance(source_prompts, str)
-        else list(source_prompts)
-    )
-    some_masks = (
-        [edit_masks] * count
-        if edit_masks is None or isinstance(edit_masks, Image.Image)
-        else list(edit_masks)
-    )
-    _check_length("prompt", some_prompts, count)
-    _check_length("source_prompt", some_sources, count)
-    _check_length("edit_mask", some_masks, count)
-    return [
-        Request(image=image, prompt=prompt, source_prompt=source_prompt, edit_mask=edit_mask)
-        for image, prompt, source_prompt, edit_mask in zip(
-            images, some_prompts, some_sources, some_masks, strict=True
-        )
-    ]
-
-
-def _check_length(name: str, values: Sequence[ItemT], count: int) -> None:
-    if len(values) != count:
-        raise EditError(f"{name} must be one or {count} of them, got {len(values)}")

@@ -11,7 +11,7 @@ ReadKeys = Callable[[int], Iterable[str]]
 
 
 @dataclass(frozen=True)
-class Twin:
+class DuplicateKey:
     """`key` is in shard `first` and again in shard `second`, both counted from 0."""
 
     key: str
@@ -19,7 +19,7 @@ class Twin:
     second: int
 
 
-def find_twin(hashes: Sequence[Hashes], read_keys: ReadKeys) -> Twin | None:
+def find_duplicate_key(hashes: Sequence[Hashes], read_keys: ReadKeys) -> DuplicateKey | None:
     """A key that is in two shards; None where no key is.
 
     `hashes` are `hash_texts` of the keys of each shard; a key may come several times in one of
@@ -27,9 +27,9 @@ def find_twin(hashes: Sequence[Hashes], read_keys: ReadKeys) -> Twin | None:
     accidental agreement does no harm.
     """
     for suspect in _in_several(hashes):
-        twin = _confirm(suspect, len(hashes), read_keys)
-        if twin is not None:
-            return twin
+        duplicate = _confirm(suspect, len(hashes), read_keys)
+        if duplicate is not None:
+            return duplicate
     return None
 
 
@@ -42,7 +42,7 @@ def _in_several(hashes: Sequence[Hashes]) -> Hashes:
     return np.unique(together[1:][together[1:] == together[:-1]])
 
 
-def _confirm(suspect: np.uint64, shards: int, read_keys: ReadKeys) -> Twin | None:
+def _confirm(suspect: np.uint64, shards: int, read_keys: ReadKeys) -> DuplicateKey | None:
     """The first key with that hash that is in two shards."""
     seen: dict[str, int] = {}
     for number in range(shards):
@@ -50,5 +50,5 @@ def _confirm(suspect: np.uint64, shards: int, read_keys: ReadKeys) -> Twin | Non
         for row in np.flatnonzero(hash_texts(keys) == suspect):
             first = seen.setdefault(keys[row], number)
             if first != number:
-                return Twin(keys[row], first, number)
+                return DuplicateKey(keys[row], first, number)
     return None

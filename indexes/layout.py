@@ -19,6 +19,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from indexes.errors import PairloomError
 from indexes.names import EARLIER_NAME, NAME
 
 EMBEDDING_FOLDER = "img_emb"
@@ -38,7 +39,7 @@ STRUCTURE_BYTES = 256
 MINIMUM_WIDTH = 5
 
 
-class IndexFolderError(Exception):
+class IndexFolderError(PairloomError):
     """An index folder that cannot be used, in one line that names the folder and the rule."""
 
 

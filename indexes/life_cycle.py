@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from indexes.duplicate_keys import find_twin
+from indexes.duplicate_keys import find_duplicate_key
 from indexes.faiss_index import IndexChoice, build_index, choose_index, training_size
 from indexes.layout import (
     COMPLETED_FILE,
@@ -98,7 +98,7 @@ def finish_index(
         raise IndexFolderError(f"{folder} has no pictures: every one of the source was rejected")
     dimension = _one_dimension(folder, whole)
     (folder / COMPLETED_FILE).unlink(missing_ok=True)
-    _refuse_twins(folder, all_parts(parts))
+    _refuse_duplicate_keys(folder, all_parts(parts))
     _remove_partial_files(folder)
     _remove_stale_parts(folder, parts)
     _write_faiss(folder, whole, choice or choose_index(pictures), seed=seed)
@@ -158,13 +158,13 @@ def _one_dimension(folder: Path, summaries: Mapping[Part, PartSummary]) -> int:
     return dimensions.pop()
 
 
-def _refuse_twins(folder: Path, parts: Sequence[Part]) -> None:
+def _refuse_duplicate_keys(folder: Path, parts: Sequence[Part]) -> None:
     hashes = [hash_texts(read_keys(folder, part)) for part in parts]
-    twin = find_twin(hashes, lambda number: read_keys(folder, parts[number]))
-    if twin is not None:
-        first, second = parts[twin.first].label, parts[twin.second].label
+    duplicate = find_duplicate_key(hashes, lambda number: read_keys(folder, parts[number]))
+    if duplicate is not None:
+        first, second = parts[duplicate.first].label, parts[duplicate.second].label
         raise IndexFolderError(
-            f"{folder} cannot be finished: keys must be unique, {twin.key} is in part {first} "
+            f"{folder} cannot be finished: keys must be unique, {duplicate.key} is in part {first} "
             f"and in part {second}"
         )
 

@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING
 from pairloom.own_packages import check_own_packages
 
 if TYPE_CHECKING:
-    from editing.registry import EDITORS, load_editor
+    from editing.loading import load_editor
+    from editing.registry import EDITORS
     from indexes.errors import PairloomError
     from indexes.folder import PictureIndex, open_index
     from pairloom.preset_parts import load_captioner, load_encoder, load_segmenter
@@ -108,7 +109,8 @@ __all__ = [
 ]
 
 _NAMES_BY_MODULE: dict[str, tuple[str, ...]] = {
-    "editing.registry": ("EDITORS", "load_editor"),
+    "editing.loading": ("load_editor",),
+    "editing.registry": ("EDITORS",),
     "indexes.errors": ("PairloomError",),
     "indexes.folder": ("PictureIndex", "open_index"),
     "pairloom.preset_parts": ("load_captioner", "load_encoder", "load_segmenter"),

@@ -9,7 +9,13 @@ from types import ModuleType
 from typing import NoReturn
 
 from indexes.names import installed_version
-from pipelines.terminal.console import EXIT_FAILED, EXIT_USAGE, CommandError, fail, quieten
+from pipelines.terminal.console import (
+    EXIT_FAILED,
+    EXIT_USAGE,
+    CommandError,
+    fail,
+    silence_libraries,
+)
 from pipelines.terminal.failures import EXPECTED_ERRORS, as_command_error
 
 
@@ -44,7 +50,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _commands() -> tuple[ModuleType, ...]:
-    # Beam remarks on parts that are not installed while it is imported, so `quieten` comes first.
+    # Beam remarks on parts that are not installed while it is imported: `silence_libraries` before.
     from pipelines.build import command as build
     from pipelines.demo import command as demo
     from pipelines.edit import command as edit
@@ -58,8 +64,8 @@ def _commands() -> tuple[ModuleType, ...]:
     from pipelines.train import command as train
     from pipelines.verify import command as verify
 
-    making = (demo, index, build, verify, report, rethreshold, fetch, lexicon)
-    return (*making, train, edit, edit_images, evaluation)
+    of_pairs = (demo, index, build, verify, report, rethreshold, fetch, lexicon)
+    return (*of_pairs, train, edit, edit_images, evaluation)
 
 
 def read_arguments(words: Sequence[str]) -> argparse.Namespace:
@@ -85,7 +91,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code: 0, or not 0 with one line on stderr."""
     words = sys.argv[1:] if argv is None else argv
     debug = "--debug" in words
-    quieten()
+    silence_libraries()
     try:
         arguments = read_arguments(words)
         code = int(arguments.run(arguments))

@@ -1,7 +1,7 @@
 """Flags that break a rule: one line, exit code 2, and nothing written."""
 
 import pytest
-from fakes_cli import (
+from fakes.command_line import (
     build_command,
     copy_of_index,
     index_command,
@@ -180,7 +180,7 @@ def test_more_edits_than_attempts_means_as_many_attempts(tmp_path):
 
 def test_beam_flags_reach_the_runner():
     from pipelines.main import read_arguments
-    from pipelines.terminal.arguments import read_execution
+    from pipelines.running.execution_arguments import read_execution
 
     words = ["index", "x", "--out", "y", "--runner", "FlinkRunner", "--", "--parallelism=2"]
     execution = read_execution(read_arguments(words))

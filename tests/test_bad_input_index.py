@@ -5,18 +5,18 @@ import shutil
 
 import pyarrow.parquet as pq
 import pytest
-from fakes_cli import (
+from fakes.command_line import (
     CAPTIONS,
     build_command,
     copy_of_index,
     index_command,
     index_folder,
-    looks_finished,
     make_collection,
     pool_folder,
     preset_file,
     run,
 )
+from fakes.folders import looks_finished
 
 from indexes.folder import open_index
 from pipelines.build.job import find_caption

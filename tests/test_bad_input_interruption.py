@@ -9,8 +9,12 @@ from pathlib import Path
 
 import psutil
 import pytest
-from fakes_cli import looks_finished, preset_file, run
-from fakes_workers import work
+from fakes.command_line import (
+    preset_file,
+    run,
+)
+from fakes.folders import looks_finished
+from fakes.worker_functions import work
 
 from pipelines.running.workers import run_units
 from pipelines.terminal.console import CommandError

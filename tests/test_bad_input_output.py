@@ -8,16 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fakes_cli import (
+from fakes.command_line import (
     build_command,
     index_command,
     index_folder,
-    looks_finished,
     make_collection,
     pool_folder,
     run,
     verify,
 )
+from fakes.folders import contents, looks_finished
 
 import indexes.layout
 import transforms.dataset.files
@@ -37,15 +37,9 @@ def files_of_at_most(size):
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-def everything_in(folder):
-    """Every file below `folder` with its bytes."""
-    paths = sorted(path for path in Path(folder).rglob("*") if path.is_file())
-    return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
-
-
 def no_litter(folder):
     """Whether no half-written file lies about."""
-    return not [name for name in everything_in(folder) if name.endswith((".tmp", ".partial"))]
+    return not [name for name in contents(folder) if name.endswith((".tmp", ".partial"))]
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +47,7 @@ def whole(tmp_path_factory):
     """What an undisturbed build makes of the pool."""
     folder = tmp_path_factory.mktemp("whole") / "pairs"
     assert build_command(pool_folder(), folder).code == 0
-    return everything_in(folder)
+    return contents(folder)
 
 
 def same_but_for_times(found, wanted):
@@ -76,7 +70,7 @@ def test_a_full_disk_stops_a_build_in_one_line(tmp_path, whole, size):
     assert no_litter(out)
     assert verify(out).code != 0
     assert build_command(pool_folder(), out).code == 0
-    assert same_but_for_times(everything_in(out), whole)
+    assert same_but_for_times(contents(out), whole)
 
 
 def refuse_to_write(monkeypatch, module, code, suffix):
@@ -104,7 +98,7 @@ def test_a_disk_that_fills_up_at_any_file_of_a_build(tmp_path, monkeypatch, whol
     assert not looks_finished(out)
     assert no_litter(out)
     assert build_command(pool_folder(), out).code == 0
-    assert same_but_for_times(everything_in(out), whole)
+    assert same_but_for_times(contents(out), whole)
 
 
 @pytest.mark.parametrize(
@@ -121,7 +115,7 @@ def test_a_disk_that_fills_up_at_any_file_of_an_index(tmp_path, monkeypatch, nam
     assert not looks_finished(out)
     assert no_litter(out)
     assert index_command(pool_folder(), out).code == 0
-    assert everything_in(out) == everything_in(index_folder())
+    assert contents(out) == contents(index_folder())
 
 
 @pytest.mark.parametrize("size", [0, 200, 400, 1_500])
@@ -165,7 +159,7 @@ def test_the_error_of_a_stage_comes_without_the_noise_of_its_carrier(tmp_path, m
 
 def argv_of_build(out):
     """The words of `build_command`, for a command line with flags before the command."""
-    from fakes_cli import preset_file
+    from fakes.command_line import preset_file
 
     words = ("build", pool_folder(), "--index", index_folder(), "--out", out)
     return (*words, "--preset", preset_file(), "--captions", "source")
@@ -216,7 +210,7 @@ def test_a_file_where_the_output_should_be(tmp_path, command):
 def test_an_output_that_holds_another_configurations_data_set(tmp_path, whole):
     out = tmp_path / "pairs"
     assert build_command(pool_folder(), out).code == 0
-    before = everything_in(out)
+    before = contents(out)
     for more in (
         ("--seed", "1"),
         ("--query", "mean"),
@@ -226,26 +220,26 @@ def test_an_output_that_holds_another_configurations_data_set(tmp_path, whole):
     ):
         line = build_command(pool_folder(), out, *more).error
         assert line.startswith(f"{out} holds a data set of configuration ")
-        assert everything_in(out) == before
+        assert contents(out) == before
     other = make_collection(tmp_path / "other", 3)
     assert "holds a data set of configuration" in build_command(other, out).error
-    assert everything_in(out) == before
+    assert contents(out) == before
     replaced = build_command(other, out, "--overwrite")
     assert replaced.code == 0, replaced.err
     assert replaced.counts["sources"] == 3
     assert verify(out).code == 0
     assert build_command(pool_folder(), out, "--overwrite").code == 0
-    assert same_but_for_times(everything_in(out), whole)
+    assert same_but_for_times(contents(out), whole)
 
 
 def test_a_second_run_finds_everything_there(tmp_path):
     out = tmp_path / "pairs"
     assert build_command(pool_folder(), out).code == 0
-    before = everything_in(out)
+    before = contents(out)
     again = build_command(pool_folder(), out)
     assert again.code == 0, again.err
     assert again.counts["shards_skipped"] == again.counts["shards"] == 1
-    assert everything_in(out) == before
+    assert contents(out) == before
 
 
 @pytest.mark.parametrize(
@@ -270,4 +264,4 @@ def test_a_shard_that_lost_bytes_is_made_again(tmp_path, whole):
     path.write_bytes(path.read_bytes()[:-10])
     assert verify(out).code == 1
     assert build_command(pool_folder(), out).code == 0
-    assert same_but_for_times(everything_in(out), whole)
+    assert same_but_for_times(contents(out), whole)

@@ -8,17 +8,17 @@ import zlib
 
 import numpy as np
 import pytest
-from fakes_cli import (
+from fakes.command_line import (
     CAPTIONS,
     add_picture,
     build_command,
     index_command,
     make_collection,
     pairs_of,
-    picture_bytes,
     rejects_of,
     verify,
 )
+from fakes.pictures import picture_bytes
 from PIL import Image
 
 CAPTION = CAPTIONS[0]

@@ -8,19 +8,19 @@ import tarfile
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from fakes_cli import (
+from fakes.command_line import (
     CAPTIONS,
     build_command,
     index_command,
     index_folder,
-    looks_finished,
     make_collection,
     pairs_of,
-    picture_bytes,
     rejects_of,
     run,
     verify,
 )
+from fakes.folders import looks_finished
+from fakes.pictures import picture_bytes
 
 from transforms.sources import folder as folder_source
 

@@ -7,11 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from benchmarks.pair_truth import judge
-from index_world import draw, picture, query
-from still_life_world import save_preset
+from fakes.index import draw, picture, query
+from fakes.still_life import save_preset
+from support.confidence_sweep import keep_useful
+from support.pair_truth import judge
 
-from benchmarks.confidence_sweep import keep_useful
 from stilllife.truth import PictureId, possible_edits, truth_of
 from transforms.record import Batch, Candidate, Scores
 from transforms.select import SelectionThresholds, select_batch
@@ -146,8 +146,12 @@ def test_the_command_ends_with_its_figures(tmp_path):
         timeout=200,
     )
     assert ended.returncode == 0, ended.stderr
-    figures = json.loads(ended.stdout.splitlines()[-1])
-    names = {"right", "yield", "pairs", "sources", "position_px"}
+    fields = json.loads(ended.stdout.splitlines()[-1])
+    assert fields["seed"] == 4
+    assert {target["name"] for target in fields["targets"]} >= {"one object: right pairs"}
+    figures = fields["figures"]
+    names = {"right", "right_pairs", "yield", "pairs", "sources"}
+    names |= {"position_px", "position_px_interval"}
     for case, more in (("one_object", 1), ("two_objects", 1), ("mean_baseline", 0)):
         assert figures[case].keys() == names | ({"answerable"} if more else set())
         assert figures[case]["sources"] == 15

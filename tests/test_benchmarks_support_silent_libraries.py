@@ -23,3 +23,6 @@ def test_a_benchmark_says_nothing_of_what_beam_lacks(name):
         text=True,
     )
     assert (done.returncode, done.stderr) == (0, "")
+    if name != "figures.py":  # it draws nothing, and reads what benchmarks say
+        assert "--seed" in done.stdout
+        assert "--json" in done.stdout

@@ -1,10 +1,10 @@
 import io
 import json
 
-import fakes_sink as fakes
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from fakes import records
 from PIL import Image
 
 from transforms.dataset.files import hash_file
@@ -14,7 +14,7 @@ from transforms.dataset.schema import IMAGE_COLUMNS, PAIRS
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("contract") / "pairs"
-    fakes.build(folder, (10, 0, 7))
+    records.build(folder, (10, 0, 7))
     return folder
 
 
@@ -41,14 +41,14 @@ def test_datasets_loads_the_pairs_as_train_with_pictures(folder, offline):
     for row, example in zip(train, expected, strict=True):
         assert row["key"] == example.key
         assert row["edit_prompt"] == example.query.edit_prompt
-        assert row["input_image"].size == (fakes.SIZE, fakes.SIZE)
+        assert row["input_image"].size == (records.SIZE, records.SIZE)
         assert same_pixels(row["input_image"], example.query.source.image)
         assert same_pixels(row["source_mask"], example.source_mask.png)
         assert row["source_mask"].mode == "L"
 
 
 def finished_examples(shard):
-    finished, _ = fakes.batches(shard, 10 if shard == "s0" else 7)
+    finished, _ = records.batches(shard, 10 if shard == "s0" else 7)
     return [example for batch in finished for example in batch.records]
 
 
@@ -74,7 +74,7 @@ def test_columns_that_instruct_pix2pix_training_reads(folder, offline):
     assert all(isinstance(text, str) for text in batch["edit_prompt"])
     for column in ("input_image", "edited_image"):
         pixels = [np.array(image.convert("RGB")).transpose(2, 0, 1) for image in batch[column]]
-        assert np.stack(pixels).shape == (3, 3, fakes.SIZE, fakes.SIZE)
+        assert np.stack(pixels).shape == (3, 3, records.SIZE, records.SIZE)
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
@@ -118,7 +118,7 @@ def test_parquet_is_zstd_in_small_row_groups_with_a_page_index(folder):
 
 
 def test_a_rewrite_gives_the_same_bytes(folder, tmp_path):
-    fakes.build(tmp_path, (10, 0, 7))
+    records.build(tmp_path, (10, 0, 7))
     files = sorted(path.name for path in folder.iterdir())
     assert files == sorted(path.name for path in tmp_path.iterdir())
     assert {n: hash_file(folder / n) for n in files} == {n: hash_file(tmp_path / n) for n in files}

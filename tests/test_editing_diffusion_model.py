@@ -2,8 +2,8 @@ import json
 
 import pytest
 import torch
+from fakes.diffusion import SIZE, load_tiny, save_diffusion
 from safetensors.torch import load_file, save_file
-from tiny_diffusion import SIZE, load_tiny, save_diffusion
 
 from editing.diffusion.model import PromptLengthError
 from transforms.models.spec import ModelError

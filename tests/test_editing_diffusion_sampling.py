@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from tiny_diffusion import load_tiny, save_diffusion
+from fakes.diffusion import load_tiny, save_diffusion
 
 from editing.diffusion.noise import add_noise
 from editing.diffusion.sampling import Sampling, edit_latents, guided_noise, noise_levels

@@ -4,8 +4,8 @@ import dataclasses
 
 import pytest
 import torch
-from model_folders import save_clip, save_open_clip
-from tiny_diffusion import SIZE, load_tiny, save_diffusion
+from fakes.diffusion import SIZE, load_tiny, save_diffusion
+from fakes.model_folders import save_clip, save_open_clip
 
 from editing.diffusion.noise import add_noise, alpha_at, estimate_latent, target_noise
 from editing.editors.iedit.blocks import AlternatingBlocks

@@ -5,9 +5,10 @@ import math
 import numpy as np
 import pytest
 import torch
-from model_folders import picture, save_clip, save_clipseg
+from fakes.diffusion import SIZE, load_tiny, save_diffusion
+from fakes.model_folders import save_clip, save_clipseg
+from fakes.pictures import noise as picture
 from PIL import Image
-from tiny_diffusion import SIZE, load_tiny, save_diffusion
 
 from editing.diffusion.model import PromptLengthError
 from editing.editors.sdedit.editor import Editor

@@ -5,7 +5,8 @@ import io
 import numpy as np
 import pytest
 import torch
-from pairs_world import PROMPTS, SIDE, drawn_row, png, write_pairs
+from fakes.pairs import PROMPTS, SIDE, drawn_row, write_pairs
+from fakes.pictures import encoded
 from PIL import Image
 
 from editing.pictures import (
@@ -18,6 +19,7 @@ from editing.pictures import (
 from editing.training.alignment import align_target
 from editing.training.pair_stream import PairOptions, PairsError, PairStream
 from transforms.dataset import files
+from transforms.dataset.tables import DatasetError
 
 TOTAL = 16
 
@@ -147,24 +149,24 @@ class TestBad:
     def test_a_missing_shard(self, tmp_path):
         write_pairs(tmp_path)
         (tmp_path / "pairs-00000-of-00003.parquet").unlink()
-        with pytest.raises(PairsError, match=r"cannot read .*pairs-00000"):
+        with pytest.raises(DatasetError, match=r"cannot read .*pairs-00000"):
             stream(tmp_path)
 
     def test_masks_that_were_not_computed(self, tmp_path):
         write_pairs(tmp_path, change=lambda row: row | {"mask_status": "not_computed"})
-        with pytest.raises(PairsError, match=r"masks must be computed.*--segment"):
+        with pytest.raises(DatasetError, match=r"masks must be computed.*--segment"):
             next(stream(tmp_path).batches())
 
     def test_a_picture_that_does_not_decode(self, tmp_path):
         spoilt = {"input_image": {"bytes": b"x", "path": None}}
         write_pairs(tmp_path, change=lambda row: row | spoilt)
-        with pytest.raises(PairsError, match=r"pair .*: input_image: "):
+        with pytest.raises(DatasetError, match=r"pair .*: input_image: "):
             next(stream(tmp_path).batches())
 
     def test_a_mask_that_does_not_decode(self, tmp_path):
         spoilt = {"target_mask": {"bytes": b"x", "path": None}}
         write_pairs(tmp_path, change=lambda row: row | spoilt)
-        with pytest.raises(PairsError, match="target_mask is not a mask"):
+        with pytest.raises(DatasetError, match="target_mask is not a mask"):
             next(stream(tmp_path).batches())
 
     def test_missing_scores(self, tmp_path):
@@ -214,7 +216,7 @@ class TestPictures:
     def test_masks_stay_masks(self):
         mask = Image.fromarray(np.kron(np.eye(4, dtype=np.uint8) * 255, np.ones((3, 3), np.uint8)))
         assert set(mask_to_tensor(fit_square(mask, 7)).unique().tolist()) == {0, 1}
-        assert png(np.asarray(mask)) == png(np.asarray(fit_square(mask, 12)))
+        assert encoded(np.asarray(mask)) == encoded(np.asarray(fit_square(mask, 12)))
 
     @pytest.mark.parametrize(
         ("size", "expected"),

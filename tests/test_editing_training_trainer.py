@@ -6,9 +6,9 @@ import pytest
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
-from model_folders import save_clip
-from pairs_world import SIDE, write_pairs
-from tiny_diffusion import load_tiny, save_diffusion
+from fakes.diffusion import load_tiny, save_diffusion
+from fakes.model_folders import save_clip
+from fakes.pairs import SIDE, write_pairs
 
 from editing.editors.iedit.blocks import AlternatingBlocks
 from editing.editors.iedit.losses import TermWeights

@@ -36,7 +36,7 @@ def test_full_size(part):
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
     )
-    (measured,) = json.loads(out.stdout.splitlines()[-1])
+    (measured,) = json.loads(out.stdout.splitlines()[-1])["figures"]["networks"]
     assert measured["parameters"] == PARAMETERS[part]
     assert measured["weights_mib"] == pytest.approx(4 * PARAMETERS[part] / 2**20, rel=0.01)
     assert measured["peak_mib"] < 8 * 1024

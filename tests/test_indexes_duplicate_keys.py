@@ -3,55 +3,57 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexes import duplicate_keys as twins
-from indexes.duplicate_keys import Twin, find_twin
+from indexes import duplicate_keys
+from indexes.duplicate_keys import DuplicateKey, find_duplicate_key
 from indexes.lookup import hash_texts
 
 KEYS = st.lists(st.lists(st.sampled_from("abcdefghij")), max_size=5)
 
 
 def find(shards):
-    return find_twin([hash_texts(keys) for keys in shards], shards.__getitem__)
+    return find_duplicate_key([hash_texts(keys) for keys in shards], shards.__getitem__)
 
 
 @pytest.mark.parametrize(
-    ("shards", "twin"),
+    ("shards", "duplicate"),
     [
         ([], None),
         ([[], []], None),
         ([["a", "b"], ["c"], []], None),
         ([["a", "a"], ["b"]], None),
-        ([["a", "b"], ["c"], ["b", "d"]], Twin("b", 0, 2)),
-        ([["a"], ["a"], ["a"]], Twin("a", 0, 1)),
+        ([["a", "b"], ["c"], ["b", "d"]], DuplicateKey("b", 0, 2)),
+        ([["a"], ["a"], ["a"]], DuplicateKey("a", 0, 1)),
     ],
 )
-def test_a_key_in_two_shards_is_found(shards, twin):
-    assert find(shards) == twin
+def test_a_key_in_two_shards_is_found(shards, duplicate):
+    assert find(shards) == duplicate
 
 
 @given(KEYS)
 def test_it_is_found_exactly_where_there_is_one(shards):
-    twin = find(shards)
-    if twin is None:
+    duplicate = find(shards)
+    if duplicate is None:
         assert sum(len(set(keys)) for keys in shards) == len(
             {key for keys in shards for key in keys}
         )
     else:
-        assert twin.first < twin.second
-        assert twin.key in shards[twin.first]
-        assert twin.key in shards[twin.second]
+        assert duplicate.first < duplicate.second
+        assert duplicate.key in shards[duplicate.first]
+        assert duplicate.key in shards[duplicate.second]
 
 
-def test_hashes_that_agree_by_accident_are_no_twin(monkeypatch):
+def test_hashes_that_agree_by_accident_are_no_duplicate(monkeypatch):
     def only_two(keys):
         return np.array([len(key) % 2 for key in keys], dtype=np.uint64)
 
-    monkeypatch.setattr(twins, "hash_texts", only_two)
+    monkeypatch.setattr(duplicate_keys, "hash_texts", only_two)
     shards = [["a", "bb"], ["c", "dd"], ["e"]]
-    assert find_twin([only_two(keys) for keys in shards], shards.__getitem__) is None
+    assert find_duplicate_key([only_two(keys) for keys in shards], shards.__getitem__) is None
     shards = [["a", "bb"], ["c", "dd"], ["dd"]]
-    assert find_twin([only_two(keys) for keys in shards], shards.__getitem__) == Twin("dd", 1, 2)
+    assert find_duplicate_key(
+        [only_two(keys) for keys in shards], shards.__getitem__
+    ) == DuplicateKey("dd", 1, 2)
 
 
 def test_nothing_is_read_again_where_no_hashes_agree():
-    assert find_twin([hash_texts(["a"]), hash_texts(["b"])], None) is None
+    assert find_duplicate_key([hash_texts(["a"]), hash_texts(["b"])], None) is None

@@ -7,14 +7,14 @@ from multiprocessing import get_context
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from index_world import (
+from fakes.folders import contents
+from fakes.index import (
     DESCRIPTION,
     DIMENSION,
     build_index,
-    contents,
     draw,
+    part_contents,
     picture,
-    small_pool,
     unit_vectors,
 )
 
@@ -29,21 +29,8 @@ MARK = fingerprint(DESCRIPTION)
 
 
 @pytest.fixture
-def pool():
-    return small_pool()
-
-
-@pytest.fixture
 def index(tmp_path, pool):
     return build_index(tmp_path / "index", [pool[:5], [], pool[5:]])
-
-
-def tree(folder):
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
 
 
 def test_the_folder_has_clip_retrievals_layout(index, pool):
@@ -59,7 +46,7 @@ def test_the_folder_has_clip_retrievals_layout(index, pool):
     keys = [key for table in tables for key in table["key"].to_pylist()]
     assert keys == [source.key for source in pool]
     assert (folder / "COMPLETED").read_bytes() == b""
-    assert {"image.index", "image.json", "pairloom.json"} <= set(tree(folder))
+    assert {"image.index", "image.json", "pairloom.json"} <= set(contents(folder))
 
 
 def test_faiss_alone_reads_the_index(index):
@@ -103,7 +90,7 @@ def test_search_is_exact_search(index):
 
 
 def test_vectors_and_maps_are_gathered_across_parts(index, pool):
-    expected = contents(pool)
+    expected = part_contents(pool)
     rows = [11, 0, 5, 4, 4]
     assert (index.embeddings(rows) == expected.embeddings[rows]).all()
     assert (index.structures(rows) == expected.structures[rows]).all()
@@ -150,16 +137,16 @@ def test_the_same_parts_give_the_same_bytes(tmp_path, pool):
     second = tmp_path / "second"
     begin_index(second, DESCRIPTION)
     for number, sources in ((1, pool[6:]), (0, pool[:6])):
-        write_part(second, Part(number, 2), contents(sources), fingerprint=MARK)
+        write_part(second, Part(number, 2), part_contents(sources), fingerprint=MARK)
     finish_index(second, parts=2)
-    assert tree(first.folder) == tree(second)
+    assert contents(first.folder) == contents(second)
 
 
 def test_inverted_lists_in_a_folder(tmp_path):
     vectors = unit_vectors(3000)
     one = picture("k", draw("red", 20, 20), "red")
     begin_index(tmp_path, DESCRIPTION)
-    (entry,) = contents([one]).metadata
+    (entry,) = part_contents([one]).metadata
     for number in range(3):
         part = PartContents(
             metadata=[dataclasses.replace(entry, key=f"k{number}")] * 1000,
@@ -175,13 +162,13 @@ def test_inverted_lists_in_a_folder(tmp_path):
 
 def test_a_key_in_two_parts_is_refused(index, pool):
     folder = index.folder
-    write_part(folder, Part(1, 3), contents(pool[3:4]), fingerprint=MARK)
+    write_part(folder, Part(1, 3), part_contents(pool[3:4]), fingerprint=MARK)
     with pytest.raises(IndexFolderError) as caught:
         finish_index(folder, parts=3)
     rule = f"keys must be unique, {pool[3].key} is in part 00000 and in part 00001"
     assert str(caught.value) == f"{folder} cannot be finished: {rule}"
     assert not (folder / "COMPLETED").exists()
-    write_part(folder, Part(1, 3), contents([]), fingerprint=MARK)
+    write_part(folder, Part(1, 3), part_contents([]), fingerprint=MARK)
     finish_index(folder, parts=3)
     assert len(open_index(folder)) == 12
 
@@ -189,7 +176,7 @@ def test_a_key_in_two_parts_is_refused(index, pool):
 def test_a_whole_part_is_known_and_a_damaged_one_is_not(tmp_path, pool):
     part = Part(0, 1)
     assert read_part(tmp_path, part, fingerprint=MARK) is None
-    write_part(tmp_path, part, contents(pool, counts={"rejects": 2}), fingerprint=MARK)
+    write_part(tmp_path, part, part_contents(pool, counts={"rejects": 2}), fingerprint=MARK)
     summary = read_part(tmp_path, part, fingerprint=MARK)
     assert (summary.pictures, summary.dimension, summary.counts) == (12, DIMENSION, {"rejects": 2})
     assert read_part(tmp_path, part, fingerprint="another") is None
@@ -208,7 +195,7 @@ def test_a_folder_is_begun_resumed_and_finished(tmp_path, pool):
     folder = tmp_path / "index"
     assert begin_index(folder, DESCRIPTION) == "new"
     assert begin_index(folder, DESCRIPTION) == "unfinished"
-    write_part(folder, Part(0, 1), contents(pool), fingerprint=MARK)
+    write_part(folder, Part(0, 1), part_contents(pool), fingerprint=MARK)
     (folder / "img_emb" / ".img_emb_00001.npy.77.partial").write_bytes(b"left by a killed run")
     with pytest.raises(IndexFolderError, match="is not finished"):
         open_index(folder)
@@ -220,8 +207,8 @@ def test_a_folder_is_begun_resumed_and_finished(tmp_path, pool):
 def test_parts_of_another_cut_are_removed(tmp_path, pool):
     begin_index(tmp_path, DESCRIPTION)
     for number in range(3):
-        write_part(tmp_path, Part(number, 3), contents(pool[:2]), fingerprint=MARK)
-    write_part(tmp_path, Part(0, 1), contents(pool), fingerprint=MARK)
+        write_part(tmp_path, Part(number, 3), part_contents(pool[:2]), fingerprint=MARK)
+    write_part(tmp_path, Part(0, 1), part_contents(pool), fingerprint=MARK)
     finish_index(tmp_path, parts=1)
     assert [path.name for path in (tmp_path / "metadata").iterdir()] == ["metadata_00000.parquet"]
     assert len(open_index(tmp_path)) == 12
@@ -294,10 +281,10 @@ def test_a_damaged_file_is_one_clear_error(tmp_path, index, name):
 
 def test_missing_parts_and_empty_pools_are_refused(tmp_path, pool):
     begin_index(tmp_path, DESCRIPTION)
-    write_part(tmp_path, Part(0, 2), contents([]), fingerprint=MARK)
+    write_part(tmp_path, Part(0, 2), part_contents([]), fingerprint=MARK)
     with pytest.raises(IndexFolderError, match="lacks part 00001"):
         finish_index(tmp_path, parts=2)
-    write_part(tmp_path, Part(1, 2), contents([]), fingerprint=MARK)
+    write_part(tmp_path, Part(1, 2), part_contents([]), fingerprint=MARK)
     with pytest.raises(IndexFolderError, match="no pictures"):
         finish_index(tmp_path, parts=2)
     assert not (tmp_path / "COMPLETED").exists()
@@ -319,12 +306,12 @@ def test_a_failed_write_leaves_what_was_there(tmp_path):
 
     with pytest.raises(IndexFolderError, match=r"cannot write .*file: no space"):
         write_atomically(path, fail)
-    assert tree(tmp_path) == {"file": b"before"}
+    assert contents(tmp_path) == {"file": b"before"}
 
 
 @pytest.mark.parametrize("wrong", [(12, 255), (11, 256)])
 def test_contents_that_do_not_fit_are_refused(pool, wrong):
-    good = contents(pool)
+    good = part_contents(pool)
     with pytest.raises(ValueError, match="structures must be"):
         PartContents(
             metadata=good.metadata,

@@ -2,9 +2,9 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from fakes.index import unit_vectors
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from index_world import unit_vectors
 
 from indexes.exact import ExactIndex
 from indexes.faiss_index import FaissIndex, IndexChoice, build_index, choose_index, training_size

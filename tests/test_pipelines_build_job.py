@@ -6,24 +6,22 @@ import textwrap
 from collections import Counter
 from pathlib import Path
 
-import pyarrow.parquet as pq
 import pytest
-from still_life_world import SOURCE, hashes, plan_index, plan_pairs, save_preset
+from fakes.folders import hashes, rows_of
+from fakes.still_life import SOURCE, InterruptedSource, plan_pairs
 
-from pipelines.build.command import job as build_job
-from pipelines.build.job import BuildUnit, run_build, run_build_unit
+from pipelines.build.job import build_job, run_build
 from pipelines.build.plan import BuildOptions
-from pipelines.index.job import run_index
 from pipelines.main import main
-from pipelines.report.truth import Tally
 from pipelines.running.execution import Execution
+from pipelines.running.sharded_job import ShardUnit, run_unit
 from pipelines.still_life.pair_truth import judge_row, judge_still_lifes
 from pipelines.still_life.source import StillLifeSource, StillLifeSubset
-from pipelines.verify.command import check_folder
+from pipelines.truth import Tally
+from transforms.dataset.checks import check_folder
 from transforms.dataset.files import OutputError
 from transforms.dataset.folder import prepare_output
 from transforms.dataset.manifest import load_manifest
-from transforms.dataset.shards import OutputShard
 from transforms.rewrite import RewriteOptions
 from transforms.select import SelectionThresholds
 
@@ -33,12 +31,9 @@ ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory):
+def world(tiny_preset, told_index):
     """The networks, and an index of told captions."""
-    root = tmp_path_factory.mktemp("build")
-    preset = save_preset(root / "networks")
-    run_index(plan_index(preset, root / "index"), Execution())
-    return preset, root / "index"
+    return tiny_preset, told_index[0]
 
 
 @pytest.fixture(scope="module")
@@ -48,19 +43,13 @@ def built(world, tmp_path_factory):
     return folder, run_build(plan_pairs(*world, folder), Execution())
 
 
-def rows(folder, kind):
-    return [
-        row for path in sorted(folder.glob(f"{kind}-*")) for row in pq.read_table(path).to_pylist()
-    ]
-
-
 def looks_finished(folder):
     return [name for name in ("COMPLETED", "manifest.json") if (folder / name).exists()]
 
 
 def test_every_source_ends_in_a_pair_or_a_reject(built):
     folder, summary = built
-    pairs, rejects = rows(folder, "pairs"), rows(folder, "rejects")
+    pairs, rejects = rows_of(folder, "pairs"), rows_of(folder, "rejects")
     ended = {row["source_key"] for row in pairs} | {row["key"] for row in rejects}
     assert ended == {image.key for shard in SOURCE.shards() for image in SOURCE.read(shard)}
     assert 20 < len(pairs) == summary.counts.pairs
@@ -77,14 +66,14 @@ def test_the_counts_add_up(built):
     assert manifest.problems() == []
     assert manifest.counts == summary.counts
     assert manifest.counts.sources == 40
-    assert manifest.counts.queries == len(rows(folder, "candidates")) == 4 * 40
+    assert manifest.counts.queries == len(rows_of(folder, "candidates")) == 4 * 40
     assert check_folder(folder, quick=False).problems == []
     assert set(summary.seconds) >= {"Embed", "Retrieve", "Select", "Segment", "Write"}
 
 
 def test_the_pairs_are_what_they_say(built):
     folder, _ = built
-    for row in rows(folder, "pairs"):
+    for row in rows_of(folder, "pairs"):
         assert row["source_key"] != row["target_key"]
         assert row["edited_image"]["bytes"] != row["input_image"]["bytes"]
         # All captions are told: a pair is right exactly if the target is what was wanted.
@@ -93,7 +82,7 @@ def test_the_pairs_are_what_they_say(built):
 
 def test_the_report_is_told_the_truth(built):
     folder, _ = built
-    pairs = rows(folder, "pairs")
+    pairs = rows_of(folder, "pairs")
     report = judge_still_lifes(folder)
     right = {row["key"] for row in pairs if row["target_caption"] == row["edit_prompt"]}
     assert right
@@ -108,7 +97,7 @@ def test_the_report_is_told_the_truth(built):
 def test_exact_words_are_always_right(world, tmp_path):
     exact = SelectionThresholds(rest=1, word_order=1)
     counts = run_build(plan_pairs(*world, tmp_path, thresholds=exact), Execution()).counts
-    pairs = rows(tmp_path, "pairs")
+    pairs = rows_of(tmp_path, "pairs")
     assert 0 < counts.pairs == len(pairs)
     assert all(row["target_caption"] == row["edit_prompt"] for row in pairs)
 
@@ -119,8 +108,8 @@ def test_the_report_can_tell_which_networks_described_the_pictures(world, built)
 
 def test_at_most_so_many_pairs_a_source(world, built, tmp_path):
     run_build(plan_pairs(*world, tmp_path, edits=2), Execution())
-    once = Counter(row["source_key"] for row in rows(built[0], "pairs"))
-    twice = Counter(row["source_key"] for row in rows(tmp_path, "pairs"))
+    once = Counter(row["source_key"] for row in rows_of(built[0], "pairs"))
+    twice = Counter(row["source_key"] for row in rows_of(tmp_path, "pairs"))
     assert set(once.values()) == {1}
     assert set(twice.values()) == {1, 2}
 
@@ -134,23 +123,13 @@ def test_a_finished_build_is_left_alone(world, built):
     assert {path: path.stat().st_mtime_ns for path in folder.iterdir()} == before
 
 
-def test_an_interrupted_build_goes_on(world, built, tmp_path, monkeypatch):
-    plan = plan_pairs(*world, tmp_path)
-    done = []
-
-    def interrupted(unit, plan):
-        if done:
-            raise KeyboardInterrupt
-        done.append(unit)
-        return run_build_unit(unit, plan)
-
-    monkeypatch.setattr(build_job, "run_build_unit", interrupted)
+def test_an_interrupted_build_goes_on(world, built, tmp_path):
+    source = InterruptedSource(SOURCE, position=20)  # in the second of three shards
     with pytest.raises(KeyboardInterrupt):
-        run_build(plan, Execution(pictures_a_unit=1))
+        run_build(plan_pairs(*world, tmp_path, source=source), Execution(pictures_a_unit=1))
     assert looks_finished(tmp_path) == []
     assert len(list(tmp_path.glob("shard-*.json"))) == 1
-    monkeypatch.undo()
-    summary = run_build(plan, Execution())
+    summary = run_build(plan_pairs(*world, tmp_path), Execution())
     assert summary.shards_skipped == 1
     assert hashes(tmp_path) == hashes(built[0])
 
@@ -159,7 +138,7 @@ KILLED = """
     import os, signal, sys
     sys.path.insert(0, "tests")
     from pathlib import Path
-    from still_life_world import plan_index, plan_pairs
+    from fakes.still_life import plan_index, plan_pairs
     from pipelines.build.job import run_build
     from pipelines.running.execution import Execution
     from transforms.presets import load_preset
@@ -215,10 +194,10 @@ def test_two_workers_write_the_same_bytes(world, built, tmp_path):
 def test_the_order_and_the_grouping_of_shards_change_nothing(world, built, tmp_path):
     plan = plan_pairs(*world, tmp_path)
     prepare_output(tmp_path, plan.configuration_hash)
-    shards = plan.source.shards()
-    units = [(OutputShard(n, len(shards), shard.name), shard) for n, shard in enumerate(shards)]
-    run_build_unit(BuildUnit((units[2],)), plan)
-    run_build_unit(BuildUnit((units[1], units[0])), plan)
+    job = build_job(plan)
+    first, second, third = job.shards
+    run_unit(ShardUnit((third,), pictures=10), job.graph)
+    run_unit(ShardUnit((second, first), pictures=30), job.graph)
     assert run_build(plan, Execution()).shards_skipped == 3
     assert hashes(tmp_path) == hashes(built[0])
 
@@ -263,7 +242,7 @@ def test_a_source_without_words_is_rejected_whole(world, tmp_path):
 
 
 @dataclasses.dataclass(frozen=True)
-class TwinSource:
+class RepeatingSource:
     """Gives the first picture of the first shard once more, as the last of the last."""
 
     whole: StillLifeSource = SOURCE
@@ -285,7 +264,7 @@ class TwinSource:
 
 
 def test_a_source_that_repeats_a_key_is_refused(world, tmp_path):
-    plan = plan_pairs(*world, tmp_path, source=TwinSource())
+    plan = plan_pairs(*world, tmp_path, source=RepeatingSource())
     key = next(SOURCE.read(SOURCE.shards()[0])).key
     rule = f"must be unique, {key} is in shard 00000 and in shard 00002"
     for _ in range(2):
@@ -299,7 +278,7 @@ def test_pairs_of_drawn_sources_can_be_selected_anew(world, tmp_path):
     strict = SelectionThresholds(structure=0.99)
     run_build(plan_pairs(*world, tmp_path / "a", source=drawn, thresholds=strict), Execution())
     assert main(["rethreshold", *map(str, (tmp_path / "a", "--out", tmp_path / "b")), *LOOSE]) == 0
-    before, after = (rows(tmp_path / name, "pairs") for name in ("a", "b"))
+    before, after = (rows_of(tmp_path / name, "pairs") for name in ("a", "b"))
     assert len(before) < len(after) > 5
     for row in after:
         assert row["input_image"]["bytes"] == drawn.open(row["source_reference"])

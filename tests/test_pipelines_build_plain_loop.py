@@ -3,7 +3,8 @@ import json
 from itertools import islice
 
 import pytest
-from still_life_world import POOL, SOURCE, hashes, plan_index, plan_pairs, save_preset
+from fakes.folders import hashes
+from fakes.still_life import POOL, SOURCE, plan_index, plan_pairs
 
 from pipelines.build.job import run_build
 from pipelines.build.plain_loop import load_build, plain_build
@@ -16,13 +17,10 @@ from transforms.dataset.shard_contents import ContentsError
 # The graphs run by FnApiRunner, which `run_build` and `run_index` name themselves.
 
 
-@pytest.fixture(scope="module")
-def world(tmp_path_factory):
+@pytest.fixture
+def world(tiny_preset, told_index):
     """The networks, and an index of told captions."""
-    root = tmp_path_factory.mktemp("plain")
-    preset = save_preset(root / "networks")
-    run_index(plan_index(preset, root / "index"), Execution())
-    return preset, root / "index"
+    return tiny_preset, told_index[0]
 
 
 def shard_files(folder):

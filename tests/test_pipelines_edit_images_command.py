@@ -6,11 +6,11 @@ import json
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from editing_world import save_world
-from fakes_cli import run
-from pairs_world import write_pairs
+from fakes.command_line import run
+from fakes.editing import save_world
+from fakes.folders import hashes
+from fakes.pairs import write_pairs
 from PIL import Image
-from still_life_world import hashes
 
 # The graph runs by FnApiRunner, which `edit_images` names itself.
 

@@ -9,14 +9,15 @@ from dataclasses import replace
 
 import pyarrow.parquet as pq
 import pytest
-from editing_world import save_world
-from fakes_cli import run
+from fakes.command_line import run
+from fakes.editing import save_world
+from fakes.folders import hashes
+from fakes.still_life import plan_index, plan_pairs, save_preset
 from PIL import Image
-from still_life_world import hashes, plan_index, plan_pairs, save_preset
 
 from editing.evaluation.measurer import Cell, EditCase
 from pipelines.build.job import run_build
-from pipelines.evaluation.job import draw_cases, take_turns
+from pipelines.evaluation.cases import draw_cases, take_turns
 from pipelines.index.job import run_index
 from pipelines.running.execution import Execution
 from pipelines.still_life.edit_truth import load_truth

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import os
 import subprocess
@@ -7,13 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from still_life_world import POOL, hashes, plan_index, plan_pairs, save_preset
+from fakes.folders import hashes
+from fakes.still_life import POOL, InterruptedSource, plan_index, plan_pairs
 
 from indexes.folder import open_index
 from indexes.layout import IndexFolderError, fingerprint
-from pipelines.index.command import job as index_job
-from pipelines.index.job import IndexUnit, run_index, run_index_unit
+from indexes.life_cycle import begin_index
+from pipelines.index.job import index_job, run_index
 from pipelines.running.execution import Execution
+from pipelines.running.sharded_job import ShardUnit, run_unit
 from transforms.embed import embed_images_batch
 from transforms.models.loading import load_encoder
 from transforms.models.spec import ModelSpec
@@ -21,27 +24,14 @@ from transforms.presets import Preset
 from transforms.read import read_batches
 from transforms.scores import as_vector
 from transforms.sources.folder import FolderSource
-from transforms.write_index import IndexShard
 
 # The graphs run by FnApiRunner, which `run_index` names itself.
 
 ROOT = Path(__file__).parent.parent
 
 
-@pytest.fixture(scope="module")
-def preset(tmp_path_factory):
-    return save_preset(tmp_path_factory.mktemp("networks"))
-
-
-@pytest.fixture(scope="module")
-def indexed(preset, tmp_path_factory):
-    """A finished index of told captions and its summary."""
-    folder = tmp_path_factory.mktemp("index")
-    return folder, run_index(plan_index(preset, folder), Execution())
-
-
-def test_every_picture_is_in_it(indexed):
-    folder, summary = indexed
+def test_every_picture_is_in_it(told_index):
+    folder, summary = told_index
     index = open_index(folder)
     assert summary.sources == summary.indexed == len(index) == 600
     assert (summary.rejects, summary.parts, summary.parts_skipped) == ({}, 3, 0)
@@ -52,48 +42,39 @@ def test_every_picture_is_in_it(indexed):
     assert index.row(row).content_sha256 == first.content_sha256
 
 
-def test_it_equals_a_plain_loop(indexed, preset):
-    index = open_index(indexed[0])
+def test_it_equals_a_plain_loop(told_index, tiny_preset):
+    index = open_index(told_index[0])
     batch = next(read_batches(POOL, POOL.shards()[2], 16))
-    alone = embed_images_batch(batch, load_encoder(preset.encoder))
+    alone = embed_images_batch(batch, load_encoder(tiny_preset.encoder))
     for record in alone.records:
         row = index.find(record.source.key)
         np.testing.assert_array_equal(index.embedding(row), as_vector(record.embedding))
         assert index.structure(row).tobytes() == record.structure
 
 
-def test_a_finished_index_is_left_alone(indexed, preset):
-    folder, first = indexed
+def test_a_finished_index_is_left_alone(told_index, tiny_preset):
+    folder, first = told_index
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
-    again = run_index(plan_index(preset, folder), Execution())
+    again = run_index(plan_index(tiny_preset, folder), Execution())
     assert (again.parts_skipped, again.sources) == (3, first.sources)
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
 
 
-def test_an_interrupted_index_goes_on(preset, indexed, tmp_path, monkeypatch):
-    plan = plan_index(preset, tmp_path / "i")
-    done = []
-
-    def interrupted(unit, plan, mark):
-        if done:
-            raise KeyboardInterrupt
-        done.append(unit)
-        return run_index_unit(unit, plan, mark)
-
-    monkeypatch.setattr(index_job, "run_index_unit", interrupted)
+def test_an_interrupted_index_goes_on(tiny_preset, told_index, tmp_path):
+    plan = plan_index(tiny_preset, tmp_path / "i")
+    source = InterruptedSource(POOL, position=300)  # in the second of three shards
     with pytest.raises(KeyboardInterrupt):
-        run_index(plan, Execution(pictures_a_unit=1))
+        run_index(dataclasses.replace(plan, source=source), Execution(pictures_a_unit=1))
     with pytest.raises(IndexFolderError):
         open_index(plan.folder)
-    monkeypatch.undo()
     assert run_index(plan, Execution()).parts_skipped == 1
-    assert hashes(plan.folder) == hashes(indexed[0])
+    assert hashes(plan.folder) == hashes(told_index[0])
 
 
 KILLED = """
     import os, signal, sys
     sys.path.insert(0, "tests")
-    from still_life_world import plan_index
+    from fakes.still_life import plan_index
     from pipelines.running.execution import Execution
     from pipelines.index.job import run_index
     from transforms.presets import load_preset
@@ -112,10 +93,10 @@ KILLED = """
 
 
 @pytest.mark.slow
-def test_a_killed_index_leaves_nothing_that_looks_finished(preset, indexed, tmp_path):
-    parts = {name: spec.describe() for name, spec in preset.parts.items()}
+def test_a_killed_index_leaves_nothing_that_looks_finished(tiny_preset, told_index, tmp_path):
+    parts = {name: spec.describe() for name, spec in tiny_preset.parts.items()}
     # The description names the preset, which is named for its file.
-    path = tmp_path / f"{preset.name}.yaml"
+    path = tmp_path / f"{tiny_preset.name}.yaml"
     path.write_text(str(parts).replace("None", "null"))
     out = tmp_path / "out"
     ended = subprocess.run(
@@ -130,39 +111,38 @@ def test_a_killed_index_leaves_nothing_that_looks_finished(preset, indexed, tmp_
     assert not (out / "COMPLETED").exists()
     with pytest.raises(IndexFolderError):
         open_index(out)
-    assert run_index(plan_index(preset, out), Execution()).parts_skipped == 1
-    assert hashes(out) == hashes(indexed[0])
+    assert run_index(plan_index(tiny_preset, out), Execution()).parts_skipped == 1
+    assert hashes(out) == hashes(told_index[0])
 
 
 @pytest.mark.slow
-def test_two_workers_write_the_same_bytes(preset, indexed, tmp_path):
+def test_two_workers_write_the_same_bytes(tiny_preset, told_index, tmp_path):
     folder = tmp_path / "i"
-    run_index(plan_index(preset, folder), Execution(workers=2, pictures_a_unit=1))
-    assert hashes(folder) == hashes(indexed[0])
+    run_index(plan_index(tiny_preset, folder), Execution(workers=2, pictures_a_unit=1))
+    assert hashes(folder) == hashes(told_index[0])
 
 
-def test_the_order_and_the_grouping_of_shards_change_nothing(preset, indexed, tmp_path):
-    plan = plan_index(preset, tmp_path / "i")
-    mark = fingerprint(plan.description())
-    shards = plan.source.shards()
-    units = [(IndexShard(n, len(shards), shard.name), shard) for n, shard in enumerate(shards)]
+def test_the_order_and_the_grouping_of_shards_change_nothing(tiny_preset, told_index, tmp_path):
+    plan = plan_index(tiny_preset, tmp_path / "i")
+    job = index_job(plan, fingerprint(plan.description()))
+    first, second, third = job.shards
     # Begins the folder as a run does that is interrupted at once.
-    index_job.begin_index(Path(plan.folder), plan.description())
-    run_index_unit(IndexUnit((units[2],)), plan, mark)
-    run_index_unit(IndexUnit((units[1], units[0])), plan, mark)
+    begin_index(Path(plan.folder), plan.description())
+    run_unit(ShardUnit((third,), pictures=200), job.graph)
+    run_unit(ShardUnit((second, first), pictures=400), job.graph)
     assert run_index(plan, Execution()).parts_skipped == 3
-    assert hashes(plan.folder) == hashes(indexed[0])
+    assert hashes(plan.folder) == hashes(told_index[0])
 
 
-def test_another_configuration_is_refused(preset, indexed):
+def test_another_configuration_is_refused(tiny_preset, told_index):
     with pytest.raises(IndexFolderError, match="another batch_size"):
-        run_index(plan_index(preset, indexed[0], batch_size=8), Execution())
+        run_index(plan_index(tiny_preset, told_index[0], batch_size=8), Execution())
     with pytest.raises(IndexFolderError, match="another captioner"):
-        run_index(plan_index(preset, indexed[0], captions="model"), Execution())
+        run_index(plan_index(tiny_preset, told_index[0], captions="model"), Execution())
 
 
-def test_a_build_with_another_encoder_is_refused(preset, indexed, tmp_path):
-    place = Path(preset.encoder.location)
+def test_a_build_with_another_encoder_is_refused(tiny_preset, told_index, tmp_path):
+    place = Path(tiny_preset.encoder.location)
     other = tmp_path / "clip"
     other.mkdir()
     for path in place.iterdir():
@@ -170,16 +150,16 @@ def test_a_build_with_another_encoder_is_refused(preset, indexed, tmp_path):
     weights = (other / "model.safetensors").read_bytes()
     (other / "model.safetensors").write_bytes(weights[:-1] + bytes([weights[-1] ^ 1]))
     changed = Preset(
-        name=preset.name,
-        captioner=preset.captioner,
+        name=tiny_preset.name,
+        captioner=tiny_preset.captioner,
         encoder=ModelSpec(loader="clip", location=str(other)),
-        segmenter=preset.segmenter,
+        segmenter=tiny_preset.segmenter,
     )
     with pytest.raises(IndexFolderError, match="was made with the encoder"):
-        plan_pairs(changed, indexed[0], tmp_path / "out")
+        plan_pairs(changed, told_index[0], tmp_path / "out")
 
 
-def test_bad_pictures_are_rejects_and_the_others_are_indexed(preset, tmp_path):
+def test_bad_pictures_are_rejects_and_the_others_are_indexed(tiny_preset, tmp_path):
     photos = tmp_path / "photos"
     photos.mkdir()
     for number, image in enumerate(POOL.read(POOL.shards()[0])):
@@ -190,23 +170,23 @@ def test_bad_pictures_are_rejects_and_the_others_are_indexed(preset, tmp_path):
     (photos / "2.txt").unlink()
     (photos / "broken.png").write_bytes(b"no picture")
     source = FolderSource(str(photos))
-    summary = run_index(plan_index(preset, tmp_path / "i", source=source), Execution())
+    summary = run_index(plan_index(tiny_preset, tmp_path / "i", source=source), Execution())
     assert (summary.sources, summary.indexed) == (4, 2)
     assert summary.rejects == {"caption: no_caption": 1, "read: not_an_image": 1}
     assert json.loads((tmp_path / "i" / "pairloom.json").read_text())["pictures"] == 2
 
 
-def test_nothing_to_index_is_an_error_and_no_index(preset, tmp_path):
+def test_nothing_to_index_is_an_error_and_no_index(tiny_preset, tmp_path):
     photos = tmp_path / "photos"
     photos.mkdir()
     (photos / "broken.png").write_bytes(b"no picture")
-    plan = plan_index(preset, tmp_path / "i", source=FolderSource(str(photos)))
+    plan = plan_index(tiny_preset, tmp_path / "i", source=FolderSource(str(photos)))
     with pytest.raises(IndexFolderError, match="no pictures"):
         run_index(plan, Execution())
     with pytest.raises(IndexFolderError):
         open_index(plan.folder)
 
 
-def test_bad_captions(preset, tmp_path):
+def test_bad_captions(tiny_preset, tmp_path):
     with pytest.raises(ValueError, match="captions must be model or source, got 'mine'"):
-        plan_index(preset, tmp_path, captions="mine")
+        plan_index(tiny_preset, tmp_path, captions="mine")

@@ -1,15 +1,15 @@
 import gzip
-from pathlib import Path
 
 import pytest
 
-from pipelines.lexicon.command import WORD_LIST
 from pipelines.lexicon.table import build_table, table_bytes
 from pipelines.lexicon.word_list import WordListError, parse_word_list
 from pipelines.lexicon.wordnet import FILES, WordNetError, lexnames_text, open_wordnet
 from pipelines.main import main
-from transforms.words.lexicon import PACKAGED_TABLE, load_lexicon
+from transforms.package_data import find_package_data
+from transforms.words.lexicon import load_lexicon, packaged_table
 
+WORD_LIST = find_package_data("data_manifests", "lexicon/words.txt")
 DEBIAN = "/usr/share/wordnet"
 
 
@@ -28,14 +28,14 @@ def run(*arguments):
 
 
 def test_the_packaged_table_is_small_and_names_its_source():
-    data = PACKAGED_TABLE.read_bytes()
+    data = packaged_table().read_bytes()
     assert len(data) < 2_000_000
     assert load_lexicon().source.startswith("WordNet 3.")
-    assert "Princeton" in (PACKAGED_TABLE.parent / "LICENSE.wordnet").read_text()
+    assert "Princeton" in find_package_data("data_manifests", "lexicon/LICENSE.wordnet").read_text()
 
 
 def test_the_packaged_table_belongs_to_the_packaged_list():
-    header = gzip.decompress(PACKAGED_TABLE.read_bytes()).decode().splitlines()[0].split("\t")
+    header = gzip.decompress(packaged_table().read_bytes()).decode().splitlines()[0].split("\t")
     text = WORD_LIST.read_text(encoding="utf-8")
     again = gzip.decompress(table_bytes([], source=header[2], words_text=text)).decode()
     assert again.strip().split("\t") == header
@@ -61,7 +61,7 @@ def test_the_packaged_table_equals_live_wordnet(tmp_path):
         text = WORD_LIST.read_text(encoding="utf-8")
         rows = build_table(wordnet, parse_word_list(text))
     live = gzip.decompress(table_bytes(rows, source=source, words_text=text))
-    assert live == gzip.decompress(PACKAGED_TABLE.read_bytes())
+    assert live == gzip.decompress(packaged_table().read_bytes())
 
 
 def test_lexnames_has_45_lines():
@@ -138,5 +138,5 @@ def test_bad_word_lists_name_the_line(text, rule):
 
 
 def test_the_shipped_list_parses():
-    found = parse_word_list(Path(WORD_LIST).read_text(encoding="utf-8"))
+    found = parse_word_list(WORD_LIST.read_text(encoding="utf-8"))
     assert len(found.nouns) > 300

@@ -7,15 +7,15 @@ import sys
 from pathlib import Path
 
 import pytest
-from fakes_cli import (
+from fakes.command_line import (
     build_command,
     index_folder,
-    looks_finished,
     make_collection,
     pool_folder,
     run,
     verify,
 )
+from fakes.folders import looks_finished
 
 from pipelines.main import build_parser, main, read_arguments
 from pipelines.terminal.console import CommandError

@@ -4,11 +4,11 @@ import argparse
 import json
 
 import pytest
-from fakes_report import write_dataset
+from fakes.report import write_dataset
 
 from pipelines.report import command
-from pipelines.report.truth import Tally, TruthReport
 from pipelines.terminal.console import CommandError
+from pipelines.truth import Tally, TruthReport
 
 
 def parse(*words):

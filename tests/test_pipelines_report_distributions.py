@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from fakes_report import THRESHOLDS, write_dataset
+from fakes.report import THRESHOLDS, write_dataset
 
 from pipelines.report import charts
 from pipelines.report.dataset import open_dataset
@@ -21,7 +21,7 @@ from pipelines.report.distributions import (
     passing,
     trace_curve,
 )
-from pipelines.report.identity import read_thresholds
+from pipelines.report.origin import read_thresholds
 from transforms.dataset.schema import score_column
 from transforms.record import SCORE_NAMES
 
@@ -36,8 +36,9 @@ def measured(dataset):
     return {each.name: each for each in measure_scores(dataset, read_thresholds(THRESHOLDS))}
 
 
-def rows_of(paths):
-    return list(itertools.chain.from_iterable(pq.read_table(p).to_pylist() for p in paths))
+def rows_of(table):
+    files = (pq.read_table(file.path).to_pylist() for file in table.files)
+    return list(itertools.chain.from_iterable(files))
 
 
 def test_every_pair_and_every_rejected_edit_is_counted_once(dataset, measured):

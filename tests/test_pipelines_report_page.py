@@ -4,11 +4,12 @@ import re
 from html.parser import HTMLParser
 
 import pytest
-from fakes_report import FOLDER, write_dataset
+from fakes.report import FOLDER, write_dataset
 
 from pipelines.report.dataset import open_dataset
 from pipelines.report.page import PageOptions, format_share, make_page
-from pipelines.report.truth import Tally, TruthReport, Verdict
+from pipelines.truth import Tally, TruthReport, Verdict
+from transforms.dataset.tables import ShardedTable
 
 VOID = {"meta", "link", "img", "br", "rect", "line", "polyline", "polygon"}
 
@@ -53,11 +54,6 @@ def page_of(folder, truth=None, **options):
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return write_dataset(tmp_path_factory.mktemp("data"), pairs=30, rejects=18)
-
-
-@pytest.fixture(scope="module")
 def truth():
     keys = [f"s{n % 2}-{n:06d}-0" for n in range(30)]
     verdicts = {key: Verdict(right=True) for key in keys}
@@ -70,8 +66,8 @@ def truth():
     )
 
 
-def test_the_page_says_what_is_in_the_data_set(folder):
-    page = page_of(folder)
+def test_the_page_says_what_is_in_the_data_set(report_folder):
+    page = page_of(report_folder)
     text = Reader(page.html).text
     assert page.shown == 30
     assert "All 30 pairs." in text
@@ -85,8 +81,8 @@ def test_the_page_says_what_is_in_the_data_set(folder):
     assert "do not add up" not in text
 
 
-def test_every_pair_shows_both_pictures_and_both_masks(folder):
-    page = page_of(folder, pairs=8)
+def test_every_pair_shows_both_pictures_and_both_masks(report_folder):
+    page = page_of(report_folder, pairs=8)
     images = Reader(page.html).of("img")
     assert page.shown == 8
     assert len(images) == 8 * 4
@@ -94,15 +90,15 @@ def test_every_pair_shows_both_pictures_and_both_masks(folder):
     assert all(image["class"] == "pixelated" for image in images)
 
 
-def test_the_exchanged_word_is_marked_in_both_texts(folder):
-    html = page_of(folder, pairs=30).html
+def test_the_exchanged_word_is_marked_in_both_texts(report_folder):
+    html = page_of(report_folder, pairs=30).html
     found = re.findall(r'<div class="(source|target)">a .*?<mark>(\w+)</mark>', html)
     assert [side for side, _ in found].count("source") >= 30
     assert [side for side, _ in found].count("target") >= 30
 
 
-def test_the_page_loads_nothing(folder, truth):
-    html = page_of(folder, truth).html
+def test_the_page_loads_nothing(report_folder, truth):
+    html = page_of(report_folder, truth).html
     reader = Reader(html)
     addresses = [a[name] for _, a in reader.attributes for name in ("src", "href") if name in a]
     assert addresses
@@ -128,13 +124,13 @@ def test_texts_of_the_data_set_are_escaped(tmp_path):
     assert "alert(2)> \" ' & {{ 7*7 }}" in reader.text
 
 
-def test_the_page_is_a_function_of_data_and_seed(folder):
-    assert page_of(folder, pairs=6).html == page_of(folder, pairs=6).html
-    assert page_of(folder, pairs=6).html != page_of(folder, pairs=6, seed=1).html
+def test_the_page_is_a_function_of_data_and_seed(report_folder):
+    assert page_of(report_folder, pairs=6).html == page_of(report_folder, pairs=6).html
+    assert page_of(report_folder, pairs=6).html != page_of(report_folder, pairs=6, seed=1).html
 
 
-def test_truth_is_shown_where_it_is_known(folder, truth):
-    reader = Reader(page_of(folder, truth).html)
+def test_truth_is_shown_where_it_is_known(report_folder, truth):
+    reader = Reader(page_of(report_folder, truth).html)
     assert "Right, by the truth 96.7% 29 of 30" in reader.text
     assert "✗ wrong : size changed too: small, now <large>" in reader.text
     assert reader.text.count("✓ right") == 29
@@ -143,19 +139,19 @@ def test_truth_is_shown_where_it_is_known(folder, truth):
     assert "No truth is known" not in reader.text
 
 
-def test_without_truth_the_page_says_so(folder, tmp_path):
-    still = Reader(page_of(folder).html).text
+def test_without_truth_the_page_says_so(report_folder, tmp_path):
+    still = Reader(page_of(report_folder).html).text
     assert "it was not asked for this page" in still
     assert "✓ right" not in still
     photographs = Reader(page_of(write_dataset(tmp_path, pairs=3, source=FOLDER)).html).text
     assert "No truth is known for this collection" in photographs
 
 
-def test_small_models_on_other_pictures_are_not_to_be_believed(folder, tmp_path):
+def test_small_models_on_other_pictures_are_not_to_be_believed(report_folder, tmp_path):
     photographs = Reader(page_of(write_dataset(tmp_path, pairs=3, source=FOLDER)).html).text
     assert "cannot describe photographs" in photographs
     assert "not to be believed" in photographs
-    assert "cannot describe photographs" not in Reader(page_of(folder).html).text
+    assert "cannot describe photographs" not in Reader(page_of(report_folder).html).text
 
 
 def test_a_data_set_without_pairs_has_a_page(tmp_path):
@@ -188,7 +184,7 @@ def test_numbers_that_do_not_add_up_are_shown(tmp_path):
     import dataclasses
 
     dataset = open_dataset(write_dataset(tmp_path, pairs=4, rejects=12))
-    lacking = dataclasses.replace(dataset, rejects=())
+    lacking = dataclasses.replace(dataset, rejects=ShardedTable([]))
     assert "The numbers do not add up" in Reader(make_page(lacking, PageOptions()).html).text
 
 
@@ -205,8 +201,8 @@ def test_large_pictures_are_shown_as_long_as_there_is_room(tmp_path, monkeypatch
     assert page_of(folder, pairs=12).shown == 1
 
 
-def test_tables_and_drawings_can_be_read_aloud(folder, truth):
-    reader = Reader(page_of(folder, truth).html)
+def test_tables_and_drawings_can_be_read_aloud(report_folder, truth):
+    reader = Reader(page_of(report_folder, truth).html)
     assert all(a.get("scope") for a in reader.of("th"))
     assert all(a.get("role") == "img" and a.get("aria-label") for a in reader.of("svg"))
     assert reader.of("html") == [{"lang": "en"}]

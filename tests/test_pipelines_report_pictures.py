@@ -5,19 +5,20 @@ import io
 
 import numpy as np
 import pytest
-from fakes_report import encode
+from fakes.pictures import encoded
 from PIL import Image
 
 from pipelines.report.pictures import (
     LARGEST_SIDE,
     SOURCE_COLOUR,
-    open_mask,
-    open_picture,
+    mask_as_array,
+    open_side,
     outline,
     overlay,
     scale_down,
     show,
 )
+from transforms.dataset.rows import image_struct
 
 
 def noise(width, height, mode="RGB"):
@@ -43,10 +44,36 @@ def test_a_large_picture_is_scaled_down_and_compressed():
     assert scale_down(noise(2000, 1)).size == (LARGEST_SIDE, 1)
 
 
-@pytest.mark.parametrize("data", [None, b"", b"no picture", encode(noise(9, 9))[:60]])
+def row_of(picture, mask, status="computed"):
+    """What is read of a pair for one side of it."""
+    return {
+        "key": "a-0",
+        "mask_status": status,
+        "input_image": image_struct(picture),
+        "source_mask": image_struct(mask),
+    }
+
+
+PICTURE, MASK = encoded(noise(9, 9)), encoded(noise(9, 9, "L"))
+SPOILT = [None, b"", b"no picture", PICTURE[:60]]
+
+
+@pytest.mark.parametrize("data", SPOILT)
 def test_what_cannot_be_decoded_is_no_picture(data):
-    assert open_picture(data) is None
-    assert open_mask(data, (9, 9)) is None
+    assert open_side(row_of(data, MASK), "source") == (None, None)
+
+
+@pytest.mark.parametrize("data", [*SPOILT, PICTURE, encoded(noise(8, 9, "L"))])
+def test_what_is_no_mask_of_its_picture_is_no_mask(data):
+    picture, mask = open_side(row_of(PICTURE, data), "source")
+    assert (np.asarray(picture) == np.asarray(noise(9, 9))).all()
+    assert mask is None
+
+
+def test_a_picture_comes_with_its_mask_where_that_was_computed():
+    _, mask = open_side(row_of(PICTURE, MASK), "source")
+    assert (np.asarray(mask) == np.asarray(noise(9, 9, "L"))).all()
+    assert open_side(row_of(PICTURE, MASK, "not_computed"), "source")[1] is None
 
 
 def test_inside_the_mask_the_picture_is_unchanged_and_outside_it_is_veiled():
@@ -85,5 +112,5 @@ def test_the_outline_is_one_pixel_outside_the_mask_or_on_the_border():
 def test_a_mask_is_brought_to_the_size_of_its_picture():
     mask = np.zeros((8, 8), np.uint8)
     mask[:4] = 255
-    marked = open_mask(encode(Image.fromarray(mask)), (4, 2))
+    marked = mask_as_array(Image.fromarray(mask), (4, 2))
     assert marked.tolist() == [[True] * 4, [False] * 4]

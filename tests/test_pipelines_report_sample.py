@@ -8,18 +8,19 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines.report.sample import draw_number, fetch_rows, sample_places
+from transforms.dataset.tables import ShardedTable, ShardFile
 
 
 def write_shards(folder, records, shards=2):
-    """Shards with columns key and kind, a few rows a row group."""
-    paths = []
+    """A table of shards with columns key and kind, a few rows a row group."""
+    files = []
     for number in range(shards):
         part = records[number::shards]
         path = folder / f"pairs-{number:05d}-of-{shards:05d}.parquet"
         table = pa.table({"key": [k for k, _ in part], "kind": [kind for _, kind in part]})
         pq.write_table(table, path, row_group_size=7)
-        paths.append(path)
-    return paths
+        files.append(ShardFile(path, len(part)))
+    return ShardedTable(files)
 
 
 @pytest.fixture
@@ -28,14 +29,16 @@ def records():
 
 
 def test_groups_share_the_sample_evenly(tmp_path, records):
-    places = sample_places(write_shards(tmp_path, records), 16, seed=1, columns=["kind"])
-    kinds = Counter(row["kind"] for row in fetch_rows(places, ["kind"]))
+    table = write_shards(tmp_path, records)
+    places = sample_places(table, 16, seed=1, columns=["kind"])
+    kinds = Counter(row["kind"] for row in fetch_rows(table, places, ["kind"]))
     assert kinds == {"common": 8, "rare": 8}
 
 
 def test_a_small_group_leaves_its_share_to_the_others(tmp_path, records):
-    places = sample_places(write_shards(tmp_path, records), 40, seed=1, columns=["kind"])
-    kinds = Counter(row["kind"] for row in fetch_rows(places, ["kind"]))
+    table = write_shards(tmp_path, records)
+    places = sample_places(table, 40, seed=1, columns=["kind"])
+    kinds = Counter(row["kind"] for row in fetch_rows(table, places, ["kind"]))
     assert kinds == {"common": 30, "rare": 10}
 
 
@@ -58,13 +61,15 @@ def test_the_smallest_draws_are_taken(tmp_path, records):
 
 
 def test_rows_are_those_of_their_places(tmp_path, records):
-    places = sample_places(write_shards(tmp_path, records), 60, seed=2, columns=[])
-    assert [row["key"] for row in fetch_rows(places, ["key"])] == [place.key for place in places]
+    table = write_shards(tmp_path, records)
+    places = sample_places(table, 60, seed=2, columns=[])
+    rows = fetch_rows(table, places, ["key"])
+    assert [row["key"] for row in rows] == [place.key for place in places]
 
 
 def test_only_wanted_records_are_taken(tmp_path, records):
-    paths = write_shards(tmp_path, records)
-    places = sample_places(paths, 5, seed=2, columns=[], wanted={"key-3", "key-8"}.__contains__)
+    table = write_shards(tmp_path, records)
+    places = sample_places(table, 5, seed=2, columns=[], wanted={"key-3", "key-8"}.__contains__)
     assert {place.key for place in places} == {"key-3", "key-8"}
 
 

@@ -2,12 +2,15 @@
 
 import numpy as np
 import pytest
-from fakes_report import write_dataset
+from fakes.report import write_dataset
 from PIL import Image
 
 from pipelines.report.pictures import SOURCE_COLOUR
-from pipelines.report.sheet import CELL_HEIGHT, LINE, MARGIN, PAPER, TILE, write_sheet
+from pipelines.report.sheet import write_sheet
 from pipelines.terminal.console import CommandError
+from transforms.pictures.contact_sheet import LINE, MARGIN, PAPER, TILE
+
+CELL_HEIGHT = TILE + 3 * LINE
 
 
 @pytest.fixture(scope="module")

@@ -2,15 +2,16 @@ import argparse
 import dataclasses
 import json
 
-import fakes_sink as fakes
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from fakes import records
 
-from pipelines.rethreshold.command import command as module
+from pipelines.rethreshold import command as module
 from pipelines.terminal.console import CommandError
-from pipelines.verify.command import command as verify
+from pipelines.terminal.thresholds import change_thresholds
 from transforms.dataset import files
+from transforms.dataset.checks import check_folder
 from transforms.dataset.files import OutputError, hash_file
 from transforms.dataset.folder import prepare_output, write_manifest
 from transforms.dataset.manifest import hash_configuration, load_manifest
@@ -31,7 +32,7 @@ SPOILT = 12  # the segmenter failed on it
 
 def scored(number, rank, structure):
     scores = Scores(retrieval=0.9, rank=rank, structure=structure, new_word=1, old_word=0, rest=1)
-    return dataclasses.replace(fakes.candidate(number), scores=scores)
+    return dataclasses.replace(records.candidate(number), scores=scores)
 
 
 def queries(shard):
@@ -40,13 +41,15 @@ def queries(shard):
         best = round(position / shard.sources, 3)
         for number in (0, 1):
             offered = (scored(1000 + position, 0, best), scored(2000 + position, 1, best / 2))
-            yield fakes.query(position, number, shard.name, offered if number == 0 else offered[1:])
+            yield records.query(
+                position, number, shard.name, offered if number == 0 else offered[1:]
+            )
 
 
 def make_shard(folder, shard):
     asked = Batch(shard.name, 0, tuple(queries(shard)))
     chosen = select_batch(asked, THRESHOLDS, edits=1)
-    unreadable = reject_source(fakes.source(0, shard.name), stage="read", reason="empty_file")
+    unreadable = reject_source(records.source(0, shard.name), stage="read", reason="empty_file")
     rejects = [*chosen.rejects, unreadable]
     examples = []
     for example in chosen.records:
@@ -54,15 +57,17 @@ def make_shard(folder, shard):
             rejects.append(reject_query(example.query, stage="segment", reason="model_failed"))
             continue
         examples.append(
-            dataclasses.replace(example, source_mask=fakes.mask(0.5), target_mask=fakes.mask(0.25))
+            dataclasses.replace(
+                example, source_mask=records.mask(0.5), target_mask=records.mask(0.25)
+            )
         )
     return write_shard(
         folder,
         shard,
         [Batch(shard.name, 0, tuple(examples), tuple(rejects))],
         considered=[tabulate(asked.records)],
-        open_source=fakes.FakeSource().open,
-        open_target=fakes.FakeSource(gone=(f"picture-{1060 - GONE}",)).open,
+        open_source=records.FakeSource().open,
+        open_target=records.FakeSource(gone=(f"picture-{1060 - GONE}",)).open,
         configuration_hash=DIGEST,
     )
 
@@ -80,7 +85,7 @@ def parent(tmp_path_factory, small_row_groups):
     folder = tmp_path_factory.mktemp("parent") / "pairs"
     prepare_output(folder, DIGEST)
     receipts = [make_shard(folder, shard) for shard in SHARDS]
-    write_manifest(folder, fakes.manifest(receipts, CONFIGURATION))
+    write_manifest(folder, records.manifest(receipts, CONFIGURATION))
     return folder
 
 
@@ -90,7 +95,7 @@ def sources(monkeypatch):
 
     def open_source(spec):
         opened.append(spec)
-        return fakes.FakeSource()
+        return records.FakeSource()
 
     monkeypatch.setattr(module, "open_source", open_source)
     return opened
@@ -132,7 +137,7 @@ def test_equal_thresholds_give_the_same_bytes(parent, tmp_path, sources, capsys)
 def test_the_new_set_is_whole_and_names_its_parent(parent, tmp_path, sources):
     out = tmp_path / "out"
     run(parent, out, "--threshold", "structure=0.7")
-    assert verify.check_folder(out).problems == []
+    assert check_folder(out).problems == []
     made, old = load_manifest(out), load_manifest(parent)
     assert made.parent == {
         "configuration_hash": old.configuration_hash,
@@ -166,11 +171,11 @@ def test_looser_thresholds_admit_new_pairs_with_pictures_and_no_masks(parent, tm
         row = after[key]
         assert row["source_mask"] is None
         assert row["mask_status"] == "not_computed"
-        assert row["input_image"]["bytes"] == fakes.picture(row["source_position"])
-        assert row["edited_image"]["bytes"] == fakes.picture(1000 + row["source_position"])
+        assert row["input_image"]["bytes"] == records.picture(row["source_position"])
+        assert row["edited_image"]["bytes"] == records.picture(1000 + row["source_position"])
     assert {row["mask_status"] for row in before.values()} == {"computed"}
     assert sources == [{"kind": "fake"}] * 2
-    assert verify.check_folder(out).problems == []
+    assert check_folder(out).problems == []
 
 
 def test_what_failed_after_select_fails_again(parent, tmp_path, sources):
@@ -204,7 +209,7 @@ def test_a_segmenter_makes_the_missing_masks_alone(parent, tmp_path, sources, mo
     assert {row["mask_status"] for row in after.values()} == {"computed"}
     assert all(after[key] == row for key, row in before.items())
     assert {after[key]["source_mask_area"] for key in set(after) - set(before)} == {1.0}
-    assert verify.check_folder(out).problems == []
+    assert check_folder(out).problems == []
     assert load_manifest(out).configuration["rethreshold"]["segmenter"] == "fake"
 
 
@@ -230,11 +235,11 @@ def test_a_bad_threshold_is_one_line_and_writes_nothing(parent, tmp_path, change
 
 def test_thresholds_are_changed_by_name():
     stored = dataclasses.asdict(THRESHOLDS)
-    assert module.change_thresholds(stored, []) == THRESHOLDS
-    several = module.change_thresholds(stored, ["rest=0.5", "structure=0.25"])
+    assert change_thresholds(stored, []) == THRESHOLDS
+    several = change_thresholds(stored, ["rest=0.5", "structure=0.25"])
     assert (several.rest, several.structure) == (0.5, 0.25)
     changes = ["structure=none", "forbid_old_word=false", "order=retrieval", "rest=0.25"]
-    assert module.change_thresholds(stored, changes) == SelectionThresholds(
+    assert change_thresholds(stored, changes) == SelectionThresholds(
         structure=None, forbid_old_word=False, order="retrieval", rest=0.25
     )
 
@@ -248,7 +253,7 @@ def test_an_unfinished_set_is_refused(parent, tmp_path):
     with pytest.raises(OutputError, match=r"cannot read .*manifest\.json"):
         run(tmp_path, tmp_path / "out")
     folder = tmp_path / "other"
-    fakes.build(folder, (3,))
+    records.build(folder, (3,))
     with pytest.raises(OutputError, match=r"configuration in manifest\.json must have edits"):
         run(folder, tmp_path / "out")
     (folder / "COMPLETED").unlink()
@@ -260,7 +265,7 @@ def test_a_set_with_a_shard_missing_is_refused(tmp_path, sources):
     folder = tmp_path / "pairs"
     prepare_output(folder, DIGEST)
     receipts = [make_shard(folder, shard) for shard in SHARDS]
-    write_manifest(folder, fakes.manifest(receipts, CONFIGURATION))
+    write_manifest(folder, records.manifest(receipts, CONFIGURATION))
     (folder / shard_file("candidates", SHARDS[1])).unlink()
     with pytest.raises(OutputError, match="shard 1 must be whole, see verify"):
         run(folder, tmp_path / "out")
@@ -273,7 +278,7 @@ def test_another_sets_output_is_refused_unless_overwritten(parent, tmp_path, sou
     with pytest.raises(OutputError, match="choose another folder or overwrite it"):
         run(parent, out, "--threshold", "structure=0.8")
     assert run(parent, out, "--threshold", "structure=0.8", "--overwrite") == 0
-    assert verify.check_folder(out).problems == []
+    assert check_folder(out).problems == []
 
 
 def test_sources_that_cannot_be_opened_are_one_error(parent, tmp_path, monkeypatch):

@@ -1,23 +1,22 @@
 import argparse
 import json
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from misbehaving_server import misbehaving_server
+from fakes.pictures import picture_bytes
 
-from pipelines.fetch.command import command as fetch
+from pipelines.fetch import command as fetch
 from pipelines.sources import open_source, read_spec
 from pipelines.still_life.source import StillLifeSubset
 from pipelines.terminal.console import CommandError
-from transforms.pictures.decoding import PictureLimits, encode_png
+from transforms.pictures.decoding import PictureLimits
 from transforms.protocols import SourceError
 from transforms.sources.folder import FolderSource
 from transforms.sources.img2dataset import Img2DatasetSource
 
-PNG = encode_png(np.random.default_rng(0).integers(0, 255, (20, 20, 3), np.uint8))
+PNG = picture_bytes(0, size=(20, 20))
 
 
 def write_yaml(path, values):
@@ -137,12 +136,6 @@ def test_the_examples_are_valid(request):
         "laion",
         "still-life",
     }
-
-
-@pytest.fixture(scope="module")
-def server():
-    with misbehaving_server() as running:
-        yield running
 
 
 def fetch_command(*words):

@@ -2,6 +2,7 @@ import dataclasses
 import pickle
 
 import pytest
+from fakes.records import read_all
 
 from pipelines.sources import open_source
 from pipelines.still_life.source import StillLifeSource, StillLifeSubset
@@ -15,32 +16,28 @@ SUBSET = StillLifeSubset(
 )
 
 
-def pictures(source):
-    return [picture for shard in source.shards() for picture in source.read(shard)]
-
-
 def test_a_picture_is_the_same_in_every_collection_of_its_seed():
     later = dataclasses.replace(POOL, start=40, count=20, shard_size=7)
-    ours = {picture.key: picture.image for picture in pictures(POOL)}
+    ours = {picture.key: picture.image for picture in read_all(POOL)}
     assert len(ours) == 200
-    assert [ours[picture.key] for picture in pictures(later)] == [
-        picture.image for picture in pictures(later)
+    assert [ours[picture.key] for picture in read_all(later)] == [
+        picture.image for picture in read_all(later)
     ]
 
 
 def test_a_told_collection_brings_its_captions():
     told = dataclasses.replace(POOL, told=True, count=5)
-    assert [picture.alt_text for picture in pictures(told)] == [
-        truth_of(picture.key).caption() for picture in pictures(told)
+    assert [picture.alt_text for picture in read_all(told)] == [
+        truth_of(picture.key).caption() for picture in read_all(told)
     ]
-    assert {picture.alt_text for picture in pictures(dataclasses.replace(POOL, count=5))} == {None}
+    assert {picture.alt_text for picture in read_all(dataclasses.replace(POOL, count=5))} == {None}
 
 
 @pytest.mark.parametrize(("combinations", "held_out"), [("seen", False), ("held-out", True)])
 def test_combinations_can_be_left_out(combinations, held_out):
     some = dataclasses.replace(POOL, combinations=combinations, count=40, shard_size=15)
-    everything = {p.key: p.image for p in pictures(dataclasses.replace(POOL, count=400))}
-    found = pictures(some)
+    everything = {p.key: p.image for p in read_all(dataclasses.replace(POOL, count=400))}
+    found = read_all(some)
     assert len({picture.key for picture in found}) == 40
     for picture in found:
         assert truth_of(picture.key).held_out == held_out
@@ -49,7 +46,7 @@ def test_combinations_can_be_left_out(combinations, held_out):
     assert [picture.key for picture in found] == fitting[:40]
     assert open_source(some.describe()) == some
     subset = dataclasses.replace(SUBSET, collection=some, drawn=5)
-    assert {picture.key for picture in pictures(subset)} <= {picture.key for picture in found}
+    assert {picture.key for picture in read_all(subset)} <= {picture.key for picture in found}
 
 
 def test_unknown_combinations():
@@ -59,7 +56,7 @@ def test_unknown_combinations():
 
 
 def test_a_reference_opens_the_picture_again():
-    for picture in pictures(POOL)[:5]:
+    for picture in read_all(POOL)[:5]:
         assert POOL.open(picture.reference) == picture.image == SUBSET.open(picture.reference)
     with pytest.raises(SourceError, match="is not the key of a still life"):
         POOL.open("still-life:no-such")
@@ -68,8 +65,8 @@ def test_a_reference_opens_the_picture_again():
 @pytest.mark.parametrize("objects", [1, 2])
 def test_a_subset_is_of_the_collection_and_shows_so_many_things(objects):
     subset = dataclasses.replace(SUBSET, objects=objects)
-    ours = {picture.key: picture for picture in pictures(POOL)}
-    drawn = pictures(subset)
+    ours = {picture.key: picture for picture in read_all(POOL)}
+    drawn = read_all(subset)
     assert len({picture.key for picture in drawn}) == 30
     for picture in drawn:
         whole = ours[picture.key]
@@ -80,14 +77,14 @@ def test_a_subset_is_of_the_collection_and_shows_so_many_things(objects):
 
 def test_its_seed_draws_it():
     again, other = pickle.loads(pickle.dumps(SUBSET)), dataclasses.replace(SUBSET, draw_seed=9)
-    assert pictures(again) == pictures(SUBSET)
-    assert {p.key for p in pictures(other)} != {p.key for p in pictures(SUBSET)}
+    assert read_all(again) == read_all(SUBSET)
+    assert {p.key for p in read_all(other)} != {p.key for p in read_all(SUBSET)}
 
 
 def test_its_shards_hold_what_they_say():
     shards = SUBSET.shards()
     assert [(shard.start, shard.stop) for shard in shards] == [(0, 12), (12, 24), (24, 30)]
-    positions = [picture.position for picture in pictures(SUBSET)]
+    positions = [picture.position for picture in read_all(SUBSET)]
     assert positions == list(range(30))
     batches = list(read_batches(SUBSET, shards[1], 5))
     assert [len(batch.records) for batch in batches] == [5, 5, 2]

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 from accelerate.state import AcceleratorState
-from editing_world import save_world
-from fakes_cli import run
+from fakes.command_line import run
+from fakes.editing import save_world
+from fakes.folders import hashes
 from PIL import Image
 from safetensors.torch import load_file
-from still_life_world import hashes
 
 ROOT = Path(__file__).parent.parent
 

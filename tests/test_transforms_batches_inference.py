@@ -12,6 +12,7 @@ import pytest
 import torch
 from apache_beam.metrics import MetricsFilter
 from apache_beam.testing.util import assert_that, equal_to
+from fakes.records import bare_source
 
 from transforms.batches.inference import (
     MODEL_FAILED,
@@ -30,16 +31,7 @@ loads: list[str] = []
 
 
 def source(number: int, **fields) -> SourceImage:
-    return SourceImage(
-        key=f"k{number}",
-        shard="s",
-        position=number,
-        reference=f"r{number}",
-        content_sha256="",
-        width=2,
-        height=2,
-        **fields,
-    )
+    return bare_source(key=f"k{number}", position=number, reference=f"r{number}", **fields)
 
 
 def batch(number: int, *records: SourceImage) -> Batch[SourceImage]:

@@ -1,7 +1,7 @@
 import pickle
 from dataclasses import replace
 
-import fakes_sink as fakes
+from fakes import records
 
 from transforms.batches.packing import pack, pack_table, unpack, unpack_tables
 from transforms.dataset.shard_contents import tabulate
@@ -10,14 +10,14 @@ from transforms.write_index import light_embedded, pack_embedded
 
 
 def test_batches_come_out_as_they_went_in():
-    finished, considered = fakes.batches()
+    finished, considered = records.batches()
     packed = [pack(batch) for batch in finished + considered]
     assert [shard for shard, _ in packed] == ["s0"] * 6
     assert list(unpack(data for _, data in packed)) == finished + considered
 
 
 def test_tables_come_out_as_they_went_in():
-    _, considered = fakes.batches()
+    _, considered = records.batches()
     tables = [tabulate(batch.records) for batch in considered]
     packed = [pack_table("s0", table) for table in tables]
     assert [shard for shard, _ in packed] == ["s0"] * 3
@@ -27,10 +27,10 @@ def test_tables_come_out_as_they_went_in():
 
 def test_what_an_index_shuffles_holds_no_pictures():
     embedded = tuple(
-        EmbeddedImage(source=fakes.source(n), embedding=b"e" * 16, structure=b"s" * 256)
+        EmbeddedImage(source=records.source(n), embedding=b"e" * 16, structure=b"s" * 256)
         for n in range(3)
     )
-    batch = Batch("s0", 7, embedded, (fakes.a_reject(),))
+    batch = Batch("s0", 7, embedded, (records.a_reject(),))
     shard, data = pack_embedded(batch)
     (light,) = unpack([data])
     assert (shard, light) == ("s0", light_embedded(batch))

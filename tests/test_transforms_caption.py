@@ -8,6 +8,7 @@ import apache_beam as beam
 import pytest
 from apache_beam.metrics import MetricsFilter
 from apache_beam.testing.util import assert_that, equal_to
+from fakes.records import bare_source
 from PIL import Image
 
 from transforms.caption import (
@@ -61,17 +62,7 @@ def known(key: str, content_sha256: str) -> tuple[str, float | None] | None:
 
 def source(number: int, colour=None, **fields) -> SourceImage:
     image = encode_png(Image.new("RGB", (16, 16), colour)) if colour else fields.pop("image", None)
-    return SourceImage(
-        key=f"k{number}",
-        shard="s",
-        position=number,
-        reference="",
-        content_sha256="",
-        width=16,
-        height=16,
-        image=image,
-        **fields,
-    )
+    return bare_source(key=f"k{number}", position=number, image=image, **fields)
 
 
 def batch(*records: SourceImage) -> Batch[SourceImage]:

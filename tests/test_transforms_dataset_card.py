@@ -1,8 +1,8 @@
 import dataclasses
 
-import fakes_sink as fakes
 import pytest
 import yaml
+from fakes import records
 
 from transforms.dataset import card
 from transforms.dataset.schema import CANDIDATE_COLUMNS, PAIR_COLUMNS, REJECT_COLUMNS
@@ -10,7 +10,7 @@ from transforms.dataset.schema import CANDIDATE_COLUMNS, PAIR_COLUMNS, REJECT_CO
 
 @pytest.fixture(scope="module")
 def manifest(tmp_path_factory):
-    return fakes.build(tmp_path_factory.mktemp("card") / "pairs")
+    return records.build(tmp_path_factory.mktemp("card") / "pairs")
 
 
 def head(text):

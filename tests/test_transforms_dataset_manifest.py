@@ -2,28 +2,18 @@ import dataclasses
 import json
 import re
 
-import fakes_sink as fakes
 import pytest
+from fakes import records
+from fakes.folders import contents
 
 from transforms.dataset import folder as output
 from transforms.dataset import manifest as module
-from transforms.dataset.files import OutputError, hash_file
+from transforms.dataset.files import OutputError
 from transforms.dataset.shards import receipt_file
-
-
-@pytest.fixture
-def folder(tmp_path):
-    folder = tmp_path / "pairs"
-    fakes.build(folder)
-    return folder
 
 
 def names(folder):
     return {path.name for path in folder.iterdir()}
-
-
-def contents(folder):
-    return {path.name: hash_file(path) for path in folder.iterdir()}
 
 
 def test_the_hash_is_of_canonical_json():
@@ -35,18 +25,18 @@ def test_the_hash_is_of_canonical_json():
         module.hash_configuration({"a": float("nan")})
 
 
-def test_a_manifest_is_read_back(folder):
-    made = module.load_manifest(folder)
+def test_a_manifest_is_read_back(small_dataset):
+    made = module.load_manifest(small_dataset)
     assert made.problems() == []
-    assert json.loads((folder / "manifest.json").read_text()) == made.as_dict() | {
+    assert json.loads((small_dataset / "manifest.json").read_text()) == made.as_dict() | {
         "shards": json.loads(json.dumps([shard.as_dict() for shard in made.shards]))
     }
     assert made == module.Manifest.from_dict(made.as_dict())
-    assert made.configuration == fakes.CONFIGURATION
+    assert made.configuration == records.CONFIGURATION
 
 
-def test_totals_are_the_sums_of_the_shards_and_add_up(folder):
-    counts = module.load_manifest(folder).counts
+def test_totals_are_the_sums_of_the_shards_and_add_up(small_dataset):
+    counts = module.load_manifest(small_dataset).counts
     assert counts.sources == 17
     assert counts.sources == counts.sources_with_pairs + counts.sources_without_pairs
     assert counts.queries == counts.pairs + counts.query_rejects
@@ -54,86 +44,88 @@ def test_totals_are_the_sums_of_the_shards_and_add_up(folder):
     assert counts.rejects == {"read": {"not_an_image": 3}, "select": {"too_far": 3}}
 
 
-def test_the_whole_folder_is_as_documented(folder):
+def test_the_whole_folder_is_as_documented(small_dataset):
     files = {f"{kind}-{n:05d}-of-00002.parquet" for n in (0, 1) for kind in PAIR_KINDS}
     receipts = {f"shard-{n:05d}-of-00002.json" for n in (0, 1)}
     documents = {"manifest.json", "README.md", "croissant.json", "COMPLETED"}
-    assert names(folder) == files | receipts | documents
-    assert (folder / "COMPLETED").read_bytes() == b""
+    assert names(small_dataset) == files | receipts | documents
+    assert (small_dataset / "COMPLETED").read_bytes() == b""
 
 
 PAIR_KINDS = ("pairs", "rejects", "candidates")
 
 
-def test_the_summary_of_a_run_changes_nothing_else(folder):
-    before = contents(folder)
-    output.write_run_summary(folder, {"seconds": {"caption": 1.5}})
-    assert json.loads((folder / "run_summary.json").read_text()) == {"seconds": {"caption": 1.5}}
-    assert {n: h for n, h in contents(folder).items() if n != "run_summary.json"} == before
+def test_the_summary_of_a_run_changes_nothing_else(small_dataset):
+    before = contents(small_dataset)
+    output.write_run_summary(small_dataset, {"seconds": {"caption": 1.5}})
+    assert json.loads((small_dataset / "run_summary.json").read_text()) == {
+        "seconds": {"caption": 1.5}
+    }
+    assert {n: h for n, h in contents(small_dataset).items() if n != "run_summary.json"} == before
 
 
-def build_with_twins(folder, monkeypatch):
+def build_with_equal_keys(folder, monkeypatch):
     """Two shards whose pictures have the same keys."""
-    named = fakes.source
-    monkeypatch.setattr(fakes, "source", lambda position, shard: one_key(named(position, shard)))
-    fakes.build(folder, (3, 5))
+    named = records.source
+    monkeypatch.setattr(records, "source", lambda position, shard: one_key(named(position, shard)))
+    records.build(folder, (3, 5))
 
 
 def one_key(source):
     return dataclasses.replace(source, key=f"key-{source.position}")
 
 
-def test_a_key_in_two_shards_is_refused(folder, tmp_path, monkeypatch):
+def test_a_key_in_two_shards_is_refused(small_dataset, tmp_path, monkeypatch):
     with pytest.raises(OutputError) as caught:
-        build_with_twins(tmp_path / "twins", monkeypatch)
+        build_with_equal_keys(tmp_path / "equal", monkeypatch)
     found = str(caught.value).partition(" cannot be finished: ")
-    assert found[0] == str(tmp_path / "twins")
+    assert found[0] == str(tmp_path / "equal")
     assert re.fullmatch(
         "keys of sources must be unique, key-[012] is in shard s0 and in shard s1", found[2]
     )
-    assert not {"COMPLETED", "manifest.json"} & names(tmp_path / "twins")
+    assert not {"COMPLETED", "manifest.json"} & names(tmp_path / "equal")
     with pytest.raises(OutputError, match="must be unique"):
-        build_with_twins(folder, monkeypatch)
-    assert not output.is_completed(folder)
+        build_with_equal_keys(small_dataset, monkeypatch)
+    assert not output.is_completed(small_dataset)
 
 
 def test_a_key_of_a_pair_and_of_a_reject_is_refused(tmp_path, monkeypatch):
     # Of these pictures the fourth and the fifth are rejects, all others have a pair.
-    named = fakes.source
+    named = records.source
     keys = {("s0", 1): "same", ("s1", 4): "same"}
     monkeypatch.setattr(
-        fakes,
+        records,
         "source",
         lambda position, shard: dataclasses.replace(
             named(position, shard), key=keys.get((shard, position), f"{shard}-{position}")
         ),
     )
     with pytest.raises(OutputError, match="unique, same is in shard s0 and in shard s1"):
-        fakes.build(tmp_path, (5, 5))
+        records.build(tmp_path, (5, 5))
 
 
-def test_completed_is_the_last_file_and_gone_before_anything_changes(folder, monkeypatch):
-    made = module.load_manifest(folder)
+def test_completed_is_the_last_file_and_gone_before_anything_changes(small_dataset, monkeypatch):
+    made = module.load_manifest(small_dataset)
     written = []
 
     def watch(path, data):
         written.append(path.name)
-        assert not (folder / "COMPLETED").exists()
+        assert not (small_dataset / "COMPLETED").exists()
         path.write_bytes(data)
 
     monkeypatch.setattr(output, "write_bytes", watch)
-    output.write_manifest(folder, made)
+    output.write_manifest(small_dataset, made)
     assert written == ["manifest.json", "README.md", "croissant.json", "COMPLETED"]
 
 
-def test_stale_shards_of_another_count_are_removed(folder):
+def test_stale_shards_of_another_count_are_removed(small_dataset):
     stale = {"pairs-00004-of-00005.parquet", "shard-00004-of-00005.json", ".x.01234567.tmp"}
     for name in stale:
-        (folder / name).write_bytes(b"")
-    (folder / "notes.txt").write_text("a person's")
-    output.write_manifest(folder, module.load_manifest(folder))
-    assert not names(folder) & stale
-    assert "notes.txt" in names(folder)
+        (small_dataset / name).write_bytes(b"")
+    (small_dataset / "notes.txt").write_text("a person's")
+    output.write_manifest(small_dataset, module.load_manifest(small_dataset))
+    assert not names(small_dataset) & stale
+    assert "notes.txt" in names(small_dataset)
 
 
 @pytest.mark.parametrize(
@@ -145,38 +137,38 @@ def test_stale_shards_of_another_count_are_removed(folder):
         ({"files": ()}, "shard 1: None rows of pairs in the files"),
     ],
 )
-def test_a_manifest_that_contradicts_itself_is_not_written(folder, change, message):
-    made = module.load_manifest(folder)
+def test_a_manifest_that_contradicts_itself_is_not_written(small_dataset, change, message):
+    made = module.load_manifest(small_dataset)
     first, second = made.shards
     broken = dataclasses.replace(made, shards=(first, dataclasses.replace(second, **change)))
     with pytest.raises(OutputError, match=message):
-        output.write_manifest(folder, broken)
+        output.write_manifest(small_dataset, broken)
 
 
-def test_sums_that_do_not_come_out_are_refused(folder):
-    made = module.load_manifest(folder)
+def test_sums_that_do_not_come_out_are_refused(small_dataset):
+    made = module.load_manifest(small_dataset)
     first, second = made.shards
     counts = dataclasses.replace(second.counts, sources=99)
     broken = dataclasses.replace(made, shards=(first, dataclasses.replace(second, counts=counts)))
     with pytest.raises(OutputError, match="do not add up: 99 sources, but 7 with and without"):
-        output.write_manifest(folder, broken)
+        output.write_manifest(small_dataset, broken)
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"schema_version": 2}, "schema version must be 1, got 2"),
+        ({"schema_version": 3}, "schema version must be 1 or 2, got 3"),
         ({"configuration_hash": "0"}, "configuration_hash does not follow"),
         ({"seed": None, "counts": {}}, "counts does not follow"),
         ({"shards": [{}]}, "files"),
         ({"shards": 5}, "not iterable"),
     ],
 )
-def test_a_changed_manifest_is_refused(folder, change, message):
-    path = folder / "manifest.json"
+def test_a_changed_manifest_is_refused(small_dataset, change, message):
+    path = small_dataset / "manifest.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
     with pytest.raises(OutputError, match=message):
-        module.load_manifest(folder)
+        module.load_manifest(small_dataset)
 
 
 def test_a_missing_manifest_is_one_line(tmp_path):
@@ -187,31 +179,31 @@ def test_a_missing_manifest_is_one_line(tmp_path):
 OTHER = module.hash_configuration({"seed": 4})
 
 
-def test_another_configuration_is_refused_unless_overwritten(folder):
-    before = contents(folder)
+def test_another_configuration_is_refused_unless_overwritten(small_dataset):
+    before = contents(small_dataset)
     with pytest.raises(OutputError, match="choose another folder or overwrite it"):
-        output.prepare_output(folder, OTHER)
-    assert contents(folder) == before
-    (folder / "notes.txt").write_text("a person's")
-    output.prepare_output(folder, OTHER, overwrite=True)
-    assert names(folder) == {"notes.txt"}
+        output.prepare_output(small_dataset, OTHER)
+    assert contents(small_dataset) == before
+    (small_dataset / "notes.txt").write_text("a person's")
+    output.prepare_output(small_dataset, OTHER, overwrite=True)
+    assert names(small_dataset) == {"notes.txt"}
 
 
-def test_shards_of_an_unfinished_build_of_another_configuration_are_refused(folder):
+def test_shards_of_an_unfinished_build_of_another_configuration_are_refused(small_dataset):
     for name in ("COMPLETED", "manifest.json"):
-        (folder / name).unlink()
+        (small_dataset / name).unlink()
     with pytest.raises(OutputError, match="choose another folder"):
-        output.prepare_output(folder, OTHER)
+        output.prepare_output(small_dataset, OTHER)
 
 
-def test_the_same_configuration_goes_on_where_it_stopped(folder):
-    (folder / "COMPLETED").unlink()
-    (folder / "manifest.json").unlink()
-    (folder / receipt_file(fakes.output_shards(10, 7)[1])).unlink()
-    (folder / ".pairs-00001-of-00002.parquet.0123abcd.tmp").write_bytes(b"half")
-    before = contents(folder)
-    output.prepare_output(folder, fakes.HASH)
-    assert {n: h for n, h in before.items() if not n.endswith(".tmp")} == contents(folder)
+def test_the_same_configuration_goes_on_where_it_stopped(small_dataset):
+    (small_dataset / "COMPLETED").unlink()
+    (small_dataset / "manifest.json").unlink()
+    (small_dataset / receipt_file(records.output_shards(10, 7)[1])).unlink()
+    (small_dataset / ".pairs-00001-of-00002.parquet.0123abcd.tmp").write_bytes(b"half")
+    before = contents(small_dataset)
+    output.prepare_output(small_dataset, records.HASH)
+    assert {n: h for n, h in before.items() if not n.endswith(".tmp")} == contents(small_dataset)
 
 
 def test_a_folder_whose_name_is_taken_is_one_line(tmp_path):

@@ -64,7 +64,7 @@ def queries(draw):
         source=source,
         number=draw(number),
         alternatives=draw(number),
-        method=draw(st.sampled_from(record.METHODS)),
+        method=draw(st.sampled_from(record.SEARCH_METHODS)),
         candidates=tuple(draw(st.lists(candidates, max_size=3))),
         **words,
     )

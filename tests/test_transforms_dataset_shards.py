@@ -4,9 +4,9 @@ import json
 import resource
 from pathlib import Path
 
-import fakes_sink as fakes
 import pyarrow.parquet as pq
 import pytest
+from fakes import records
 
 from transforms.dataset import files, rows, schema, shards
 from transforms.dataset.files import OutputError
@@ -15,7 +15,7 @@ SHARD = shards.OutputShard(2, 12, "s2")
 
 
 def reject_rows(count):
-    return (rows.reject_to_row(fakes.a_reject(position=n, key=f"k{n}")) for n in range(count))
+    return (rows.reject_to_row(records.a_reject(position=n, key=f"k{n}")) for n in range(count))
 
 
 def test_names():
@@ -78,7 +78,7 @@ def small_disk():
 def big_rows():
     for number in range(400):
         detail = bytes(str(number) * 50, "ascii").hex() + str(number**40)
-        yield rows.reject_to_row(fakes.a_reject(position=number, key=f"{number**90}{detail}"))
+        yield rows.reject_to_row(records.a_reject(position=number, key=f"{number**90}{detail}"))
 
 
 @pytest.mark.usefixtures("small_disk")

@@ -4,7 +4,7 @@ import apache_beam as beam
 import numpy as np
 import pytest
 from apache_beam.testing.util import assert_that, equal_to
-from index_world import FakeEncoder, build_index, draw, picture, query, small_pool
+from fakes.index import FakeEncoder, build_index, draw, picture, query
 
 from transforms.embed import EmbedImages, EmbedQueries, embed_images_batch, embed_queries_batch
 from transforms.pictures.structure import structure_map
@@ -75,8 +75,7 @@ def test_pictures_without_bytes_are_fetched(red):
     assert (reject.reason, reject.detail) == ("picture_gone", "memory:gone is gone")
 
 
-def test_known_pictures_are_looked_up_and_changed_ones_are_not(tmp_path, red):
-    pool = small_pool()
+def test_known_pictures_are_looked_up_and_changed_ones_are_not(tmp_path, red, pool):
     index = build_index(tmp_path, [pool])
     changed = picture(pool[1].key, draw("blue", 5, 5))
     encoder = FakeEncoder()
@@ -127,8 +126,7 @@ def test_an_empty_batch_stays_empty():
     assert embed_queries_batch(batch(), FakeEncoder()).records == ()
 
 
-def test_the_stages_are_their_functions(tmp_path, red):
-    pool = small_pool()
+def test_the_stages_are_their_functions(tmp_path, red, pool):
     index = build_index(tmp_path, [pool])
     images = batch(red, pool[3], picture("broken", b"no"))
     queries = batch(query(red, "a green disc"), query(pool[2], "a green disc"))

@@ -6,7 +6,7 @@ import tracemalloc
 from dataclasses import replace
 
 import pytest
-from misbehaving_server import PICTURE, misbehaving_server
+from fakes.server import PICTURE
 
 from transforms.fetching.fetcher import FetchOptions, fetch_links
 from transforms.fetching.policy import FetchError, GuardedResolver
@@ -15,18 +15,6 @@ from transforms.pictures.decoding import PictureLimits
 OPTIONS = FetchOptions(
     deadline_s=3, backoff_s=0.01, allow_addresses=("127.0.0.1/32",), max_bytes=1_000_000
 )
-
-
-@pytest.fixture(scope="module")
-def server():
-    with misbehaving_server() as running:
-        yield running
-
-
-@pytest.fixture(autouse=True)
-def counted(server):
-    server.asked.clear()
-    server.most_at_once = 0
 
 
 def fetch_all(links, options=OPTIONS):

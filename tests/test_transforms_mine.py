@@ -4,9 +4,9 @@ from dataclasses import dataclass, replace
 import apache_beam as beam
 import pytest
 from apache_beam.testing.util import assert_that, equal_to
+from fakes.index import build_index, draw, embedded, picture
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from index_world import build_index, draw, embedded, picture, small_pool
 
 from indexes.captions import caption_words
 from transforms.mine import Mine, mined_queries, plain_phrase
@@ -140,8 +140,7 @@ def run_plainly(batches, index, options):
     return results
 
 
-def test_the_join_equals_the_loop(tmp_path):
-    pool = small_pool()
+def test_the_join_equals_the_loop(tmp_path, pool):
     index = build_index(tmp_path, [pool[:7], pool[7:]])
     stranger = picture("stranger", draw("red", 9, 9), "a dog")
     silent = picture("silent", draw("red", 9, 9))
@@ -158,8 +157,7 @@ def test_the_join_equals_the_loop(tmp_path):
         assert_that(mined, equal_to(expected))
 
 
-def test_mined_queries_carry_what_rewrite_would_give(tmp_path):
-    pool = small_pool()
+def test_mined_queries_carry_what_rewrite_would_give(tmp_path, pool):
     index = build_index(tmp_path, [pool])
     options = MineOptions(edits=10)
     silent, stranger = picture("silent", b"x"), picture("stranger", b"y", "a dog")
@@ -182,8 +180,7 @@ def test_mined_queries_carry_what_rewrite_would_give(tmp_path):
     assert {candidate.key for candidate in green.candidates} == {"green-18-18", "green-18-46"}
 
 
-def test_mined_queries_go_on_like_searched_ones(tmp_path):
-    pool = small_pool()
+def test_mined_queries_go_on_like_searched_ones(tmp_path, pool):
     index = build_index(tmp_path, [pool])
     (mined,) = run_plainly([batch_of(pool[0])], index, MineOptions())
     asked = embedded(replace(mined.records[0], source=pool[0]))

@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from model_folders import (
+from fakes.model_folders import (
     SIZE,
-    picture,
     save_blip,
     save_clip,
     save_clipseg,
     save_open_clip,
 )
+from fakes.pictures import noise
 
 from transforms.models.loading import (
     LoadCaptioner,
@@ -35,16 +35,8 @@ SAVERS: dict[str, Callable[[Path], Path]] = {
     "clipseg": save_clipseg,
     "open_clip": save_open_clip,
 }
-PICTURES = [picture(n, size) for n, size in enumerate([(SIZE, SIZE), (60, 40), (33, 90)] * 3)]
+PICTURES = [noise(n, size) for n, size in enumerate([(SIZE, SIZE), (60, 40), (33, 90)] * 3)]
 TEXTS = ["a red apple", "the bus", "", "a large green pear on the train " * 5, "snowman"]
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
@@ -168,7 +160,7 @@ class TestSegmenter:
     def test_the_whole_picture_is_looked_at_whatever_its_shape(self, folders):
         segmenter = load_segmenter(spec("clipseg", folders["clipseg"]))
         assert segmenter.pictures.shortest_edge is None
-        wide = picture(3, (96, 32))
+        wide = noise(3, (96, 32))
         changed = wide.copy()
         changed.paste((255, 0, 0), (0, 0, 24, 32))
         one, other = segmenter.relevance([wide, changed], ["bus", "bus"])
@@ -182,7 +174,7 @@ class TestSegmenter:
         alone = segmenter.relevance(PICTURES[3:4], TEXTS[3:4])
         assert np.array_equal(alone[0], together[3])
 
-    def test_one_phrase_per_picture(self, folders):
+    def test_one_phrase_per_noise(self, folders):
         segmenter = load_segmenter(spec("clipseg", folders["clipseg"]))
         with pytest.raises(ValueError, match="one phrase per picture: 1 and 2"):
             segmenter.relevance(PICTURES[:1], ["a", "b"])

@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 import torch
+from fakes.pictures import noise
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from model_folders import picture
 from PIL import Image
 
 from transforms.models.pictures import PictureProcessor, processor_from, read_picture_processor
@@ -73,7 +73,7 @@ class TestProcessorFrom:
 
 class TestPictureProcessor:
     def test_a_picture_of_the_right_size_is_not_resampled(self):
-        image = picture(1, (32, 32))
+        image = noise(1, (32, 32))
         for edge in (None, 32):
             assert PictureProcessor(height=32, width=32, shortest_edge=edge).fit(image) is image
 
@@ -90,7 +90,7 @@ class TestPictureProcessor:
             resample=resample,
         )
         ours = processor_from(json.loads(theirs.to_json_string()), where="x")
-        image = picture(width * 100 + height, (width, height))
+        image = noise(width * 100 + height, (width, height))
         expected = theirs([image], return_tensors="pt").pixel_values
         found = ours([image])
         assert found.dtype == torch.float32

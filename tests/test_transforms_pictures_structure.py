@@ -2,9 +2,9 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from fakes.index import draw
 from hypothesis import given
 from hypothesis import strategies as st
-from index_world import draw
 from PIL import Image, ImageDraw
 
 from transforms.pictures.structure import (

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from model_folders import save_clip
+from fakes.model_folders import save_clip
 
 from transforms.models.loading import CAPTIONERS, ENCODERS, SEGMENTERS, load_encoder
 from transforms.models.spec import identity, spec_from

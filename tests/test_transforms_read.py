@@ -9,13 +9,14 @@ import pyarrow.parquet as pq
 import pytest
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.testing.util import assert_that
+from fakes.pictures import picture_bytes
+from fakes.records import bare_source
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transforms.pictures.decoding import encode_png
 from transforms.protocols import SourceShard
 from transforms.read import Read, plan_batches, read_batches, read_span
-from transforms.record import Reject, SourceImage
+from transforms.record import Reject
 from transforms.sources.folder import FolderSource
 from transforms.sources.img2dataset import Img2DatasetSource
 
@@ -34,15 +35,7 @@ class CountingSource:
                     key=str(row), shard=shard.name, position=row, stage="read", reason="bad"
                 )
             else:
-                yield SourceImage(
-                    key=str(row),
-                    shard=shard.name,
-                    position=row,
-                    reference=str(row),
-                    content_sha256="",
-                    width=1,
-                    height=1,
-                )
+                yield bare_source(key=str(row), shard=shard.name, position=row, reference=str(row))
 
 
 @given(st.integers(0, 50), st.integers(0, 60), st.integers(1, 20))
@@ -79,8 +72,7 @@ def test_batch_size_is_checked():
 
 def test_the_stage_equals_a_plain_loop(tmp_path):
     for number in range(11):
-        pixels = np.random.default_rng(number).integers(0, 255, (20, 20, 3), np.uint8)
-        (tmp_path / f"{number:02d}.png").write_bytes(encode_png(pixels))
+        (tmp_path / f"{number:02d}.png").write_bytes(picture_bytes(number, size=(20, 20)))
     (tmp_path / "05.png").write_bytes(b"no picture")
     source = FolderSource(str(tmp_path), shard_size=6)
     spans = [span for shard in source.shards() for span in plan_batches(shard, 4)]

@@ -4,7 +4,7 @@ import apache_beam as beam
 import numpy as np
 import pytest
 from apache_beam.testing.util import assert_that, equal_to
-from index_world import build_index, draw, embedded, picture, query, small_pool
+from fakes.index import build_index, draw, embedded, picture, query
 
 from transforms.pictures.structure import structure_similarity
 from transforms.record import Batch, Candidate
@@ -12,11 +12,6 @@ from transforms.retrieve import Retrieve, RetrieveOptions, query_vectors, retrie
 from transforms.scores import as_bytes, as_vector, normalised
 
 EDIT_PROMPT = "a green disc on the left"
-
-
-@pytest.fixture(scope="module")
-def pool():
-    return small_pool()
 
 
 @pytest.fixture(scope="module")

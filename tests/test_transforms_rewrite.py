@@ -3,11 +3,12 @@ import numpy as np
 import pytest
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.testing.util import assert_that, equal_to
+from fakes.records import bare_source
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.rewrite_sentences import measure
-from transforms.record import Batch, SourceImage
+from transforms.record import Batch
 from transforms.rewrite import Rewrite, RewriteOptions, Rewriter, rewrite_batch
 from transforms.words.lexicon import load_lexicon
 from transforms.words.senses import PictureSenseScorer, choose_sense, picture_log_scores
@@ -26,16 +27,7 @@ WORLD = dict.fromkeys((*NOUNS, *COLOURS, *WORLD_TEXT.split()), 10)
 
 
 def picture(key, caption):
-    return SourceImage(
-        key=key,
-        shard="s",
-        position=0,
-        reference=key,
-        content_sha256=key,
-        width=64,
-        height=64,
-        caption=caption,
-    )
+    return bare_source(key=key, caption=caption)
 
 
 def targets(caption, **kwargs):

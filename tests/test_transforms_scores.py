@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
+from fakes.index import unit_vectors
 from hypothesis import given
 from hypothesis import strategies as st
-from index_world import unit_vectors
 
 from transforms.scores import (
     as_bytes,

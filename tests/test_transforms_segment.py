@@ -9,6 +9,7 @@ import apache_beam as beam
 import numpy as np
 import pytest
 from apache_beam.testing.util import assert_that, equal_to
+from fakes.records import bare_query, bare_source
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -16,7 +17,7 @@ from PIL import Image
 from transforms.pictures.decoding import encode_png
 from transforms.pictures.masks import mask_from_relevance
 from transforms.protocols import SourceError, Vectors
-from transforms.record import Batch, Candidate, EditExample, EditQuery, Mask, SourceImage
+from transforms.record import Batch, Candidate, EditExample, Mask
 from transforms.segment import Segment, segment_batch
 
 CHANNELS = {"red": 0, "green": 1, "blue": 2}
@@ -62,30 +63,11 @@ def example(
     phrases: tuple[str, str] = ("red", "blue"),
     image: bytes | None = None,
 ) -> EditExample:
+    picture = bare_source(
+        key=f"k{number}", position=number, reference=source, width=32, height=16, image=image
+    )
     return EditExample(
-        query=EditQuery(
-            source=SourceImage(
-                key=f"k{number}",
-                shard="s",
-                position=number,
-                reference=source,
-                content_sha256="",
-                width=32,
-                height=16,
-                image=image,
-            ),
-            number=0,
-            caption="",
-            edit_prompt="",
-            source_word="",
-            target_word="",
-            source_phrase=phrases[0],
-            target_phrase=phrases[1],
-            relation="co-hyponym",
-            part_of_speech="noun",
-            source_synset="",
-            target_synset="",
-        ),
+        query=bare_query(picture, source_phrase=phrases[0], target_phrase=phrases[1]),
         target=Candidate(row=0, key="t", reference=target, content_sha256="", caption=""),
     )
 

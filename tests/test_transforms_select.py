@@ -3,7 +3,7 @@ import dataclasses
 import apache_beam as beam
 import pytest
 from apache_beam.testing.util import assert_that, equal_to
-from index_world import draw, picture, query
+from fakes.index import draw, picture, query
 
 from transforms.record import Batch, Candidate, EditExample, Reject, Scores, reject_source
 from transforms.select import (

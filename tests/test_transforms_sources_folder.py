@@ -4,47 +4,40 @@ import os
 import pickle
 from dataclasses import replace
 
-import numpy as np
 import pytest
+from fakes.pictures import picture_bytes
+from fakes.records import read_all
 from PIL import Image
 
-from transforms.pictures.decoding import PictureLimits, encode_png
+from transforms.pictures.decoding import PictureLimits
 from transforms.protocols import SourceError
 from transforms.record import Reject, SourceImage
 from transforms.sources.folder import FolderSource
-
-
-def png(seed, size=20):
-    return encode_png(np.random.default_rng(seed).integers(0, 255, (size, size, 3), np.uint8))
-
-
-def rows(source):
-    return [row for shard in source.shards() for row in source.read(shard)]
 
 
 @pytest.fixture
 def folder(tmp_path):
     """Good and bad files, nested, in an order that differs from the sorted one."""
     (tmp_path / "b" / "deep").mkdir(parents=True)
-    (tmp_path / "b" / "deep" / "two.png").write_bytes(png(2))
-    (tmp_path / "b.png").write_bytes(png(3))
-    (tmp_path / "a.dat").write_bytes(png(1))
+    (tmp_path / "b" / "deep" / "two.png").write_bytes(picture_bytes(2, size=(20, 20)))
+    (tmp_path / "b.png").write_bytes(picture_bytes(3, size=(20, 20)))
+    (tmp_path / "a.dat").write_bytes(picture_bytes(1, size=(20, 20)))
     (tmp_path / "a.txt").write_text("\ufeffA red\n apple. ", encoding="utf-8")
     (tmp_path / "a.json").write_text("{}")
-    (tmp_path / ".hidden.png").write_bytes(png(9))
-    (tmp_path / "z_copy.png").write_bytes(png(1))
+    (tmp_path / ".hidden.png").write_bytes(picture_bytes(9, size=(20, 20)))
+    (tmp_path / "z_copy.png").write_bytes(picture_bytes(1, size=(20, 20)))
     (tmp_path / "notes.csv").write_text("a,b\n")
     (tmp_path / "empty.jpg").write_bytes(b"")
-    (tmp_path / "half.png").write_bytes(png(4)[:300])
+    (tmp_path / "half.png").write_bytes(picture_bytes(4, size=(20, 20))[:300])
     return tmp_path
 
 
 def test_every_file_is_a_picture_or_a_reject(folder):
-    found = rows(FolderSource(str(folder)))
+    found = read_all(FolderSource(str(folder)))
     assert [(row.position, getattr(row, "reason", row.key)) for row in found] == [
-        (0, hashlib.sha256(png(1)).hexdigest()[:32]),
-        (1, hashlib.sha256(png(3)).hexdigest()[:32]),
-        (2, hashlib.sha256(png(2)).hexdigest()[:32]),
+        (0, hashlib.sha256(picture_bytes(1, size=(20, 20))).hexdigest()[:32]),
+        (1, hashlib.sha256(picture_bytes(3, size=(20, 20))).hexdigest()[:32]),
+        (2, hashlib.sha256(picture_bytes(2, size=(20, 20))).hexdigest()[:32]),
         (3, "empty_file"),
         (4, "truncated"),
         (5, "not_an_image"),
@@ -63,7 +56,7 @@ def test_pictures_are_found_again_as_they_were_read(folder):
     Image.new("CMYK", (20, 20), (9, 9, 9, 9)).save(buffer, "TIFF")
     (folder / "print.tiff").write_bytes(buffer.getvalue())
     source = FolderSource(str(folder))
-    images = [row for row in rows(source) if isinstance(row, SourceImage)]
+    images = [row for row in read_all(source) if isinstance(row, SourceImage)]
     assert len(images) == 4
     for image in images:
         assert source.open(image.reference) == image.image
@@ -79,22 +72,22 @@ def test_pictures_are_found_again_as_they_were_read(folder):
 
 def test_a_name_that_is_not_utf8(tmp_path):
     name = os.fsdecode(b"caf\xe9 \n.png")
-    (tmp_path / name).write_bytes(png(1))
+    (tmp_path / name).write_bytes(picture_bytes(1, size=(20, 20)))
     (tmp_path / os.fsdecode(b"caf\xe9 \n.txt")).write_bytes(b"a caf\xe9")
     source = FolderSource(str(tmp_path))
-    (image,) = rows(source)
+    (image,) = read_all(source)
     assert image.reference == "caf%E9%20%0A.png"
     assert image.alt_text == "a caf\ufffd"
-    assert source.open(image.reference) == png(1)
+    assert source.open(image.reference) == picture_bytes(1, size=(20, 20))
     (tmp_path / name).write_bytes(b"text")
-    (bad,) = rows(FolderSource(str(tmp_path)))
+    (bad,) = read_all(FolderSource(str(tmp_path)))
     assert bad.reason == "not_an_image"
     assert bad.detail.isascii()
     assert "\n" not in bad.detail
 
 
 def test_shards_and_slices_agree_with_the_whole(folder):
-    whole = rows(FolderSource(str(folder), shard_size=100))
+    whole = read_all(FolderSource(str(folder), shard_size=100))
     source = FolderSource(str(folder), shard_size=3)
     shards = source.shards()
     assert [(s.name, s.start, s.stop) for s in shards] == [
@@ -102,19 +95,19 @@ def test_shards_and_slices_agree_with_the_whole(folder):
         ("00001", 3, 6),
         ("00002", 6, 7),
     ]
-    assert [replace(row, shard="00000") for row in rows(source)] == whole
+    assert [replace(row, shard="00000") for row in read_all(source)] == whole
     one = list(source.read(replace(shards[1], start=4, stop=5)))
     assert [replace(row, shard="00000") for row in one] == whole[4:5]
 
 
 def test_a_pickled_source_keeps_its_plan(folder):
     source = FolderSource(str(folder))
-    before = rows(source)
+    before = read_all(source)
     copy = pickle.loads(pickle.dumps(source))
-    (folder / "0.png").write_bytes(png(8))
+    (folder / "0.png").write_bytes(picture_bytes(8, size=(20, 20)))
     assert copy == source
-    assert rows(copy) == before
-    assert len(rows(FolderSource(str(folder)))) == len(before) + 1
+    assert read_all(copy) == before
+    assert len(read_all(FolderSource(str(folder)))) == len(before) + 1
 
 
 def test_duplicates_that_differ_only_in_the_middle(tmp_path):
@@ -128,11 +121,11 @@ def test_duplicates_that_differ_only_in_the_middle(tmp_path):
 def test_odd_files(tmp_path):
     os.mkfifo(tmp_path / "pipe.png")
     (tmp_path / "gone.png").symlink_to(tmp_path / "nowhere.png")
-    (tmp_path / "real.png").write_bytes(png(1))
+    (tmp_path / "real.png").write_bytes(picture_bytes(1, size=(20, 20)))
     (tmp_path / "big.png").write_bytes(bytes(9_000))
     (tmp_path / "loop").symlink_to(tmp_path)
     source = FolderSource(str(tmp_path), limits=PictureLimits(max_bytes=5_000))
-    assert [getattr(row, "reason", "good") for row in rows(source)] == [
+    assert [getattr(row, "reason", "good") for row in read_all(source)] == [
         "too_large_file",
         "unreadable",
         "not_a_file",
@@ -157,7 +150,7 @@ def test_folders_that_cannot_be_used(tmp_path, monkeypatch):
 
 
 def test_a_file_without_permission_is_a_reject(tmp_path, monkeypatch):
-    (tmp_path / "a.png").write_bytes(png(1))
+    (tmp_path / "a.png").write_bytes(picture_bytes(1, size=(20, 20)))
     source = FolderSource(str(tmp_path))
     source.shards()
 
@@ -165,5 +158,5 @@ def test_a_file_without_permission_is_a_reject(tmp_path, monkeypatch):
         raise PermissionError(13, "Permission denied", str(path))
 
     monkeypatch.setattr("pathlib.Path.read_bytes", forbid)
-    (row,) = rows(source)
+    (row,) = read_all(source)
     assert (row.reason, row.detail) == ("unreadable", "a.png: Permission denied")

@@ -5,19 +5,20 @@ import pickle
 import tarfile
 from dataclasses import replace
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from fakes.pictures import picture_bytes
+from fakes.records import read_all
 
-from transforms.pictures.decoding import PictureLimits, encode_png
+from transforms.pictures.decoding import PictureLimits
 from transforms.protocols import SourceError, SourceShard
 from transforms.record import Reject, SourceImage
 from transforms.sources.img2dataset import Img2DatasetSource
 
 
 def png(seed):
-    return encode_png(np.random.default_rng(seed).integers(0, 255, (20, 20, 3), np.uint8))
+    return picture_bytes(seed, size=(20, 20))
 
 
 def table(count=5, **changes):
@@ -48,10 +49,6 @@ def write_tar(path, samples, **extra):
                 member.mtime = 1.5  # makes Python write an extended header, as webdataset does
                 tar.addfile(member, io.BytesIO(data))
     return path
-
-
-def rows(source):
-    return [row for shard in source.shards() for row in source.read(shard)]
 
 
 def outcomes(found):
@@ -99,13 +96,13 @@ def test_any_slice_equals_that_part_of_the_whole(tmp_path, group_size):
 def test_number_columns_of_either_type(tmp_path):
     changes = {"NSFW": None, "punsafe": [0.5] * 5, "pwatermark": [1, None, 1, 1, 0]}
     pq.write_table(table(**changes), tmp_path / "00000.parquet")
-    found = rows(Img2DatasetSource(str(tmp_path)))
+    found = read_all(Img2DatasetSource(str(tmp_path)))
     assert (found[0].nsfw, found[0].watermark, found[4].watermark) == ("0.5", 1.0, 0.0)
 
 
 def test_rows_without_a_key_and_keys_that_come_twice(tmp_path):
     pq.write_table(table(key=["a", "b", "a", None, ""]), tmp_path / "00000.parquet")
-    found = rows(Img2DatasetSource(str(tmp_path)))
+    found = read_all(Img2DatasetSource(str(tmp_path)))
     assert outcomes(found) == ["a", "failed_to_download", "duplicate_key", "no_key", "no_key"]
     assert len({row.key for row in found}) == 5
 
@@ -149,7 +146,7 @@ def test_missing_and_retyped_columns(tmp_path, changes, message):
     assert "00001.parquet" in str(caught.value)
     assert "\n" not in str(caught.value)
     pq.write_table(table(), tmp_path / "00000.parquet")
-    found = rows(source)
+    found = read_all(source)
     assert outcomes(found)[5:] == ["broken_shard"]
     assert found[5].key == "00001"
     assert message.split("`")[0] in found[5].detail
@@ -160,7 +157,7 @@ def test_a_parquet_file_cut_short(tmp_path):
     whole = (tmp_path / "00000.parquet").read_bytes()
     (tmp_path / "00001.parquet").write_bytes(whole[: len(whole) // 2])
     (tmp_path / "00002.parquet").write_bytes(b"")
-    found = rows(Img2DatasetSource(str(tmp_path)))
+    found = read_all(Img2DatasetSource(str(tmp_path)))
     assert outcomes(found)[5:] == ["broken_shard", "broken_shard"]
     assert [row.key for row in found[5:]] == ["00001", "00002"]
     (tmp_path / "00000.parquet").unlink()
@@ -177,7 +174,7 @@ def test_a_row_group_that_cannot_be_read_costs_its_own_rows(tmp_path):
     place = chunk.dictionary_page_offset or chunk.data_page_offset
     data[place : place + 20] = b"\xff" * 20
     path.write_bytes(data)
-    found = rows(Img2DatasetSource(str(tmp_path)))
+    found = read_all(Img2DatasetSource(str(tmp_path)))
     assert outcomes(found)[2:4] == ["broken_shard", "broken_shard"]
     assert outcomes(found)[0] == "000000000"
     assert outcomes(found)[4:] == ["000000004", "000000005"]
@@ -198,7 +195,7 @@ def test_tar_samples_with_text_and_metadata(tmp_path):
         ],
     )
     source = Img2DatasetSource(str(tmp_path))
-    found = rows(source)
+    found = read_all(source)
     assert outcomes(found) == [
         "000000000",
         "not_an_image",
@@ -226,11 +223,11 @@ def test_the_table_beside_a_tar_tells_what_failed(tmp_path):
     pq.write_table(beside, tmp_path / "00000.parquet")
     source = Img2DatasetSource(str(tmp_path))
     assert [shard.name for shard in source.shards()] == ["00000"]
-    found = rows(source)
+    found = read_all(source)
     assert outcomes(found) == ["000000000", "http_404", "no_picture"]
     assert [row.key for row in found] == ["000000000", "000000001", "000000002"]
     (tmp_path / "00000.parquet").write_bytes(b"PAR1")
-    assert outcomes(rows(source)) == ["000000000", "broken_shard"]
+    assert outcomes(read_all(source)) == ["000000000", "broken_shard"]
 
 
 def test_a_tar_cut_short_gives_what_lies_before_the_cut(tmp_path):
@@ -238,7 +235,7 @@ def test_a_tar_cut_short_gives_what_lies_before_the_cut(tmp_path):
     data = path.read_bytes()
     for length in (len(data) // 2, 14 * 512 + 100):
         path.write_bytes(data[:length])
-        found = rows(Img2DatasetSource(str(path)))
+        found = read_all(Img2DatasetSource(str(path)))
         assert found
         assert [row.key for row in found[:-1]] == [f"{i:09d}" for i in range(len(found) - 1)]
         assert all(isinstance(row, SourceImage) for row in found[:-1])
@@ -248,7 +245,7 @@ def test_a_tar_cut_short_gives_what_lies_before_the_cut(tmp_path):
         header = tar.getmembers()[3].offset
     damaged[header : header + 512] = b"\x07" * 512
     path.write_bytes(damaged)
-    assert outcomes(rows(Img2DatasetSource(str(path))))[-1] == "broken_shard"
+    assert outcomes(read_all(Img2DatasetSource(str(path))))[-1] == "broken_shard"
 
 
 def test_tars_that_cannot_be_used(tmp_path):
@@ -270,7 +267,7 @@ def test_a_large_member_is_not_read(tmp_path):
         tmp_path / "00000.tar", [("a", {"png": png(0) + bytes(5_000)}), ("b", {"png": png(1)})]
     )
     source = Img2DatasetSource(str(tmp_path), limits=PictureLimits(max_bytes=5_000))
-    assert outcomes(rows(source)) == ["too_large_file", "b"]
+    assert outcomes(read_all(source)) == ["too_large_file", "b"]
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from misbehaving_server import PICTURE, misbehaving_server
+from fakes.records import read_all
+from fakes.server import PICTURE
 
 from transforms.dataset.files import OutputError
 from transforms.fetching import store as fetch_store
@@ -18,12 +19,6 @@ from transforms.sources.laion import LaionMetadata
 
 OPTIONS = FetchOptions(deadline_s=2, backoff_s=0.01, allow_addresses=("127.0.0.0/8",))
 PATHS = ["/good", "/not_found", "/gzipped", "/noai", None, "/reset", "/redirect"]
-
-
-@pytest.fixture(scope="module")
-def server():
-    with misbehaving_server() as running:
-        yield running
 
 
 @pytest.fixture
@@ -60,8 +55,7 @@ def fetch_everything(store, metadata, advance=lambda count: None):
 
 
 def read_everything(store):
-    source = Img2DatasetSource(str(store))
-    return [row for shard in source.shards() for row in source.read(shard)]
+    return read_all(Img2DatasetSource(str(store)))
 
 
 def test_links_in_every_spelling(metadata, server):

@@ -10,11 +10,6 @@ from transforms.words.lexicon import (
 )
 
 
-@pytest.fixture(scope="module")
-def lexicon():
-    return load_lexicon()
-
-
 def lemmas(substitutes, relation=None):
     return {one.lemma for one in substitutes if relation in (None, one.relation)}
 

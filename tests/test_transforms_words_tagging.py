@@ -1,13 +1,7 @@
 import pytest
 
-from transforms.words.lexicon import load_lexicon
 from transforms.words.spans import find_spans
 from transforms.words.tagging import tag_caption
-
-
-@pytest.fixture(scope="module")
-def lexicon():
-    return load_lexicon()
 
 
 def tags(caption, lexicon):

@@ -4,12 +4,13 @@ import pickle
 import random
 
 import apache_beam as beam
-import fakes_sink as fakes
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.testing.util import assert_that, equal_to
+from fakes import records
+from fakes.folders import hashes
 
 from transforms import write
 from transforms.dataset import files
@@ -32,7 +33,7 @@ COUNTS = (10, 0, 7)
 def everything(counts=COUNTS):
     finished, considered = [], []
     for number, count in enumerate(counts):
-        done, asked = fakes.batches(f"s{number}", count)
+        done, asked = records.batches(f"s{number}", count)
         finished += done
         considered += asked
     return finished, considered
@@ -46,10 +47,10 @@ def run_beam(folder, finished, considered, shards=None, source=None):
         )
         receipts = inputs | "Write" >> write.Write(
             folder=str(folder),
-            shards=shards or fakes.output_shards(*COUNTS),
-            source=source or fakes.FakeSource(),
-            pool=fakes.FakeSource(),
-            configuration_hash=fakes.HASH,
+            shards=shards or records.output_shards(*COUNTS),
+            source=source or records.FakeSource(),
+            pool=records.FakeSource(),
+            configuration_hash=records.HASH,
         )
         numbers = receipts | beam.Map(lambda all_: [receipt.number for receipt in all_])
         assert_that(numbers, equal_to([list(range(len(shards or COUNTS)))]))
@@ -61,24 +62,20 @@ def tables(batches):
 
 
 def write_plainly(folder, shard, *, count=None, **changes):
-    finished, considered = fakes.batches(shard.name, shard.sources if count is None else count)
+    finished, considered = records.batches(shard.name, shard.sources if count is None else count)
     arguments = {
         "considered": tables(considered),
-        "open_source": fakes.FakeSource().open,
-        "open_target": fakes.FakeSource().open,
-        "configuration_hash": fakes.HASH,
+        "open_source": records.FakeSource().open,
+        "open_target": records.FakeSource().open,
+        "configuration_hash": records.HASH,
     }
     return write.write_shard(folder, shard, finished, **{**arguments, **changes})
-
-
-def hashes(folder):
-    return {path.name: hash_file(path) for path in folder.iterdir()}
 
 
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory):
     folder = tmp_path_factory.mktemp("plain")
-    for shard in fakes.output_shards(*COUNTS):
+    for shard in records.output_shards(*COUNTS):
         write_plainly(folder, shard)
     return folder
 
@@ -96,7 +93,7 @@ def test_beam_writes_the_bytes_of_a_plain_loop_in_any_order(tmp_path, plain, see
 
 def test_beam_counts_what_was_written_and_what_was_not(tmp_path):
     finished, considered = everything()
-    gone = fakes.FakeSource(gone=("picture-1",))
+    gone = records.FakeSource(gone=("picture-1",))
     result = run_beam(tmp_path, finished, considered, source=gone)
     counters = {
         each.key.metric.name: each.committed
@@ -107,8 +104,8 @@ def test_beam_counts_what_was_written_and_what_was_not(tmp_path):
 
 
 def test_batch_sizes_leave_no_trace(tmp_path, plain):
-    shard = fakes.output_shards(*COUNTS)[0]
-    finished, considered = fakes.batches("s0", 10, size=3)
+    shard = records.output_shards(*COUNTS)[0]
+    finished, considered = records.batches("s0", 10, size=3)
     write_plainly(tmp_path, shard, considered=tables(considered))
     for kind in KINDS:
         name = shard_file(kind, shard)
@@ -119,7 +116,7 @@ def test_batch_sizes_leave_no_trace(tmp_path, plain):
 @pytest.mark.parametrize("size", [1, 4, 10])
 def test_rows_and_columns_are_written_as_the_same_bytes(tmp_path, monkeypatch, size):
     monkeypatch.setattr(files, "ROW_GROUP", 3)
-    queries = [fakes.query(n) for n in range(10)]
+    queries = [records.query(n) for n in range(10)]
     rows = files.write_table(tmp_path / "rows", CANDIDATES, map(query_to_row, queries))
     parts = [tabulate(queries[start : start + size]) for start in range(0, 10, size)]
     columns = files.write_columns(tmp_path / "columns", pa.concat_tables(parts))
@@ -128,8 +125,8 @@ def test_rows_and_columns_are_written_as_the_same_bytes(tmp_path, monkeypatch, s
 
 
 def test_rows_are_the_records_sorted(plain):
-    shard = fakes.output_shards(*COUNTS)[0]
-    finished, considered = fakes.batches("s0", 10)
+    shard = records.output_shards(*COUNTS)[0]
+    finished, considered = records.batches("s0", 10)
     contents = shard_contents(finished, tables(considered))
     table = {kind: pq.read_table(plain / shard_file(kind, shard)).to_pylist() for kind in KINDS}
     assert tuple(map(row_to_pair, table["pairs"])) == contents.examples
@@ -145,8 +142,8 @@ def test_rows_are_the_records_sorted(plain):
     assert [row["source_position"] for row in table["candidates"]] == [0, 1, 2, 3, 5, 6, 7, 8]
     for row in table["pairs"]:
         position = row["source_position"]
-        assert row["input_image"]["bytes"] == fakes.picture(position)
-        assert row["edited_image"]["bytes"] == fakes.picture(1000 + position)
+        assert row["input_image"]["bytes"] == records.picture(position)
+        assert row["edited_image"]["bytes"] == records.picture(1000 + position)
 
 
 def test_receipts_count_what_became_of_the_sources(plain):
@@ -163,14 +160,14 @@ def test_receipts_count_what_became_of_the_sources(plain):
 
 
 def test_several_edits_of_a_source_are_counted_once():
-    batch = Batch("s0", 0, (fakes.example(1, 1), fakes.example(1, 0)))
+    batch = Batch("s0", 0, (records.example(1, 1), records.example(1, 0)))
     counts = write.count_contents(shard_contents([batch]))
     assert (counts.sources, counts.sources_with_pairs, counts.queries, counts.pairs) == (1, 1, 2, 2)
     assert [each.query.number for each in shard_contents([batch]).examples] == [0, 1]
 
 
 def test_what_is_shuffled_holds_no_pictures():
-    finished, considered = fakes.batches("s0", 4)
+    finished, considered = records.batches("s0", 4)
     heavy = finished[0].records[0].query.source.image
     light = pickle.dumps((write.pack_finished(finished[0]), write.pack_considered(considered[0])))
     assert heavy in pickle.dumps(finished[0])
@@ -181,26 +178,26 @@ def test_what_is_shuffled_holds_no_pictures():
 
 
 def test_two_records_with_one_key_are_refused(tmp_path):
-    twice = Batch("s0", 0, (fakes.example(1), fakes.example(1)))
+    twice = Batch("s0", 0, (records.example(1), records.example(1)))
     with pytest.raises(ContentsError, match=r"more than one outcome of \(1, 0, 's0-key-1'\)"):
         shard_contents([twice])
-    reject = fakes.a_reject(key="s0-key-1", position=1, number=0)
+    reject = records.a_reject(key="s0-key-1", position=1, number=0)
     with pytest.raises(ContentsError, match="more than one outcome"):
-        shard_contents([Batch("s0", 0, (fakes.example(1),), (reject,))])
+        shard_contents([Batch("s0", 0, (records.example(1),), (reject,))])
     with pytest.raises(ContentsError, match="more than one query"):
-        shard_contents([Batch("s0", 0, (fakes.example(1),))], [tabulate([fakes.query(1)])] * 2)
+        shard_contents([Batch("s0", 0, (records.example(1),))], [tabulate([records.query(1)])] * 2)
 
 
 def test_a_query_that_ended_nowhere_is_noticed():
     with pytest.raises(ContentsError, match=r"\(2, 0, 's0-key-2'\) did not"):
         shard_contents(
-            [Batch("s0", 0, (fakes.example(1),))],
-            [tabulate([fakes.query(1), fakes.query(2)])],
+            [Batch("s0", 0, (records.example(1),))],
+            [tabulate([records.query(1), records.query(2)])],
         )
 
 
 def test_a_lost_source_is_noticed_before_anything_is_written(tmp_path):
-    shard = dataclasses.replace(fakes.output_shards(10)[0], sources=11)
+    shard = dataclasses.replace(records.output_shards(10)[0], sources=11)
     with pytest.raises(ContentsError, match=r"shard s0: 11 sources must .* 10 did"):
         write_plainly(tmp_path, shard, count=10)
     assert list(tmp_path.iterdir()) == []
@@ -208,18 +205,18 @@ def test_a_lost_source_is_noticed_before_anything_is_written(tmp_path):
 
 def test_batches_of_an_unknown_shard_are_refused(tmp_path):
     finished, considered = everything((3,))
-    shards = [dataclasses.replace(fakes.output_shards(3)[0], name="other", sources=None)]
+    shards = [dataclasses.replace(records.output_shards(3)[0], name="other", sources=None)]
     with pytest.raises(Exception, match="of one output shard, s0 is of 0"):
         run_beam(tmp_path, finished, considered, shards=shards)
 
 
 def test_a_picture_that_is_gone_or_changed_becomes_a_reject(tmp_path):
-    shard = fakes.output_shards(10)[0]
+    shard = records.output_shards(10)[0]
 
     def changed(reference):
-        return fakes.FakeSource().open("picture-1" if reference == "picture-1002" else reference)
+        return records.FakeSource().open("picture-1" if reference == "picture-1002" else reference)
 
-    gone = fakes.FakeSource(gone=("picture-1",))
+    gone = records.FakeSource(gone=("picture-1",))
     receipt = write_plainly(tmp_path, shard, open_source=gone.open, open_target=changed)
     assert receipt.problems() == []
     assert receipt.counts.rejects["write"] == {"picture_gone": 2}
@@ -233,13 +230,13 @@ def test_a_picture_that_is_gone_or_changed_becomes_a_reject(tmp_path):
 
 
 def test_an_old_receipt_never_vouches_for_new_files(tmp_path, monkeypatch):
-    shard = fakes.output_shards(10)[0]
+    shard = records.output_shards(10)[0]
     write_plainly(tmp_path, shard)
-    assert whole_shard(tmp_path, shard, fakes.HASH)
+    assert whole_shard(tmp_path, shard, records.HASH)
     monkeypatch.setattr(write, "write_columns", interrupted)
     with pytest.raises(KeyboardInterrupt):
         write_plainly(tmp_path, shard)
-    assert whole_shard(tmp_path, shard, fakes.HASH) is None
+    assert whole_shard(tmp_path, shard, records.HASH) is None
     assert sorted(path.suffix for path in tmp_path.iterdir()) == [".parquet"] * 3
 
 
@@ -248,7 +245,7 @@ def interrupted(*_):
 
 
 def test_a_full_disk_is_one_error_and_leaves_no_receipt(tmp_path, monkeypatch):
-    shard = fakes.output_shards(10)[0]
+    shard = records.output_shards(10)[0]
     taken = functools.partial(write_plainly, tmp_path, shard)
     (tmp_path / shard_file("candidates", shard)).mkdir()
     with pytest.raises(OutputError, match=r"candidates-00000-of-00001\.parquet: Is a directory"):

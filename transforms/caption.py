@@ -10,6 +10,7 @@ import apache_beam as beam
 from PIL import Image
 
 from transforms.batches.inference import BatchHandler, MapBatches, RunBatches, bisect_failures
+from transforms.models.spec import ModelSpec, identity
 from transforms.pictures.decoding import PictureError, decode
 from transforms.protocols import Caption as Words
 from transforms.protocols import Captioner
@@ -18,10 +19,22 @@ from transforms.record import Batch, Reject, SourceImage, reject_source
 NAME = "Caption"
 STAGE = NAME.lower()
 
+CAPTIONS = ("model", "source")
+"""Who says what a picture shows: the captioner, or the words its source has for it."""
+
 KnownCaptions = Callable[[str, str], tuple[str, float | None] | None]
 """Caption and confidence of the picture with this key and content hash; None where it has none.
 
 A key alone does not tell pictures apart: those of two downloads are both numbered from 0."""
+
+
+def captioner_identity(captioner: ModelSpec, captions: str) -> str:
+    """What made the captions, where `captions` is one of `CAPTIONS`: a model, or `source`.
+
+    Raises:
+        ModelError: local weights that would have to be hashed are not there.
+    """
+    return "source" if captions == "source" else identity(captioner)
 
 
 def clean_caption(text: str) -> str:

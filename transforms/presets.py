@@ -1,32 +1,41 @@
 """Presets: which network plays which part, each with its location and pinned revision.
 
-A preset is a small YAML file. The built-in ones lie in `data_manifests/presets/`; a path names one
-of your own, in which a location such as `./clip` is a folder beside the file.
+A preset is a small YAML file that maps parts to models. A pipeline needs the parts `captioner`,
+`encoder` and `segmenter`; what else there is, editors name, and nobody need ask for it: a part that
+is not asked for is neither looked for, hashed nor loaded. Under `defaults` stand choices that suit
+these models. The built-in presets lie in `data_manifests/presets/`; a path names one of your own,
+in which a location such as `./clip` is a folder beside the file.
 """
 
 import dataclasses
-import importlib.util
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from indexes.errors import PairloomError
 from transforms.models.spec import ModelError, ModelSpec, identity, spec_from
+from transforms.package_data import package_folders
 
-_REQUIRED = ("captioner", "encoder", "segmenter")
+PIPELINE_PARTS = ("captioner", "encoder", "segmenter")
+"""What every preset has, since the pipeline needs it."""
+
+DEFAULTS = "defaults"
 
 
-class PresetError(Exception):
+class PresetError(PairloomError):
     """A preset that cannot be used, in one line that names the file and the rule."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Preset:
-    """The networks of a run. The first three are the pipeline's; the others are the editors'.
+    """The networks of a run by the parts they play, such as `encoder` or `diffusion`.
 
-    Each part says what to load, where from and at which revision; nothing is loaded yet.
+    Each part says what to load, where from and at which revision; nothing is loaded yet. `defaults`
+    are choices that a command makes where a person makes none, by the name of the flag: `senses` of
+    `build`, `features` of `evaluate`.
 
     >>> from pairloom import Preset, load_preset
     >>> preset = load_preset("stilllife")
@@ -35,44 +44,53 @@ class Preset:
     """
 
     name: str
-    captioner: ModelSpec
-    encoder: ModelSpec
-    segmenter: ModelSpec
-    diffusion: ModelSpec | None = None
-    inpainting: ModelSpec | None = None
-    masked_token_editor: ModelSpec | None = None
-    backbone: ModelSpec | None = None
-    perceptual: ModelSpec | None = None
-    judge: ModelSpec | None = None
+    parts: Mapping[str, ModelSpec]
+    defaults: Mapping[str, str] = field(default_factory=dict)
+
+    def part(self, name: str) -> ModelSpec:
+        """The model that plays a part.
+
+        Raises:
+            PresetError: no model does.
+        """
+        if name not in self.parts:
+            known = ", ".join(sorted(self.parts))
+            raise PresetError(f"preset {self.name} names no {name} model; it has {known}")
+        return self.parts[name]
 
     @property
-    def parts(self) -> dict[str, ModelSpec]:
-        """The parts that are filled, by name."""
-        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        return {name: value for name, value in values.items() if isinstance(value, ModelSpec)}
+    def captioner(self) -> ModelSpec:
+        """What describes pictures."""
+        return self.part("captioner")
+
+    @property
+    def encoder(self) -> ModelSpec:
+        """What maps pictures and texts into one space."""
+        return self.part("encoder")
+
+    @property
+    def segmenter(self) -> ModelSpec:
+        """What finds in a picture what a phrase names."""
+        return self.part("segmenter")
 
     def describe(self) -> dict[str, object]:
         """The preset as plain data, for a manifest."""
         parts = {name: spec.describe() for name, spec in self.parts.items()}
         return {"name": self.name, **parts}
 
-    def identities(self) -> dict[str, str]:
-        """One line per pipeline part that tells its model from any other; see `identity`.
+    def identities(self, parts: Iterable[str] = PIPELINE_PARTS) -> dict[str, str]:
+        """One line for each of `parts` that tells its model from any other; see `identity`.
 
         Raises:
+            PresetError: no model plays one of them.
             ModelError: local weights that would have to be hashed are not there.
         """
-        return {name: identity(getattr(self, name)) for name in _REQUIRED}
-
-
-PART_NAMES = tuple(f.name for f in dataclasses.fields(Preset) if f.name != "name")
+        return {name: identity(self.part(name)) for name in parts}
 
 
 def built_in_presets() -> dict[str, Path]:
     """The presets that come with the distribution, by name."""
-    found = importlib.util.find_spec("data_manifests")
-    roots = found.submodule_search_locations if found else None
-    folders = [Path(root) / "presets" for root in roots or ()]
+    folders = [folder / "presets" for folder in reversed(package_folders("data_manifests"))]
     return {path.stem: path for folder in folders for path in sorted(folder.glob("*.yaml"))}
 
 
@@ -83,7 +101,7 @@ def load_preset(name_or_path: str) -> Preset:
         PresetError: there is no such preset, or the file does not follow the rules.
 
     >>> from pairloom import load_preset
-    >>> load_preset("sd14").diffusion.location
+    >>> load_preset("sd14").part("diffusion").location
     'CompVis/stable-diffusion-v1-4'
     """
     known = built_in_presets()
@@ -106,23 +124,31 @@ def preset_from(fields: Any, *, name: str, folder: Path) -> Preset:
     """The preset in plain data; locations that begin with `.` are relative to `folder`.
 
     Raises:
-        PresetError: unknown or missing parts.
+        PresetError: missing parts, or names that are none.
         ModelError: a part that does not follow the rules of `ModelSpec`.
     """
     if not isinstance(fields, Mapping):
         raise PresetError("must map parts to models")
-    unknown = sorted(str(part) for part in fields if part not in PART_NAMES)
-    if unknown:
-        raise PresetError(f"unknown part {unknown[0]!r}; allowed are {', '.join(PART_NAMES)}")
-    missing = [part for part in _REQUIRED if fields.get(part) is None]
+    parts = {str(part): value for part, value in fields.items() if part != DEFAULTS}
+    missing = [part for part in PIPELINE_PARTS if parts.get(part) is None]
     if missing:
         raise PresetError(f"part {missing[0]} is missing")
     specs: dict[str, ModelSpec] = {}
-    for part, value in fields.items():
+    for part, value in parts.items():
+        if not part.isidentifier():
+            raise PresetError(f"a part must be named by letters, digits and _, got {part!r}")
         if not isinstance(value, Mapping):
             raise PresetError(f"part {part} must map loader, location and revision")
         specs[part] = _beside(spec_from(value, where=part), folder)
-    return Preset(name=name, **specs)
+    return Preset(name=name, parts=specs, defaults=_defaults_from(fields.get(DEFAULTS, {})))
+
+
+def _defaults_from(values: Any) -> dict[str, str]:
+    if not isinstance(values, Mapping) or not all(
+        isinstance(name, str) and isinstance(value, str) for name, value in values.items()
+    ):
+        raise PresetError(f"{DEFAULTS} must map names to words, got {values!r}")
+    return dict(values)
 
 
 def _beside(spec: ModelSpec, folder: Path) -> ModelSpec:

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from indexes.errors import PairloomError
 from transforms.record import Reject, SourceImage
 
 Vectors = npt.NDArray[np.float32]
@@ -98,5 +99,5 @@ class Source(Protocol):
         ...
 
 
-class SourceError(Exception):
+class SourceError(PairloomError):
     """A source that cannot be used, in one line that names the path or value and the rule."""

@@ -14,7 +14,7 @@ from transforms.candidate import Scores as Scores
 
 RELATIONS = ("antonym", "co-hyponym")
 PARTS_OF_SPEECH = ("noun", "adjective")
-METHODS = ("search", "mine")
+SEARCH_METHODS = ("search", "mine")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,1 +1,5 @@
-"""What benchmarks share: the still-life job, processes of their own, networks, the truth."""
+"""What benchmarks share: how each begins and ends, with which targets and intervals.
+
+Besides: the still-life job, measuring in processes of their own, networks at full and at small
+size, the truth of pairs, and the README's table.
+"""

@@ -1,4 +1,4 @@
-"""An index or a data set made in a process of its own: to the end, or killed on the way."""
+"""Writing an index or pairs in a process of its own: to the end, or killed on the way."""
 
 import multiprocessing
 import random
@@ -13,28 +13,31 @@ import psutil
 
 from indexes.layout import fingerprint
 from indexes.life_cycle import begin_index
-from pipelines.build.job import BuildUnit, output_shards, run_build, run_build_unit
+from pipelines.build.job import build_job, run_build
 from pipelines.build.plan import BuildOptions, BuildPlan
-from pipelines.index.job import IndexPlan, IndexUnit, run_index, run_index_unit
+from pipelines.index.job import IndexPlan, index_job, run_index
 from pipelines.running.execution import Execution
+from pipelines.running.sharded_job import ShardedJob, ShardUnit, run_unit
 from pipelines.still_life.source import StillLifeSource
 from support.still_life_job import BATCH_SIZE, Job
 from transforms.dataset.folder import prepare_output
 from transforms.rewrite import RewriteOptions
-from transforms.write_index import IndexShard
 
 ShardT = TypeVar("ShardT")
 
 SHARD_SIZE = 50
 PICTURES_A_UNIT = 100
-"""Few, so that a run is many small pipelines and a kill leaves some done and some not."""
+"""Few, so that a job is many small pipelines and a kill leaves some done and some not."""
 
 SECONDS_TO_FOLLOW = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Making:
-    """One way to make one folder: how many workers, or a drawn order of shards."""
+class FolderPlan:
+    """One way to write the folder of an index or of pairs.
+
+    With so many `workers`, or, where `order_seed` is given, by one and its shards in drawn order.
+    """
 
     job: Job
     kind: str
@@ -44,11 +47,11 @@ class Making:
     order_seed: int | None = None
 
     def index_plan(self) -> IndexPlan:
-        """The index, into this folder."""
+        """The index, written to this folder."""
         return replace(self.job.index_plan(), folder=str(self.folder))
 
     def build_plan(self) -> BuildPlan:
-        """The pairs, into this folder."""
+        """The pairs, written to this folder."""
         pool = self.job.pool
         source = StillLifeSource(
             count=self.sources, seed=pool.seed, shard_size=SHARD_SIZE, told=pool.told
@@ -62,42 +65,38 @@ class Making:
         return self.job.plan(source, options, self.folder)
 
 
-def make(making: Making) -> None:
-    """Makes the folder, or what is missing of it."""
-    if making.order_seed is not None:
-        _make_in_drawn_order(making, random.Random(making.order_seed))
-    execution = Execution(workers=making.workers, pictures_a_unit=PICTURES_A_UNIT)
-    if making.kind == "index":
-        run_index(making.index_plan(), execution)
+def write_folder(plan: FolderPlan) -> None:
+    """Writes the folder, or what is missing of it, in this process."""
+    if plan.order_seed is not None:
+        _write_in_drawn_order(plan, random.Random(plan.order_seed))
+    execution = Execution(workers=plan.workers, pictures_a_unit=PICTURES_A_UNIT)
+    if plan.kind == "index":
+        run_index(plan.index_plan(), execution)
     else:
-        run_build(making.build_plan(), execution)
+        run_build(plan.build_plan(), execution)
 
 
-def _make_in_drawn_order(making: Making, rng: random.Random) -> None:
+def _write_in_drawn_order(plan: FolderPlan, rng: random.Random) -> None:
     """All shards, in pipelines of one to five."""
-    if making.kind == "index":
-        _index_in_drawn_order(making.index_plan(), rng)
+    if plan.kind == "index":
+        index = plan.index_plan()
+        description = index.description()
+        begin_index(Path(index.folder), description)
+        _run_in_drawn_order(index_job(index, fingerprint(description)), rng)
     else:
-        _build_in_drawn_order(making.build_plan(), rng)
+        build = plan.build_plan()
+        prepare_output(Path(build.folder), build.configuration_hash)
+        _run_in_drawn_order(build_job(build), rng)
 
 
-def _index_in_drawn_order(plan: IndexPlan, rng: random.Random) -> None:
-    description, shards = plan.description(), plan.source.shards()
-    begin_index(Path(plan.folder), description)
-    parts = [(IndexShard(n, len(shards), shard.name), shard) for n, shard in enumerate(shards)]
-    for unit in _draw_units(parts, rng):
-        run_index_unit(IndexUnit(tuple(unit)), plan, fingerprint(description))
-
-
-def _build_in_drawn_order(plan: BuildPlan, rng: random.Random) -> None:
-    shards = plan.source.shards()
-    prepare_output(Path(plan.folder), plan.configuration_hash)
-    for unit in _draw_units(list(zip(output_shards(shards), shards, strict=True)), rng):
-        run_build_unit(BuildUnit(tuple(unit)), plan)
+def _run_in_drawn_order(job: ShardedJob[ShardT], rng: random.Random) -> None:
+    for shards in _draw_units(list(job.shards), rng):
+        pictures = sum(job.pictures(shard) for shard in shards)
+        run_unit(ShardUnit(tuple(shards), pictures), job.graph)
 
 
 def _draw_units(shards: list[ShardT], rng: random.Random) -> Iterator[list[ShardT]]:
-    """All `shards`, in a drawn order, in runs of one to five."""
+    """All `shards`, in a drawn order, one to five at a time."""
     rng.shuffle(shards)
     while shards:
         size = rng.randint(1, 5)
@@ -105,25 +104,25 @@ def _draw_units(shards: list[ShardT], rng: random.Random) -> Iterator[list[Shard
         yield unit
 
 
-def start(making: Making) -> BaseProcess:
-    """A process of its own that makes the folder."""
-    process = multiprocessing.get_context("spawn").Process(target=make, args=(making,))
+def start(plan: FolderPlan) -> BaseProcess:
+    """Starts a process of its own that writes the folder."""
+    process = multiprocessing.get_context("spawn").Process(target=write_folder, args=(plan,))
     process.start()
     return process
 
 
-def finish(making: Making) -> float:
-    """Makes the folder in a process of its own; the seconds from when the folder was there.
+def write_apart(plan: FolderPlan) -> float:
+    """Writes the folder in a process of its own; the seconds from when the folder was there.
 
     Raises:
         RuntimeError: the process failed.
     """
-    process = start(making)
-    _wait_for(making.folder, process)
+    process = start(plan)
+    _wait_for(plan.folder, process)
     began = time.perf_counter()
     process.join()
     if process.exitcode != 0:
-        raise RuntimeError(f"making {making.folder} ended with {process.exitcode}")
+        raise RuntimeError(f"writing {plan.folder} ended with {process.exitcode}")
     return time.perf_counter() - began
 
 
@@ -132,13 +131,13 @@ def _wait_for(folder: Path, process: BaseProcess) -> None:
         time.sleep(0.02)
 
 
-def kill_at(making: Making, after: float, *, whole_family: bool) -> tuple[bool, int]:
-    """Starts making and kills it `after` seconds from when its folder is there.
+def kill_at(plan: FolderPlan, after: float, *, whole_family: bool) -> tuple[bool, int]:
+    """Starts writing the folder and kills that `after` seconds from when the folder is there.
 
     Returns whether it was still running, and how many processes outlived the driver.
     """
-    process = start(making)
-    _wait_for(making.folder, process)
+    process = start(plan)
+    _wait_for(plan.folder, process)
     process.join(timeout=after)
     if process.exitcode is not None:
         return False, 0

@@ -5,12 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
-
 from pipelines.still_life.pair_truth import JUDGED_COLUMNS, judge_row
 from stilllife.truth import read_caption, truth_of
-from transforms.dataset.manifest import load_manifest
-from transforms.dataset.shards import shard_file
+from transforms.dataset.reader import open_pairs
 
 COLUMNS = (
     *JUDGED_COLUMNS,
@@ -38,11 +35,7 @@ class JudgedPair:
 
 def judge_folder(folder: Path) -> list[JudgedPair]:
     """All pairs of the data set in `folder`, judged."""
-    pairs = []
-    for receipt in load_manifest(folder).shards:
-        path = folder / shard_file("pairs", receipt.shard)
-        pairs += [judge(row) for row in pq.read_table(path, columns=list(COLUMNS)).to_pylist()]
-    return pairs
+    return [judge(row) for row in open_pairs(folder).table.rows(COLUMNS)]
 
 
 def judge(row: Mapping[str, Any]) -> JudgedPair:

@@ -21,6 +21,7 @@ from pipelines.index.job import IndexPlan, IndexSummary, run_index
 from pipelines.running.execution import Execution
 from pipelines.sources import open_source
 from pipelines.still_life.source import StillLifeSource
+from support.reporting import add_report_flags
 from transforms.presets import Preset, load_preset
 from transforms.protocols import Source
 
@@ -75,7 +76,7 @@ class Job:
 
 def add_job_flags(parser: argparse.ArgumentParser) -> None:
     """`--seed`, `--preset`, `--told`, `--work` and `--json`."""
-    parser.add_argument("--seed", type=int, default=0, help="draws everything (default 0)")
+    add_report_flags(parser)
     parser.add_argument("--preset", default="stilllife", help="networks to use (default stilllife)")
     parser.add_argument(
         "--told", action="store_true", help="captions come with the pictures: for trials only"
@@ -83,7 +84,6 @@ def add_job_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--work", type=Path, metavar="DIR", help="keep everything here, and go on from what is here"
     )
-    parser.add_argument("--json", action="store_true", help="end with one line of JSON")
 
 
 @contextlib.contextmanager
@@ -121,6 +121,6 @@ def command(*words: object) -> list[str]:
 
 def environment() -> dict[str, str]:
     """Where commands run: this project importable, one thread a process."""
-    root = str(Path(__file__).resolve().parent.parent)
+    root = str(Path(__file__).resolve().parents[2])
     paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
     return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"}

@@ -13,8 +13,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from editing.choices import DTYPES
 from editing.diffusion.noise import Latents, alpha_at, noise_from_output
+from editing.diffusion.settings import DTYPES
 from editing.errors import EditingError
 from transforms.models.folder import load_network, load_tokenizer
 from transforms.models.spec import PIPELINE_INDEX, ModelError, ModelSpec, locate, read_options

@@ -8,7 +8,6 @@ t = T - 1.
 All is computed in float32: at t = 0 equation 3 divides by a number near 0.03.
 """
 
-import math
 from collections.abc import Sequence
 
 import torch
@@ -77,44 +76,20 @@ def noise_from_output(
     raise ValueError(f"prediction_type must be epsilon or v_prediction, got {prediction_type!r}")
 
 
-def first_step(strength: float, num_inference_steps: int) -> int:
-    """How many of the steps are left out when denoising begins at `strength`.
-
-    At strength 1 none are; 0.5 of 50 steps leaves out 25. At least one step is made.
-
-    Raises:
-        ValueError: a strength outside (0, 1], or fewer than one step.
-    """
-    if not 0 < strength <= 1:
-        raise ValueError(f"strength must be in (0, 1], got {strength}")
-    if num_inference_steps < 1:
-        raise ValueError(f"num_inference_steps must be at least 1, got {num_inference_steps}")
-    # The allowance keeps 0.7 of 50, which is 34.99..., from being 34.
-    made = max(1, math.floor(num_inference_steps * strength + 1e-6))
-    return num_inference_steps - made
-
-
-Generators = torch.Generator | Sequence[torch.Generator] | None
-"""Where noise comes from: one generator for a batch, or one for each of its examples."""
-
-
-def draw_noise(like: Latents, generator: Generators) -> Latents:
-    """Standard normal noise of the shape and device of `like`.
+def draw_noise(like: Latents, generators: Sequence[torch.Generator]) -> Latents:
+    """Standard normal noise of the shape and device of `like`, a generator for each example.
 
     It is drawn on the CPU unless the generator lives elsewhere, so that the same seed gives the
-    same picture on every device. With a generator for each example, an example's noise does not
-    depend on those beside it.
+    same picture on every device, and an example's noise does not depend on those beside it.
 
     Raises:
-        ValueError: as many generators as there are examples must be given, and are not.
+        ValueError: more or fewer generators than examples.
     """
-    if isinstance(generator, Sequence):
-        if len(generator) != len(like):
-            raise ValueError(f"generators must be one or {len(like)}, got {len(generator)}")
-        return torch.cat([draw_noise(like[:1], each) for each in generator])
-    device = generator.device if generator is not None else torch.device("cpu")
-    drawn = torch.randn(like.shape, generator=generator, device=device, dtype=torch.float32)
-    return drawn.to(like.device)
+    if len(generators) != len(like):
+        raise ValueError(f"there must be {len(like)} generators, got {len(generators)}")
+    shape = (1, *like.shape[1:])
+    drawn = [torch.randn(shape, generator=each, device=each.device) for each in generators]
+    return torch.cat([noise.to(like.device) for noise in drawn])
 
 
 def ddim_step(z_t: Latents, noise: Latents, alpha: Alphas, alpha_next: Alphas) -> Latents:

@@ -1,4 +1,4 @@
-"""Figures of an evaluation: means with intervals, curves over strength, and methods compared.
+"""Figures of an evaluation: means with intervals, curves over dials, and editors compared.
 
 An edit's numbers are first averaged over seeds; what is resampled are edits.
 """
@@ -8,45 +8,40 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from editing.evaluation.intervals import Interval, bootstrap
 from editing.evaluation.measurer import Cell
-from editing.evaluation.metrics import Interval, bootstrap
+from editing.evaluation.metrics import Metric, Numbers
 
-Numbers = npt.NDArray[np.float64]
 CellNumbers = Mapping[Cell, Mapping[str, Sequence[float]]]
 """Of each cell what was measured, by name, for every edit in one order."""
 
-LESS_IS_BETTER = frozenset(
-    {"background_error", "true_background_error", "position_px", "fid", "lpips"}
-)
-
 
 @dataclass(frozen=True, order=True)
-class Setting:
-    """A method at a strength."""
+class DialPoint:
+    """An editor at a value of its dial; 0 for an editor that has none."""
 
-    method: str
-    strength: float
+    editor: str
+    value: float
 
     def __str__(self) -> str:
-        """The method and its strength, if it has one."""
-        return f"{self.method} {self.strength:g}" if self.strength else self.method
+        """The editor and the value, if it has a dial."""
+        return f"{self.editor} {self.value:g}" if self.value else self.editor
 
 
-def mean_over_seeds(cells: CellNumbers) -> dict[Setting, dict[str, Numbers]]:
-    """Every edit's numbers at a setting, averaged over the seeds it was made with.
+def mean_over_seeds(cells: CellNumbers) -> dict[DialPoint, dict[str, Numbers]]:
+    """Every edit's numbers at a point, averaged over the seeds it was made with.
 
     A number that is missing (NaN) with one seed is the mean over the others.
     """
-    stacked: dict[Setting, dict[str, list[Sequence[float]]]] = {}
+    stacked: dict[DialPoint, dict[str, list[Sequence[float]]]] = {}
     for cell in sorted(cells):
-        columns = stacked.setdefault(Setting(cell.method, cell.strength), {})
+        columns = stacked.setdefault(DialPoint(cell.editor, cell.value), {})
         for name, values in cells[cell].items():
             columns.setdefault(name, []).append(values)
     return {
-        setting: {name: _mean(np.asarray(rows, np.float64)) for name, rows in columns.items()}
-        for setting, columns in stacked.items()
+        point: {name: _mean(np.asarray(rows, np.float64)) for name, rows in columns.items()}
+        for point, columns in stacked.items()
     }
 
 
@@ -58,68 +53,68 @@ def _mean(table: Numbers) -> Numbers:
 
 
 def intervals(
-    means: Mapping[Setting, Mapping[str, Numbers]], *, seed: int = 0
-) -> dict[Setting, dict[str, Interval]]:
-    """The mean of every measure at every setting with its 95% interval; none where all is NaN."""
+    means: Mapping[DialPoint, Mapping[str, Numbers]], *, seed: int = 0
+) -> dict[DialPoint, dict[str, Interval]]:
+    """The mean of every metric at every point with its 95% interval; none where all is NaN."""
     return {
-        setting: {
+        point: {
             name: bootstrap([values.tolist()], seed=seed)
             for name, values in columns.items()
             if not np.isnan(values).all()
         }
-        for setting, columns in means.items()
+        for point, columns in means.items()
     }
 
 
-def best_settings(
-    figures: Mapping[Setting, Mapping[str, Interval]], *, by: str
-) -> dict[str, Setting]:
-    """Each method's setting with the best mean of the measure `by`; the lower strength of equals.
+def best_points(
+    figures: Mapping[DialPoint, Mapping[str, Interval]], *, by: Metric
+) -> dict[str, DialPoint]:
+    """Each editor's point with the best mean of the metric `by`; the lower value of equals.
 
     Raises:
-        KeyError: a setting without that measure.
+        KeyError: a point without that metric.
     """
-    sign = 1 if by in LESS_IS_BETTER else -1
-    best: dict[str, Setting] = {}
-    for setting in sorted(figures):
-        other = best.get(setting.method)
-        value = sign * figures[setting][by].value
-        if other is None or value < sign * figures[other][by].value:
-            best[setting.method] = setting
+    sign = 1 if by.less_is_better else -1
+    best: dict[str, DialPoint] = {}
+    for point in sorted(figures):
+        other = best.get(point.editor)
+        value = sign * figures[point][by.name].value
+        if other is None or value < sign * figures[other][by.name].value:
+            best[point.editor] = point
     return best
 
 
 def best_at_cost(
-    figures: Mapping[Setting, Mapping[str, Interval]],
-    method: str,
+    figures: Mapping[DialPoint, Mapping[str, Interval]],
+    editor: str,
     *,
-    by: str,
+    by: Metric,
     cost: str,
     at_most: float,
-) -> Setting:
-    """The setting of `method` that is best by `by` and has at most so much of `cost`.
+) -> DialPoint:
+    """The point of `editor` that is best by `by` and has at most so much of the metric `cost`.
 
-    Where every setting costs more it is the cheapest one, which favours the method.
+    Where every point costs more it is the cheapest one, which favours the editor.
 
     Raises:
-        KeyError: a setting without one of the measures.
-        ValueError: the method has no setting.
+        KeyError: a point without one of the metrics.
+        ValueError: the editor has no point.
     """
-    own = [setting for setting in sorted(figures) if setting.method == method]
-    cheap = [setting for setting in own if figures[setting][cost].value <= at_most]
+    own = [point for point in sorted(figures) if point.editor == editor]
+    cheap = [point for point in own if figures[point][cost].value <= at_most]
     if not cheap:
-        return min(own, key=lambda setting: figures[setting][cost].value)
-    return best_settings({setting: figures[setting] for setting in cheap}, by=by)[method]
+        return min(own, key=lambda point: figures[point][cost].value)
+    return best_points({point: figures[point] for point in cheap}, by=by)[editor]
 
 
 def compare(
-    means: Mapping[Setting, Mapping[str, Numbers]],
-    one: Setting,
-    other: Setting,
+    means: Mapping[DialPoint, Mapping[str, Numbers]],
+    one: DialPoint,
+    other: DialPoint,
     *,
     seed: int = 0,
 ) -> dict[str, Interval]:
-    """The mean difference `one` - `other`, edit by edit, of every measure that both have."""
+    """The mean difference `one` - `other`, edit by edit, of every metric that both have."""
     shared = means[one].keys() & means[other].keys()
     differences = {}
     for name in sorted(shared):

@@ -1,4 +1,4 @@
-"""Which part of a picture an edit may change, where nobody drew it."""
+"""Regions by a segmenter: what the changed words name in the source."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,57 +8,35 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
+from editing.requests import Request
 from transforms.pictures.masks import mark_region
 from transforms.protocols import Segmenter
 
 
-@dataclass(frozen=True, kw_only=True)
-class MaskUse:
-    """What an editor makes of masks.
+@dataclass(frozen=True, eq=False)
+class SegmentedRegions:
+    """iEdit, section 3.4: the relevance of CLIPSeg for the changed words, cut at one half.
 
-    `grow` is how far a mask that is found reaches beyond what it is of, as `grow_region` has it.
-    With `paste` the source's own pixels are put back outside a mask; else its round trip through
-    the autoencoder stands there.
+    `grow` is as `grow_region` has it; the paper does not grow masks.
     """
 
+    segmenter: Segmenter
     grow: float = 0.0
-    paste: bool = False
 
-    def __post_init__(self) -> None:
-        if not 0 <= self.grow <= 1:
-            raise ValueError(f"mask_grow must be in [0, 1], got {self.grow}")
+    def find(
+        self, requests: Sequence[Request], generators: Sequence[torch.Generator]
+    ) -> list[Image.Image]:
+        """What each request's phrase names in its picture; nothing in it is random.
 
-
-def changed_words(source_prompt: str, prompt: str) -> str:
-    """The words of `source_prompt` that `prompt` has exchanged or left out, empty if none.
-
-    What stands before the first and after the last difference is common to both.
-    """
-    before, after = source_prompt.split(), prompt.split()
-    head = 0
-    while head < min(len(before), len(after)) and before[head] == after[head]:
-        head += 1
-    tail = 0
-    while tail < min(len(before), len(after)) - head and before[-1 - tail] == after[-1 - tail]:
-        tail += 1
-    return " ".join(before[head : len(before) - tail])
-
-
-def find_regions(
-    segmenter: Segmenter,
-    images: Sequence[Image.Image],
-    phrases: Sequence[str],
-    *,
-    size: tuple[int, int],
-    grow: float = 0.0,
-) -> list[Image.Image]:
-    """What each phrase names in its picture: masks (L, 0 or 255) of `size` (width, height).
-
-    iEdit, section 3.4: the relevance of CLIPSeg, cut at one half. `grow` is as `grow_region` has
-    it; the paper does not grow masks.
-    """
-    relevance = segmenter.relevance(images, phrases)
-    return [grow_region(Image.fromarray(mark_region(each, size)), grow) for each in relevance]
+        Raises:
+            EditError: a request does not say what may change.
+        """
+        images = [request.image for request in requests]
+        relevance = self.segmenter.relevance(images, [request.phrase() for request in requests])
+        return [
+            grow_region(Image.fromarray(mark_region(each, image.size)), self.grow)
+            for each, image in zip(relevance, images, strict=True)
+        ]
 
 
 def grow_region(mask: Image.Image, share: float) -> Image.Image:

@@ -3,7 +3,7 @@
 import json
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,8 +62,10 @@ def list_checkpoints(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if _NAME.fullmatch(path.name))
 
 
-def load_last_checkpoint(folder: Path, *, identity: str) -> Checkpoint | None:
+def load_last_checkpoint(folder: Path, *, identities: Collection[str]) -> Checkpoint | None:
     """The last checkpoint below `folder`, on the CPU; None where there is none.
+
+    It must be of a run with one of `identities`.
 
     Raises:
         CheckpointError: it is of another run, or damaged.
@@ -78,8 +80,8 @@ def load_last_checkpoint(folder: Path, *, identity: str) -> Checkpoint | None:
         optimisers = torch.load(place / _OPTIMISERS, map_location="cpu", weights_only=True)
     except (OSError, ValueError, RuntimeError, EOFError, safetensors.SafetensorError) as error:
         raise CheckpointError(f"{place} is damaged ({type(error).__name__}): remove it") from error
-    if state.get("identity") != identity:
+    if state.get("identity") not in identities:
         raise CheckpointError(
             f"{place} is of a run with other settings or data: give another --out, or remove it"
         )
-    return Checkpoint(int(state["step"]), identity, weights, tuple(optimisers))
+    return Checkpoint(int(state["step"]), state["identity"], weights, tuple(optimisers))

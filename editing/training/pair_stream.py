@@ -5,101 +5,86 @@ function of (data set, seed, step), whatever the number of devices, and a run th
 middle reads what an uninterrupted one would have read.
 """
 
-import io
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
-from PIL import Image
 
-from editing.choices import PROMPTS
-from editing.editors.iedit.objective import PairBatch
 from editing.errors import EditingError
 from editing.pictures import fit_square, mask_to_tensor, picture_to_tensor
 from editing.training.alignment import align_target
+from editing.training.objective import PairBatch
+from editing.training.pair_settings import PROMPT_COLUMNS, PairSettings
 from transforms.dataset.manifest import Manifest
-from transforms.dataset.schema import MASK_COMPUTED, SCORE_MEANINGS, score_column
-from transforms.dataset.shards import shard_file
-from transforms.pictures.decoding import PictureError, decode
+from transforms.dataset.reader import (
+    PSEUDO_TARGET_IMAGE,
+    SOURCE_IMAGE,
+    PairsDataset,
+    decode_picture,
+    decode_row_mask,
+)
+from transforms.dataset.schema import score_column
+from transforms.dataset.tables import RowGroup
 
 GROUPS_TOGETHER = 8
 """Row groups whose rows are shuffled together and held, still encoded, in memory."""
 
 _COLUMNS = ("key", "target_phrase", "mask_status")
-_PICTURES = ("input_image", "edited_image", "source_mask", "target_mask")
+_PICTURES = (SOURCE_IMAGE, PSEUDO_TARGET_IMAGE, "source_mask", "target_mask")
 
 
 class PairsError(EditingError):
-    """Pairs that cannot be trained on, in one line that names the file or key and the rule."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class PairOptions:
-    """How pairs are read.
-
-    `size` is the side of the training pictures in pixels; `batch_size` the pairs of an optimiser
-    step over all devices; `prompts` a key of `PROMPTS`; `quality` names the score that weighs pairs
-    (negative scores count as 0), None for equal weights; with `align` pseudo-targets are moved as
-    `editing.training.alignment` says.
-    """
-
-    size: int
-    batch_size: int
-    seed: int = 0
-    prompts: str = "edit"
-    quality: str | None = None
-    align: bool = False
-
-    def __post_init__(self) -> None:
-        for name in ("size", "batch_size"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if self.prompts not in PROMPTS:
-            raise ValueError(f"prompts must be one of {', '.join(PROMPTS)}, got {self.prompts!r}")
-        if self.quality is not None and self.quality not in SCORE_MEANINGS:
-            raise ValueError(
-                f"quality must be one of {', '.join(SCORE_MEANINGS)}, got {self.quality!r}"
-            )
-
-
-@dataclass(frozen=True)
-class RowGroup:
-    """One row group of a pairs file: `rows` pairs."""
-
-    path: Path
-    number: int
-    rows: int
+    """Pairs that cannot be trained on though they can be read, in one line."""
 
 
 class PairStream:
     """The pairs of a data set, without end, in batches.
 
+    `size` is the side of the training pictures in pixels, `batch_size` the pairs of an optimiser
+    step over all devices.
+
     Raises:
-        PairsError: a file cannot be read, there are no pairs, or scores are missing.
+        ValueError: a size or batch size below 1.
+        DatasetError: a file cannot be read.
+        PairsError: there are no pairs, or scores are missing.
     """
 
-    def __init__(self, folder: Path, manifest: Manifest, options: PairOptions) -> None:
-        self._options = options
-        self._groups = _list_groups(folder, manifest)
+    def __init__(
+        self,
+        folder: Path,
+        manifest: Manifest,
+        settings: PairSettings,
+        *,
+        size: int,
+        batch_size: int,
+        seed: int = 0,
+    ) -> None:
+        for name, value in (("size", size), ("batch_size", batch_size)):
+            if value < 1:
+                raise ValueError(f"{name} must be at least 1, got {value}")
+        self._settings = settings
+        self._size = size
+        self._batch_size = batch_size
+        self._seed = seed
+        dataset = PairsDataset(folder, manifest)
+        self._groups = dataset.row_groups()
         self.pairs = sum(group.rows for group in self._groups)
         if self.pairs == 0:
             raise PairsError(f"{folder}: the data set has no pairs to train on")
-        self._mean_quality = self._read_mean_quality(folder)
+        self._mean_quality = self._read_mean_quality(dataset)
 
     def batches(self, *, first_step: int = 0, rank: int = 0, of: int = 1) -> Iterator[PairBatch]:
         """The batches from `first_step` on, of each the share of device `rank` `of` several.
 
         Raises:
             ValueError: a batch does not divide among the devices.
-            PairsError: a picture or mask cannot be used.
+            DatasetError: a file cannot be read, or a picture or mask cannot be used.
         """
-        size = self._options.batch_size
+        size = self._batch_size
         if size % of:
             raise ValueError(f"batch_size must be a multiple of {of} devices, got {size}")
         share = size // of
@@ -121,7 +106,7 @@ class PairStream:
             epoch, skipped = epoch + 1, 0
 
     def _epoch(self, epoch: int, skipped: int) -> Iterator[Mapping[str, Any]]:
-        seed = [self._options.seed, epoch]
+        seed = [self._seed, epoch]
         order = np.random.default_rng(seed).permutation(len(self._groups))
         for window, start in enumerate(range(0, len(order), GROUPS_TOGETHER)):
             groups = [self._groups[place] for place in order[start : start + GROUPS_TOGETHER]]
@@ -135,17 +120,10 @@ class PairStream:
             skipped = 0
 
     def _read(self, groups: Sequence[RowGroup]) -> pa.Table:
-        names = [*_COLUMNS, *_PICTURES, PROMPTS[self._options.prompts]]
-        if self._options.quality is not None:
-            names.append(score_column(self._options.quality))
-        tables = []
-        for group in groups:
-            try:
-                with pq.ParquetFile(group.path) as file:
-                    tables.append(file.read_row_group(group.number, columns=names))
-            except (pa.ArrowException, OSError, KeyError) as error:
-                raise PairsError(f"cannot read {group.path}: {error}") from error
-        return pa.concat_tables(tables)
+        names = [*_COLUMNS, *_PICTURES, PROMPT_COLUMNS[self._settings.prompts]]
+        if self._settings.quality is not None:
+            names.append(score_column(self._settings.quality))
+        return pa.concat_tables([group.read(names) for group in groups])
 
     def _batch(self, rows: Sequence[Mapping[str, Any]]) -> PairBatch:
         source, target, source_mask, target_mask = zip(*map(self._read_pair, rows), strict=True)
@@ -154,85 +132,51 @@ class PairStream:
             target=torch.stack(target),
             source_mask=torch.stack(source_mask),
             target_mask=torch.stack(target_mask),
-            edit_prompts=tuple(row[PROMPTS[self._options.prompts]] for row in rows),
+            edit_prompts=tuple(row[PROMPT_COLUMNS[self._settings.prompts]] for row in rows),
             target_phrases=tuple(row["target_phrase"] for row in rows),
             quality=torch.tensor([self._quality(row) for row in rows], dtype=torch.float32),
         )
 
     def _read_pair(self, row: Mapping[str, Any]) -> tuple[torch.Tensor, ...]:
         """Source, target and both masks of a row."""
-        size = self._options.size
-        source = read_picture(row, "input_image", size)
-        target = read_picture(row, "edited_image", size)
-        source_mask = read_mask(row, "source_mask", size)
-        target_mask = read_mask(row, "target_mask", size)
-        if self._options.align:
+        source, source_mask = self._read_side(row, SOURCE_IMAGE, "source_mask")
+        target, target_mask = self._read_side(row, PSEUDO_TARGET_IMAGE, "target_mask")
+        if self._settings.align:
             target, target_mask = align_target(
                 target, source_mask=source_mask, target_mask=target_mask
             )
         return source, target, source_mask, target_mask
 
-    def _quality(self, row: Mapping[str, Any]) -> float:
-        if self._options.quality is None:
-            return 1.0
-        return max(0.0, float(row[score_column(self._options.quality)])) / self._mean_quality
+    def _read_side(
+        self, row: Mapping[str, Any], picture: str, mask: str
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """A picture and its mask, at the size that is trained on."""
+        image = decode_picture(row, picture)
+        marked = decode_row_mask(row, mask, image.size)
+        size = self._size
+        return (
+            picture_to_tensor(fit_square(image, size)),
+            mask_to_tensor(fit_square(marked, size)),
+        )
 
-    def _read_mean_quality(self, folder: Path) -> float:
-        name = self._options.quality
+    def _quality(self, row: Mapping[str, Any]) -> float:
+        if self._settings.quality is None:
+            return 1.0
+        return max(0.0, float(row[score_column(self._settings.quality)])) / self._mean_quality
+
+    def _read_mean_quality(self, dataset: PairsDataset) -> float:
+        name = self._settings.quality
         if name is None:
             return 1.0
         values: list[float] = []
-        for path in sorted({group.path for group in self._groups}):
-            column = pq.read_table(path, columns=[score_column(name)])[0]
+        for file in dataset.table.files:
+            column = file.read([score_column(name)])[0]
             if column.null_count:
-                raise PairsError(f"{path}: score {name} is missing in {column.null_count} pairs")
+                raise PairsError(
+                    f"{file.path}: score {name} is missing in {column.null_count} pairs"
+                )
             values += column.to_pylist()
         mean = math.fsum(max(0.0, value) for value in values) / len(values)
         if mean == 0:
-            raise PairsError(f"{folder}: no pair has a score {name} above 0")
+            raise PairsError(f"{dataset.folder}: no pair has a score {name} above 0")
         return mean
-
-
-def _list_groups(folder: Path, manifest: Manifest) -> list[RowGroup]:
-    groups = []
-    for receipt in manifest.shards:
-        path = folder / shard_file("pairs", receipt.shard)
-        try:
-            metadata = pq.read_metadata(path)
-        except (pa.ArrowException, OSError) as error:
-            raise PairsError(f"cannot read {path}: {error}") from error
-        groups += [
-            RowGroup(path, number, metadata.row_group(number).num_rows)
-            for number in range(metadata.num_row_groups)
-        ]
-    return groups
-
-
-def read_picture(row: Mapping[str, Any], column: str, size: int) -> torch.Tensor:
-    """The picture of a row, as it is trained on.
-
-    Raises:
-        PairsError: it cannot be decoded.
-    """
-    try:
-        return picture_to_tensor(fit_square(decode(row[column]["bytes"]), size))
-    except PictureError as error:
-        raise PairsError(f"pair {row['key']}: {column}: {error}") from error
-
-
-def read_mask(row: Mapping[str, Any], column: str, size: int) -> torch.Tensor:
-    """The mask of a row, at the size that is trained on.
-
-    Raises:
-        PairsError: the masks were not computed, or this one cannot be decoded.
-    """
-    if row["mask_status"] != MASK_COMPUTED:
-        raise PairsError(
-            f"pair {row['key']}: masks must be computed, got mask_status {row['mask_status']!r} "
-            "(pairloom rethreshold --segment makes them)"
-        )
-    try:
-        with Image.open(io.BytesIO(row[column]["bytes"])) as image:
-            return mask_to_tensor(fit_square(image.convert("L"), size))
-    except (OSError, SyntaxError, ValueError) as error:
-        raise PairsError(f"pair {row['key']}: {column} is not a mask ({error})") from error

@@ -6,19 +6,19 @@ from typing import Any
 
 from pipelines.build.job import BuildSummary, run_build
 from pipelines.build.plan import SENSES, BuildOptions, plan_build
-from pipelines.rethreshold.command import change_thresholds
+from pipelines.running.execution_arguments import add_execution_flags, read_execution
 from pipelines.sources import open_source
 from pipelines.terminal.arguments import (
-    add_execution_flags,
     choices,
     existing_folder,
-    read_execution,
     refuse_inside,
     whole_number,
 )
 from pipelines.terminal.console import CommandError, format_seconds, print_json_line, print_table
+from pipelines.terminal.thresholds import change_thresholds
+from transforms.caption import CAPTIONS
 from transforms.presets import load_preset
-from transforms.record import METHODS, PARTS_OF_SPEECH, RELATIONS
+from transforms.record import PARTS_OF_SPEECH, RELATIONS, SEARCH_METHODS
 from transforms.retrieve import CANDIDATE_KINDS, QUERY_KINDS, RetrieveOptions
 from transforms.rewrite import RewriteOptions
 from transforms.select import SelectionThresholds, baseline
@@ -50,10 +50,10 @@ def add_parser(subparsers: Any) -> None:
 
 
 def _add_choice_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--captions", choices=("model", "source"), default="model")
+    parser.add_argument("--captions", choices=CAPTIONS, default="model")
     parser.add_argument(
         "--method",
-        choices=METHODS,
+        choices=SEARCH_METHODS,
         default="search",
         help="search: change a caption and look for its picture; mine: join captions of the index "
         "that differ in one related word",

@@ -16,13 +16,8 @@ import apache_beam as beam
 
 from indexes.folder import PictureIndex, open_index
 from pipelines.build.plan import BuildPlan
-from pipelines.running.execution import (
-    PICTURES_A_JOIN,
-    Execution,
-    group_units,
-    run_on_this_machine,
-)
-from pipelines.running.runners import StageSeconds, run_elsewhere, run_here
+from pipelines.running.execution import PICTURES_A_JOIN, Execution
+from pipelines.running.sharded_job import ShardedJob, run_job
 from transforms.caption import Caption, KnownCaptions, TakeSourceCaptions
 from transforms.dataset.files import OutputError
 from transforms.dataset.folder import (
@@ -46,17 +41,8 @@ from transforms.words.caption_pairs import MineOptions
 from transforms.words.relations import LexiconRelations, TaggedPhrase
 from transforms.write import Write
 
-
-@dataclass(frozen=True)
-class BuildUnit:
-    """Some shards to build in one pipeline."""
-
-    shards: tuple[tuple[OutputShard, SourceShard], ...]
-
-    @property
-    def pictures(self) -> int:
-        """How many pictures they hold."""
-        return sum(shard.stop - shard.start for _, shard in self.shards)
+PlannedShard = tuple[OutputShard, SourceShard]
+"""A shard of the data set, and the source shard it is made of."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,11 +103,13 @@ def find_caption(
     return entry.caption, entry.caption_confidence
 
 
-def build_graph(pipeline: beam.Pipeline, unit: BuildUnit, plan: BuildPlan) -> None:
-    """Wires all stages for the shards of `unit`."""
+def build_graph(
+    pipeline: beam.Pipeline, shards: Sequence[PlannedShard], *, plan: BuildPlan
+) -> None:
+    """Wires all stages for some shards."""
     options, preset = plan.options, plan.preset
     index = open_index(plan.index_folder)
-    spans = [span for _, shard in unit.shards for span in plan_batches(shard, options.batch_size)]
+    spans = [span for _, shard in shards for span in plan_batches(shard, options.batch_size)]
     pictures = (
         pipeline
         | "Spans" >> beam.Create(spans)
@@ -155,9 +143,9 @@ def build_graph(pipeline: beam.Pipeline, unit: BuildUnit, plan: BuildPlan) -> No
             open_source=plan.source.open,
         )
     )
-    shards = [shard for shard, _ in unit.shards]
+    outputs = [output for output, _ in shards]
     _ = (finished, considered) | "Write" >> Write(
-        plan.folder, shards, plan.source, plan.pool, plan.configuration_hash
+        plan.folder, outputs, plan.source, plan.pool, plan.configuration_hash
     )
 
 
@@ -190,9 +178,22 @@ def output_shards(shards: Sequence[SourceShard]) -> list[OutputShard]:
     ]
 
 
-def run_build_unit(unit: BuildUnit, plan: BuildPlan) -> tuple[int, StageSeconds]:
-    """Builds the shards of `unit` in this process; how many pictures they held, and how long."""
-    return unit.pictures, run_here(partial(build_graph, unit=unit, plan=plan))
+def build_job(plan: BuildPlan) -> ShardedJob[PlannedShard]:
+    """The shards of the data set, one a source shard, and how they are made.
+
+    Raises:
+        SourceError: the source cannot be read.
+    """
+    folder, mark = Path(plan.folder), plan.configuration_hash
+    shards = plan.source.shards()
+    return ShardedJob(
+        label="building pairs",
+        shards=list(zip(output_shards(shards), shards, strict=True)),
+        is_whole=lambda each: whole_shard(folder, each[0], mark) is not None,
+        pictures=lambda each: each[1].stop - each[1].start,
+        graph=partial(build_graph, plan=plan),
+        least_pictures=PICTURES_A_JOIN if plan.options.method == "mine" else None,
+    )
 
 
 def run_build(plan: BuildPlan, execution: Execution, *, overwrite: bool = False) -> BuildSummary:
@@ -202,49 +203,28 @@ def run_build(plan: BuildPlan, execution: Execution, *, overwrite: bool = False)
         SourceError, IndexFolderError, ModelError, OutputError, CommandError: in one line each.
     """
     folder, mark = Path(plan.folder), plan.configuration_hash
-    shards = plan.source.shards()
+    job = build_job(plan)
     prepare_output(folder, mark, overwrite=overwrite)
-    total = len(shards)
-    outputs = output_shards(shards)
-    waiting = [
-        pair
-        for pair in zip(outputs, shards, strict=True)
-        if whole_shard(folder, pair[0], mark) is None
-    ]
-    seconds = _build_shards(waiting, plan, execution) if waiting else StageSeconds({})
-    receipts = _all_receipts(folder, outputs, mark)
+    progress = run_job(job, execution)
+    seconds = progress.seconds.seconds
+    receipts = _all_receipts(folder, [output for output, _ in job.shards], mark)
     manifest = _manifest(plan, receipts)
-    if waiting or not _is_finished(folder, manifest):
+    if progress.made or not _is_finished(folder, manifest):
         write_manifest(folder, manifest)
-        summary = {"seconds": seconds.seconds, "workers": execution.workers}
-        write_run_summary(folder, summary | {"shards_built": len(waiting), "shards": total})
+        summary = {"seconds": seconds, "workers": execution.workers}
+        counts = {"shards_built": progress.made, "shards": progress.shards}
+        write_run_summary(folder, summary | counts)
     return BuildSummary(
         folder=plan.folder,
         counts=manifest.counts,
-        shards=total,
-        shards_skipped=total - len(waiting),
-        seconds=seconds.seconds,
+        shards=progress.shards,
+        shards_skipped=progress.skipped,
+        seconds=seconds,
     )
 
 
 def _is_finished(folder: Path, manifest: Manifest) -> bool:
     return is_completed(folder) and load_manifest(folder).as_dict() == manifest.as_dict()
-
-
-def _build_shards(
-    waiting: Sequence[tuple[OutputShard, SourceShard]], plan: BuildPlan, execution: Execution
-) -> StageSeconds:
-    if execution.beam_flags:
-        whole = BuildUnit(tuple(waiting))
-        return run_elsewhere(partial(build_graph, unit=whole, plan=plan), execution.beam_flags)
-    groups = group_units(
-        waiting,
-        size=lambda each: each[1].stop - each[1].start,
-        least=PICTURES_A_JOIN if plan.options.method == "mine" else execution.pictures_a_unit,
-    )
-    units = [BuildUnit(tuple(group)) for group in groups]
-    work = partial(run_build_unit, plan=plan)
-    return run_on_this_machine("building pairs", work, units, workers=execution.workers)
 
 
 def _all_receipts(

@@ -8,12 +8,12 @@ from typing import Any
 
 from indexes.folder import open_index
 from indexes.layout import IndexFolderError
-from pipelines.index.job import captioner_identity
+from transforms.caption import CAPTIONS, captioner_identity
 from transforms.dataset.manifest import hash_configuration
 from transforms.models.spec import identity
 from transforms.presets import Preset
 from transforms.protocols import Source
-from transforms.record import METHODS
+from transforms.record import SEARCH_METHODS
 from transforms.retrieve import RetrieveOptions
 from transforms.rewrite import RewriteOptions
 from transforms.select import SelectionThresholds
@@ -44,10 +44,10 @@ class BuildOptions:
     thresholds: SelectionThresholds = field(default_factory=SelectionThresholds)
 
     def __post_init__(self) -> None:
-        if self.captions not in ("model", "source"):
-            raise ValueError(f"captions must be model or source, got {self.captions!r}")
-        if self.method not in METHODS:
-            raise ValueError(f"method must be one of {METHODS}, got {self.method!r}")
+        if self.captions not in CAPTIONS:
+            raise ValueError(f"captions must be {' or '.join(CAPTIONS)}, got {self.captions!r}")
+        if self.method not in SEARCH_METHODS:
+            raise ValueError(f"method must be one of {SEARCH_METHODS}, got {self.method!r}")
         if self.senses not in SENSES:
             raise ValueError(f"senses must be one of {SENSES}, got {self.senses!r}")
         if self.edits < 1:
@@ -95,6 +95,7 @@ def plan_build(
     pool = index.description.get("source")
     if not isinstance(pool, dict):
         raise IndexFolderError(f"{index_folder} must name its source to build from, got {pool!r}")
+    captioned_by = captioner_identity(preset.captioner, options.captions)
     configuration = {
         "preset": preset.name,
         "source": source.describe(),
@@ -102,7 +103,7 @@ def plan_build(
             name: index.description.get(name)
             for name in ("encoder", "captioner", "source", "batch_size", "seed", "pictures")
         },
-        "models": preset.identities() | {"captions": captioner_identity(preset, options.captions)},
+        "models": preset.identities() | {"captions": captioned_by},
         "options": _plain(dataclasses.asdict(options)),
         "edits": options.edits,
         "thresholds": _plain(dataclasses.asdict(options.thresholds)),

@@ -1,11 +1,11 @@
 """`pairloom edit PHOTO --prompt WORDS --out FILE`: a picture edited by words."""
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from editing.choices import MASKED, METHODS
+from editing.regions.registry import REGIONS
+from editing.registry import DEFAULT, EDITORS
 from pipelines.terminal.arguments import JSON_HELP, whole_number
 from pipelines.terminal.console import (
     EXIT_USAGE,
@@ -15,22 +15,24 @@ from pipelines.terminal.console import (
     show_progress,
 )
 from pipelines.terminal.editor_arguments import (
-    add_mask_flags,
-    add_sampling_flags,
-    add_strength_flag,
+    NO_REGIONS,
+    ChosenEditor,
+    add_editing_flags,
+    add_editor_flag,
+    add_model_flags,
     editing_extra,
-    read_mask_use,
-    read_model,
-    read_sampling,
+    read_editor,
 )
-from transforms.presets import Preset, load_preset
+from transforms.presets import load_preset
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from PIL import Image
 
-    from editing.requests import EditOutput
+    from editing.requests import EditOutput, Request
 
-FOUND, NONE = "auto", "none"
+FOUND = "auto"
 
 
 def add_parser(subparsers: Any) -> None:
@@ -38,25 +40,18 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "edit",
         help="edit a picture by words",
-        description="Edit PHOTO so that it shows what --prompt describes. sdedit and copy need no "
-        "training; iedit and iedit-m use the editor that train wrote.",
+        description="Edit PHOTO so that it shows what --prompt describes. Some editors need no "
+        "training; others use what train wrote.",
     )
     parser.add_argument("photo", type=Path, metavar="PHOTO")
     parser.add_argument("--prompt", required=True, help="what the edited picture shows")
     parser.add_argument("--out", required=True, type=Path, metavar="FILE", help="a PNG file")
-    parser.add_argument("--method", choices=METHODS, default="iedit-m")
-    parser.add_argument(
-        "--model",
-        type=Path,
-        metavar="DIR",
-        help="a run of train, or a diffusers pipeline (default: the preset's diffusion model)",
-    )
-    parser.add_argument("--preset", default="stilllife", help="networks to use (default stilllife)")
+    add_editor_flag(parser, list(EDITORS), DEFAULT)
+    add_model_flags(parser)
     _add_mask_flags(parser)
-    add_strength_flag(parser)
-    add_sampling_flags(parser)
     _add_result_flags(parser)
     parser.add_argument("--json", action="store_true", help=JSON_HELP)
+    add_editing_flags(parser)
     parser.set_defaults(run=run)
 
 
@@ -65,23 +60,22 @@ def _add_mask_flags(parser: argparse.ArgumentParser) -> None:
         "--mask",
         default=None,
         metavar="auto|none|FILE",
-        help="what may change: found by the segmenter, everything, or what is bright in FILE "
-        "(default: what the method does)",
+        help="what may change: found by --regions, everything, or what is bright in FILE "
+        "(default: what the editor does)",
     )
     parser.add_argument(
         "--mask-out",
         type=Path,
         metavar="FILE",
-        help="write the mask that was used, a PNG file of the size that is worked at",
+        help="write the mask that was used, a PNG file of PHOTO's size",
     )
-    parser.add_argument("--mask-phrase", metavar="WORDS", help="what the segmenter looks for")
+    parser.add_argument("--mask-phrase", metavar="WORDS", help="what is looked for as the mask")
     parser.add_argument(
         "--source-prompt",
         metavar="WORDS",
         help="what PHOTO shows; what it has and --prompt has not is looked for (default: PHOTO's "
         "caption by the preset's captioner)",
     )
-    add_mask_flags(parser)
 
 
 def _add_result_flags(parser: argparse.ArgumentParser) -> None:
@@ -120,59 +114,93 @@ def run(arguments: argparse.Namespace) -> int:
             {"file": str(path), "score": edit.score}
             for path, edit in zip(paths, output.edits, strict=True)
         ]
-        print_json_line({"method": arguments.method, "results": results})
+        print_json_line({"editor": arguments.editor, "results": results})
     return 0
 
 
 def edit(arguments: argparse.Namespace) -> "EditOutput":
-    """The results that the flags ask for."""
+    """The results that the flags ask for.
+
+    Raises:
+        CommandError: a file cannot be read, or a flag breaks a rule.
+        EditingError, ModelError: in one line each.
+    """
     import torch
 
-    from editing.diffusion.model import load_diffusion
-    from editing.editors.sdedit.editor import Editor
-    from editing.requests import Request
-    from transforms.models.loading import load_encoder, load_segmenter
+    from editing.loading import check_needs
+    from editing.ranking import edit_several
 
-    sampling = read_sampling(arguments, strength=arguments.strength)
-    masks = read_mask_use(arguments)
-    preset = load_preset(arguments.preset)
-    image, mask = read_photo(arguments.photo), read_mask(arguments.mask)
-    looks = arguments.mask == FOUND or (arguments.mask is None and arguments.method in MASKED)
-    masked = arguments.method != "copy" and (looks or mask is not None)
-    if arguments.mask_out is not None and not masked:
-        raise CommandError(f"--mask-out: {arguments.method} used no mask", exit_code=EXIT_USAGE)
-    request = Request(
-        image=image,
-        prompt=arguments.prompt,
-        source_prompt=source_prompt(arguments, preset, image) if looks else None,
-        edit_mask=mask,
-        mask_phrase=arguments.mask_phrase,
+    chosen = read_editor(
+        arguments, load_preset(arguments.preset), regions=wanted_regions(arguments)
     )
-    spec = read_model(arguments, preset)
-    editor = Editor(
-        load_diffusion(spec) if spec else None,
-        method=_mechanics(arguments, looks=looks),
-        segmenter=load_segmenter(preset.segmenter) if looks else None,
-        encoder=load_encoder(preset.encoder) if arguments.results > 1 else None,
-        masks=masks,
-    )
+    request = read_request(arguments, chosen)
+    if arguments.mask_out is not None and not (chosen.choice.regions or request.edit_mask):
+        raise CommandError(f"--mask-out: {chosen.name} used no mask", exit_code=EXIT_USAGE)
+    check_needs(chosen.choice.spec, request)
+    editor = chosen.choice.load()
+    encoder = chosen.choice.parts.encoder if arguments.results > 1 else None
     generator = torch.Generator().manual_seed(arguments.seed)
     with show_progress("editing", None, unit="steps") as advance:
-        outputs = editor.edit(
-            [request],
-            sampling,
+        if encoder is None:
+            outputs = editor.edit([request], chosen.settings, [generator], lambda: advance(1))
+            return outputs[0]
+        return edit_several(
+            editor,
+            request,
+            chosen.settings,
+            generator,
             results=arguments.results,
-            generator=generator,
+            encoder=encoder,
             on_step=lambda: advance(1),
         )
-    return outputs[0]
 
 
-def _mechanics(arguments: argparse.Namespace, *, looks: bool) -> str:
-    """The method as the editor names it: with a mask to be found, or without one of its own."""
-    if looks:
-        return "iedit-m"
-    return "sdedit" if arguments.method in MASKED else str(arguments.method)
+def wanted_regions(arguments: argparse.Namespace) -> str | None:
+    """The region finder that `--mask` and `--regions` ask for together; None: the editor's own.
+
+    Raises:
+        CommandError: they contradict each other.
+    """
+    regions: str | None = arguments.regions
+    if arguments.mask is None:
+        return regions
+    if arguments.mask == FOUND:
+        if regions == NO_REGIONS:
+            raise CommandError("--mask auto needs --regions, got none", exit_code=EXIT_USAGE)
+        return regions or EDITORS[arguments.editor].regions or next(iter(REGIONS))
+    if regions not in (None, NO_REGIONS):
+        raise CommandError(
+            f"--mask {arguments.mask} leaves nothing to --regions {regions}: leave one of them out",
+            exit_code=EXIT_USAGE,
+        )
+    return NO_REGIONS
+
+
+def read_request(arguments: argparse.Namespace, chosen: ChosenEditor) -> "Request":
+    """What is asked of the editor, from the flags and the files that they name.
+
+    Raises:
+        CommandError: a file cannot be read, or is no picture.
+        EditingError, ModelError: in one line each.
+    """
+    from editing.requests import Request
+
+    image = read_photo(arguments.photo)
+    words: str | None = arguments.source_prompt
+    regions = chosen.choice.regions
+    looks_for_words = regions is not None and regions.needs_words and not arguments.mask_phrase
+    if words is None and (looks_for_words or "source_prompt" in chosen.choice.spec.needs):
+        words = chosen.choice.parts.captioner.caption([image])[0].text
+    mask = arguments.mask
+    return Request(
+        image=image,
+        prompt=arguments.prompt,
+        source_prompt=words,
+        edit_mask=None
+        if mask in (None, FOUND, NO_REGIONS)
+        else read_photo(Path(mask)).convert("L"),
+        mask_phrase=arguments.mask_phrase,
+    )
 
 
 def read_photo(path: Path) -> "Image.Image":
@@ -189,29 +217,7 @@ def read_photo(path: Path) -> "Image.Image":
         raise CommandError(f"{path}: {error}") from error
 
 
-def read_mask(value: str | None) -> "Image.Image | None":
-    """The mask that `--mask` names, if it names a file.
-
-    Raises:
-        CommandError: it cannot be read, or is no picture.
-    """
-    if value in (None, FOUND, NONE):
-        return None
-    return read_photo(Path(str(value))).convert("L")
-
-
-def source_prompt(
-    arguments: argparse.Namespace, preset: Preset, image: "Image.Image"
-) -> str | None:
-    """What the photo shows, where a mask has to be found by it."""
-    if arguments.source_prompt is not None or arguments.mask_phrase is not None:
-        return str(arguments.source_prompt) if arguments.source_prompt is not None else None
-    from transforms.models.loading import load_captioner
-
-    return load_captioner(preset.captioner).caption([image])[0].text
-
-
-def write_results(out: Path, output: "EditOutput") -> Sequence[Path]:
+def write_results(out: Path, output: "EditOutput") -> "Sequence[Path]":
     """Writes the results: one as `out`, several with their rank before the suffix.
 
     Raises:

@@ -4,22 +4,16 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from editing.choices import MASKED, METHODS
-from pipelines.terminal.arguments import (
-    add_execution_flags,
-    existing_folder,
-    read_execution,
-    whole_number,
-)
+from editing.registry import DEFAULT, EDITORS
+from pipelines.running.execution_arguments import add_execution_flags, read_execution
+from pipelines.terminal.arguments import existing_folder, whole_number
 from pipelines.terminal.console import print_json_line, print_table
 from pipelines.terminal.editor_arguments import (
-    add_mask_flags,
-    add_sampling_flags,
-    add_strength_flag,
+    add_editing_flags,
+    add_editor_flag,
+    add_model_flags,
     editing_extra,
-    read_mask_use,
-    read_model,
-    read_sampling,
+    read_editor,
 )
 from transforms.presets import load_preset
 
@@ -34,35 +28,26 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument("dataset", type=existing_folder, metavar="DIR", help="made by build")
     parser.add_argument("--out", required=True, type=Path, metavar="EDITS")
-    parser.add_argument("--method", choices=METHODS, default="iedit-m")
-    parser.add_argument("--model", type=Path, metavar="DIR", help="a run of train, or a pipeline")
-    parser.add_argument("--preset", default="stilllife", help="networks to use (default stilllife)")
-    add_strength_flag(parser)
-    add_sampling_flags(parser)
-    add_mask_flags(parser)
+    add_editor_flag(parser, list(EDITORS), DEFAULT)
+    add_model_flags(parser)
     parser.add_argument("--seed", type=whole_number(0), default=0)
     add_execution_flags(parser)
+    add_editing_flags(parser)
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Makes the edits and tells how many."""
     with editing_extra():
-        from pipelines.edit_images.job import EditPlan, LoadEditor, edit_images
+        from pipelines.edit_images.job import EditPlan, edit_images
 
-        sampling = read_sampling(arguments, strength=arguments.strength)
-        masks = read_mask_use(arguments)
-    execution, preset = read_execution(arguments), load_preset(arguments.preset)
+    execution = read_execution(arguments)
+    chosen = read_editor(arguments, load_preset(arguments.preset))
     plan = EditPlan(
         dataset=arguments.dataset,
         folder=arguments.out,
-        load=LoadEditor(
-            arguments.method,
-            read_model(arguments, preset),
-            preset.segmenter if arguments.method in MASKED else None,
-            masks,
-        ),
-        sampling=sampling,
+        choice=chosen.choice,
+        settings=chosen.settings,
         seed=arguments.seed,
     )
     counts = edit_images(plan, execution)

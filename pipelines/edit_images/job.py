@@ -8,34 +8,36 @@ workers, order or runner.
 
 import dataclasses
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
-import pyarrow.parquet as pq
 
-from editing.diffusion.model import load_diffusion
-from editing.diffusion.sampling import Sampling
-from editing.editors.sdedit.editor import Editor
 from editing.errors import EditingError
 from editing.evaluation.measurer import key_generator
-from editing.regions.segmented import MaskUse
+from editing.loading import EditorChoice, LoadedEditor
 from editing.requests import Request
-from pipelines.edit_images.shards import EditTask, RowGroup, read_tasks, receipt_path, write_edits
-from pipelines.running.execution import Execution, run_on_this_machine
+from pipelines.edit_images.shards import (
+    EditTask,
+    TaskGroup,
+    read_tasks,
+    receipt_path,
+    write_edits,
+)
+from pipelines.running.execution import Execution
 from pipelines.running.job_folder import JobFolder, require_whole
-from pipelines.running.runners import StageSeconds, run_elsewhere, run_here
+from pipelines.running.sharded_job import ShardedJob, run_job
 from transforms.batches.inference import BatchHandler, RunBatches, bisect_failures
 from transforms.batches.packing import Packed, pack, unpack
 from transforms.dataset.files import hash_file, write_bytes
 from transforms.dataset.folder import COMPLETED
 from transforms.dataset.manifest import MANIFEST, hash_configuration, load_manifest
-from transforms.dataset.shards import OutputShard, shard_file
-from transforms.models.loading import load_segmenter
-from transforms.models.spec import ModelSpec, identity
+from transforms.dataset.shards import OutputShard
+from transforms.dataset.tables import find_shard_file
 from transforms.pictures.decoding import PictureError, decode, encode_png
 from transforms.record import Batch, Reject
 
@@ -46,73 +48,65 @@ RECORD = "edits.json"
 
 @dataclass(frozen=True)
 class LoadEditor:
-    """Makes the editor in a worker process when called."""
+    """Makes the editor in a worker process when called; equal where `identity` is.
 
-    method: str
-    diffusion: ModelSpec | None
-    segmenter: ModelSpec | None
-    masks: MaskUse = field(default_factory=MaskUse)
+    `identity` is a hash of all that tells the editor from another.
+    """
 
-    def __call__(self) -> Editor:
+    identity: str
+    choice: EditorChoice = field(compare=False)
+
+    def __call__(self) -> LoadedEditor:
         """The editor.
 
         Raises:
             ModelError: a model cannot be loaded.
         """
-        return Editor(
-            load_diffusion(self.diffusion) if self.diffusion else None,
-            method=self.method,
-            segmenter=load_segmenter(self.segmenter) if self.segmenter else None,
-            masks=self.masks,
-        )
+        return self.choice.load()
 
 
 @dataclass(frozen=True, kw_only=True)
 class EditPlan:
-    """All that decides the pictures."""
+    """All that decides the pictures; `settings` are the editor's."""
 
     dataset: Path
     folder: Path
-    load: LoadEditor
-    sampling: Sampling
+    choice: EditorChoice
+    settings: Any
     seed: int = 0
 
     def description(self) -> dict[str, Any]:
-        """What the pictures depend on, as plain data."""
-        specs = {"diffusion": self.load.diffusion, "segmenter": self.load.segmenter}
+        """What the pictures depend on, as plain data.
+
+        Raises:
+            PresetError, ModelError: a part of the editor is not there.
+        """
         return {
             "dataset": {"manifest_sha256": hash_file(self.dataset / MANIFEST)},
-            "method": self.load.method,
-            "models": {name: identity(spec) for name, spec in specs.items() if spec},
-            "sampling": dataclasses.asdict(self.sampling),
-            "masks": dataclasses.asdict(self.load.masks),
+            **self.choice.describe(),
+            "settings": dataclasses.asdict(self.settings),
             "seed": self.seed,
         }
 
 
 @dataclass(frozen=True)
-class EditUnit:
-    """One shard of pairs to edit in one pipeline."""
+class PairsShard:
+    """One shard of pairs to edit: its row groups, and how many pairs there are."""
 
     shard: OutputShard
-    groups: tuple[RowGroup, ...]
+    groups: tuple[TaskGroup, ...]
     pairs: int
-
-    @property
-    def pictures(self) -> int:
-        """How many edits it has."""
-        return self.pairs
 
 
 @dataclass(frozen=True)
 class EditBatch:
     """Edits a batch: what Beam applies behind RunInference."""
 
-    sampling: Sampling
+    settings: Any
     seed: int
     at_once: int = 16
 
-    def __call__(self, batch: Batch[EditTask], editor: Editor) -> Batch[EditTask]:
+    def __call__(self, batch: Batch[EditTask], editor: LoadedEditor) -> Batch[EditTask]:
         """`batch` with results for sources; what cannot be edited becomes a reject."""
         work = partial(self._edit, editor=editor, shard=batch.shard)
         records, rejects = bisect_failures(
@@ -126,7 +120,7 @@ class EditBatch:
         )
 
     def _edit(
-        self, tasks: Sequence[EditTask], *, editor: Editor, shard: str
+        self, tasks: Sequence[EditTask], *, editor: LoadedEditor, shard: str
     ) -> list[EditTask | Reject]:
         made: dict[int, Request | Reject] = {}
         for place, task in enumerate(tasks):
@@ -134,7 +128,9 @@ class EditBatch:
                 made[place] = Request(
                     image=decode(task.image),
                     prompt=task.edit_prompt,
+                    source_prompt=task.caption,
                     mask_phrase=task.source_phrase,
+                    pseudo_target_image=decode(task.pseudo_target) if task.pseudo_target else None,
                 )
             except (PictureError, EditingError) as error:
                 reason = error.reason if isinstance(error, PictureError) else "bad_request"
@@ -142,12 +138,14 @@ class EditBatch:
         places = [place for place, one in made.items() if isinstance(one, Request)]
         requests = [one for one in made.values() if isinstance(one, Request)]
         generators = [key_generator(tasks[place].key, self.seed) for place in places]
-        outputs = editor.edit(requests, self.sampling, generator=generators) if requests else []
+        outputs = editor.edit(requests, self.settings, generators) if requests else []
         results: dict[int, EditTask | Reject] = {
             place: one for place, one in made.items() if isinstance(one, Reject)
         }
         for place, output in zip(places, outputs, strict=True):
-            results[place] = dataclasses.replace(tasks[place], image=encode_png(output.image))
+            results[place] = dataclasses.replace(
+                tasks[place], image=encode_png(output.image), pseudo_target=b""
+            )
         return [results[place] for place in range(len(tasks))]
 
 
@@ -181,7 +179,7 @@ class EditImages(beam.PTransform):
     """Batches of `EditTask` to the same with results; see `EditBatch`."""
 
     load: LoadEditor
-    sampling: Sampling
+    settings: Any
     seed: int
 
     def __post_init__(self) -> None:
@@ -189,23 +187,25 @@ class EditImages(beam.PTransform):
 
     def expand(self, batches: beam.PCollection) -> beam.PCollection:
         """Wire `EditBatch` behind RunInference."""
-        apply = EditBatch(self.sampling, self.seed)
+        apply = EditBatch(self.settings, self.seed)
         return batches | RunBatches(BatchHandler(load=self.load, apply=apply, name=NAME))
 
 
-def edit_graph(pipeline: beam.Pipeline, units: Sequence[EditUnit], plan: EditPlan) -> None:
-    """Wires the stages for the shards of `units`."""
-    groups = [group for unit in units for group in unit.groups]
+def edit_graph(
+    pipeline: beam.Pipeline, shards: Sequence[PairsShard], *, plan: EditPlan, load: LoadEditor
+) -> None:
+    """Wires the stages for some shards."""
+    groups = [group for each in shards for group in each.groups]
     batches = (
         pipeline
         | "Groups" >> beam.Create(groups)
         | "Spread" >> beam.Reshuffle()
         | "Read" >> beam.Map(read_tasks).with_output_types(Batch)
-        | "Edit" >> EditImages(plan.load, plan.sampling, plan.seed)
+        | "Edit" >> EditImages(load, plan.settings, plan.seed)
         | "Pack" >> beam.Map(_pack).with_input_types(Batch).with_output_types(Packed)
     )
-    shards = [(unit.shard.name, unit.shard) for unit in units]
-    joined = {"batches": batches, "shard": pipeline | "Seed shards" >> beam.Create(shards)}
+    named = [(each.shard.name, each.shard) for each in shards]
+    joined = {"batches": batches, "shard": pipeline | "Seed shards" >> beam.Create(named)}
     _ = (
         joined
         | "Meet by shard" >> beam.CoGroupByKey()
@@ -213,22 +213,21 @@ def edit_graph(pipeline: beam.Pipeline, units: Sequence[EditUnit], plan: EditPla
     )
 
 
-def run_edit_unit(unit: EditUnit, plan: EditPlan) -> tuple[int, StageSeconds]:
-    """Edits one shard in this process; how many edits it had, and how long it took."""
-    return unit.pictures, run_here(partial(edit_graph, units=[unit], plan=plan))
+def list_shards(dataset: Path, *, with_pseudo_target: bool) -> list[PairsShard]:
+    """The shards of a data set, in order; pseudo-targets are read where an editor needs them.
 
-
-def plan_units(dataset: Path) -> Iterator[EditUnit]:
-    """The shards of a data set."""
+    Raises:
+        DatasetError, OutputError: the manifest or a shard cannot be read.
+    """
+    shards = []
     for receipt in load_manifest(dataset).shards:
-        shard = receipt.shard
-        path = dataset / shard_file("pairs", shard)
-        groups = pq.read_metadata(path).num_row_groups
-        yield EditUnit(
-            shard,
-            tuple(RowGroup(shard.name, str(path), number) for number in range(groups)),
-            receipt.counts.pairs,
+        file = find_shard_file(dataset, "pairs", receipt)
+        groups = tuple(
+            TaskGroup(receipt.name, str(group.path), group.number, with_pseudo_target)
+            for group in file.row_groups()
         )
+        shards.append(PairsShard(receipt.shard, groups, receipt.counts.pairs))
+    return shards
 
 
 def edit_images(plan: EditPlan, execution: Execution) -> dict[str, Any]:
@@ -239,35 +238,32 @@ def edit_images(plan: EditPlan, execution: Execution) -> dict[str, Any]:
         ModelError, OutputError: in one line each.
     """
     require_whole(plan.dataset)
-    begin_edits(plan)
-    units = list(plan_units(plan.dataset))
-    waiting = [unit for unit in units if not receipt_path(plan.folder, unit.shard).is_file()]
-    if waiting and execution.beam_flags:
-        run_elsewhere(partial(edit_graph, units=waiting, plan=plan), execution.beam_flags)
-    elif waiting:
-        work = partial(run_edit_unit, plan=plan)
-        run_on_this_machine("editing", work, waiting, workers=execution.workers)
-    receipts = [json.loads(receipt_path(plan.folder, unit.shard).read_bytes()) for unit in units]
+    description = plan.description()
+    identity = hash_configuration(description)
+    folder = JobFolder(folder=plan.folder, name=RECORD, one="edits", this="these edits")
+    folder.begin(description, identity)
+    job = ShardedJob(
+        label="editing",
+        shards=list_shards(
+            plan.dataset, with_pseudo_target="pseudo_target_image" in plan.choice.spec.needs
+        ),
+        is_whole=lambda each: receipt_path(plan.folder, each.shard).is_file(),
+        pictures=lambda each: each.pairs,
+        graph=partial(edit_graph, plan=plan, load=LoadEditor(identity, plan.choice)),
+        least_pictures=1,
+    )
+    progress = run_job(job, execution)
+    receipts = [
+        json.loads(receipt_path(plan.folder, each.shard).read_bytes()) for each in job.shards
+    ]
     write_bytes(plan.folder / COMPLETED, b"")
-    reasons: dict[str, int] = {}
+    reasons: Counter[str] = Counter()
     for receipt in receipts:
-        for reason, number in receipt["rejects"].items():
-            reasons[reason] = reasons.get(reason, 0) + number
+        reasons.update(receipt["rejects"])
     return {
         "folder": str(plan.folder),
         "edits": sum(receipt["edits"] for receipt in receipts),
-        "rejects": reasons,
-        "shards": len(units),
-        "shards_skipped": len(units) - len(waiting),
+        "rejects": dict(reasons),
+        "shards": progress.shards,
+        "shards_skipped": progress.skipped,
     }
-
-
-def begin_edits(plan: EditPlan) -> None:
-    """Makes the folder that of these edits, or makes sure that it is.
-
-    Raises:
-        CommandError: it holds others, or something else.
-    """
-    description = plan.description()
-    job = JobFolder(folder=plan.folder, name=RECORD, one="edits", this="these edits")
-    job.begin(description, hash_configuration(description))

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from transforms.dataset.files import (
     FileReceipt,
@@ -17,9 +16,11 @@ from transforms.dataset.files import (
     write_bytes,
     write_table,
 )
+from transforms.dataset.reader import PSEUDO_TARGET_IMAGE, SOURCE_IMAGE
 from transforms.dataset.rows import image_struct, reject_to_row
 from transforms.dataset.schema import IMAGE, REJECTS, Column, make_schema
 from transforms.dataset.shards import OutputShard, shard_file
+from transforms.dataset.tables import read_row_group
 from transforms.record import Batch
 
 EDITS = make_schema(
@@ -32,12 +33,16 @@ EDITS = make_schema(
     )
 )
 _COLUMNS = ("key", "source_key", "source_position", "number", "caption", "edit_prompt")
-_MORE = ("source_phrase", "input_image")
+_MORE = ("source_phrase", SOURCE_IMAGE)
 
 
 @dataclass(frozen=True, kw_only=True)
 class EditTask:
-    """One edit to make; `image` holds the source's encoded bytes before, the result's after."""
+    """One edit to make; `image` holds the source's encoded bytes before, the result's after.
+
+    `pseudo_target` holds the encoded bytes of the real picture that stands for the result, where
+    the editor needs it, and is empty after.
+    """
 
     key: str
     source_key: str
@@ -47,21 +52,27 @@ class EditTask:
     edit_prompt: str
     source_phrase: str
     image: bytes
+    pseudo_target: bytes
 
 
 @dataclass(frozen=True)
-class RowGroup:
-    """Some rows of a pairs file: what becomes one batch."""
+class TaskGroup:
+    """A row group of a pairs file: what becomes one batch."""
 
     shard: str
     path: str
     number: int
+    with_pseudo_target: bool
 
 
-def read_tasks(group: RowGroup) -> Batch[EditTask]:
-    """The edits that a row group asks for."""
-    with pq.ParquetFile(group.path) as file:
-        rows = file.read_row_group(group.number, columns=[*_COLUMNS, *_MORE]).to_pylist()
+def read_tasks(group: TaskGroup) -> Batch[EditTask]:
+    """The edits that a row group asks for.
+
+    Raises:
+        DatasetError: it cannot be read.
+    """
+    columns = [*_COLUMNS, *_MORE, *([PSEUDO_TARGET_IMAGE] if group.with_pseudo_target else [])]
+    rows = read_row_group(Path(group.path), group.number, columns).to_pylist()
     tasks = tuple(
         EditTask(
             key=row["key"],
@@ -71,7 +82,8 @@ def read_tasks(group: RowGroup) -> Batch[EditTask]:
             caption=row["caption"],
             edit_prompt=row["edit_prompt"],
             source_phrase=row["source_phrase"],
-            image=row["input_image"]["bytes"],
+            image=row[SOURCE_IMAGE]["bytes"],
+            pseudo_target=row[PSEUDO_TARGET_IMAGE]["bytes"] if group.with_pseudo_target else b"",
         )
         for row in rows
     )

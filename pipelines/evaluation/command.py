@@ -1,39 +1,50 @@
-"""`pairloom evaluate DIR --out EVAL`: editing methods measured on a data set of pairs."""
+"""`pairloom evaluate DIR --out EVAL`: editors measured on a data set of pairs."""
 
 import argparse
 from pathlib import Path
 from typing import Any
 
-from editing.choices import FID_FEATURES, LPIPS_NETWORKS, METHODS, RETRIEVE, STRENGTHS
+from editing.registry import BASELINE, COMPARED, EDITORS
 from pipelines.terminal.arguments import JSON_HELP, existing_folder, whole_number
-from pipelines.terminal.console import print_json_line, print_table
+from pipelines.terminal.console import EXIT_USAGE, CommandError, print_json_line, print_table
 from pipelines.terminal.editor_arguments import (
-    add_mask_flags,
-    add_sampling_flags,
+    ChosenEditor,
+    add_editing_flags,
+    add_editors_flag,
+    add_model_flags,
     editing_extra,
-    read_mask_use,
-    read_sampling,
+    read_editors,
 )
 from transforms.presets import load_preset
 
 PAGE, FIGURES = "evaluation.html", "figures.json"
+FEATURES = ("judge", "clip", "inception")
+LPIPS_NETWORKS = ("alex", "vgg", "squeeze")
+_DIAL = "dial:"
 
 
 def add_parser(subparsers: Any) -> None:
     """Adds `evaluate` to the command line."""
     parser = subparsers.add_parser(
         "evaluate",
-        help="measure editing methods on a data set of pairs",
-        description="Make the edits that the pairs of DIR ask for by several methods, at several "
-        "strengths and with several seeds, measure them, and write figures and a page. Run again "
-        "after an interruption, it goes on where it was; more methods can be added later.",
+        help="measure editors on a data set of pairs",
+        description="Make the edits that the pairs of DIR ask for by several editors, at several "
+        "turns of their dials and with several seeds, measure them, and write figures and a page. "
+        "Run again after an interruption, it goes on where it was; more editors can be added "
+        "later.",
     )
     parser.add_argument("dataset", type=existing_folder, metavar="DIR", help="made by build")
     parser.add_argument("--out", required=True, type=Path, metavar="EVAL")
-    parser.add_argument("--methods", nargs="+", choices=(*METHODS, RETRIEVE), default=list(METHODS))
-    parser.add_argument("--model", type=Path, metavar="DIR", help="a run of train, for iedit")
-    parser.add_argument("--preset", default="stilllife", help="networks to use (default stilllife)")
-    parser.add_argument("--strengths", nargs="+", type=float, default=list(STRENGTHS))
+    add_editors_flag(parser, list(EDITORS), COMPARED)
+    parser.add_argument(
+        "--baseline",
+        choices=list(EDITORS),
+        metavar="NAME",
+        help=f"the editor that all others are compared with (default {BASELINE} where it is among "
+        "them, else the first)",
+    )
+    add_model_flags(parser)
+    _add_dial_flags(parser)
     parser.add_argument("--seeds", nargs="+", type=whole_number(0), default=[0, 1, 2])
     parser.add_argument("--edits", type=whole_number(1), default=500, help="default 500")
     parser.add_argument(
@@ -44,10 +55,10 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--batch-size", type=whole_number(1), default=16)
     parser.add_argument(
         "--features",
-        choices=FID_FEATURES,
+        choices=FEATURES,
         default=None,
         help="what FID compares: the still life's judge, the preset's CLIP, or InceptionV3, which "
-        "is fetched (default: the judge with the stilllife preset, else CLIP)",
+        "is fetched (default: what the preset names, else CLIP)",
     )
     parser.add_argument(
         "--lpips",
@@ -55,53 +66,81 @@ def add_parser(subparsers: Any) -> None:
         default=None,
         help="measure LPIPS from the source too, by this network, which is fetched",
     )
-    add_sampling_flags(parser)
-    add_mask_flags(parser)
     parser.add_argument("--json", action="store_true", help=JSON_HELP)
+    add_editing_flags(parser)
     parser.set_defaults(run=run)
 
 
+def _add_dial_flags(parser: argparse.ArgumentParser) -> None:
+    """One flag for every dial that an editor has: what it is turned to."""
+    group = parser.add_argument_group("turns of the editors' dials")
+    holders: dict[str, list[str]] = {}
+    for spec in EDITORS.values():
+        if spec.dial is not None:
+            holders.setdefault(spec.dial.flag, []).append(spec.name)
+    for flag, names in holders.items():
+        dials = [dial for name in names if (dial := EDITORS[name].dial) is not None]
+        values = " ".join(f"{value:g}" for value in dials[0].values)
+        group.add_argument(
+            f"--{flag}",
+            dest=f"{_DIAL}{flag}",
+            nargs="+",
+            type=float,
+            metavar="VALUE",
+            help=f"values of {dials[0].setting} for {', '.join(names)} (default {values})",
+        )
+
+
 def run(arguments: argparse.Namespace) -> int:
-    """Measures, writes figures and page, prints each method at its best."""
+    """Measures, writes figures and page, prints each editor at its best."""
     with editing_extra():
         from pipelines.evaluation.job import evaluate, read_numbers
-        from pipelines.evaluation.page import WORDS, make_page
-        from pipelines.evaluation.summary import load_distance, measure_fid, summarise
+        from pipelines.evaluation.known_metrics import SHOWN
+        from pipelines.evaluation.page import make_page
+        from pipelines.evaluation.summary import load_features, measure_fid, summarise
     from transforms.dataset.files import dump_json, write_bytes
 
     plan = read_plan(arguments)
     cells = plan.cells
-    name = arguments.features or ("judge" if plan.preset.name == "stilllife" else "clip")
-    distance = load_distance(name, plan.preset.encoder)
+    name = arguments.features or plan.preset.defaults.get("features", "clip")
+    baseline = choose_baseline(arguments.baseline, plan.editors)
+    features = load_features(name, plan.preset.encoder)
     cases = evaluate(plan)
-    fid = measure_fid(plan.folder, cells, cases, distance=distance)
-    summary = summarise({cell: read_numbers(plan.folder, cell) for cell in cells}, fid=fid)
+    fid = measure_fid(plan.folder, cells, cases, features=features)
+    numbers = {cell: read_numbers(plan.folder, cell) for cell in cells}
+    summary = summarise(numbers, baseline=baseline, fid=fid)
     write_bytes(plan.folder / FIGURES, dump_json(summary.as_dict()))
     page = make_page(plan, summary, cases, features=name)
     write_bytes(plan.folder / PAGE, page.encode())
-    shown = [
-        measure
-        for measure in WORDS
-        if any(measure in summary.figures[setting] for setting in summary.best.values())
-    ]
+    best = summary.best.values()
     print_table(
-        f"each method at its best strength (by {summary.by})",
+        f"each editor at its best (by {summary.by})",
         [
-            (
-                WORDS[measure],
-                *(
-                    str(summary.figures[setting].get(measure, ""))
-                    for setting in summary.best.values()
-                ),
-            )
-            for measure in shown
+            (metric.label, *(str(summary.figures[point].get(each, "")) for point in best))
+            for each, metric in SHOWN.items()
+            if any(each in summary.figures[point] for point in best)
         ],
-        columns=("", *map(str, summary.best.values())),
+        columns=("", *map(str, best)),
     )
     print(f"page: {plan.folder / PAGE}")
     if arguments.json:
         print_json_line(summary.as_dict())
     return 0
+
+
+def choose_baseline(wanted: str | None, editors: tuple[ChosenEditor, ...]) -> str:
+    """The editor that others are compared with, one of `editors`.
+
+    Raises:
+        CommandError: the one that is wanted is not among them.
+    """
+    names = [editor.name for editor in editors]
+    if wanted is not None and wanted not in names:
+        raise CommandError(
+            f"--baseline must be one of --editors ({', '.join(names)}), got {wanted}",
+            exit_code=EXIT_USAGE,
+        )
+    return wanted or (BASELINE if BASELINE in names else names[0])
 
 
 def read_plan(arguments: argparse.Namespace) -> Any:
@@ -110,25 +149,32 @@ def read_plan(arguments: argparse.Namespace) -> Any:
     Raises:
         CommandError: a value that breaks a rule.
     """
+    from editing.evaluation.measurer import turn_dial
     from pipelines.evaluation.job import EvaluatePlan
 
-    for strength in arguments.strengths:
-        read_sampling(arguments, strength=strength)  # raises where a value breaks a rule
-    return EvaluatePlan(
+    preset = load_preset(arguments.preset)
+    names = list(dict.fromkeys(arguments.editors))
+    editors = read_editors(arguments, preset, names, model_for_all=False)
+    plan = EvaluatePlan(
         dataset=arguments.dataset,
         folder=arguments.out,
-        preset=load_preset(arguments.preset),
-        model=arguments.model,
-        methods=tuple(dict.fromkeys(arguments.methods)),
-        strengths=tuple(sorted(set(arguments.strengths))),
+        preset=preset,
+        editors=tuple(editors),
         seeds=tuple(dict.fromkeys(arguments.seeds)),
+        dial_values={
+            name.removeprefix(_DIAL): tuple(sorted(set(values)))
+            for name, values in vars(arguments).items()
+            if name.startswith(_DIAL) and values is not None
+        },
         edits=arguments.edits,
         balanced=arguments.balanced,
-        guidance_scale=arguments.guidance_scale,
-        num_inference_steps=arguments.steps,
-        masks=read_mask_use(arguments),
         batch_size=arguments.batch_size,
-        device=arguments.device,
-        dtype=arguments.dtype,
         lpips=arguments.lpips,
     )
+    try:
+        for editor in editors:
+            for value in plan.values(editor):
+                turn_dial(editor.choice.spec, editor.settings, value)
+    except ValueError as error:
+        raise CommandError(str(error), exit_code=EXIT_USAGE) from error
+    return plan

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from editing.evaluation.figures import Setting
-from editing.evaluation.metrics import Interval
+from editing.evaluation.figures import DialPoint
+from editing.evaluation.intervals import Interval
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 340, 180, 38, 8, 8, 20
-Figures = Mapping[Setting, Mapping[str, Interval]]
+Figures = Mapping[DialPoint, Mapping[str, Interval]]
 Point = tuple[float, Interval]
 
 
@@ -29,14 +29,18 @@ class Axis:
 
 
 def draw_curves(figures: Figures, name: str, colours: Mapping[str, str], *, label: str) -> Markup:
-    """A measure over strength, a line a method; one without a strength is a dashed level."""
-    known = {setting: found[name] for setting, found in figures.items() if name in found}
-    strengths = sorted({s.strength for s in known if s.strength}) or [0.0, 1.0]
-    x = Axis(strengths[0], strengths[-1], LEFT, WIDTH - RIGHT)
+    """A metric over a dial, a line an editor of `colours`; one without a dial is a dashed level."""
+    known = {
+        point: found[name]
+        for point, found in figures.items()
+        if name in found and point.editor in colours
+    }
+    values = sorted({point.value for point in known if point.value}) or [0.0, 1.0]
+    x = Axis(values[0], values[-1], LEFT, WIDTH - RIGHT)
     y, ticks = _upward(list(known.values()))
-    body = ticks + _feet(x, strengths)
-    for method, colour in colours.items():
-        points = [(s.strength, each) for s, each in sorted(known.items()) if s.method == method]
+    body = ticks + _feet(x, values)
+    for editor, colour in colours.items():
+        points = [(p.value, each) for p, each in sorted(known.items()) if p.editor == editor]
         if len(points) == 1 and not points[0][0]:
             body.append(_level(y(points[0][1].value), colour))
         else:
@@ -47,17 +51,17 @@ def draw_curves(figures: Figures, name: str, colours: Mapping[str, str], *, labe
 def draw_trade(
     figures: Figures, cost: str, gain: str, colours: Mapping[str, str], *, label: str
 ) -> Markup:
-    """One measure over another, a point a strength and a line a method, best at the top left."""
-    known = {s: found for s, found in figures.items() if cost in found and gain in found}
+    """One metric over another: a point a dial's value, a line an editor, best at the top left."""
+    known = {p: found for p, found in figures.items() if cost in found and gain in found}
     costs = [found[cost].value for found in known.values()]
     x = Axis(min(costs), max(costs), LEFT + 6, WIDTH - RIGHT - 6)
     y, body = _upward([found[gain] for found in known.values()])
     body += _feet(x, [x.low, (x.low + x.high) / 2, x.high])
-    for method, colour in colours.items():
+    for editor, colour in colours.items():
         points = [
             (found[cost].value, found[gain])
-            for setting, found in sorted(known.items())
-            if setting.method == method
+            for point, found in sorted(known.items())
+            if point.editor == editor
         ]
         body.append(_line(points, colour, x, y))
         body += [

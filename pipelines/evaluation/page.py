@@ -1,69 +1,65 @@
-"""The page of an evaluation: tables, curves over strength, and a sheet of edits."""
+"""The page of an evaluation: tables, curves over each editor's dial, and a sheet of edits."""
 
 import base64
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from editing.evaluation.figures import Setting
-from editing.evaluation.measurer import Cell, EditCase
-from editing.evaluation.metrics import Interval
-from editing.regions.segmented import MaskUse
+from editing.evaluation.cases import EditCase
+from editing.evaluation.figures import DialPoint
+from editing.evaluation.intervals import Interval
+from editing.evaluation.measurer import Cell
 from pipelines.evaluation.curves import draw_curves, draw_trade
 from pipelines.evaluation.job import EvaluatePlan, read_cell
+from pipelines.evaluation.known_metrics import SHOWN
 from pipelines.evaluation.summary import Summary
+from pipelines.still_life.edit_truth import RIGHT
+from pipelines.terminal.editor_arguments import ChosenEditor
+from transforms.package_data import find_package_data
 from transforms.pictures.decoding import encode_png
 
 COLOURS = ("#5b626c", "#c0722b", "#2f6fae", "#2b7a3d", "#8a4b9e", "#b3392f")
-WORDS = {
-    "both": "edit right: attribute and all others",
-    "edited": "edited attribute right",
-    "kept": "other attributes kept",
-    "clip_score": "CLIPScore (100 cos)",
-    "clip_score_hessel": "CLIPScore (2.5 cos)",
-    "fid": "FID",
-    "lpips": "LPIPS from the source",
-    "background_error": "error outside the mask",
-    "true_background_error": "error outside the true object",
-    "position_px": "object moved, px",
-    "ssim_inside_mean": "SSIM inside",
-    "ssim_outside_mean": "SSIM outside",
-    "ssim_inside_zero_filled": "SSIM inside, zero-filled",
-    "ssim_outside_zero_filled": "SSIM outside, zero-filled",
-}
-"""Measures in the order they are shown in."""
 
 NO_TRUTH = (
     "These are not still lifes, so nobody knows which edits are right: the figures say how well a "
     "picture goes with its prompt and how much of it was kept."
 )
 TRUTH = (
-    "The truth is known: the renderer knows the source, and the judge, a network that no method "
+    "The truth is known: the renderer knows the source, and the judge, a network that no editor "
     "uses, reads the result."
 )
 
-VERDICTS: dict[float | None, str] = {1.0: "right", 0.0: "wrong"}
+MARKS: dict[float | None, str] = {1.0: "right", 0.0: "wrong"}
 
 
 @dataclass(frozen=True)
-class SheetCell:
-    """A picture of the sheet; `verdict` is right, wrong or empty."""
+class SheetPicture:
+    """A picture of the sheet; `mark` is right, wrong or empty."""
 
     address: str
     alt: str
-    verdict: str = ""
+    mark: str = ""
 
 
 @dataclass(frozen=True)
-class SheetRow:
-    """One edit by all methods."""
+class SheetEdit:
+    """One edit by all editors."""
 
     caption: str
     prompt: str
-    cells: tuple[SheetCell, ...]
+    pictures: tuple[SheetPicture, ...]
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A drawing under its caption."""
+
+    caption: str
+    drawing: Markup
 
 
 def make_page(
@@ -75,59 +71,45 @@ def make_page(
     rows: int = 16,
 ) -> str:
     """The page as HTML that needs nothing else."""
-    measures = [name for name in WORDS if any(name in found for found in summary.figures.values())]
-    judged = summary.by == "both"
+    metrics = [name for name in SHOWN if any(name in found for found in summary.figures.values())]
+    judged = summary.by == RIGHT.name
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined
+        loader=FileSystemLoader(find_package_data("pipelines", "evaluation")),
+        autoescape=True,
+        undefined=StrictUndefined,
     )
     environment.filters |= {"words": in_words, "interval": show_interval}
-    methods = list(summary.best)
-    colours = dict(zip(methods, COLOURS * len(methods), strict=False))
+    editors = list(summary.best)
+    colours = dict(zip(editors, COLOURS * len(editors), strict=False))
+    baseline = summary.best[summary.baseline]
     return environment.get_template("page.html").render(
-        title=f"{', '.join(methods)} on {plan.dataset.name}",
+        title=f"{', '.join(editors)} on {plan.dataset.name}",
         edits=len(cases),
         seeds=len(plan.seeds),
-        strengths=", ".join(f"{strength:g}" for strength in plan.strengths),
-        guidance=f"{plan.guidance_scale:g}",
-        steps=plan.num_inference_steps,
-        masks=in_words_of_masks(plan.masks),
+        editors=[(each.name, describe_settings(plan, each)) for each in plan.editors],
         features=features,
         note=TRUTH if judged else NO_TRUTH,
         by=summary.by,
-        best_heads=[str(setting) for setting in summary.best.values()],
-        figures_of_best=[summary.figures[setting] for setting in summary.best.values()],
-        measures=measures,
-        against=summary.against,
+        best_heads=[str(point) for point in summary.best.values()],
+        figures_of_best=[summary.figures[point] for point in summary.best.values()],
+        metrics=metrics,
+        baseline=summary.baseline,
         differences=summary.differences,
-        differences_heads=_heads(
-            summary, dict.fromkeys(summary.differences, summary.best[summary.against])
-        ),
+        differences_heads=_heads(summary, dict.fromkeys(summary.differences, baseline)),
         cost=summary.cost,
         matched_differences=summary.matched_differences,
         matched_heads=_heads(summary, summary.matched),
-        trade=draw_trade(
-            summary.figures,
-            summary.cost,
-            summary.by,
-            colours,
-            label=f"{in_words(summary.by)} over {in_words(summary.cost)}",
-        ),
         colours=colours,
-        curves={
-            name: draw_curves(
-                summary.figures, name, colours, label=f"{in_words(name)} over strength"
-            )
-            for name in measures
-        },
-        columns=("source", *methods, "pseudo-target"),
-        sheet=draw_rows(plan, summary, cases, rows),
+        charts=draw_charts(plan, summary, metrics, colours),
+        columns=("source", *editors, "pseudo-target"),
+        sheet=draw_sheet(plan, summary, cases, rows),
         judged=judged,
     )
 
 
-def in_words(measure: str) -> str:
-    """What a measure is called on the page."""
-    return WORDS.get(measure, measure)
+def in_words(metric: str) -> str:
+    """What a metric is called on the page."""
+    return SHOWN[metric].label if metric in SHOWN else metric
 
 
 def show_interval(each: Interval | None) -> Markup:
@@ -140,16 +122,59 @@ def show_interval(each: Interval | None) -> Markup:
     )
 
 
-def in_words_of_masks(masks: MaskUse) -> str:
-    """What is made of masks; empty for nothing out of the ordinary."""
-    grown = f"grown by {masks.grow:g} of the shorter side" if masks.grow else ""
-    pasted = "the source's own pixels put back outside" if masks.paste else ""
-    return ", ".join(filter(None, [grown, pasted]))
+def describe_settings(plan: EvaluatePlan, editor: ChosenEditor) -> str:
+    """An editor's dial, settings and regions in a line; empty where it has none."""
+    settings = dataclasses.asdict(editor.settings)
+    dial = editor.choice.spec.dial
+    words = []
+    if dial is not None:
+        settings.pop(dial.setting)
+        turned = ", ".join(f"{value:g}" for value in plan.values(editor))
+        words.append(f"{dial.setting} {turned}")
+    words += _pairs_in_words(settings)
+    if editor.choice.regions is not None:
+        own = ", ".join(_pairs_in_words(dataclasses.asdict(editor.choice.region_settings)))
+        words.append(f"regions by the {editor.choice.regions.name}" + (f" ({own})" if own else ""))
+    return "; ".join(words)
 
 
-def _heads(summary: Summary, others: Mapping[str, Setting]) -> list[str]:
-    """What is taken from what, for each method in `others`."""
-    return [f"{summary.best[method]} \u2212 {other}" for method, other in others.items()]
+def _pairs_in_words(settings: Mapping[str, Any]) -> list[str]:
+    yes_no = {True: "yes", False: "no"}
+    return [
+        f"{name.replace('_', ' ')} {yes_no[value] if isinstance(value, bool) else value}"
+        for name, value in settings.items()
+    ]
+
+
+def _heads(summary: Summary, others: Mapping[str, DialPoint]) -> list[str]:
+    """What is taken from what, for each editor in `others`."""
+    return [f"{summary.best[editor]} \u2212 {other}" for editor, other in others.items()]
+
+
+def draw_charts(
+    plan: EvaluatePlan, summary: Summary, metrics: Sequence[str], colours: Mapping[str, str]
+) -> list[Chart]:
+    """The trade between gain and cost, then every metric over every dial that editors have."""
+    by, cost = in_words(summary.by), in_words(summary.cost)
+    trade = draw_trade(
+        summary.figures, summary.cost, summary.by, colours, label=f"{by} over {cost}"
+    )
+    charts = [Chart(f"{by}, over {cost}: a point a turn of the dial", trade)]
+    dials: dict[str, list[str]] = {}
+    level = []
+    for editor in plan.editors:
+        dial = editor.choice.spec.dial
+        if dial is None:
+            level.append(editor.name)
+        else:
+            dials.setdefault(dial.setting, []).append(editor.name)
+    for metric in metrics:
+        for dial_name, names in dials.items():
+            label = f"{in_words(metric)} over {dial_name.replace('_', ' ')}"
+            shown = {name: colours[name] for name in (*level, *names)}
+            drawing = draw_curves(summary.figures, metric, shown, label=label)
+            charts.append(Chart(label, drawing))
+    return charts
 
 
 def spread_evenly(total: int, count: int) -> list[int]:
@@ -157,26 +182,26 @@ def spread_evenly(total: int, count: int) -> list[int]:
     return sorted({round(i * (total - 1) / max(1, count - 1)) for i in range(count)})
 
 
-def draw_rows(
+def draw_sheet(
     plan: EvaluatePlan, summary: Summary, cases: Sequence[EditCase], count: int
-) -> list[SheetRow]:
-    """Edits spread evenly over `cases`, each by every method at its best strength, first seed."""
+) -> list[SheetEdit]:
+    """Edits spread evenly over `cases`, each by every editor at its best point, first seed."""
     columns = {
-        method: read_cell(plan.folder, Cell(method, setting.strength, plan.seeds[0]))
-        for method, setting in summary.best.items()
+        editor: read_cell(plan.folder, Cell(editor, point.value, plan.seeds[0]))
+        for editor, point in summary.best.items()
     }
-    rows = []
+    edits = []
     for place in spread_evenly(len(cases), count):
         case = cases[place]
-        cells = [SheetCell(_address(encode_png(case.source)), f"source: {case.caption}")]
-        for method, found in columns.items():
+        pictures = [SheetPicture(_address(encode_png(case.source)), f"source: {case.caption}")]
+        for editor, found in columns.items():
             row = found[place]
-            verdict = VERDICTS.get(row.get("both"), "")
-            alt = f"{method}: {case.edit_prompt}"
-            cells.append(SheetCell(_address(row["image"]["bytes"]), alt, verdict))
-        cells.append(SheetCell(_address(encode_png(case.target)), "pseudo-target"))
-        rows.append(SheetRow(case.caption, case.edit_prompt, tuple(cells)))
-    return rows
+            mark = MARKS.get(row.get(RIGHT.name), "")
+            alt = f"{editor}: {case.edit_prompt}"
+            pictures.append(SheetPicture(_address(row["image"]["bytes"]), alt, mark))
+        pictures.append(SheetPicture(_address(encode_png(case.target)), "pseudo-target"))
+        edits.append(SheetEdit(case.caption, case.edit_prompt, tuple(pictures)))
+    return edits
 
 
 def _address(data: bytes) -> str:

@@ -4,14 +4,14 @@ import argparse
 from typing import Any
 
 from pipelines.index.job import IndexPlan, IndexSummary, run_index
+from pipelines.running.execution_arguments import add_execution_flags, read_execution
 from pipelines.sources import open_source
 from pipelines.terminal.arguments import (
-    add_execution_flags,
-    read_execution,
     refuse_inside,
     whole_number,
 )
 from pipelines.terminal.console import format_seconds, print_json_line, print_table
+from transforms.caption import CAPTIONS
 from transforms.presets import load_preset
 
 
@@ -30,7 +30,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--preset", default="stilllife", help="networks to use (default stilllife)")
     parser.add_argument(
         "--captions",
-        choices=("model", "source"),
+        choices=CAPTIONS,
         default="model",
         help="who says what a picture shows: the captioner, or the source itself",
     )

@@ -3,7 +3,7 @@
 Read -> Caption -> Embed -> one part a source shard; then FAISS over all parts.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -14,9 +14,9 @@ import apache_beam as beam
 from indexes.layout import Part, fingerprint
 from indexes.life_cycle import begin_index, finish_index, read_manifest
 from indexes.parts import read_part
-from pipelines.running.execution import Execution, group_units, run_on_this_machine
-from pipelines.running.runners import StageSeconds, run_elsewhere, run_here
-from transforms.caption import Caption, TakeSourceCaptions
+from pipelines.running.execution import Execution
+from pipelines.running.sharded_job import ShardedJob, run_job
+from transforms.caption import CAPTIONS, Caption, TakeSourceCaptions, captioner_identity
 from transforms.embed import EmbedImages
 from transforms.models.loading import LoadCaptioner, LoadEncoder
 from transforms.models.spec import identity
@@ -24,6 +24,9 @@ from transforms.presets import Preset
 from transforms.protocols import Source, SourceShard
 from transforms.read import Read, plan_batches
 from transforms.write_index import IndexShard, WriteIndexParts
+
+PlannedPart = tuple[IndexShard, SourceShard]
+"""A part of the index, and the source shard it is made of."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,31 +41,19 @@ class IndexPlan:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.captions not in ("model", "source"):
-            raise ValueError(f"captions must be model or source, got {self.captions!r}")
+        if self.captions not in CAPTIONS:
+            raise ValueError(f"captions must be {' or '.join(CAPTIONS)}, got {self.captions!r}")
 
     def description(self) -> dict[str, object]:
         """What the index folder says of itself, and must go on saying to be resumed."""
         return {
             "encoder": identity(self.preset.encoder),
-            "captioner": captioner_identity(self.preset, self.captions),
+            "captioner": captioner_identity(self.preset.captioner, self.captions),
             "preset": self.preset.name,
             "source": self.source.describe(),
             "batch_size": self.batch_size,
             "seed": self.seed,
         }
-
-
-@dataclass(frozen=True)
-class IndexUnit:
-    """Some shards to index in one pipeline."""
-
-    shards: tuple[tuple[IndexShard, SourceShard], ...]
-
-    @property
-    def pictures(self) -> int:
-        """How many pictures they hold."""
-        return sum(shard.stop - shard.start for _, shard in self.shards)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,14 +81,11 @@ class IndexSummary:
         }
 
 
-def captioner_identity(preset: Preset, captions: str) -> str:
-    """What made the captions: the captioner, or the word `source`."""
-    return "source" if captions == "source" else identity(preset.captioner)
-
-
-def index_graph(pipeline: beam.Pipeline, unit: IndexUnit, plan: IndexPlan, mark: str) -> None:
-    """Wires the stages for the shards of `unit`; `mark` is the description's fingerprint."""
-    spans = [span for _, shard in unit.shards for span in plan_batches(shard, plan.batch_size)]
+def index_graph(
+    pipeline: beam.Pipeline, parts: Sequence[PlannedPart], *, plan: IndexPlan, mark: str
+) -> None:
+    """Wires the stages for some parts; `mark` is the description's fingerprint."""
+    spans = [span for _, shard in parts for span in plan_batches(shard, plan.batch_size)]
     pictures = (
         pipeline
         | "Spans" >> beam.Create(spans)
@@ -109,14 +97,27 @@ def index_graph(pipeline: beam.Pipeline, unit: IndexUnit, plan: IndexPlan, mark:
     else:
         captioned = pictures | "Caption" >> Caption(LoadCaptioner(plan.preset.captioner))
     embedded = captioned | "Embed" >> EmbedImages(LoadEncoder(plan.preset.encoder))
-    shards = [shard for shard, _ in unit.shards]
+    shards = [shard for shard, _ in parts]
     _ = embedded | "Write" >> WriteIndexParts(plan.folder, shards, mark)
 
 
-def run_index_unit(unit: IndexUnit, plan: IndexPlan, mark: str) -> tuple[int, StageSeconds]:
-    """Indexes the shards of `unit` in this process; how many pictures they held, and how long."""
-    seconds = run_here(partial(index_graph, unit=unit, plan=plan, mark=mark))
-    return unit.pictures, seconds
+def index_job(plan: IndexPlan, mark: str) -> ShardedJob[PlannedPart]:
+    """The parts of the index, one a source shard; `mark` is the description's fingerprint.
+
+    Raises:
+        SourceError: the source cannot be read.
+    """
+    folder, shards = Path(plan.folder), plan.source.shards()
+    total = len(shards)
+    return ShardedJob(
+        label="indexing",
+        shards=[(IndexShard(n, total, shard.name), shard) for n, shard in enumerate(shards)],
+        is_whole=lambda each: (
+            read_part(folder, Part(each[0].number, total), fingerprint=mark) is not None
+        ),
+        pictures=lambda each: each[1].stop - each[1].start,
+        graph=partial(index_graph, plan=plan, mark=mark),
+    )
 
 
 def run_index(plan: IndexPlan, execution: Execution) -> IndexSummary:
@@ -127,20 +128,11 @@ def run_index(plan: IndexPlan, execution: Execution) -> IndexSummary:
     """
     folder = Path(plan.folder)
     description = plan.description()
-    mark = fingerprint(description)
-    shards = plan.source.shards()
+    job = index_job(plan, fingerprint(description))
     state = begin_index(folder, description)
-    total = len(shards)
-    waiting = [
-        (IndexShard(number, total, shard.name), shard)
-        for number, shard in enumerate(shards)
-        if read_part(folder, Part(number, total), fingerprint=mark) is None
-    ]
-    seconds = StageSeconds({})
-    if waiting:
-        seconds = _index_shards(waiting, plan, mark, execution)
-    if waiting or state != "finished":
-        manifest = finish_index(folder, parts=total, seed=plan.seed)
+    progress = run_job(job, execution)
+    if progress.made or state != "finished":
+        manifest = finish_index(folder, parts=progress.shards, seed=plan.seed)
     else:
         manifest = read_manifest(folder)
     counts = read_counts(manifest)
@@ -150,9 +142,9 @@ def run_index(plan: IndexPlan, execution: Execution) -> IndexSummary:
         sources=sources,
         indexed=indexed,
         rejects=counts,
-        parts=total,
-        parts_skipped=total - len(waiting),
-        seconds=seconds.seconds,
+        parts=progress.shards,
+        parts_skipped=progress.skipped,
+        seconds=progress.seconds.seconds,
     )
 
 
@@ -161,23 +153,3 @@ def read_counts(manifest: Mapping[str, object]) -> dict[str, int]:
     counts = manifest["counts"]
     assert isinstance(counts, dict)
     return dict(sorted(counts.items()))
-
-
-def _index_shards(
-    waiting: list[tuple[IndexShard, SourceShard]],
-    plan: IndexPlan,
-    mark: str,
-    execution: Execution,
-) -> StageSeconds:
-    if execution.beam_flags:
-        whole = IndexUnit(tuple(waiting))
-        graph = partial(index_graph, unit=whole, plan=plan, mark=mark)
-        return run_elsewhere(graph, execution.beam_flags)
-    groups = group_units(
-        waiting,
-        size=lambda each: each[1].stop - each[1].start,
-        least=execution.pictures_a_unit,
-    )
-    units = [IndexUnit(tuple(group)) for group in groups]
-    work = partial(run_index_unit, plan=plan, mark=mark)
-    return run_on_this_machine("indexing", work, units, workers=execution.workers)

@@ -5,13 +5,14 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.lexicon.table import build_table, table_bytes
-from pipelines.lexicon.word_list import WordListError, parse_word_list
-from pipelines.lexicon.wordnet import WordNetError, open_wordnet
-from pipelines.terminal.console import EXIT_OK, CommandError
+from pipelines.lexicon.word_list import parse_word_list
+from pipelines.lexicon.wordnet import open_wordnet
+from pipelines.terminal.console import EXIT_OK
 from transforms.dataset.files import write_bytes
-from transforms.words.lexicon import PACKAGED_TABLE
+from transforms.package_data import find_package_data
 
-WORD_LIST = PACKAGED_TABLE.parent / "words.txt"
+WORD_LIST = "lexicon/words.txt"
+"""Where the list of everyday words lies in `data_manifests`."""
 
 
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
@@ -27,7 +28,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         metavar="DIR|nltk",
         help="WordNet's folder (Debian: /usr/share/wordnet), or nltk for NLTK's data",
     )
-    build.add_argument("--words", default=str(WORD_LIST), help="the list of everyday words")
+    build.add_argument("--words", help="the list of everyday words (default: the one shipped)")
     build.add_argument("--out", required=True, help="file to write, e.g. lexicon.tsv.gz")
     parser.set_defaults(run=run)
     return parser
@@ -37,16 +38,15 @@ def run(args: argparse.Namespace) -> int:
     """Runs `pairloom lexicon build`; returns the exit code.
 
     Raises:
-        CommandError, OutputError, OSError: what was given cannot be read, or the table not written.
+        WordNetError, WordListError, OSError: what was given cannot be read.
+        OutputError: the table cannot be written.
     """
-    try:
-        text = Path(args.words).read_text(encoding="utf-8")
-        words = parse_word_list(text)
-        with open_wordnet(args.wordnet) as wordnet:
-            source = f"WordNet {wordnet.get_version()}"
-            rows = build_table(wordnet, words)
-    except (WordNetError, WordListError) as error:
-        raise CommandError(str(error)) from error
+    place = Path(args.words or find_package_data("data_manifests", WORD_LIST))
+    text = place.read_text(encoding="utf-8")
+    words = parse_word_list(text)
+    with open_wordnet(args.wordnet) as wordnet:
+        source = f"WordNet {wordnet.get_version()}"
+        rows = build_table(wordnet, words)
     data = table_bytes(rows, source=source, words_text=text)
     write_bytes(Path(args.out), data)
     print(f"{args.out}: {len(rows)} rows from {source}, {len(data)} bytes")

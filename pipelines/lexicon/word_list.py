@@ -3,13 +3,15 @@
 import re
 from dataclasses import dataclass
 
+from indexes.errors import PairloomError
+
 COUNTABILITY = {"": "count", "~": "mass", "%": "both", "+": "plural"}
 _FAMILY = re.compile(r"\[noun ([a-z -]+?)(?: in ([a-z]+))?: ([^\]]+)\]$")
 _WIDER = re.compile(r"\[wider ([a-z]+): ([^\]]+)\]$")
 _WORD = re.compile(r"([a-z_'-]+)(?:=([^~%+!\s]+))?([~%+]?)(!?)$")
 
 
-class WordListError(ValueError):
+class WordListError(PairloomError, ValueError):
     """A line of the word list that cannot be read, in one line that names it."""
 
 

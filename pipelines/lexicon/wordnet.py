@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from indexes.errors import PairloomError
+
 FILES = (
     *(f"{kind}.{part}" for kind in ("data", "index") for part in ("noun", "verb", "adj", "adv")),
     *(f"{part}.exc" for part in ("noun", "verb", "adj", "adv")),
@@ -36,7 +38,7 @@ LEXICOGRAPHER_FILES = (
 _PART_NUMBERS = {"noun": 1, "verb": 2, "adj": 3, "adv": 4}
 
 
-class WordNetError(Exception):
+class WordNetError(PairloomError):
     """WordNet cannot be read, in one line that names the place and the rule."""
 
 

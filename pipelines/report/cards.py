@@ -10,13 +10,13 @@ from pipelines.report.pictures import (
     SOURCE_COLOUR,
     TARGET_COLOUR,
     Shown,
-    open_mask,
-    open_picture,
+    mask_as_array,
+    open_side,
     overlay,
     scale_down,
     show,
 )
-from pipelines.report.truth import Verdict
+from pipelines.truth import Verdict
 from transforms.dataset.schema import SCORE_COLUMNS, score_column
 from transforms.record import SCORE_NAMES
 
@@ -28,7 +28,7 @@ PAIR_COLUMNS = (
     *("key", "caption", "edit_prompt", "target_caption", "source_word", "target_word"),
     *("source_phrase", "target_phrase", "relation", "part_of_speech", "method"),
     *("input_image", "edited_image", "source_mask", "target_mask"),
-    *("source_mask_area", "target_mask_area", "target_key"),
+    *("mask_status", "source_mask_area", "target_mask_area", "target_key"),
     *_SCORES,
 )
 REJECT_COLUMNS = (
@@ -119,13 +119,13 @@ def make_card(row: Mapping[str, Any], verdict: Verdict | None) -> PairCard:
         target_key=row["target_key"],
         source=make_side(
             row,
-            ("source", "input_image"),
+            "source",
             mark_word(caption, row["source_word"], other=prompt),
             SOURCE_COLOUR,
         ),
         target=make_side(
             row,
-            ("target", "edited_image"),
+            "target",
             mark_word(prompt, row["target_word"], other=caption),
             TARGET_COLOUR,
         ),
@@ -139,18 +139,15 @@ def make_card(row: Mapping[str, Any], verdict: Verdict | None) -> PairCard:
     )
 
 
-def make_side(
-    row: Mapping[str, Any], columns: tuple[str, str], words: MarkedText, colour: RGB
-) -> Side:
-    """One side of a pair; `columns` are its prefix and the column of its picture."""
-    side, picture_column = columns
-    image = open_picture(bytes_of(row[picture_column]))
+def make_side(row: Mapping[str, Any], side: str, words: MarkedText, colour: RGB) -> Side:
+    """The `side` (source or target) of a pair."""
+    image, mask = open_side(row, side)
     picture = masked = None
     if image is not None:
         image = scale_down(image)
         picture = show(image)
-        mask = open_mask(bytes_of(row[f"{side}_mask"]), image.size)
-        masked = None if mask is None else show(overlay(image, mask, colour))
+        if mask is not None:
+            masked = show(overlay(image, mask_as_array(mask, image.size), colour))
     return Side(
         picture=picture,
         masked=masked,
@@ -158,11 +155,6 @@ def make_side(
         area=row[f"{side}_mask_area"],
         text=words,
     )
-
-
-def bytes_of(value: Mapping[str, Any] | None) -> bytes | None:
-    """The encoded bytes in a value of a picture column."""
-    return value["bytes"] if value else None
 
 
 def pick_scores(row: Mapping[str, Any], names: Sequence[str]) -> tuple[tuple[str, float], ...]:

@@ -4,8 +4,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipelines.report.truth import Judge, TruthReport
 from pipelines.terminal.console import EXIT_USAGE, CommandError, print_json_line
+from pipelines.truth import Judge, TruthReport
 
 if TYPE_CHECKING:
     from pipelines.report.page import Page

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.report.dataset import FinishedDataset, column_ranges, stream_columns
+from pipelines.report.dataset import FinishedDataset
 from transforms.dataset.schema import SCORE_MEANINGS, score_column
 from transforms.record import SCORE_NAMES
 from transforms.scores import word_order
@@ -135,11 +135,11 @@ def measure_scores(dataset: FinishedDataset, thresholds: Sequence[Threshold]) ->
     columns once; memory does not grow with the data set.
     """
     columns = [score_column(name) for name in SCORE_NAMES]
-    ranges = [column_ranges(paths, columns) for paths in (dataset.pairs, dataset.rejects)]
+    ranges = [table.column_ranges(columns) for table in (dataset.pairs, dataset.rejects)]
     found = [make_distribution(name, ranges, thresholds) for name in NAMES]
     distributions = [each for each in found if each is not None]
     texts = ["edit_prompt", "target_caption"]
-    for _, _, table in stream_columns(dataset.pairs, [*columns, *texts]):
+    for _, table in dataset.pairs.batches([*columns, *texts]):
         scores = read_scores(table)
         if any(each.name == WORD_ORDER for each in distributions):
             orders = map(word_order, table["edit_prompt"], table["target_caption"])
@@ -147,7 +147,7 @@ def measure_scores(dataset: FinishedDataset, thresholds: Sequence[Threshold]) ->
         for each in distributions:
             each.accepted += each.axis.count(scores[each.name])
             each.unmeasured += int(np.isnan(scores[each.name]).sum())
-    for _, _, table in stream_columns(dataset.rejects, [*columns, "number", "reason"]):
+    for _, table in dataset.rejects.batches([*columns, "number", "reason"]):
         add_rejects(distributions, table, thresholds)
     return distributions
 

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from pipelines.report import cards, charts
+from pipelines.report.counts import Funnel, MaskCounts, PairCounts, build_funnel, count_pairs
 from pipelines.report.dataset import FinishedDataset
 from pipelines.report.distributions import (
     FLAGS,
@@ -19,13 +19,12 @@ from pipelines.report.distributions import (
     measure_scores,
     trace_curve,
 )
-from pipelines.report.identity import NO_TRUTH, TRUTH_NOT_GIVEN, Identity, identify
+from pipelines.report.origin import NO_TRUTH, TRUTH_NOT_GIVEN, Origin, read_origin
 from pipelines.report.sample import fetch_rows, sample_places
-from pipelines.report.tally import Funnel, MaskTally, PairTally, build_funnel, tally_pairs
-from pipelines.report.truth import TruthReport
 from pipelines.terminal.console import format_seconds
+from pipelines.truth import TruthReport
+from transforms.package_data import find_package_data
 
-_FOLDER = Path(__file__).parent
 PICTURE_BYTES = 3_600_000
 WRONG_PICTURE_BYTES = 800_000
 MOST_WRONG = 12
@@ -74,18 +73,18 @@ def make_page(
 
     Reads the pictures of the sample alone; everything else is counted column by column.
     """
-    identity = identify(dataset)
-    tally = tally_pairs(dataset)
-    funnel = build_funnel(dataset, tally.pairs)
+    origin = read_origin(dataset)
+    counts = count_pairs(dataset)
+    funnel = build_funnel(dataset, counts.pairs)
     sheet = pair_cards(dataset, options, truth)
     html = (
         make_environment()
         .get_template("page.html")
         .render(
-            dataset_context(dataset, identity, tally, funnel)
+            dataset_context(dataset, origin, counts, funnel)
             | pair_context(sheet, truth)
-            | truth_context(dataset, options, truth, identity)
-            | score_context(dataset, identity)
+            | truth_context(dataset, options, truth, origin)
+            | score_context(dataset, origin)
             | {"reject_groups": group_rejects(dataset, funnel, options.seed), "seed": options.seed}
         )
     )
@@ -95,7 +94,7 @@ def make_page(
 def make_environment() -> Environment:
     """The template's surroundings: everything is escaped, and an unknown name is an error."""
     environment = Environment(
-        loader=FileSystemLoader(_FOLDER),
+        loader=FileSystemLoader(find_package_data("pipelines", "report")),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -136,7 +135,7 @@ def pair_cards(
     """The contact sheet: a stable sample, even over part of speech, relation and method."""
     columns = ("part_of_speech", "relation", "method")
     places = sample_places(dataset.pairs, options.pairs, seed=options.seed, columns=columns)
-    rows = fetch_rows(places, cards.PAIR_COLUMNS)
+    rows = fetch_rows(dataset.pairs, places, cards.PAIR_COLUMNS)
     return cards.make_cards(rows, truth.verdicts if truth else {}, budget=PICTURE_BYTES)
 
 
@@ -153,7 +152,9 @@ class RejectGroup:
 def group_rejects(dataset: FinishedDataset, funnel: Funnel, seed: int) -> list[RejectGroup]:
     """The rejects shown, even over stages and reasons, in the order of the funnel."""
     places = sample_places(dataset.rejects, MOST_REJECTS, seed=seed, columns=("stage", "reason"))
-    lines = [cards.make_line(row) for row in fetch_rows(places, cards.REJECT_COLUMNS)]
+    lines = [
+        cards.make_line(row) for row in fetch_rows(dataset.rejects, places, cards.REJECT_COLUMNS)
+    ]
     numbers: Counter[tuple[str, str]] = Counter()
     for step in (*funnel.picture_steps, *funnel.edit_steps):
         for reason, number in step.reasons.items():
@@ -171,30 +172,31 @@ def group_rejects(dataset: FinishedDataset, funnel: Funnel, seed: int) -> list[R
 
 
 def dataset_context(
-    dataset: FinishedDataset, identity: Identity, tally: PairTally, funnel: Funnel
+    dataset: FinishedDataset, origin: Origin, counts: PairCounts, funnel: Funnel
 ) -> dict[str, Any]:
     """What the template needs to know of the data set as a whole."""
     masks = (
-        ("Source masks", tally.source_masks, "source"),
-        ("Target masks", tally.target_masks, "target"),
+        ("Source masks", counts.source_masks, "source"),
+        ("Target masks", counts.target_masks, "target"),
     )
+    style = find_package_data("pipelines", "report/page.css")
     picture_rejects = sum(step.rejected for step in funnel.picture_steps)
     return {
-        "identity": identity,
+        "origin": origin,
         "manifest": dataset.manifest,
-        "style": Markup((_FOLDER / "page.css").read_text(encoding="utf-8")),
-        "tally": tally,
+        "style": Markup(style.read_text(encoding="utf-8")),
+        "counts": counts,
         "funnel": funnel,
         "picture_rejects": picture_rejects,
         "total_rejects": picture_rejects + sum(step.rejected for step in funnel.edit_steps),
-        "total_seconds": sum(seconds for _, seconds in identity.seconds),
-        "kind_rows": tally.kinds().most_common(),
-        "edit_rows": tally.edits.most_common(MOST_EDITS),
+        "total_seconds": sum(seconds for _, seconds in origin.seconds),
+        "kind_rows": counts.kinds().most_common(),
+        "edit_rows": counts.edits.most_common(MOST_EDITS),
         "mask_panels": [(name, mask, draw_areas(mask, name, style)) for name, mask, style in masks],
     }
 
 
-def draw_areas(masks: MaskTally, name: str, style: str) -> Markup:
+def draw_areas(masks: MaskCounts, name: str, style: str) -> Markup:
     """The histogram of mask areas, cut off above the largest one."""
     used = np.flatnonzero(masks.areas)
     bins = min(len(masks.areas), int(used[-1]) + 2) if used.size else len(masks.areas)
@@ -216,17 +218,17 @@ def pair_context(sheet: list[cards.PairCard], truth: TruthReport | None) -> dict
 
 
 def truth_context(
-    dataset: FinishedDataset, options: PageOptions, truth: TruthReport | None, identity: Identity
+    dataset: FinishedDataset, options: PageOptions, truth: TruthReport | None, origin: Origin
 ) -> dict[str, Any]:
     """What the template needs to say about right and wrong."""
     if truth is None:
-        no_truth = TRUTH_NOT_GIVEN if identity.is_still_life else NO_TRUTH
-        return {"no_truth": no_truth, "warning": identity.warning, "wrong_cards": []}
+        no_truth = TRUTH_NOT_GIVEN if origin.is_still_life else NO_TRUTH
+        return {"no_truth": no_truth, "warning": origin.warning, "wrong_cards": []}
     wrong = {key for key, verdict in truth.verdicts.items() if not verdict.right}
     places = sample_places(
         dataset.pairs, MOST_WRONG, seed=options.seed, columns=(), wanted=wrong.__contains__
     )
-    rows = fetch_rows(places, cards.PAIR_COLUMNS)
+    rows = fetch_rows(dataset.pairs, places, cards.PAIR_COLUMNS)
     return {
         "warning": "",
         "truth_rows": [("everything", truth.pairs), *truth.attributes.items()],
@@ -247,9 +249,9 @@ def sum_up_positions(truth: TruthReport) -> Positions | None:
     return Positions(errors.size, float(errors.mean()), float(np.median(errors)), drawing)
 
 
-def score_context(dataset: FinishedDataset, identity: Identity) -> dict[str, Any]:
+def score_context(dataset: FinishedDataset, origin: Origin) -> dict[str, Any]:
     """What the template needs for the score panels and the threshold curves."""
-    distributions = measure_scores(dataset, identity.thresholds)
+    distributions = measure_scores(dataset, origin.thresholds)
     curves = [
         trace_curve(each, index) for each in distributions for index in range(len(each.thresholds))
     ]

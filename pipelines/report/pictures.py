@@ -2,19 +2,31 @@
 
 import base64
 import io
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from PIL import Image, ImageFilter, UnidentifiedImageError
+import numpy.typing as npt
+from PIL import Image, ImageFilter
+
+from transforms.dataset.reader import (
+    PSEUDO_TARGET_IMAGE,
+    SOURCE_IMAGE,
+    decode_picture,
+    decode_row_mask,
+)
+from transforms.dataset.tables import DatasetError
+from transforms.pictures.contact_sheet import RGB
 
 # Up to this side a picture is shown enlarged, its pixels as squares; above it, it is scaled down.
 SMALL_SIDE = 96
 LARGEST_SIDE = 224
 JPEG_QUALITY = 82
 
-RGB = tuple[int, int, int]
 SOURCE_COLOUR: RGB = (214, 84, 40)
 TARGET_COLOUR: RGB = (20, 132, 150)
+_PICTURE_COLUMNS = {"source": SOURCE_IMAGE, "target": PSEUDO_TARGET_IMAGE}
 _VEIL: RGB = (246, 244, 240)
 _VEIL_STRENGTH = 0.72
 
@@ -29,23 +41,25 @@ class Shown:
     pixelated: bool
 
 
-def open_picture(data: bytes | None) -> Image.Image | None:
-    """The RGB picture in `data`; None where there is none or it cannot be decoded."""
-    if data is None:
-        return None
+def open_side(row: Mapping[str, Any], side: str) -> tuple[Image.Image | None, Image.Image | None]:
+    """The picture of the `side` (source or target) of a pair, and its mask.
+
+    `row` is one of the pairs. None stands for what is not there or cannot be decoded.
+    """
+    column = _PICTURE_COLUMNS[side]
     try:
-        with Image.open(io.BytesIO(data)) as image:
-            return image.convert("RGB")
-    except (OSError, ValueError, UnidentifiedImageError, Image.DecompressionBombError):
-        return None
+        picture = decode_picture(row, column)
+    except DatasetError:
+        return None, None
+    try:
+        return picture, decode_row_mask(row, f"{side}_mask", picture.size)
+    except DatasetError:
+        return picture, None
 
 
-def open_mask(data: bytes | None, size: tuple[int, int]) -> np.ndarray | None:
-    """The mask in `data` as booleans, shape (height, width) of `size`; None where there is none."""
-    image = open_picture(data)
-    if image is None:
-        return None
-    return np.asarray(image.convert("L").resize(size, Image.Resampling.NEAREST)) >= 128
+def mask_as_array(mask: Image.Image, size: tuple[int, int]) -> npt.NDArray[np.bool_]:
+    """A mask (mode L) as booleans, shape (height, width), brought to `size` (width, height)."""
+    return np.asarray(mask.resize(size, Image.Resampling.NEAREST)) >= 128
 
 
 def scale_down(image: Image.Image, side: int = LARGEST_SIDE) -> Image.Image:
@@ -57,7 +71,7 @@ def scale_down(image: Image.Image, side: int = LARGEST_SIDE) -> Image.Image:
     return image.resize(size, Image.Resampling.LANCZOS)
 
 
-def overlay(image: Image.Image, mask: np.ndarray, colour: RGB) -> Image.Image:
+def overlay(image: Image.Image, mask: npt.NDArray[np.bool_], colour: RGB) -> Image.Image:
     """`image` with all but the masked part veiled, and the part's outline drawn in `colour`.
 
     A small picture is doubled first, so that the outline is finer than the picture's pixels.
@@ -73,7 +87,7 @@ def overlay(image: Image.Image, mask: np.ndarray, colour: RGB) -> Image.Image:
     return Image.fromarray(result.round().astype(np.uint8))
 
 
-def outline(mask: np.ndarray) -> np.ndarray:
+def outline(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     """The points just outside `mask` that touch it, and its points on the picture's border."""
     grown = np.asarray(
         Image.fromarray(mask.astype(np.uint8) * 255).filter(ImageFilter.MaxFilter(3))

@@ -3,15 +3,14 @@
 import hashlib
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-from pipelines.report.dataset import read_rows, stream_columns
+from transforms.dataset.rows import Row
+from transforms.dataset.tables import ShardedTable
 
 
 @dataclass(frozen=True, order=True)
 class Place:
-    """Where a record lies: row `row` of the shard `path`; `key` is the record's.
+    """Where a record lies: at `position` of its table; `key` is the record's.
 
     Places sort by `draw`, a number that depends on seed and key alone; records with one key, as a
     picture's several rejects, by where they lie.
@@ -19,8 +18,7 @@ class Place:
 
     draw: int
     key: str
-    path: Path
-    row: int
+    position: int
 
 
 def draw_number(seed: int, key: str) -> int:
@@ -30,14 +28,14 @@ def draw_number(seed: int, key: str) -> int:
 
 
 def sample_places(
-    paths: Sequence[Path],
+    table: ShardedTable,
     count: int,
     *,
     seed: int,
     columns: Sequence[str],
     wanted: Callable[[str], bool] | None = None,
 ) -> list[Place]:
-    """Up to `count` records, shared out evenly over the groups that `columns` divide them into.
+    """Up to `count` records of `table`, shared out evenly over the groups that `columns` make.
 
     Records with the same values in `columns` are a group. Of each group those with the smallest
     draws are taken, and a group that is too small leaves its share to the others. `wanted` says by
@@ -46,11 +44,12 @@ def sample_places(
     """
     groups: dict[Hashable, list[Place]] = {}
     names = ("key", *columns)
-    for path, first, table in stream_columns(paths, names):
-        for offset, (key, *group) in enumerate(zip(*(table[n] for n in names), strict=True)):
+    for first, values in table.batches(names):
+        rows = zip(*(values[name] for name in names), strict=True)
+        for position, (key, *group) in enumerate(rows, start=first):
             if wanted is None or wanted(key):
                 places = groups.setdefault(tuple(group), [])
-                places.append(Place(draw_number(seed, key), key, path, first + offset))
+                places.append(Place(draw_number(seed, key), key, position))
                 if len(places) > 2 * count + 64:
                     places[:] = sorted(places)[:count]
     return share_out([sorted(places)[:count] for places in groups.values()], count)
@@ -65,10 +64,6 @@ def share_out(groups: Sequence[Sequence[Place]], count: int) -> list[Place]:
     return sorted(chosen)
 
 
-def fetch_rows(places: Sequence[Place], columns: Sequence[str]) -> list[dict[str, Any]]:
-    """The named columns of the records at `places`, in their order."""
-    by_path: dict[Path, list[int]] = {}
-    for place in places:
-        by_path.setdefault(place.path, []).append(place.row)
-    found = {path: read_rows(path, rows, columns) for path, rows in by_path.items()}
-    return [found[place.path][place.row] for place in places]
+def fetch_rows(table: ShardedTable, places: Sequence[Place], columns: Sequence[str]) -> list[Row]:
+    """The named columns of the records of `table` at `places`, in their order."""
+    return table.take([place.position for place in places], columns)

@@ -8,7 +8,6 @@ fetched from where it came from.
 import argparse
 import dataclasses
 import functools
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from pipelines.terminal.console import (
     print_table,
     show_progress,
 )
+from pipelines.terminal.thresholds import change_thresholds
 from transforms import select
 from transforms.dataset.files import OutputError, hash_file
 from transforms.dataset.folder import is_completed, prepare_output, write_manifest
@@ -163,37 +163,6 @@ def _print_outcome(parent: Manifest, manifest: Manifest, *, with_json: bool) -> 
         print_json_line({**counts, "pairs_before": before.pairs})
 
 
-def change_thresholds(stored: Mapping[str, Any], changes: Sequence[str]) -> SelectionThresholds:
-    """The `stored` thresholds with the `changes`, each `name=value`.
-
-    Raises:
-        CommandError: a change is not of that form, names no threshold or is out of its range.
-    """
-    values = dict(stored)
-    defaults = {f.name: f.default for f in dataclasses.fields(SelectionThresholds)}
-    try:
-        for change in changes:
-            name, equals, value = change.partition("=")
-            if not equals or name not in defaults:
-                allowed = ", ".join(defaults)
-                raise ValueError(f"threshold must be NAME=VALUE with a name of {allowed}")
-            values[name] = _parse_value(name, value, defaults[name])
-        return SelectionThresholds(**values)
-    except (TypeError, ValueError) as error:
-        shown = " ".join(changes)
-        raise CommandError(f"--threshold {shown}: {error}", exit_code=EXIT_USAGE) from error
-
-
-def _parse_value(name: str, value: str, default: object) -> object:
-    if isinstance(default, bool):
-        if value not in ("true", "false"):
-            raise ValueError(f"{name} must be true or false, got {value}")
-        return value == "true"
-    if isinstance(default, str):
-        return value
-    return None if value == "none" else float(value)
-
-
 def load_segmenting(preset: str) -> Segmenter:
     """The segmenter of `preset`.
 
@@ -248,7 +217,7 @@ def rethreshold_shard(task: Rethreshold, old: ShardReceipt, digest: str) -> Shar
     shard = OutputShard(old.number, old.of, old.name, old.counts.sources)
     if whole_shard(task.folder, shard, task.parent.configuration_hash) is None:
         raise OutputError(f"{task.folder}: shard {shard.number} must be whole, see verify")
-    stored = read_shard(task.folder, shard)
+    stored = read_shard(task.folder, old)
     batch = choose_again(stored, task.thresholds, edits=task.edits)
     something_new = any(stored.again(example) is None for example in batch.records)
     pictures = PairPictures(stored, task.sources if something_new else None)

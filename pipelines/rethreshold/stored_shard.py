@@ -6,20 +6,20 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-import pyarrow.parquet as pq
-
 from transforms import select
-from transforms.dataset.pair_rows import Pictures, fetch_both
+from transforms.dataset.pair_rows import PicturePair, fetch_both
+from transforms.dataset.reader import PSEUDO_TARGET_IMAGE, SOURCE_IMAGE
 from transforms.dataset.rows import row_to_pair, row_to_query, row_to_reject
 from transforms.dataset.schema import PAIRS
 from transforms.dataset.shard_contents import query_id, reject_id
-from transforms.dataset.shards import OutputShard, shard_file
+from transforms.dataset.shards import ShardReceipt
+from transforms.dataset.tables import RowGroup, ShardFile, find_shard_file
 from transforms.protocols import Segmenter, Source, SourceError
 from transforms.record import Batch, EditExample, EditQuery, Reject
 from transforms.segment import segment_batch
 from transforms.select import SelectionThresholds, select_batch
 
-_PICTURES = ("input_image", "edited_image")
+_PICTURES = (SOURCE_IMAGE, PSEUDO_TARGET_IMAGE)
 
 
 @dataclass(frozen=True)
@@ -41,16 +41,20 @@ class StoredShard:
         return old if same else None
 
 
-def read_shard(folder: Path, shard: OutputShard) -> StoredShard:
-    """The shard `shard` of the data set in `folder`."""
-    pairs = folder / shard_file("pairs", shard)
+def read_shard(folder: Path, receipt: ShardReceipt) -> StoredShard:
+    """The shard of the data set in `folder` that `receipt` is of.
+
+    Raises:
+        DatasetError: one of its files cannot be read.
+    """
+    pairs, rejects, candidates = (
+        find_shard_file(folder, kind, receipt) for kind in ("pairs", "rejects", "candidates")
+    )
     light = [name for name in PAIRS.names if name not in _PICTURES]
-    examples = [row_to_pair(row) for row in pq.read_table(pairs, columns=light).to_pylist()]
-    candidates = pq.read_table(folder / shard_file("candidates", shard)).to_pylist()
-    rejects = pq.read_table(folder / shard_file("rejects", shard)).to_pylist()
+    examples = [row_to_pair(row) for row in pairs.read(light).to_pylist()]
     return StoredShard(
-        queries=tuple(map(row_to_query, candidates)),
-        rejects=tuple(map(row_to_reject, rejects)),
+        queries=tuple(map(row_to_query, candidates.read().to_pylist())),
+        rejects=tuple(map(row_to_reject, rejects.read().to_pylist())),
         examples={example.key: example for example in examples},
         pictures=StoredPictures(pairs, [example.key for example in examples]),
     )
@@ -62,34 +66,25 @@ class StoredPictures:
     Cheap where keys are asked for in the order of the file. `keys` are those of all its rows.
     """
 
-    def __init__(self, path: Path, keys: Sequence[str]) -> None:
-        self._path = path
-        self._places: dict[str, tuple[int, int]] = {}
-        self._group: int | None = None
-        self._rows: list[Pictures] = []
+    def __init__(self, file: ShardFile, keys: Sequence[str]) -> None:
+        self._places: dict[str, tuple[RowGroup, int]] = {}
+        self._group: RowGroup | None = None
+        self._rows: list[PicturePair] = []
         remaining = iter(keys)
-        sizes = _group_sizes(path)
-        for group, size in enumerate(sizes):
-            for row, key in enumerate(islice(remaining, size)):
+        for group in file.row_groups():
+            for row, key in enumerate(islice(remaining, group.rows)):
                 self._places[key] = (group, row)
 
-    def fetch(self, key: str) -> Pictures:
+    def fetch(self, key: str) -> PicturePair:
         """The source picture and the pseudo-target of the pair `key`."""
         group, row = self._places[key]
         if group != self._group:
-            self._rows = self._read(group)
+            rows = group.read(_PICTURES).to_pylist()
+            self._rows = [
+                (row[SOURCE_IMAGE]["bytes"], row[PSEUDO_TARGET_IMAGE]["bytes"]) for row in rows
+            ]
             self._group = group
         return self._rows[row]
-
-    def _read(self, group: int) -> list[Pictures]:
-        with pq.ParquetFile(self._path) as file:
-            rows = file.read_row_group(group, columns=list(_PICTURES)).to_pylist()
-        return [(row["input_image"]["bytes"], row["edited_image"]["bytes"]) for row in rows]
-
-
-def _group_sizes(path: Path) -> list[int]:
-    metadata = pq.read_metadata(path)
-    return [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
 
 
 def choose_again(
@@ -132,7 +127,7 @@ class PairPictures:
         self._stored = stored
         self._sources = sources
 
-    def fetch(self, example: EditExample) -> Pictures:
+    def fetch(self, example: EditExample) -> PicturePair:
         """The source picture and the pseudo-target of `example`.
 
         Raises:
@@ -167,7 +162,7 @@ def segment_bare(
 
 
 def _segment_one(
-    example: EditExample, pictures: Pictures, segmenter: Segmenter
+    example: EditExample, pictures: PicturePair, segmenter: Segmenter
 ) -> Batch[EditExample]:
     source, target = pictures
     return segment_batch(

@@ -3,11 +3,12 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pipelines.terminal.console import CommandError
-from pipelines.verify.command import check_folder
+from pipelines.terminal.console import CommandError, show_progress
+from transforms.dataset.checks import check_folder
 from transforms.dataset.files import dump_json, make_folder, write_bytes
 from transforms.dataset.manifest import software_versions
 
@@ -18,7 +19,8 @@ def require_whole(dataset: Path) -> None:
     Raises:
         CommandError: they are not, naming the first problem.
     """
-    problems = check_folder(dataset, quick=True).problems
+    show_shards = partial(show_progress, "verify", unit="shards")
+    problems = check_folder(dataset, quick=True, show_progress=show_shards).problems
     if problems:
         raise CommandError(f"{dataset} must be a whole data set: {problems[0]}")
 
@@ -36,15 +38,15 @@ class JobFolder:
     one: str
     this: str
 
-    def claim(self, identity: str) -> bool:
-        """Whether the folder holds the job of this identity already; if not, it is free for it.
+    def claim(self, *identities: str) -> bool:
+        """Whether the folder holds the job of one of these identities; if not, it is free for it.
 
         Raises:
             CommandError: it holds another one, or something else.
         """
         path = self.folder / self.name
         if path.is_file():
-            if json.loads(path.read_bytes()).get("identity") != identity:
+            if json.loads(path.read_bytes()).get("identity") not in identities:
                 raise CommandError(
                     f"{self.folder} holds {self.one} with other settings or data: give another"
                 )

@@ -44,10 +44,10 @@ def run_here(graph: Graph) -> StageSeconds:
     Raises:
         whatever a stage raised, as it raised it.
     """
-    quiet = logging.getLogger("apache_beam")
-    level = quiet.level
+    logger = logging.getLogger("apache_beam")
+    level = logger.level
     # What goes wrong is raised; Beam would show it as well, with its traceback, as it goes by.
-    quiet.setLevel(logging.CRITICAL)
+    logger.setLevel(logging.CRITICAL)
     try:
         pipeline = beam.Pipeline(runner=FnApiRunner(), options=PipelineOptions([]))
         graph(pipeline)
@@ -57,7 +57,7 @@ def run_here(graph: Graph) -> StageSeconds:
         original = raised_by_stage(error)
         raise original from original.__cause__
     finally:
-        quiet.setLevel(level)
+        logger.setLevel(level)
     return read_stage_seconds(result)
 
 

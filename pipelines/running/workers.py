@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from pipelines.terminal.console import CommandError, quieten
+from pipelines.terminal.console import CommandError, silence_libraries
 from pipelines.terminal.failures import EXPECTED_ERRORS
 
 UnitT = TypeVar("UnitT")
@@ -65,8 +65,8 @@ def run_units(
 
 
 def begin_worker() -> None:
-    """Makes a process just started a worker: quiet, and gone as soon as its parent is."""
-    quieten()
+    """Makes a process just started a worker: silent, and gone as soon as its parent is."""
+    silence_libraries()
     threading.Thread(target=_follow_parent, daemon=True).start()
 
 

@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from PIL import Image
 
-from editing.evaluation.measurer import EditCase
-from editing.evaluation.metrics import background_error
+from editing.evaluation.cases import EditCase
+from editing.evaluation.metrics import Metric, Numbers
+from editing.evaluation.similarity import background_error
 from editing.pictures import picture_to_tensor
 from stilllife.edits import edited_thing, judge_edit
 from stilllife.judge import Judge, load_judge
@@ -18,7 +19,17 @@ from stilllife.truth import is_still_life, masks_of, truth_of
 from transforms.pictures.masks import mark_region
 from transforms.protocols import Segmenter
 
-TOLD = ("edited", "kept", "both", "true_background_error", "position_px")
+RIGHT = Metric(name="both", label="edit right: attribute and all others")
+TRUE_BACKGROUND_ERROR = Metric(
+    name="true_background_error", label="error outside the true object", less_is_better=True
+)
+TRUTH_METRICS = (
+    RIGHT,
+    Metric(name="edited", label="edited attribute right"),
+    Metric(name="kept", label="other attributes kept"),
+    TRUE_BACKGROUND_ERROR,
+    Metric(name="position_px", label="object moved, px", less_is_better=True),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,11 +50,19 @@ class StillLifeTruth:
 
     judge: Judge
     segmenter: Segmenter
+    metrics: tuple[Metric, ...] = TRUTH_METRICS
 
     def __call__(
         self, cases: Sequence[EditCase], images: Sequence[Image.Image]
-    ) -> list[Mapping[str, float]]:
+    ) -> dict[str, Numbers]:
         """The numbers of each edit."""
+        rows = self._judge(cases, images)
+        names = [metric.name for metric in self.metrics]
+        return {name: np.array([row[name] for row in rows], np.float64) for name in names}
+
+    def _judge(
+        self, cases: Sequence[EditCase], images: Sequence[Image.Image]
+    ) -> list[Mapping[str, float]]:
         pictures = torch.stack([picture_to_tensor(image) for image in images])
         readings = self.judge.read(pictures)
         relevance = self.segmenter.relevance(images, [case.target_phrase for case in cases])
@@ -52,16 +71,17 @@ class StillLifeTruth:
             try:
                 verdict = judge_edit(reading, truth_of(case.source_key), case.edit_prompt)
             except ValueError:
-                rows.append(dict.fromkeys(TOLD, math.nan))
+                rows.append(dict.fromkeys((metric.name for metric in self.metrics), math.nan))
                 continue
-            numbers = (
-                float(verdict.edited),
-                float(verdict.kept),
-                float(verdict.both),
-                _background_error(case, pictures[row]),
-                _position(case, relevance[row], images[row].size),
+            rows.append(
+                {
+                    "edited": float(verdict.edited),
+                    "kept": float(verdict.kept),
+                    "both": float(verdict.both),
+                    "true_background_error": _background_error(case, pictures[row]),
+                    "position_px": _position(case, relevance[row], images[row].size),
+                }
             )
-            rows.append(dict(zip(TOLD, numbers, strict=True)))
         return rows
 
 

@@ -5,12 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
-
-from pipelines.report.truth import Tally, TruthReport, Verdict
+from pipelines.truth import Tally, TruthReport, Verdict
 from stilllife import truth
-from transforms.dataset.manifest import load_manifest
-from transforms.dataset.shards import ShardReceipt, shard_file
+from transforms.dataset.reader import open_pairs
 
 KINDS = ("count", "noun", "colour", "size", "side", "background")
 JUDGED_COLUMNS = ("source_key", "target_key", "caption", "edit_prompt", "target_word")
@@ -22,11 +19,15 @@ NOTE = (
 
 
 def judge_still_lifes(folder: Path) -> TruthReport | None:
-    """What is true of the pairs in `folder`; None unless all of them are pairs of still lifes."""
-    manifest = load_manifest(folder)
-    if {manifest.source.get("kind"), manifest.pool.get("kind")} != {"still-life"}:
+    """What is true of the pairs in `folder`; None unless all of them are pairs of still lifes.
+
+    Raises:
+        DatasetError: the data set cannot be read.
+    """
+    pairs = open_pairs(folder)
+    if {pairs.manifest.source.get("kind"), pairs.manifest.pool.get("kind")} != {"still-life"}:
         return None
-    rows = [row for receipt in manifest.shards for row in _rows(folder, receipt)]
+    rows = list(pairs.table.rows(("key", *JUDGED_COLUMNS)))
     if not all(
         truth.is_still_life(row[name]) for row in rows for name in ("source_key", "target_key")
     ):
@@ -65,11 +66,6 @@ def judge_row(row: Mapping[str, Any]) -> truth.Verdict:
         edit_prompt=row["edit_prompt"],
         target_word=row["target_word"],
     )
-
-
-def _rows(folder: Path, receipt: ShardReceipt) -> list[dict[str, str]]:
-    path = folder / shard_file("pairs", receipt.shard)
-    return pq.read_table(path, columns=["key", *JUDGED_COLUMNS]).to_pylist()
 
 
 def _attributes_right(edit_prompt: str, target_key: str) -> dict[str, bool]:

@@ -4,46 +4,9 @@ import argparse
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from pipelines.running.execution import Execution
-from pipelines.running.runners import open_pipeline
 from pipelines.terminal.console import EXIT_USAGE, CommandError
 
 JSON_HELP = "end with one line of JSON on stdout"
-
-
-def add_execution_flags(parser: argparse.ArgumentParser) -> None:
-    """`--workers`, `--runner` and `--json`."""
-    parser.add_argument(
-        "--workers", type=whole_number(1), default=1, help="processes on this machine (default 1)"
-    )
-    parser.add_argument(
-        "--runner",
-        metavar="NAME",
-        help="a Beam runner such as FlinkRunner instead of this machine's own; all flags after "
-        "-- go to Beam",
-    )
-    parser.set_defaults(beam_flags=())
-    parser.add_argument("--json", action="store_true", help=JSON_HELP)
-
-
-def read_execution(arguments: argparse.Namespace) -> Execution:
-    """Where to run, from the flags of `add_execution_flags`.
-
-    Raises:
-        CommandError: Beam's flags were given without a runner, or workers together with one, or
-            Beam does not take them.
-    """
-    if arguments.runner is None:
-        if arguments.beam_flags:
-            raise CommandError(
-                f"{arguments.beam_flags[0]} is a flag for Beam and needs --runner", exit_code=2
-            )
-        return Execution(workers=arguments.workers)
-    if arguments.workers != 1:
-        raise CommandError("--workers is for this machine: leave it out with --runner", exit_code=2)
-    flags = (f"--runner={arguments.runner}", *arguments.beam_flags)
-    open_pipeline(flags)  # to hear now, and not after the work before it, what is wrong with them
-    return Execution(beam_flags=flags)
 
 
 def whole_number(least: int) -> Callable[[str], int]:

@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TextIO
 
+from indexes.errors import PairloomError
+
 EXIT_OK = 0
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -26,7 +28,7 @@ SECONDS_BETWEEN_LINES = 30.0
 Advance = Callable[[int], None]
 
 
-class CommandError(Exception):
+class CommandError(PairloomError):
     """A command that cannot go on, in one line that names the value and the rule.
 
     `exit_code` is what the process ends with: `EXIT_USAGE` where the work was asked for wrongly,
@@ -38,7 +40,7 @@ class CommandError(Exception):
         self.exit_code = exit_code
 
 
-def quieten() -> None:
+def silence_libraries() -> None:
     """Keep libraries' remarks about themselves off stderr, in this process and those it starts."""
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")

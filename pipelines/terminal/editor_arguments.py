@@ -1,20 +1,32 @@
-"""Flags that the editors' commands share, and what they are turned into."""
+"""Flags that the editors' commands share: which editor, which weights, which regions, where.
+
+They are made from the registries of editors and regions; no editor is named here.
+"""
 
 import argparse
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
-from editing.choices import DTYPES
-from pipelines.terminal.arguments import whole_number
+from editing.diffusion.settings import DTYPES
+from editing.errors import SettingError
+from editing.loading import EditorChoice, choose_editor
+from editing.parts import Parts
+from editing.regions.registry import REGIONS
+from editing.registry import EDITORS
 from pipelines.terminal.console import EXIT_USAGE, CommandError
-from pipelines.terminal.editor_models import model_of
-from transforms.models.spec import ModelSpec
+from pipelines.terminal.settings_arguments import (
+    GivenSettings,
+    Owners,
+    add_set_flag,
+    add_settings_flags,
+)
 from transforms.presets import Preset
 
-if TYPE_CHECKING:
-    from editing.diffusion.sampling import Sampling
-    from editing.regions.segmented import MaskUse
+NO_REGIONS = "none"
 
 
 @contextmanager
@@ -33,15 +45,94 @@ def editing_extra() -> Iterator[None]:
         ) from error
 
 
-def add_strength_flag(parser: argparse.ArgumentParser) -> None:
-    """`--strength`."""
-    parser.add_argument("--strength", type=float, default=0.7, help="in (0, 1] (default 0.7)")
+@dataclass(frozen=True)
+class ChosenEditor:
+    """An editor that a command line chose, with its settings."""
+
+    choice: EditorChoice
+    settings: Any
+
+    @property
+    def name(self) -> str:
+        """What it is called in the registry."""
+        return self.choice.spec.name
 
 
-def add_sampling_flags(parser: argparse.ArgumentParser) -> None:
-    """`--guidance-scale`, `--steps`, `--device` and `--dtype`."""
-    parser.add_argument("--guidance-scale", type=float, default=7.5, help="default 7.5")
-    parser.add_argument("--steps", type=whole_number(1), default=50, help="default 50")
+class RenamedFlag(argparse.Action):
+    """The earlier spelling of a flag: does what the new one does, and says so on stderr."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        """Sets what the new flag sets."""
+        sys.stderr.write(
+            f"pairloom: {option_string} is called --{self.dest} now, and goes away in the next "
+            "release\n"
+        )
+        setattr(namespace, self.dest, values)
+
+
+def add_editor_flag(parser: argparse.ArgumentParser, names: Sequence[str], default: str) -> None:
+    """`--editor`, one of `names`; `--method` is its earlier spelling."""
+    parser.add_argument(
+        "--editor",
+        choices=names,
+        default=default,
+        metavar="NAME",
+        help=f"{_listed(names)} (default {default})",
+    )
+    parser.add_argument(
+        "--method", dest="editor", action=RenamedFlag, choices=names, help=argparse.SUPPRESS
+    )
+
+
+def add_editors_flag(
+    parser: argparse.ArgumentParser, names: Sequence[str], default: Sequence[str]
+) -> None:
+    """`--editors`, several of `names`; `--methods` is its earlier spelling."""
+    parser.add_argument(
+        "--editors",
+        nargs="+",
+        choices=names,
+        default=list(default),
+        metavar="NAME",
+        help=f"{_listed(names)} (default {' '.join(default)})",
+    )
+    parser.add_argument(
+        "--methods",
+        dest="editors",
+        nargs="+",
+        action=RenamedFlag,
+        choices=names,
+        help=argparse.SUPPRESS,
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    return "; ".join(f"{name}: {EDITORS[name].summary}" for name in names)
+
+
+def add_model_flags(parser: argparse.ArgumentParser) -> None:
+    """`--model`, `--preset`, `--regions`, `--device` and `--dtype`."""
+    parser.add_argument(
+        "--model",
+        type=Path,
+        metavar="DIR",
+        help="a run of train, or a folder that holds the model (default: the preset's)",
+    )
+    parser.add_argument("--preset", default="stilllife", help="networks to use (default stilllife)")
+    regions = "; ".join(f"{spec.name}: {spec.summary}" for spec in REGIONS.values())
+    parser.add_argument(
+        "--regions",
+        choices=(*REGIONS, NO_REGIONS),
+        metavar="NAME",
+        help=f"where an edit may change something: {regions}; none: everywhere (default: what the "
+        "editor does)",
+    )
     parser.add_argument("--device", default="cpu", help="torch device (default cpu)")
     parser.add_argument(
         "--dtype",
@@ -50,63 +141,71 @@ def add_sampling_flags(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def read_model(arguments: argparse.Namespace, preset: Preset) -> ModelSpec | None:
-    """The diffusion model that `--method`, `--model`, `--device` and `--dtype` ask for.
+def add_editing_flags(parser: argparse.ArgumentParser) -> None:
+    """A flag for every setting of every editor and region finder, and `--set`."""
+    add_settings_flags(parser, _editor_owners(), title="settings of")
+    add_settings_flags(parser, _region_owners(), title="settings of the regions by")
+    add_set_flag(parser)
+
+
+def _editor_owners() -> Owners:
+    return {name: spec.settings for name, spec in EDITORS.items()}
+
+
+def _region_owners() -> Owners:
+    return {name: spec.settings for name, spec in REGIONS.items()}
+
+
+def read_editor(
+    arguments: argparse.Namespace, preset: Preset, *, regions: str | None = None
+) -> ChosenEditor:
+    """The editor that `--editor` and the other flags ask for; `regions` overrides `--regions`.
 
     Raises:
-        CommandError: none is named; see `model_of`.
+        CommandError: see `read_editors`.
     """
-    return model_of(
-        arguments.method,
-        preset,
-        model=arguments.model,
-        device=arguments.device,
-        dtype=arguments.dtype,
-    )
+    if regions is not None:
+        arguments = argparse.Namespace(**{**vars(arguments), "regions": regions})
+    (chosen,) = read_editors(arguments, preset, [arguments.editor])
+    return chosen
 
 
-def add_mask_flags(parser: argparse.ArgumentParser) -> None:
-    """`--mask-grow` and `--paste`."""
-    parser.add_argument(
-        "--mask-grow",
-        type=float,
-        default=0.0,
-        metavar="SHARE",
-        help="how far a mask that is found reaches beyond what it is of, of the shorter side "
-        "(default 0; 0.05 leaves room for another outline)",
-    )
-    parser.add_argument(
-        "--paste", action="store_true", help="put untouched pixels back outside the mask"
-    )
+def read_editors(
+    arguments: argparse.Namespace,
+    preset: Preset,
+    names: Sequence[str],
+    *,
+    model_for_all: bool = True,
+) -> list[ChosenEditor]:
+    """The editors `names` as the flags ask for them.
 
-
-def read_mask_use(arguments: argparse.Namespace) -> "MaskUse":
-    """What to make of masks, from the flags of `add_mask_flags`.
+    With `model_for_all` every editor that takes a model gets that of `--model`; else those do that
+    cannot be without one, and the others keep the preset's, to be compared with.
 
     Raises:
-        CommandError: a value that breaks a rule.
+        CommandError: a model that is needed or not there, a setting that nobody has, or a value
+            that breaks a rule.
     """
-    from editing.regions.segmented import MaskUse
-
-    try:
-        return MaskUse(grow=arguments.mask_grow, paste=arguments.paste)
-    except ValueError as error:
-        raise CommandError(str(error), exit_code=EXIT_USAGE) from error
-
-
-def read_sampling(arguments: argparse.Namespace, *, strength: float) -> "Sampling":
-    """How to edit at `strength`, from the flags of `add_sampling_flags`.
-
-    Raises:
-        CommandError: a value that breaks a rule.
-    """
-    from editing.diffusion.sampling import Sampling
-
-    try:
-        return Sampling(
-            strength=strength,
-            guidance_scale=arguments.guidance_scale,
-            num_inference_steps=arguments.steps,
-        )
-    except ValueError as error:
-        raise CommandError(str(error), exit_code=EXIT_USAGE) from error
+    given = GivenSettings(arguments, {**_editor_owners(), **_region_owners()})
+    shared = Parts(preset=preset, device=arguments.device, dtype=arguments.dtype)
+    chosen = []
+    used: list[str] = []
+    for name in names:
+        spec = EDITORS[name]
+        regions = spec.regions if arguments.regions is None else arguments.regions
+        looks = regions if regions not in (None, NO_REGIONS) else None
+        used += [name, *([looks] if looks else [])]
+        try:
+            choice = choose_editor(
+                name,
+                preset,
+                model=arguments.model if model_for_all or spec.needs_model else None,
+                regions=regions or NO_REGIONS,
+                region_values=given.for_owner(looks) if looks else None,
+                parts=shared,
+            )
+        except SettingError as error:
+            raise CommandError(str(error), exit_code=EXIT_USAGE) from error
+        chosen.append(ChosenEditor(choice, given.make(name)))
+    given.refuse_foreign(dict.fromkeys(used))
+    return chosen

@@ -1,27 +1,11 @@
-"""Which errors are a person's to solve, and what is left of an error once Beam has carried it."""
+"""Errors a user can mend, and what is left of an error once Beam has carried it."""
 
 import re
 
-from editing.errors import EditingError
-from indexes.layout import IndexFolderError
+from indexes.errors import PairloomError
 from pipelines.terminal.console import CommandError
-from transforms.dataset.files import OutputError
-from transforms.dataset.shard_contents import ContentsError
-from transforms.models.spec import ModelError
-from transforms.presets import PresetError
-from transforms.protocols import SourceError
 
-EXPECTED_ERRORS = (
-    CommandError,
-    SourceError,
-    IndexFolderError,
-    OutputError,
-    ContentsError,
-    ModelError,
-    PresetError,
-    EditingError,
-    OSError,
-)
+EXPECTED_ERRORS = (PairloomError, OSError)
 """What is told in one line, because its message says what to do; the rest is told with its type."""
 
 _STEP_NOTE = " [while running '"

@@ -19,7 +19,7 @@ from apache_beam.ml.inference.base import ModelHandler, RunInference
 
 import transforms.batches.beam_coder  # noqa: F401 - how Beam writes batches
 from transforms.batches.timing import timed
-from transforms.models.chunks import runs
+from transforms.models.chunks import chunks
 from transforms.record import Batch, EditExample, EditQuery, Reject, SourceImage
 
 ModelT = TypeVar("ModelT")
@@ -210,7 +210,7 @@ def bisect_failures(
     catch: tuple[type[Exception], ...] = MODEL_EXCEPTIONS,
     at_once: int = 16,
 ) -> tuple[list[ResultT], list[Reject]]:
-    """Apply `function` to runs of records; where it fails, find the guilty ones and go on without.
+    """Apply `function` to chunks of records; where it fails, leave out the guilty ones and go on.
 
     Args:
         records: what to work on, in order.
@@ -226,8 +226,8 @@ def bisect_failures(
     """
     results: list[ResultT] = []
     rejects: list[Reject] = []
-    for run in runs(records, at_once):
-        for outcome in _bisect(run, function, reject, catch=catch):
+    for chunk in chunks(records, at_once):
+        for outcome in _bisect(chunk, function, reject, catch=catch):
             if isinstance(outcome, Reject):
                 rejects.append(outcome)
             else:

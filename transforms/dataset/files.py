@@ -19,6 +19,7 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from indexes.errors import PairloomError
 from transforms.dataset.rows import Row
 from transforms.dataset.schema import IMAGE
 
@@ -27,7 +28,7 @@ _COMPRESSION_LEVEL = 3
 _TEMPORARY_NAME = re.compile(r"\..+\.[0-9a-f]{8}\.tmp")
 
 
-class OutputError(Exception):
+class OutputError(PairloomError):
     """An output that cannot be written or used, in one line that names the path and the cause."""
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from indexes.duplicate_keys import find_twin
+from indexes.duplicate_keys import find_duplicate_key
 from indexes.lookup import hash_texts
 from transforms.dataset.card import card_text, croissant_data
 from transforms.dataset.files import (
@@ -20,7 +20,8 @@ from transforms.dataset.files import (
     write_bytes,
 )
 from transforms.dataset.manifest import MANIFEST, Manifest, load_manifest
-from transforms.dataset.shards import ShardReceipt, is_shard_file, read_receipts, read_source_keys
+from transforms.dataset.shards import ShardReceipt, is_shard_file, read_receipts
+from transforms.dataset.tables import find_shard_file
 
 CARD = "README.md"
 CROISSANT = "croissant.json"
@@ -88,7 +89,7 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
     if problems:
         raise OutputError(f"{folder} cannot be finished: {problems[0]}")
     remove_file(folder / COMPLETED)
-    refuse_twins(folder, manifest.shards)
+    refuse_duplicate_keys(folder, manifest.shards)
     remove_stale_files(folder, keep=manifest.file_names())
     write_bytes(folder / MANIFEST, dump_json(manifest.as_dict()))
     write_bytes(folder / CARD, card_text(manifest).encode())
@@ -96,20 +97,33 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
     write_bytes(folder / COMPLETED, b"")
 
 
-def refuse_twins(folder: Path, shards: Sequence[ShardReceipt]) -> None:
+def refuse_duplicate_keys(folder: Path, shards: Sequence[ShardReceipt]) -> None:
     """Make sure that no two of `shards`, all in `folder`, have a source of the same key.
 
     Raises:
         OutputError: two have, or a file of theirs cannot be read.
     """
     hashes = [hash_texts(read_source_keys(folder, shard)) for shard in shards]
-    twin = find_twin(hashes, lambda number: read_source_keys(folder, shards[number]))
-    if twin is not None:
-        first, second = shards[twin.first].name, shards[twin.second].name
+    duplicate = find_duplicate_key(hashes, lambda number: read_source_keys(folder, shards[number]))
+    if duplicate is not None:
+        first, second = shards[duplicate.first].name, shards[duplicate.second].name
         raise OutputError(
-            f"{folder} cannot be finished: keys of sources must be unique, {twin.key} is in shard "
-            f"{first} and in shard {second}"
+            f"{folder} cannot be finished: keys of sources must be unique, {duplicate.key} is in "
+            f"shard {first} and in shard {second}"
         )
+
+
+def read_source_keys(folder: Path, shard: ShardReceipt) -> set[str]:
+    """The keys of all sources of a shard, from its pairs and its rejects.
+
+    Raises:
+        DatasetError: one of the two files cannot be read.
+    """
+    keys: set[str] = set()
+    for kind, column in (("pairs", "source_key"), ("rejects", "key")):
+        file = find_shard_file(folder, kind, shard)
+        keys.update(file.read([column])[column].to_pylist())
+    return keys
 
 
 def write_run_summary(folder: Path, summary: Mapping[str, Any]) -> None:

@@ -8,8 +8,8 @@ from transforms.protocols import SourceError
 from transforms.record import EditExample, Reject, reject_query
 
 OpenPicture = Callable[[str], bytes]
-Pictures = tuple[bytes, bytes]
-FetchPictures = Callable[[EditExample], Pictures]
+PicturePair = tuple[bytes, bytes]
+FetchPictures = Callable[[EditExample], PicturePair]
 
 STAGE = "write"
 
@@ -29,7 +29,7 @@ def fetch_picture(open_picture: OpenPicture, reference: str, sha256: str) -> byt
 
 def fetch_both(
     example: EditExample, *, open_source: OpenPicture, open_target: OpenPicture
-) -> Pictures:
+) -> PicturePair:
     """The source picture and the pseudo-target of `example`.
 
     Raises:

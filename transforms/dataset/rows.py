@@ -65,7 +65,8 @@ def _scores_to_row(scores: Scores) -> Row:
     return {column: getattr(scores, name) for name, column in _SCORE_FIELDS}
 
 
-def _scores_from_row(row: Mapping[str, Any]) -> Scores:
+def scores_from_row(row: Mapping[str, Any]) -> Scores:
+    """The scores in a row of any of the tables; None where one was not measured."""
     return Scores(**{name: row[column] for name, column in _SCORE_FIELDS})
 
 
@@ -117,7 +118,7 @@ def row_to_pair(row: Mapping[str, Any]) -> EditExample:
     target = {name: row[column] for name, column in TARGET_FIELDS.items()}
     return EditExample(
         query=_query_from_row(row),
-        target=Candidate(**target, scores=_scores_from_row(row)),
+        target=Candidate(**target, scores=scores_from_row(row)),
         source_mask=_mask_from_row(row, "source"),
         target_mask=_mask_from_row(row, "target"),
     )
@@ -132,7 +133,7 @@ def reject_to_row(reject: Reject) -> Row:
 def row_to_reject(row: Mapping[str, Any]) -> Reject:
     """Inverse of `reject_to_row`."""
     fields = {f.name: row[f.name] for f in dataclasses.fields(Reject) if f.name != "scores"}
-    return Reject(**fields, scores=_scores_from_row(row))
+    return Reject(**fields, scores=scores_from_row(row))
 
 
 def _candidate_to_row(candidate: Candidate) -> Row:
@@ -142,7 +143,7 @@ def _candidate_to_row(candidate: Candidate) -> Row:
 
 def _candidate_from_row(row: Mapping[str, Any]) -> Candidate:
     fields = {name: row[column] for name, column in CANDIDATE_FIELDS.items()}
-    return Candidate(**fields, scores=_scores_from_row(row))
+    return Candidate(**fields, scores=scores_from_row(row))
 
 
 def query_to_row(query: EditQuery) -> Row:

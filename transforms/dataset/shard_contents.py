@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from indexes.errors import PairloomError
 from transforms.dataset.rows import light_example, query_to_row
 from transforms.dataset.schema import CANDIDATES
 from transforms.dataset.shards import Counts
@@ -18,7 +19,7 @@ QueryId = tuple[int, int, str]
 """Position, edit number and key of the source."""
 
 
-class ContentsError(Exception):
+class ContentsError(PairloomError):
     """Records of a shard that contradict one another, or are missing, in one line."""
 
 
@@ -62,8 +63,8 @@ def shard_contents(
     queries, asked = _sorted_queries(considered)
     outcomes = [_example_id(example) for example in examples]
     outcomes += [reject_id(reject) for reject in rejects]
-    _refuse_twins("outcome", outcomes)
-    _refuse_twins("query", asked)
+    _refuse_duplicates("outcome", outcomes)
+    _refuse_duplicates("query", asked)
     lost = set(asked) - set(outcomes)
     if lost:
         raise ContentsError(f"every query must end in a pair or a reject, {min(lost)} did not")
@@ -94,11 +95,11 @@ def reject_id(reject: Reject) -> QueryId:
     return reject.position, number, reject.key
 
 
-def _refuse_twins(what: str, ids: Sequence[Hashable]) -> None:
-    twins = [each for each, number in Counter(ids).items() if number > 1]
-    if twins:
+def _refuse_duplicates(what: str, ids: Sequence[Hashable]) -> None:
+    duplicates = [each for each, number in Counter(ids).items() if number > 1]
+    if duplicates:
         rule = "(position, edit number, key) must be unique in a shard"
-        raise ContentsError(f"{rule}, got more than one {what} of {twins[0]}")
+        raise ContentsError(f"{rule}, got more than one {what} of {duplicates[0]}")
 
 
 def count_contents(contents: ShardContents) -> Counts:

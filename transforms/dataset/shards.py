@@ -12,9 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from transforms.dataset.files import FileReceipt, OutputError
 from transforms.dataset.schema import (
     CANDIDATES,
@@ -216,22 +213,6 @@ def whole_shard(folder: Path, shard: OutputShard, configuration_hash: str) -> Sh
     same = (receipt.name, receipt.configuration_hash) == (shard.name, configuration_hash)
     sizes = all(_size(folder / file.name) == file.bytes for file in receipt.files)
     return receipt if same and sizes else None
-
-
-def read_source_keys(folder: Path, shard: ShardReceipt) -> set[str]:
-    """The keys of all sources of a shard, from its pairs and its rejects.
-
-    Raises:
-        OutputError: one of the two files cannot be read.
-    """
-    keys: set[str] = set()
-    for kind, column in (("pairs", "source_key"), ("rejects", "key")):
-        path = folder / shard_file(kind, shard.shard)
-        try:
-            keys.update(pq.read_table(path, columns=[column])[column].to_pylist())
-        except (pa.ArrowException, OSError) as error:
-            raise OutputError(f"cannot read {path}: {error}") from error
-    return keys
 
 
 def _size(path: Path) -> int | None:

@@ -7,13 +7,15 @@ opt-out header is honoured.
 
 import ipaddress
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
+
+from indexes.errors import PairloomError
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -32,7 +34,7 @@ _NAT64 = (ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("64:ff9b:1:
 _IPV4_COMPATIBLE = ipaddress.ip_network("::/96")
 
 
-class FetchError(Exception):
+class FetchError(PairloomError):
     """A picture that could not be had: `reason` is a snake_case word, `detail` a line for people.
 
     `retry` says whether another attempt may help, `retry_after_s` when the server wants it.
@@ -46,6 +48,11 @@ class FetchError(Exception):
         self.detail = detail
         self.retry = retry
         self.retry_after_s = retry_after_s
+
+    def __reduce__(self) -> tuple[Callable[[str, str], "FetchError"], tuple[str, str]]:
+        """Errors cross process borders; the default would call the class with one argument."""
+        again = partial(FetchError, retry=self.retry, retry_after_s=self.retry_after_s)
+        return again, (self.reason, self.detail)
 
 
 class ForbiddenAddressError(OSError):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-from transforms.models.chunks import padded, runs
+from transforms.models.chunks import chunks, pad_chunk
 from transforms.models.folder import check_folder, load_network, load_tokenizer
 from transforms.models.pictures import PictureProcessor, read_picture_processor
 from transforms.models.spec import ModelSpec, locate, read_options
@@ -47,13 +47,15 @@ class BlipCaptioner:
     def caption(self, images: Sequence[Image.Image]) -> list[Caption]:
         """One caption per RGB picture, with the probability of its least certain token."""
         return [
-            caption for run in runs(images, self.options.batch_size) for caption in self._run(run)
+            caption
+            for chunk in chunks(images, self.options.batch_size)
+            for caption in self._caption_chunk(chunk)
         ]
 
-    def _run(self, images: Sequence[Image.Image]) -> list[Caption]:
+    def _caption_chunk(self, images: Sequence[Image.Image]) -> list[Caption]:
         import torch
 
-        rows = padded(images, self.options.batch_size)
+        rows = pad_chunk(images, self.options.batch_size)
         pixels = self.pictures(rows).to(self.network.device)
         with torch.inference_mode():
             # With `input_ids` BLIP's generate would drop the last token of the prompt.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from transforms.models.chunks import padded, runs
+from transforms.models.chunks import chunks, pad_chunk
 from transforms.models.folder import check_folder, load_network, load_tokenizer, tokenise
 from transforms.models.pictures import PictureProcessor, read_picture_processor
 from transforms.models.spec import ModelSpec, locate, read_options
@@ -65,11 +65,11 @@ class ClipEncoder:
         import torch
 
         found = [np.empty((0, self.dimension), np.float32)]
-        for run in runs(images, self.options.batch_size):
+        for chunk in chunks(images, self.options.batch_size):
             with torch.inference_mode():
-                rows = self.pictures(padded(run, self.options.batch_size))
+                rows = self.pictures(pad_chunk(chunk, self.options.batch_size))
                 out = self.network.get_image_features(rows.to(self.network.device))
-                found.append(unit_vectors(out.pooler_output[: len(run)]))
+                found.append(unit_vectors(out.pooler_output[: len(chunk)]))
         return np.concatenate(found)
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
@@ -78,15 +78,15 @@ class ClipEncoder:
 
         length = self.network.config.text_config.max_position_embeddings
         found = [np.empty((0, self.dimension), np.float32)]
-        for run in runs(texts, self.options.batch_size):
+        for chunk in chunks(texts, self.options.batch_size):
             with torch.inference_mode():
-                rows = padded(run, self.options.batch_size)
+                rows = pad_chunk(chunk, self.options.batch_size)
                 words = tokenise(self.tokenizer, rows, length=length)
                 out = self.network.get_text_features(
                     input_ids=words["input_ids"].to(self.network.device),
                     attention_mask=words["attention_mask"].to(self.network.device),
                 )
-                found.append(unit_vectors(out.pooler_output[: len(run)]))
+                found.append(unit_vectors(out.pooler_output[: len(chunk)]))
         return np.concatenate(found)
 
 

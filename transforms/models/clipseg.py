@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from transforms.models.chunks import padded, runs
+from transforms.models.chunks import chunks, pad_chunk
 from transforms.models.folder import check_folder, load_network, load_tokenizer, tokenise
 from transforms.models.pictures import PictureProcessor, read_picture_processor
 from transforms.models.spec import ModelError, ModelSpec, locate, read_options
@@ -45,10 +45,10 @@ class ClipSegSegmenter:
             raise ValueError(f"one phrase per picture: {len(images)} and {len(phrases)}")
         found = [np.empty((0, self.pictures.height, self.pictures.width), np.float32)]
         pairs = list(zip(images, phrases, strict=True))
-        for run in runs(pairs, self.options.batch_size):
-            rows = padded(run, self.options.batch_size)
+        for chunk in chunks(pairs, self.options.batch_size):
+            rows = pad_chunk(chunk, self.options.batch_size)
             maps = self._run([image for image, _ in rows], [phrase for _, phrase in rows])
-            found.append(maps[: len(run)])
+            found.append(maps[: len(chunk)])
         return np.concatenate(found)
 
     def _run(self, images: list[Image.Image], phrases: list[str]) -> Vectors:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from transforms.models.chunks import padded, runs
+from transforms.models.chunks import chunks, pad_chunk
 from transforms.models.clip import unit_vectors
 from transforms.models.folder import to_device
 from transforms.models.pictures import CLIP_MEAN, CLIP_STD, PictureProcessor
@@ -61,11 +61,11 @@ class OpenClipEncoder:
         import torch
 
         found = [np.empty((0, self.dimension), np.float32)]
-        for run in runs(images, self.options.batch_size):
+        for chunk in chunks(images, self.options.batch_size):
             with torch.inference_mode():
-                rows = self.pictures(padded(run, self.options.batch_size))
+                rows = self.pictures(pad_chunk(chunk, self.options.batch_size))
                 features = self.network.encode_image(rows.to(self.options.device))
-                found.append(unit_vectors(features[: len(run)]))
+                found.append(unit_vectors(features[: len(chunk)]))
         return np.concatenate(found)
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
@@ -73,11 +73,11 @@ class OpenClipEncoder:
         import torch
 
         found = [np.empty((0, self.dimension), np.float32)]
-        for run in runs(texts, self.options.batch_size):
+        for chunk in chunks(texts, self.options.batch_size):
             with torch.inference_mode():
-                rows = self.tokenizer(padded(run, self.options.batch_size))
+                rows = self.tokenizer(pad_chunk(chunk, self.options.batch_size))
                 features = self.network.encode_text(rows.to(self.options.device))
-                found.append(unit_vectors(features[: len(run)]))
+                found.append(unit_vectors(features[: len(chunk)]))
         return np.concatenate(found)
 
 

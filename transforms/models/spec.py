@@ -10,12 +10,14 @@ Weights are read from safetensors alone: other formats can run code when they ar
 
 import dataclasses
 import hashlib
-import importlib.util
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
+
+from indexes.errors import PairloomError
+from transforms.package_data import find_package_data
 
 OptionValue = str | int | float | bool
 OptionsT = TypeVar("OptionsT")
@@ -34,7 +36,7 @@ PIPELINE_INDEX = "model_index.json"
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 
 
-class ModelError(Exception):
+class ModelError(PairloomError):
     """A model that cannot be loaded, in one line that names it and says what would help."""
 
 
@@ -151,13 +153,11 @@ def locate(spec: ModelSpec) -> Path:
 
 def _in_package(location: str) -> Path:
     package, _, inside = location.removeprefix(_PACKAGE_PREFIX).partition("/")
-    # For a top-level name find_spec only looks; importlib.resources would import the package.
-    found = importlib.util.find_spec(package) if package.isidentifier() else None
-    for root in (found.submodule_search_locations or ()) if found else ():
-        path = Path(root) / inside
-        if path.exists():
-            return path
-    raise ModelError(f"no model at {location}: the installed package has no such folder")
+    try:
+        return find_package_data(package, inside)
+    except FileNotFoundError as error:
+        line = f"no model at {location}: the installed package has no such folder"
+        raise ModelError(line) from error
 
 
 def _download(name: str, spec: ModelSpec) -> Path:

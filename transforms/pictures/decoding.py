@@ -21,6 +21,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from indexes.errors import PairloomError
+
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 """What is read, told by content and never by name (Pillow's names)."""
 
@@ -80,7 +82,7 @@ _DECODER_ERRORS = (
 _warnings_lock = threading.Lock()
 
 
-class PictureError(Exception):
+class PictureError(PairloomError):
     """Bytes that are no usable picture: `reason` is one of `REASONS`, `detail` a line to show."""
 
     def __init__(self, reason: str, detail: str) -> None:
@@ -114,6 +116,8 @@ class PictureLimits:
 
 
 DEFAULT_LIMITS = PictureLimits()
+STORED_LIMITS = PictureLimits(max_pixels=150_000_000, max_bytes=1_000_000_000, min_side=1)
+"""For the pictures of a finished data set: what its source let in is not judged again."""
 
 
 @dataclass(frozen=True)
@@ -287,9 +291,7 @@ def _flatten(image: Image.Image, orientation: int) -> Image.Image:
         layer = image.convert("RGBA")
         white = Image.new("RGBA", layer.size, "white")
         return Image.alpha_composite(white, layer).convert("RGB")
-    if image.mode in ("1", "L"):
-        return image.convert("L")
-    return image.convert("RGB")
+    return image.convert("L" if image.mode in ("1", "L") else "RGB")
 
 
 def _from_16_bit(image: Image.Image) -> Image.Image:

@@ -1,14 +1,21 @@
-"""From a segmenter's relevance to a region of a picture."""
+"""Masks of pictures: made of a segmenter's relevance, and read again from their files."""
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from transforms.pictures.decoding import encode_png
+from transforms.pictures.decoding import STORED_LIMITS, PictureError, decode, encode_png
 from transforms.protocols import Vectors
 from transforms.record import Mask
 
 THRESHOLD = 0.5
+_PNG_START = b"\x89PNG\r\n\x1a\n"
+_BIT_DEPTH, _COLOUR_TYPE = 24, 25  # offsets in a PNG file
+_GREY = 0
+
+
+class MaskError(Exception):
+    """Bytes that are not the mask of a picture, in one line that names the value and the rule."""
 
 
 def mark_region(
@@ -43,3 +50,22 @@ def mask_from_relevance(
         area=area,
         confidence=float(relevance[marked].mean(dtype=np.float64)) if area else 0.0,
     )
+
+
+def decode_mask(data: bytes, size: tuple[int, int]) -> Image.Image:
+    """The mask in `data`, of a picture of `size` (width, height): mode L, 255 inside, 0 outside.
+
+    Raises:
+        MaskError: it is no PNG with one channel of at most 8 bits, has another size, or does not
+            decode.
+    """
+    try:
+        image = decode(data, STORED_LIMITS)
+    except PictureError as error:
+        raise MaskError(f"it cannot be decoded ({error})") from error
+    is_png = data.startswith(_PNG_START)
+    if not is_png or data[_COLOUR_TYPE] != _GREY or data[_BIT_DEPTH] > 8:
+        raise MaskError("it must be a single-channel PNG of at most 8 bits")
+    if image.size != size:
+        raise MaskError(f"it must be of its picture's size {size}, got {image.size}")
+    return image.convert("L")

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
-from indexes.duplicate_keys import find_twin
+from indexes.duplicate_keys import find_duplicate_key
 from indexes.lookup import Hashes, hash_texts
 from transforms.pictures.decoding import DEFAULT_LIMITS, PictureError, PictureLimits, normalise
 from transforms.protocols import SourceError, SourceShard
@@ -75,7 +75,7 @@ class Img2DatasetSource:
             raise SourceError(faults[0])
         if not any(shard.stop for shard in found):
             raise SourceError(f"{self.path}: none of the {len(found)} files holds a row")
-        self._refuse_twins(hashes)
+        self._refuse_duplicate_keys(hashes)
         return found
 
     def read(self, shard: SourceShard) -> Iterator[SourceImage | Reject]:
@@ -116,13 +116,15 @@ class Img2DatasetSource:
         """The source as plain data."""
         return {"kind": "img2dataset", "path": self.path, "limits": asdict(self.limits)}
 
-    def _refuse_twins(self, hashes: dict[Path, Hashes]) -> None:
+    def _refuse_duplicate_keys(self, hashes: dict[Path, Hashes]) -> None:
         files = list(hashes)
-        twin = find_twin(list(hashes.values()), lambda number: _load(files[number]).keys())
-        if twin is not None:
-            first, second = files[twin.first].name, files[twin.second].name
+        duplicate = find_duplicate_key(
+            list(hashes.values()), lambda number: _load(files[number]).keys()
+        )
+        if duplicate is not None:
+            first, second = files[duplicate.first].name, files[duplicate.second].name
             raise SourceError(
-                f"{self.path}: keys must be unique, {twin.key} is in {first} and in {second}: "
+                f"{self.path}: keys must be unique, {duplicate.key} is in {first} and in {second}: "
                 "files of two downloads must not be mixed in a folder"
             )
 

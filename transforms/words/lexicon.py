@@ -20,14 +20,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from indexes.errors import PairloomError
+from transforms.package_data import find_package_data
+
 FORMAT_VERSION = 1
-PACKAGED_TABLE = (
-    Path(__file__).resolve().parent.parent.parent / "data_manifests" / "lexicon" / "lexicon.tsv.gz"
-)
 ANTONYM, CO_HYPONYM = "antonym", "co-hyponym"
 
 
-class LexiconError(ValueError):
+class LexiconError(PairloomError, ValueError):
     """A table that cannot be used, in one line that names it and the rule."""
 
 
@@ -189,13 +189,22 @@ class Lexicon:
         return "unknown"
 
 
+def packaged_table() -> Path:
+    """The table that ships with the project.
+
+    Raises:
+        FileNotFoundError: the project is installed without its data.
+    """
+    return find_package_data("data_manifests", "lexicon/lexicon.tsv.gz")
+
+
 def load_lexicon(path: str | None = None) -> Lexicon:
     """The table in the file `path`, or the one that ships with the project.
 
     Raises:
         LexiconError: there is no such file, or it is not a table of this format.
     """
-    place = Path(path) if path is not None else PACKAGED_TABLE
+    place = Path(path) if path is not None else packaged_table()
     try:
         text = gzip.decompress(place.read_bytes()).decode()
     except (OSError, EOFError, UnicodeDecodeError) as error:

@@ -10,14 +10,13 @@ Symbols and names: epsilon_1 `source_noise`, epsilon_2 `target_noise`, epsilon_t
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from editing.choices import MASK_COMBINES, PAPER_WEIGHTS, MaskCombine
+from editing.editors.iedit.training_settings import IEditTraining, MaskCombine
 
 Latents = Float[Tensor, "b c h w"]
 Masks = Float[Tensor, "b 1 h w"]
@@ -57,7 +56,7 @@ def masked_loss(
         inside = torch.maximum(source_mask, target_mask)
         outside = 1 - inside
     else:
-        raise ValueError(f"combine must be one of {', '.join(MASK_COMBINES)}, got {combine!r}")
+        raise ValueError(f"combine must be paper or union, got {combine!r}")
     predicted = predicted_noise.float()
     foreground = _mean(((target_noise.float() - predicted) * inside) ** 2)
     background = _mean(((source_noise.float() - predicted) * outside) ** 2)
@@ -93,64 +92,30 @@ def perceptual_loss(
     return _mean((edited_features.float() - target_features.float()) ** 2)
 
 
-@dataclass(frozen=True, kw_only=True)
-class TermWeights:
-    """A factor for each term of equation 12; 0 leaves the term out and saves its work.
+def term_factors(
+    settings: IEditTraining, noise_level: PerExample, alpha: PerExample
+) -> dict[str, PerExample]:
+    """The factor of every term that has one, per example, at `noise_level` t/T in [0, 1): eq. 12.
 
-    The paper's: 1 for `loc`, `global_` and `mask`, lambda_perc = 0.1 for `perc`. With `mask` 0 and
-    `paired` 1 the model is that of section 3.3, without masks.
-
-    `snr_cap` weighs `mask` and `paired` by min(1, snr_cap / SNR), where SNR = alpha / (1 - alpha)
-    is the signal-to-noise ratio at step t; None for no cap. It is not in the paper; Hang et al.
-    (2023) do so for equation 1. An error of the clean latent is one of SNR times its square in the
-    noise, so that the steps with little noise outweigh the others hundreds of times. In them z_t
-    shows the source alone, and what can be learnt of targets is the mean of them all, a blur.
+    The CLIP terms count where little noise is left, the noise terms where much is. `alpha` is
+    alpha_t, of which `snr_cap` makes a ratio.
     """
-
-    loc: float = PAPER_WEIGHTS["loc"]
-    global_: float = PAPER_WEIGHTS["global"]
-    mask: float = PAPER_WEIGHTS["mask"]
-    paired: float = PAPER_WEIGHTS["paired"]
-    perc: float = PAPER_WEIGHTS["perc"]
-    snr_cap: float | None = None
-
-    def __post_init__(self) -> None:
-        names = [field.name for field in fields(self) if field.name != "snr_cap"]
-        for name in names:
-            value = getattr(self, name)
-            if not value >= 0:
-                raise ValueError(f"weight {name} must be at least 0, got {value}")
-        if not any(getattr(self, name) for name in names):
-            raise ValueError("at least one term must have a weight above 0")
-        if self.snr_cap is not None and not self.snr_cap > 0:
-            raise ValueError(f"snr_cap must be above 0, got {self.snr_cap}")
-
-    def factors(self, noise_level: PerExample, alpha: PerExample) -> dict[str, PerExample]:
-        """Every term's factor, per example, at `noise_level` t/T in [0, 1): equation 12.
-
-        The CLIP terms count where little noise is left, the noise terms where much is. `alpha` is
-        alpha_t, of which `snr_cap` makes a ratio.
-        """
-        clear, noisy = 1 - noise_level, noise_level
-        if self.snr_cap is not None:
-            noisy = noisy * (self.snr_cap * (1 - alpha) / alpha).clamp(max=1)
-        factors = {
-            "loc": self.loc * clear,
-            "global": self.global_ * clear,
-            "mask": self.mask * noisy,
-            "paired": self.paired * noisy,
-            "perc": self.perc * torch.ones_like(noise_level),
-        }
-        return {name: value for name, value in factors.items() if self.weight(name) > 0}
-
-    def weight(self, term: str) -> float:
-        """The factor of a term by the name it is logged with."""
-        return float(getattr(self, "global_" if term == "global" else term))
+    clear, noisy = 1 - noise_level, noise_level
+    if settings.snr_cap is not None:
+        noisy = noisy * (settings.snr_cap * (1 - alpha) / alpha).clamp(max=1)
+    factors = {
+        "loc": settings.weight_loc * clear,
+        "global": settings.weight_global * clear,
+        "mask": settings.weight_mask * noisy,
+        "paired": settings.weight_paired * noisy,
+        "perc": settings.weight_perc * torch.ones_like(noise_level),
+    }
+    return {name: value for name, value in factors.items() if settings.weight(name) > 0}
 
 
 def weighted_terms(
     terms: Mapping[str, PerExample],
-    weights: TermWeights,
+    settings: IEditTraining,
     *,
     noise_level: PerExample,
     alpha: PerExample,
@@ -167,5 +132,5 @@ def weighted_terms(
     share = torch.ones_like(noise_level) if quality is None else quality
     return {
         name: (share * factor * terms[name]).mean()
-        for name, factor in weights.factors(noise_level, alpha).items()
+        for name, factor in term_factors(settings, noise_level, alpha).items()
     }

@@ -1,148 +1,117 @@
 """iEdit's objective: from a batch of pairs and the networks to the summands of equation 12."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
-from typing import Any, TypeVar
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import torch
-import torch.nn.functional as F
-from jaxtyping import Bool, Float, Int
-from torch import Tensor
+from jaxtyping import Bool, Int
+from torch import Tensor, nn
 
-from editing.choices import MaskCombine
 from editing.diffusion.model import LatentDiffusion
 from editing.diffusion.noise import Latents, add_noise, alpha_at, estimate_latent, target_noise
+from editing.diffusion.noise_edit import NoiseEditor
+from editing.diffusion.settings import SamplingSettings
+from editing.editors.iedit.blocks import alternating_groups
 from editing.editors.iedit.losses import (
     PerExample,
-    TermWeights,
     clip_distance,
     masked_loss,
     paired_loss,
     perceptual_loss,
     weighted_terms,
 )
-from editing.features.clip import ClipSpace, PerceptualFeatures
+from editing.editors.iedit.training_settings import IEditTraining
+from editing.features.clip import ClipSpace
+from editing.features.perceptual import PerceptualFeatures
+from editing.pictures import to_latent_mask
+from editing.requests import EditOutput, Request
+from editing.training.objective import Columns, Outcome, PairBatch, Pictures
 
-Pictures = Float[Tensor, "b 3 height width"]
-Masks = Float[Tensor, "b 1 height width"]
-BatchT = TypeVar("BatchT", "PairBatch", "Draw")
-
-
-@dataclass(frozen=True, kw_only=True)
-class PairBatch:
-    """Pairs to train on.
-
-    `source` and `target` are x_1 and x_2 in [-1, 1]; `source_mask` and `target_mask` M_1 and M_2,
-    1 inside, at the pictures' size; `edit_prompts` y_2; `target_phrases` y_2^diff; `quality` a
-    weight for each pair with mean 1 over the data set.
-    """
-
-    source: Pictures
-    target: Pictures
-    source_mask: Masks
-    target_mask: Masks
-    edit_prompts: tuple[str, ...]
-    target_phrases: tuple[str, ...]
-    quality: PerExample
-
-    def part(self, span: slice) -> "PairBatch":
-        """Some of the pairs."""
-        return _change(self, lambda column: column[span])
-
-    def to(self, device: torch.device) -> "PairBatch":
-        """The same on `device`."""
-        return _change(self, lambda c: c.to(device) if isinstance(c, Tensor) else c)
-
-    def join(self, other: "PairBatch") -> "PairBatch":
-        """These pairs and those of `other`."""
-        columns: dict[str, Any] = {}
-        for field in fields(self):
-            both = getattr(self, field.name), getattr(other, field.name)
-            joined = both[0] + both[1] if isinstance(both[0], tuple) else torch.cat(both)
-            columns[field.name] = joined
-        return PairBatch(**columns)
+SAMPLES = SamplingSettings(strength=0.7, num_inference_steps=20)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Draw:
-    """What is random in a step: t of each example, epsilon_1, and which have their text taken away.
+class IEditDraw(Columns):
+    """What is random in a step: t of each example, epsilon_1, and which are without their text.
 
     Without its text an example asks for nothing: its source is its target. It trains what
-    classifier-free guidance compares with, see `TrainOptions.empty_share`.
+    classifier-free guidance compares with, see `IEditTraining`.
     """
 
     timesteps: Int[Tensor, " b"]
     noise: Latents
-    untold: Bool[Tensor, " b"]
-
-    def part(self, span: slice) -> "Draw":
-        """That of some of the examples."""
-        return _change(self, lambda column: column[span])
-
-    def to(self, device: torch.device) -> "Draw":
-        """The same on `device`."""
-        return _change(self, lambda column: column.to(device))
-
-
-def _change(batch: BatchT, change: Callable[[Any], Any]) -> BatchT:
-    """A record of columns with every column changed."""
-    return replace(batch, **{f.name: change(getattr(batch, f.name)) for f in fields(batch)})
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """A batch's summands of equation 12 by name, and in how many examples a mask was empty.
-
-    `predicted` is the noise that all of them pull at.
-    """
-
-    terms: dict[str, Float[Tensor, ""]]
-    empty_masks: int
-    predicted: Latents
-
-    def gradient_norms(self) -> dict[str, float]:
-        """How hard each summand pulls: the norm of its gradient in the predicted noise.
-
-        The graph stays for the step's own backward pass.
-        """
-        return {
-            name: torch.autograd.grad(term, self.predicted, retain_graph=True)[0].norm().item()
-            for name, term in self.terms.items()
-        }
-
-
-def to_latent_mask(
-    mask: Float[Tensor, "b 1 height width"], factor: int
-) -> Float[Tensor, "b 1 h w"]:
-    """A picture's mask at the size of its latent: 1 where more than half of the pixels are."""
-    return (F.avg_pool2d(mask.float(), factor) > 0.5).float()
+    without_text: Bool[Tensor, " b"]
 
 
 @dataclass(frozen=True, eq=False)
 class IEditObjective:
-    """The loss of iEdit. `perceptual` may be None where its term has no weight."""
+    """The loss of iEdit, and all else that its training is made of.
+
+    `perceptual` may be None where its term has no weight.
+    """
 
     model: LatentDiffusion
     clip: ClipSpace
     perceptual: PerceptualFeatures | None
-    weights: TermWeights
-    mask_combine: MaskCombine = "paper"
+    settings: IEditTraining
 
     def __post_init__(self) -> None:
-        if self.weights.perc > 0 and self.perceptual is None:
+        if self.settings.weight_perc > 0 and self.perceptual is None:
             raise ValueError("the term perc has a weight, so a perceptual network must be given")
+        self.model.unet.requires_grad_(requires_grad=False)
 
-    def __call__(self, batch: PairBatch, draw: Draw) -> Outcome:
+    @functools.cached_property
+    def groups(self) -> tuple[dict[str, nn.Parameter], ...]:
+        """The blocks that are trained in turn."""
+        return alternating_groups(self.model.unet)
+
+    @property
+    def picture_size(self) -> int:
+        """Side of the pictures that the diffusion model was trained on, in pixels."""
+        return self.model.picture_size
+
+    def group_of(self, step: int) -> int:
+        """Input layers in even steps, the middle in odd ones."""
+        return step % len(self.groups)
+
+    def draw(self, generator: torch.Generator, *, count: int, height: int, width: int) -> IEditDraw:
+        """Noise level, noise and the loss of text of `count` pairs, in this order."""
+        model, factor = self.model, self.model.factor
+        channels = int(model.unet.config.in_channels)
+        shape = (count, channels, height // factor, width // factor)
+        timesteps = torch.randint(model.train_steps, (count,), generator=generator)
+        noise = torch.randn(shape, generator=generator)
+        without_text = torch.rand(count, generator=generator) < self.settings.empty_share
+        return IEditDraw(timesteps=timesteps, noise=noise, without_text=without_text)
+
+    def save_memory(self) -> None:
+        """Gradient checkpointing in the noise network and the autoencoder."""
+        self.model.unet.enable_gradient_checkpointing()
+        self.model.vae.enable_gradient_checkpointing()
+
+    def edit_samples(
+        self, requests: Sequence[Request], generators: Sequence[torch.Generator]
+    ) -> list[EditOutput]:
+        """Edits at strength 0.7 in 20 steps, by the weights of now."""
+        return NoiseEditor(self.model).edit(requests, SAMPLES, generators, lambda: None)
+
+    def save(self, folder: Path) -> None:
+        """Writes the whole diffusion model as a pipeline folder."""
+        self.model.save(folder)
+
+    def __call__(self, batch: PairBatch, draw: IEditDraw) -> Outcome:
         """Equation 12's summands for a batch, differentiable in the noise network's weights."""
         model = self.model
         with torch.no_grad():
             z_1 = model.encode(batch.source)
-            z_2 = torch.where(draw.untold.view(-1, 1, 1, 1), z_1, model.encode(batch.target))
-            untold = draw.untold.tolist()
+            z_2 = torch.where(draw.without_text.view(-1, 1, 1, 1), z_1, model.encode(batch.target))
+            without_text = draw.without_text.tolist()
             text = model.embed_texts(
                 [
                     "" if no else prompt
-                    for no, prompt in zip(untold, batch.edit_prompts, strict=True)
+                    for no, prompt in zip(without_text, batch.edit_prompts, strict=True)
                 ]
             )
         alpha = alpha_at(model.alphas_cumprod, draw.timesteps)
@@ -151,27 +120,28 @@ class IEditObjective:
         terms, empty = self._noise_terms(batch, draw, z_1, z_2, predicted, alpha)
         if self._looks_at_pictures:
             edited = model.decode(estimate_latent(z_t, predicted, alpha))
-            told = ~draw.untold
+            with_text = ~draw.without_text
             terms |= {
-                name: value * told for name, value in self._picture_terms(batch, edited).items()
+                name: value * with_text
+                for name, value in self._picture_terms(batch, edited).items()
             }
         summands = weighted_terms(
             terms,
-            self.weights,
+            self.settings,
             noise_level=draw.timesteps.float() / model.train_steps,
             alpha=alpha,
             quality=batch.quality,
         )
-        return Outcome(summands, int(empty.sum()), predicted)
+        return Outcome(summands, predicted, {"empty_masks": int(empty.sum())})
 
     @property
     def _looks_at_pictures(self) -> bool:
-        return any(self.weights.weight(term) > 0 for term in ("loc", "global", "perc"))
+        return any(self.settings.weight(term) > 0 for term in ("loc", "global", "perc"))
 
     def _noise_terms(
         self,
         batch: PairBatch,
-        draw: Draw,
+        draw: IEditDraw,
         z_1: Latents,
         z_2: Latents,
         predicted: Latents,
@@ -188,24 +158,27 @@ class IEditObjective:
             wanted,
             source_mask=source_mask,
             target_mask=target_mask,
-            combine=self.mask_combine,
+            combine=self.settings.mask_combine,
         )
         empty = (source_mask.flatten(1).sum(1) == 0) | (target_mask.flatten(1).sum(1) == 0)
         # Without a region to change, equation 8 would teach to leave all as it is.
-        return {"paired": paired, "mask": torch.where(empty | draw.untold, paired, masked)}, empty
+        return {
+            "paired": paired,
+            "mask": torch.where(empty | draw.without_text, paired, masked),
+        }, empty
 
     def _picture_terms(self, batch: PairBatch, edited: Pictures) -> dict[str, PerExample]:
         terms: dict[str, PerExample] = {}
         inside = edited * batch.source_mask
-        if self.weights.global_ > 0:
+        if self.settings.weight_global > 0:
             terms["global"] = clip_distance(
                 self.clip.embed_pictures(edited), self.clip.embed_texts(batch.edit_prompts)
             )
-        if self.weights.loc > 0:
+        if self.settings.weight_loc > 0:
             terms["loc"] = clip_distance(
                 self.clip.embed_pictures(inside), self.clip.embed_texts(batch.target_phrases)
             )
-        if self.weights.perc > 0:
+        if self.settings.weight_perc > 0:
             assert self.perceptual is not None
             with torch.no_grad():
                 target = self.perceptual(batch.target * batch.target_mask)

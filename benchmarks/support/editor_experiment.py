@@ -1,0 +1,152 @@
+"""Editors trained on still lifes, and their edits measured, all by the command line."""
+
+import argparse
+import json
+import subprocess
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from PIL import Image
+
+from editing.evaluation.figures import Setting
+from editing.evaluation.measurer import Cell, plan_cells
+from editing.evaluation.metrics import Interval
+from pipelines.evaluation.cases import draw_cases
+from pipelines.evaluation.job import read_cell, read_numbers
+from pipelines.evaluation.page import spread_evenly
+from pipelines.evaluation.summary import BASELINE, Summary
+from pipelines.still_life.source import StillLifeSource
+from support.editor_rows import BUILDS, MASKED, ROWS, methods_of
+from support.still_life_job import command, environment, source_file
+from transforms.dataset.files import write_bytes
+from transforms.models.spec import locate
+from transforms.pictures.contact_sheet import SheetEntry, draw_sheet
+from transforms.pictures.decoding import decode, encode_png
+from transforms.presets import load_preset
+
+SHARD_SIZE = 500
+LOW_STRENGTHS = (0.1, 0.2)
+"""Where SDEdit changes so little that it can be compared with methods that look where they edit."""
+
+
+class EditorExperiment:
+    """The folders of one `--work`: pairs, trained editors and their edits; and what fills them."""
+
+    def __init__(self, arguments: argparse.Namespace, work: Path) -> None:
+        self._arguments = arguments
+        self._work = work
+        self._preset = load_preset(arguments.preset)
+
+    def make_pairs(self, names: Sequence[str]) -> None:
+        """Indexes both pools; builds the training pairs that are named, and those to evaluate."""
+        arguments = self._arguments
+        pool = StillLifeSource(
+            count=arguments.pool,
+            seed=1000 + arguments.seed,
+            shard_size=SHARD_SIZE,
+            combinations="seen",
+        )
+        new = replace(
+            pool, count=arguments.new, seed=2000 + arguments.seed, combinations="held-out"
+        )
+        for pictures, builds in (
+            (pool, {name: BUILDS[name] for name in names}),
+            (new, {"new": ()}),
+        ):
+            if not builds:
+                continue
+            kind = pictures.combinations
+            file = source_file(self._work / f"{kind}.yaml", pictures)
+            index = self._work / f"index-{kind}"
+            self._run("index", file, "--out", index, "--workers", arguments.workers)
+            for name, flags in builds.items():
+                words = ("build", file, "--index", index, "--out", self._pairs(name), *flags)
+                self._run(*words, "--seed", arguments.seed, "--workers", arguments.workers)
+
+    def train(self, row: str) -> None:
+        """Trains a row's editor, if it has one."""
+        arguments, pairs = self._arguments, ROWS[row].pairs
+        if pairs is None:
+            return
+        steps = ("--steps", arguments.steps, "--batch-size", arguments.batch_size)
+        rate = ("--learning-rate", arguments.learning_rate, "--seed", arguments.seed)
+        folder = ("train", self._pairs(pairs), "--out", self._trained(row))
+        self._run(*folder, *steps, *rate, *ROWS[row].flags)
+
+    def evaluate(self, row: str) -> dict[Cell, dict[str, list[float]]]:
+        """What was measured of a row's edits, without and with a mask."""
+        arguments = self._arguments
+        if ROWS[row].pairs is None:
+            assert self._preset.diffusion is not None
+            model = locate(self._preset.diffusion)
+        else:
+            model = self._trained(row)
+        folder = self._evaluation(row)
+        names = methods_of(row)
+        words = ("evaluate", self._pairs("new"), "--out", folder, "--model", model)
+        how = ("--edits", arguments.edits, "--balanced", "--steps", arguments.sampling_steps)
+        guidance = ("--guidance-scale", arguments.guidance_scale, "--batch-size", 50)
+        masks = ("--mask-grow", arguments.mask_grow, "--paste", "--dtype", arguments.dtype)
+        strengths, seeds = arguments.few_strengths, arguments.seeds[:1]
+        if ROWS[row].headline:
+            strengths, seeds = arguments.strengths, arguments.seeds
+        if row == BASELINE:
+            strengths = [*LOW_STRENGTHS, *strengths]
+        self._run(
+            *(*words, *how, *guidance, *masks, "--methods", *names),
+            *("--strengths", *strengths, "--seeds", *seeds),
+        )
+        return {
+            replace(cell, method=names[cell.method]): read_numbers(folder, cell)
+            for cell in plan_cells(tuple(names), strengths, seeds)
+        }
+
+    def fid(self, row: str) -> dict[Setting, Interval]:
+        """FID of a row's settings, as `evaluate` wrote it."""
+        path = self._evaluation(row) / "figures.json"
+        names = methods_of(row)
+        return {
+            Setting(names[each["method"]], each["strength"]): Interval(*each["fid"])
+            for each in json.loads(path.read_text(encoding="utf-8"))["settings"]
+        }
+
+    def draw_sheet(self, path: Path, summary: Summary, *, count: int = 8) -> None:
+        """Writes a sheet of edits, spread evenly over those that were evaluated."""
+        arguments, best = self._arguments, summary.best
+        masked = max(
+            (name for name in best if name.endswith(MASKED)),
+            key=lambda name: summary.figures[best[name]][summary.by].value,
+        )
+        shown = (best[BASELINE], summary.matched[masked], best[masked])
+        edits = [self._read(setting) for setting in shown]
+        cases = draw_cases(self._pairs("new"), count=arguments.edits, seed=0, balanced=True)
+        rows = [
+            SheetEntry(
+                (cases[place].source, *(some[place] for some in edits)),
+                (f"{cases[place].source_phrase} -> {cases[place].target_phrase}",),
+            )
+            for place in spread_evenly(len(cases), count)
+        ]
+        write_bytes(path, encode_png(draw_sheet(rows, ("source", *map(str, shown)))))
+
+    def _read(self, setting: Setting) -> list[Image.Image]:
+        """The pictures of a setting of the table, first seed."""
+        row = setting.method.removesuffix(MASKED)
+        method = "iedit" if row == setting.method else "iedit-m"
+        cell = Cell(method, setting.strength, self._arguments.seeds[0])
+        return [decode(each["image"]["bytes"]) for each in read_cell(self._evaluation(row), cell)]
+
+    def _evaluation(self, row: str) -> Path:
+        return self._work / f"evaluation-{row}"
+
+    def _pairs(self, name: str) -> Path:
+        return self._work / f"pairs-{name}"
+
+    def _trained(self, row: str) -> Path:
+        return self._work / f"run-{row}"
+
+    def _run(self, *words: object) -> None:
+        print("pairloom", *words, flush=True)
+        flags = ("--preset", self._arguments.preset)
+        subprocess.run(command(*words, *flags), env=environment(), check=True)

@@ -1,0 +1,112 @@
+"""From requests to latents and back: what every editor by a latent diffusion model does around it.
+
+An editor gives the middle, a function from a `LatentBatch` to edited latents. Pictures of different
+sizes are worked on apart.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from editing.diffusion.model import LatentDiffusion
+from editing.diffusion.noise import Latents
+from editing.diffusion.sampling import LatentMask
+from editing.pictures import (
+    fit_sides,
+    mask_to_tensor,
+    picture_to_tensor,
+    places_by_size,
+    resize,
+    tensor_to_picture,
+    to_latent_mask,
+)
+from editing.requests import Edit, EditOutput, Request
+
+
+@dataclass(frozen=True, kw_only=True)
+class LatentBatch:
+    """Requests whose pictures are worked on at one size, as a diffusion model sees them.
+
+    `edit_mask` is 1 where a latent may change, and None where nothing in the batch is masked.
+    """
+
+    source_latent: Latents
+    edit_mask: LatentMask | None
+    prompts: tuple[str, ...]
+    source_prompts: tuple[str | None, ...]
+    generators: tuple[torch.Generator, ...]
+
+
+EditLatents = Callable[[LatentBatch], Latents]
+
+
+@torch.inference_mode()
+def edit_pictures(
+    model: LatentDiffusion,
+    requests: Sequence[Request],
+    generators: Sequence[torch.Generator],
+    edit_latents: EditLatents,
+    *,
+    paste: bool = False,
+) -> list[EditOutput]:
+    """The outputs of requests by a function that edits latents.
+
+    With `paste` the source's own pixels are put back outside a request's mask.
+
+    Raises:
+        PromptLengthError: a prompt has more tokens than the text encoder takes.
+        whatever `edit_latents` raises.
+    """
+    outputs: dict[int, EditOutput] = {}
+    sizes = [
+        fit_sides(request.image.size, shorter=model.picture_size, multiple=model.size_multiple)
+        for request in requests
+    ]
+    for size, places in places_by_size(sizes).items():
+        some = [requests[place] for place in places]
+        batch = _to_latents(model, some, [generators[place] for place in places], size)
+        pictures = model.decode(edit_latents(batch))
+        for place, request, picture in zip(places, some, pictures, strict=True):
+            image = _finish(picture, request, paste=paste)
+            outputs[place] = EditOutput((Edit(image),), request.edit_mask)
+    return [outputs[place] for place in range(len(requests))]
+
+
+def _to_latents(
+    model: LatentDiffusion,
+    requests: Sequence[Request],
+    generators: Sequence[torch.Generator],
+    size: tuple[int, int],
+) -> LatentBatch:
+    sources = [picture_to_tensor(resize(request.image, size)) for request in requests]
+    source_latent = model.encode(torch.stack(sources))
+    edit_mask = None
+    if any(request.edit_mask is not None for request in requests):
+        masks = torch.stack([_mask(request.edit_mask, size) for request in requests])
+        edit_mask = to_latent_mask(masks, model.factor).to(source_latent.device)
+    return LatentBatch(
+        source_latent=source_latent,
+        edit_mask=edit_mask,
+        prompts=tuple(request.prompt for request in requests),
+        source_prompts=tuple(request.source_prompt for request in requests),
+        generators=tuple(generators),
+    )
+
+
+def _mask(mask: Image.Image | None, size: tuple[int, int]) -> Tensor:
+    """A mask at the size that is worked at; all may change where there is none."""
+    if mask is None:
+        return torch.ones(1, size[1], size[0])
+    return mask_to_tensor(resize(mask.convert("L"), size))
+
+
+def _finish(picture: Tensor, request: Request, *, paste: bool) -> Image.Image:
+    """The result at the source's size."""
+    image = resize(tensor_to_picture(picture), request.image.size)
+    if not paste or request.edit_mask is None:
+        return image
+    region = request.edit_mask.convert("L").point(lambda value: 255 * (value > 127))
+    return Image.composite(image, request.image, region)

@@ -1,0 +1,92 @@
+"""What an editor is: a protocol, and a spec that says all of it without loading anything.
+
+An editor is a folder in `editing.editors` with a spec, and a line in `editing.registry`. Nothing
+outside its folder knows its name: commands read the spec. Imports no network library.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, runtime_checkable
+
+from editing.parts import Parts
+from editing.requests import EditOutput, OnStep, Request
+from editing.settings import Dial, NoSettings
+from editing.trained_part import TrainedPart
+
+if TYPE_CHECKING:
+    import torch
+
+    from editing.training.objective import Objective
+
+SettingsT = TypeVar("SettingsT")
+AskedT = TypeVar("AskedT", contravariant=True)
+
+
+@runtime_checkable
+class Editor(Protocol[AskedT]):
+    """Makes the edits that requests ask for."""
+
+    def edit(
+        self,
+        requests: Sequence[Request],
+        settings: AskedT,
+        generators: "Sequence[torch.Generator]",
+        on_step: OnStep,
+    ) -> list[EditOutput]:
+        """One output for each request, in order; its pictures have the source's size.
+
+        `generators` has one generator for each request, from which all that is random in its edit
+        is drawn: an edit does not depend on those beside it. Outside of an `edit_mask` the source
+        stays as it is, as far as the editor can.
+
+        Raises:
+            EditingError: an edit cannot be made.
+        """
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe(Generic[SettingsT]):
+    """How an editor is trained on pairs.
+
+    `settings` are those of its loss, `parts` the parts that training with them needs, `load` the
+    networks and the loss over them. `upgrade` brings the description of a run that an earlier
+    version wrote to today's form; it raises a KeyError for what it does not know.
+    """
+
+    settings: type[SettingsT]
+    parts: Callable[[SettingsT], tuple[str, ...]]
+    load: "Callable[[Parts, SettingsT], Objective[Any]]"
+    upgrade: Callable[[dict[str, Any]], dict[str, Any]] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class EditorSpec(Generic[SettingsT]):
+    """An editor by its name, with all that commands need to know of it.
+
+    | field | what it is |
+    |---|---|
+    | `name` | what a person types |
+    | `summary` | what it does, in half a line |
+    | `load` | makes the editor of its parts; imports networks inside |
+    | `settings` | a frozen dataclass of `editing.settings.setting` fields |
+    | `parts` | what it needs of a preset, keys of `editing.parts.PART_LOADERS` |
+    | `needs` | the fields of a `Request` that must be filled |
+    | `regions` | the region finder that it uses where a person names none, a key of `REGIONS` |
+    | `dial` | see `Dial`; None: an evaluation makes one cell of it |
+    | `model` | the part that `--model` replaces; None: there is none |
+    | `needs_model` | it edits with trained weights alone |
+    | `recipe` | how it is trained; None: it is not |
+    """
+
+    name: str
+    summary: str
+    load: "Callable[[Parts], Editor[SettingsT]]"
+    settings: type[SettingsT] = NoSettings  # type: ignore[assignment]
+    parts: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+    regions: str | None = None
+    dial: Dial | None = None
+    model: TrainedPart | None = None
+    needs_model: bool = False
+    recipe: Recipe[Any] | None = None

@@ -1,0 +1,1 @@
+"""No change at all: what every comparison of editors needs beside it."""

@@ -1,0 +1,254 @@
+"""From a choice of editor, weights and regions to an editor that edits. Loads networks when asked.
+
+`load_editor` is the short way for a person; a command makes an `EditorChoice`, which can be hashed,
+recorded and pickled to a worker before anything is loaded.
+"""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PIL import Image
+
+from editing.editor import Editor, EditorSpec
+from editing.errors import EditError, SettingError
+from editing.parts import Parts
+from editing.regions.finder import RegionFinder, RegionSpec
+from editing.regions.registry import find_regions_spec
+from editing.registry import find_editor
+from editing.requests import EditOutput, OnStep, Request
+from editing.settings import make_settings
+from transforms.presets import Preset, load_preset
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True, kw_only=True)
+class EditorChoice:
+    """An editor with its parts and regions, not yet loaded. Small and picklable.
+
+    `regions` is None where nothing looks for masks; `region_settings` are those of that finder.
+    """
+
+    spec: EditorSpec[Any]
+    parts: Parts
+    regions: RegionSpec[Any] | None = None
+    region_settings: Any = None
+
+    @property
+    def part_names(self) -> tuple[str, ...]:
+        """All parts that are needed, keys of `PART_LOADERS`."""
+        return (*self.spec.parts, *(self.regions.parts if self.regions else ()))
+
+    def describe(self) -> dict[str, Any]:
+        """What edits depend on beside their settings, as plain data.
+
+        Raises:
+            PresetError, ModelError: a part is not there.
+        """
+        regions = None
+        if self.regions is not None:
+            settings = dataclasses.asdict(self.region_settings)
+            regions = {"name": self.regions.name, "settings": settings}
+        return {
+            "editor": self.spec.name,
+            "models": self.parts.identities(self.part_names),
+            "dtype": self.parts.dtype,
+            "regions": regions,
+        }
+
+    def load(self) -> "LoadedEditor":
+        """The editor.
+
+        Raises:
+            PresetError, ModelError: a part is not there, or cannot be loaded.
+        """
+        finder = None
+        if self.regions is not None:
+            finder = self.regions.load(self.parts, self.region_settings)
+        return LoadedEditor(self.spec, self.spec.load(self.parts), finder)
+
+    def __call__(self) -> "LoadedEditor":
+        """The same, for those who take a loader."""
+        return self.load()
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedEditor:
+    """An editor that is ready: it finds masks where requests have none, and edits.
+
+    >>> editor = load_editor("sdedit")
+    >>> from pipelines.still_life.source import StillLifeSource
+    >>> from transforms.pictures.decoding import decode
+    >>> source = StillLifeSource(count=1)
+    >>> picture = decode(next(source.read(source.shards()[0])).image)
+    >>> settings = editor.spec.settings(strength=0.5, num_inference_steps=4)
+    >>> editor(picture, "a red bus", settings=settings).image.size
+    (64, 64)
+    """
+
+    spec: EditorSpec[Any]
+    editor: Editor[Any]
+    regions: RegionFinder | None = None
+
+    def __call__(
+        self,
+        image: Image.Image,
+        prompt: str,
+        *,
+        source_prompt: str | None = None,
+        edit_mask: Image.Image | None = None,
+        mask_phrase: str | None = None,
+        settings: Any = None,
+        seed: int = 0,
+    ) -> EditOutput:
+        """One picture edited; `settings` None for the editor's defaults. See `Request`.
+
+        Raises:
+            EditingError: the edit cannot be made.
+        """
+        import torch
+
+        request = Request(
+            image=image,
+            prompt=prompt,
+            source_prompt=source_prompt,
+            edit_mask=edit_mask,
+            mask_phrase=mask_phrase,
+        )
+        generator = torch.Generator().manual_seed(seed)
+        return self.edit([request], settings or self.spec.settings(), [generator])[0]
+
+    def edit(
+        self,
+        requests: Sequence[Request],
+        settings: Any,
+        generators: "Sequence[torch.Generator]",
+        on_step: OnStep = lambda: None,
+    ) -> list[EditOutput]:
+        """The edits of a batch; see `editing.editor.Editor`.
+
+        Raises:
+            EditingError: an edit cannot be made, or a request lacks what the editor needs.
+        """
+        for request in requests:
+            check_needs(self.spec, request)
+        with_masks = self._find_masks(requests, generators)
+        outputs = self.editor.edit(with_masks, settings, generators, on_step)
+        return [
+            dataclasses.replace(output, edit_mask=output.edit_mask or request.edit_mask)
+            for output, request in zip(outputs, with_masks, strict=True)
+        ]
+
+    def _find_masks(
+        self, requests: Sequence[Request], generators: "Sequence[torch.Generator]"
+    ) -> list[Request]:
+        asked = [place for place, each in enumerate(requests) if each.edit_mask is None]
+        if self.regions is None or not asked:
+            return list(requests)
+        found = self.regions.find(
+            [requests[place] for place in asked], [generators[place] for place in asked]
+        )
+        masks = dict(zip(asked, found, strict=True))
+        return [
+            dataclasses.replace(request, edit_mask=masks.get(place, request.edit_mask))
+            for place, request in enumerate(requests)
+        ]
+
+
+def check_needs(spec: EditorSpec[Any], request: Request) -> None:
+    """Make sure that a request has all that an editor needs.
+
+    Raises:
+        EditError: it lacks something.
+    """
+    for name in spec.needs:
+        if getattr(request, name) is None:
+            raise EditError(f"{spec.name} needs {name}, which this request has not")
+
+
+def choose_editor(
+    name: str,
+    preset: Preset,
+    *,
+    model: Path | None = None,
+    regions: str | None = None,
+    region_values: dict[str, Any] | None = None,
+    device: str | None = None,
+    dtype: str | None = None,
+    parts: Parts | None = None,
+) -> EditorChoice:
+    """A choice by names: of an editor, of its weights, and of a region finder.
+
+    `model` is a run of `train`, or a folder that holds the model itself; None for the preset's own.
+    `regions` is a key of `REGIONS`, `none` for no masks, None for the editor's own.
+    `region_values` are settings of the region finder. `parts` shares what is loaded with others.
+
+    Raises:
+        SettingError: an unknown name, a model that is needed or cannot be used, or a bad value.
+    """
+    spec = find_editor(name)
+    if spec.needs_model and model is None:
+        raise SettingError(f"--editor {name} needs --model, a run of `pairloom train`")
+    replaced = {}
+    if model is not None and spec.model is not None:
+        replaced = {spec.model.part: spec.model.spec(model)}
+    shared = parts or Parts(preset=preset, device=device, dtype=dtype)
+    wanted = spec.regions if regions is None else regions
+    finder = None if wanted in (None, "none") else find_regions_spec(wanted)
+    values = region_values or {}
+    if finder is None and values:
+        raise SettingError(f"{next(iter(values))} is of regions, and none are looked for")
+    return EditorChoice(
+        spec=spec,
+        parts=shared.with_replaced(replaced),
+        regions=finder,
+        region_settings=make_settings(finder.settings, values, owner=finder.name)
+        if finder
+        else None,
+    )
+
+
+def load_editor(
+    name: str,
+    preset: str | Preset = "stilllife",
+    *,
+    model: str | Path | None = None,
+    regions: str | None = None,
+    device: str | None = None,
+    dtype: str | None = None,
+) -> LoadedEditor:
+    """The editor `name`, ready to edit, by the models of a preset.
+
+    `model` is a run of `pairloom train`, which trained editors need. `regions` names a region
+    finder, `none` for none; None for the editor's own choice. `device` is torch's word, `dtype` the
+    diffusion model's precision: float32, float16 or bfloat16.
+
+    Called `editor(image, prompt, seed=0)` with an RGB picture of any size and what the result shall
+    show, it gives an `EditOutput`, whose `image` is RGB and of the picture's size. The same seed
+    gives the same picture. `editor.spec.settings` makes what its `settings` takes.
+
+    Raises:
+        SettingError: an unknown name, or a model that is needed and not given.
+        PresetError, ModelError: a model is not named, not there, or cannot be loaded.
+
+    >>> from pairloom import load_editor, open_pairs
+    >>> pair = open_pairs("small/pairs")[0]
+    >>> editor = load_editor("sdedit")
+    >>> settings = editor.spec.settings(strength=0.6, num_inference_steps=5)
+    >>> edited = editor(pair.source_image, pair.edit_prompt, seed=0, settings=settings).image
+    >>> edited.mode, edited.size == pair.source_image.size
+    ('RGB', True)
+    """
+    chosen = load_preset(preset) if isinstance(preset, str) else preset
+    place = Path(model) if model is not None else None
+    return choose_editor(
+        name, chosen, model=place, regions=regions, device=device, dtype=dtype
+    ).load()
+
+
+Loader = Callable[[], LoadedEditor]
+"""Makes an editor in a worker process when called."""

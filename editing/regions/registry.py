@@ -1,0 +1,21 @@
+"""Every region finder, one line each."""
+
+from typing import Any
+
+from editing.errors import SettingError
+from editing.regions.finder import RegionSpec
+from editing.regions.segmenter_spec import SEGMENTER
+
+REGIONS: dict[str, RegionSpec[Any]] = {spec.name: spec for spec in (SEGMENTER,)}
+"""The region finders by name."""
+
+
+def find_regions_spec(name: str) -> RegionSpec[Any]:
+    """The region finder of that name.
+
+    Raises:
+        SettingError: there is none.
+    """
+    if name not in REGIONS:
+        raise SettingError(f"regions must be one of {', '.join(REGIONS)}, got {name!r}")
+    return REGIONS[name]

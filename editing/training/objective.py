@@ -1,0 +1,134 @@
+"""What training needs to know of an editor: a batch of pairs, and the protocol of an objective."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, Protocol, Self, TypeVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from editing.requests import EditOutput, Request
+
+Pictures = Float[Tensor, "b 3 height width"]
+Masks = Float[Tensor, "b 1 height width"]
+PerExample = Float[Tensor, " b"]
+
+
+@dataclass(frozen=True)
+class Columns:
+    """A record whose every field has one entry an example: a tensor, or a tuple."""
+
+    def part(self, span: slice) -> Self:
+        """The record of some of the examples."""
+        return self._change(lambda column: column[span])
+
+    def to(self, device: torch.device) -> Self:
+        """The same with its tensors on `device`."""
+        return self._change(lambda c: c.to(device) if isinstance(c, Tensor) else c)
+
+    def _change(self, change: Callable[[Any], Any]) -> Self:
+        return replace(self, **{f.name: change(getattr(self, f.name)) for f in fields(self)})
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairBatch(Columns):
+    """Pairs to train on.
+
+    `source` and `target` are x_1 and x_2 in [-1, 1]; `source_mask` and `target_mask` M_1 and M_2,
+    1 inside, at the pictures' size; `edit_prompts` y_2; `target_phrases` y_2^diff; `quality` a
+    weight for each pair with mean 1 over the data set.
+    """
+
+    source: Pictures
+    target: Pictures
+    source_mask: Masks
+    target_mask: Masks
+    edit_prompts: tuple[str, ...]
+    target_phrases: tuple[str, ...]
+    quality: PerExample
+
+    def join(self, other: "PairBatch") -> "PairBatch":
+        """These pairs and those of `other`."""
+        columns: dict[str, Any] = {}
+        for column in fields(self):
+            both = getattr(self, column.name), getattr(other, column.name)
+            joined = both[0] + both[1] if isinstance(both[0], tuple) else torch.cat(both)
+            columns[column.name] = joined
+        return PairBatch(**columns)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A batch's summands of the loss by name, each a scalar with gradients.
+
+    `counts` tells how often something happened in the batch that a person should know of, such as
+    an empty mask. `pulled` is the tensor that all summands pull at, such as the predicted noise.
+    """
+
+    terms: dict[str, Float[Tensor, ""]]
+    pulled: Tensor
+    counts: Mapping[str, int] = field(default_factory=dict)
+
+    def gradient_norms(self) -> dict[str, float]:
+        """How hard each summand pulls: the norm of its gradient in `pulled`.
+
+        The graph stays for the step's own backward pass.
+        """
+        return {
+            name: torch.autograd.grad(term, self.pulled, retain_graph=True)[0].norm().item()
+            for name, term in self.terms.items()
+        }
+
+
+DrawT = TypeVar("DrawT", bound=Columns)
+
+
+class Objective(Protocol[DrawT]):
+    """What is trained when, what is drawn for it, and the loss; an editor's own.
+
+    `train` knows no more of an editor than this.
+    """
+
+    @property
+    def groups(self) -> Sequence[Mapping[str, nn.Parameter]]:
+        """The trained weights by name, in groups of which a step trains one.
+
+        Weights outside the step's group require no gradient in it, and have none.
+        """
+        ...
+
+    @property
+    def picture_size(self) -> int:
+        """Side in pixels of the pictures that are trained on where a person names none."""
+        ...
+
+    def group_of(self, step: int) -> int:
+        """Which of `groups` the step trains."""
+        ...
+
+    def draw(self, generator: torch.Generator, *, count: int, height: int, width: int) -> DrawT:
+        """What is random in a step on `count` pairs of pictures of this size, on the CPU."""
+        ...
+
+    def __call__(self, batch: PairBatch, draw: DrawT) -> Outcome:
+        """The loss of a batch, differentiable in the trained weights."""
+        ...
+
+    def save_memory(self) -> None:
+        """Makes the networks keep fewer activations and compute them again (checkpointing)."""
+        ...
+
+    def edit_samples(
+        self, requests: Sequence[Request], generators: Sequence[torch.Generator]
+    ) -> list[EditOutput]:
+        """Edits by the weights of now, for a sheet of samples."""
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Writes the trained editor's part into `folder`, from where its spec's `model` loads it.
+
+        The folder may hold an earlier one.
+        """
+        ...

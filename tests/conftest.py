@@ -1,0 +1,78 @@
+"""Fixtures that several test files share. What they give must not be changed, unless said so."""
+
+import os
+
+# Before anything imports torch: its float results depend on the number of threads.
+os.environ["OMP_NUM_THREADS"] = "1"
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
+
+import pytest
+from fakes import records
+from fakes.index import small_pool
+from fakes.report import write_dataset
+from fakes.server import misbehaving_server
+
+from transforms.words.lexicon import load_lexicon
+
+# Beam and torch are imported by the fixtures that need them: two seconds of each start.
+
+
+@pytest.fixture
+def small_dataset(tmp_path):
+    """The folder of a finished data set of two shards, which may be spoilt."""
+    folder = tmp_path / "pairs"
+    records.build(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def report_folder(tmp_path_factory):
+    """The folder of a data set of 30 drawn pairs and 18 rejects."""
+    return write_dataset(tmp_path_factory.mktemp("report"), pairs=30, rejects=18)
+
+
+@pytest.fixture(scope="session")
+def pool():
+    """Twelve drawn pictures with captions."""
+    return small_pool()
+
+
+@pytest.fixture(scope="session")
+def tiny_preset(tmp_path_factory):
+    """Very small random networks for the three parts of the pipeline."""
+    from fakes.still_life import save_preset
+
+    return save_preset(tmp_path_factory.mktemp("networks"))
+
+
+@pytest.fixture(scope="session")
+def told_index(tiny_preset, tmp_path_factory):
+    """The folder of a finished index of still lifes with told captions, and its summary."""
+    from fakes.still_life import plan_index
+
+    from pipelines.index.job import run_index
+    from pipelines.running.execution import Execution
+
+    folder = tmp_path_factory.mktemp("told") / "index"
+    return folder, run_index(plan_index(tiny_preset, folder), Execution())
+
+
+@pytest.fixture(scope="session")
+def lexicon():
+    """The packaged table of words."""
+    return load_lexicon()
+
+
+@pytest.fixture(scope="session")
+def running_server():
+    """A server that misbehaves, for the whole session."""
+    with misbehaving_server() as server:
+        yield server
+
+
+@pytest.fixture
+def server(running_server):
+    """The server, which has been asked for nothing yet."""
+    running_server.asked.clear()
+    running_server.most_at_once = 0
+    return running_server

@@ -1,0 +1,146 @@
+from dataclasses import dataclass, replace
+from functools import partial
+
+import apache_beam as beam
+import pytest
+
+from pipelines.running.execution import Execution
+from pipelines.running.sharded_job import ShardedJob, ShardUnit, plan_units, run_job, run_unit
+from pipelines.terminal.console import CommandError
+from transforms.dataset.files import OutputError
+
+
+@dataclass(frozen=True)
+class Drawer:
+    """A shard: so many sheets in a drawer that has a name."""
+
+    name: str
+    sheets: int
+
+
+DRAWERS = (Drawer("a", 3), Drawer("b", 3), Drawer("c", 0), Drawer("d", 9))
+
+
+def write_drawer(drawer, *, folder, broken):
+    if drawer.name in broken:
+        raise OutputError(f"drawer {drawer.name} is stuck")
+    (folder / drawer.name).write_text("sheet\n" * drawer.sheets)
+
+
+def write_drawers(pipeline, drawers, *, folder, broken=()):
+    """The graph: a file a drawer, and a line a pipeline in `pipelines`."""
+    with (folder / "pipelines").open("a") as file:
+        file.write("".join(drawer.name for drawer in drawers) + "\n")
+    _ = (
+        pipeline
+        | beam.Create(drawers)
+        | beam.Reshuffle()
+        | beam.Map(write_drawer, folder=folder, broken=broken)
+    )
+
+
+@pytest.fixture
+def job(tmp_path):
+    return ShardedJob(
+        label="writing",
+        shards=DRAWERS,
+        is_whole=lambda drawer: (tmp_path / drawer.name).is_file(),
+        pictures=lambda drawer: drawer.sheets,
+        graph=partial(write_drawers, folder=tmp_path),
+    )
+
+
+def pipelines(folder):
+    path = folder / "pipelines"
+    return path.read_text().split() if path.exists() else []
+
+
+def drawers(folder):
+    found = (path for path in folder.iterdir() if path.name != "pipelines")
+    return {path.name: path.read_text().count("sheet") for path in found}
+
+
+ALL = {drawer.name: drawer.sheets for drawer in DRAWERS}
+
+
+@pytest.mark.parametrize(
+    ("least", "units"),
+    [(1, ["a", "b", "cd"]), (4, ["ab", "cd"]), (100, ["abcd"])],
+)
+def test_every_shard_is_made_in_pipelines_that_are_large_enough(job, tmp_path, least, units):
+    progress = run_job(job, Execution(pictures_a_unit=least))
+    assert (progress.shards, progress.made, progress.skipped) == (4, 4, 0)
+    assert drawers(tmp_path) == ALL
+    assert pipelines(tmp_path) == units
+
+
+def test_a_job_may_want_larger_pipelines_than_the_execution(job, tmp_path):
+    run_job(replace(job, least_pictures=100), Execution(pictures_a_unit=1))
+    assert pipelines(tmp_path) == ["abcd"]
+
+
+def test_what_is_whole_is_left_alone(job, tmp_path):
+    for name in "bd":
+        (tmp_path / name).write_text("mine")
+    progress = run_job(job, Execution())
+    assert (progress.made, progress.skipped) == (2, 2)
+    assert pipelines(tmp_path) == ["ac"]
+    assert (tmp_path / "b").read_text() == (tmp_path / "d").read_text() == "mine"
+
+
+@pytest.mark.parametrize("flags", [(), ("--runner=FnApiRunner",)])
+def test_a_whole_job_starts_no_pipeline(job, tmp_path, flags):
+    for drawer in DRAWERS:
+        (tmp_path / drawer.name).write_text("")
+    progress = run_job(job, Execution(beam_flags=flags))
+    assert (progress.made, progress.skipped, progress.seconds.seconds) == (0, 4, {})
+    assert pipelines(tmp_path) == []
+
+
+def test_a_job_without_shards_is_done(job, tmp_path):
+    progress = run_job(replace(job, shards=()), Execution())
+    assert (progress.shards, progress.made) == (0, 0)
+    assert pipelines(tmp_path) == []
+
+
+def test_what_fails_midway_is_gone_on_with(job, tmp_path):
+    stuck = replace(job, graph=partial(write_drawers, folder=tmp_path, broken=("b",)))
+    with pytest.raises(OutputError, match="drawer b is stuck"):
+        run_job(stuck, Execution(pictures_a_unit=1))
+    assert drawers(tmp_path) == {"a": 3}
+    progress = run_job(job, Execution(pictures_a_unit=1))
+    assert (progress.made, progress.skipped) == (3, 1)
+    assert drawers(tmp_path) == ALL
+    assert pipelines(tmp_path) == ["a", "b", "b", "cd"]
+
+
+def test_a_runner_elsewhere_gets_all_that_waits_at_once(job, tmp_path):
+    (tmp_path / "a").write_text("sheet\n" * 3)
+    execution = Execution(beam_flags=("--runner=FnApiRunner",), pictures_a_unit=1)
+    assert run_job(job, execution).made == 3
+    assert drawers(tmp_path) == ALL
+    assert pipelines(tmp_path) == ["bcd"]
+
+
+def test_what_fails_elsewhere_is_one_line(job, tmp_path):
+    stuck = replace(job, graph=partial(write_drawers, folder=tmp_path, broken=("b",)))
+    with pytest.raises(CommandError, match="the job on FnApiRunner failed: drawer b is stuck"):
+        run_job(stuck, Execution(beam_flags=("--runner=FnApiRunner",)))
+
+
+@pytest.mark.slow
+def test_several_workers_make_the_same(job, tmp_path):
+    run_job(job, Execution(workers=2, pictures_a_unit=1))
+    assert drawers(tmp_path) == ALL
+    assert sorted(pipelines(tmp_path)) == ["a", "b", "cd"]
+
+
+def test_units_know_their_pictures(job):
+    units = plan_units(job, DRAWERS[:3], least=4)
+    assert units == [ShardUnit((DRAWERS[0], DRAWERS[1]), 6), ShardUnit((DRAWERS[2],), 0)]
+
+
+def test_a_unit_may_hold_any_shards_in_any_order(job, tmp_path):
+    pictures, seconds = run_unit(ShardUnit((DRAWERS[3], DRAWERS[0]), 12), job.graph)
+    assert (pictures, seconds.seconds) == (12, {})
+    assert drawers(tmp_path) == {"a": 3, "d": 9}
