@@ -10,7 +10,7 @@ DEMO := demo_output
 export OMP_NUM_THREADS := 1
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: demo test lint types layers unit figures benchmarks install clean
+.PHONY: demo test lint types layers unit package-test figures benchmarks install clean
 
 install: $(INSTALLED)
 
@@ -36,6 +36,9 @@ layers: $(INSTALLED)
 
 unit: $(INSTALLED)
 	$(BIN)/python -m pytest
+
+package-test: $(INSTALLED)
+	$(BIN)/python -m pytest -m packaging tests/test_packaging.py
 
 # README's table from benchmarks/results; `make figures MEASURE=1` measures first what is soon measured.
 figures: $(INSTALLED)

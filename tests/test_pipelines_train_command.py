@@ -114,7 +114,7 @@ def test_a_finished_run_is_left_alone(world, trained):
 def test_two_processes_train_as_one_does(world, tmp_path):
     alone = train(world, tmp_path / "one", "--batch-size", 4)
     assert alone.code == 0, alone.err
-    launch = ("-m", "torch.distributed.run", "--nproc_per_node", "2", "-m", "pipelines.main")
+    launch = ("-m", "torch.distributed.run", "--nproc_per_node", "2", "-m", "pairloom")
     words = ("train", world / "pairs", "--out", tmp_path / "two", "--preset", world / "tiny.yaml")
     flags = ("--steps", "3", "--batch-size", "2", "--json")
     cpu = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}

@@ -167,7 +167,12 @@ class Caption(beam.PTransform):
 
     `load` makes the captioner in each worker process; `load_known`, where given, the captions that
     are there already, and then the captioner is loaded only when a picture needs it. Both are
-    picklable and hashable; `functools.partial(pairloom.load_captioner, "sd14")` is, too.
+    picklable and hashable; `functools.partial(pairloom.load_captioner, "sd14")` is, too. Rejects
+    are those of `caption_batch`.
+
+    Raises:
+        TypeError: `load` is not hashable.
+        ModelError: while the pipeline runs, where the captioner cannot be loaded.
 
     >>> import apache_beam as beam, pairloom
     >>> source = pairloom.StillLifeSource(count=1, told=True)

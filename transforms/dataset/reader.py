@@ -227,9 +227,25 @@ def open_pairs(folder: str | os.PathLike[str]) -> PairsDataset:
     >>> len(pairs) + len(pairs.rejects) >= pairs.manifest.counts.sources
     True
 
+    It has a length, can be gone through, and gives single pairs and slices; see `Pair`.
+
     Raises:
         DatasetError: `folder` is no folder, or its manifest is missing, of a schema version not
             known here, or not whole.
+
+    >>> from pairloom import open_pairs
+    >>> pairs = open_pairs("small/pairs")
+    >>> len(pairs)
+    8
+    >>> pair = pairs[0]
+    >>> pair.caption
+    'a small yellow chair on the left of a patterned background'
+    >>> pair.edit_prompt
+    'a small red chair on the left of a patterned background'
+    >>> pair.source_image.size == pair.source_mask.size == pair.pseudo_target_image.size
+    True
+    >>> sorted({pair.relation for pair in pairs})
+    ['antonym', 'co-hyponym']
     """
     folder = Path(folder)
     if not folder.is_dir():
