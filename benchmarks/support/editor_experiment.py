@@ -9,6 +9,7 @@ from pathlib import Path
 
 from PIL import Image
 
+import support.silent_libraries  # noqa: F401
 from editing.evaluation.figures import Setting
 from editing.evaluation.measurer import Cell, plan_cells
 from editing.evaluation.metrics import Interval
