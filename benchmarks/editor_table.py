@@ -39,12 +39,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from editing.choices import STRENGTHS
 from support.editor_experiment import EditorExperiment
 from support.editor_rows import MASKED, OURS, REAL, ROWS
 from support.reporting import Bound, Target, add_report_flags, at_least, at_most, finish
 from support.still_life_job import open_work
 
-from editing.choices import STRENGTHS
 from editing.evaluation.figures import Setting
 from editing.evaluation.measurer import Cell
 from editing.evaluation.metrics import Interval
