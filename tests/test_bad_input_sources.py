@@ -4,6 +4,7 @@ import io
 import json
 import os
 import tarfile
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -22,7 +23,7 @@ from fakes.command_line import (
 from fakes.folders import looks_finished
 from fakes.pictures import picture_bytes
 
-from transforms.sources import folder as folder_source
+from transforms.sources.folder import FolderSource
 
 
 def write_parquet(path, *, count=6, drop=(), **columns):
@@ -76,14 +77,14 @@ def test_a_file_that_is_no_source(tmp_path):
 def closed(monkeypatch):
     """Makes folders called `closed` refuse to be listed, also to the superuser."""
     index_folder()  # which is made with folders that open
-    real = folder_source.os.scandir
+    real = os.scandir
 
     def scandir(path):
         if os.fsencode(path).rstrip(b"/").endswith(b"closed"):
             raise PermissionError(13, "Permission denied", path)
         return real(path)
 
-    monkeypatch.setattr(folder_source.os, "scandir", scandir)
+    monkeypatch.setattr(os, "scandir", scandir)
 
 
 @pytest.mark.usefixtures("closed")
@@ -95,14 +96,15 @@ def test_a_folder_without_permission(tmp_path, place):
 
 
 def test_a_file_without_permission_becomes_a_reject(tmp_path, monkeypatch):
-    real = folder_source._read_file
+    index_folder()
+    real = Path.read_bytes
 
-    def read_file(path, limits):
+    def read_bytes(path):
         if path.name == "good-002.png":
             raise PermissionError(13, "Permission denied", str(path))
-        return real(path, limits)
+        return real(path)
 
-    monkeypatch.setattr(folder_source, "_read_file", read_file)
+    monkeypatch.setattr(Path, "read_bytes", read_bytes)
     built = build_command(make_collection(tmp_path / "pictures"), tmp_path / "pairs")
     assert built.code == 0, built.err
     assert built.counts["rejects"]["read"] == {"unreadable": 1}
@@ -224,23 +226,25 @@ def test_text_in_a_parquet_file_that_is_not_utf_8(tmp_path):
     assert verify(tmp_path / "pairs").code == 0
 
 
-def test_rows_that_a_source_loses_on_the_way_stop_the_build(tmp_path, monkeypatch):
-    real = folder_source.FolderSource._read_row
+@pytest.mark.parametrize(
+    ("kept", "said"),
+    [
+        # As if a file had two rows and now has one.
+        ([0, 1, 2, 2, 4, 5], "must be unique in a shard"),
+        ([0, 1, 2, 3, 4], "shard 00000: 6 sources must end in a pair or a reject, 5 did"),
+    ],
+)
+def test_rows_that_a_source_loses_on_the_way_stop_the_build(tmp_path, monkeypatch, kept, said):
+    index_folder()
+    read = FolderSource.read
 
-    def read_row(self, row, shard):
-        # As if a file had two rows and now has one: no outcome of its own for row 3.
-        return real(self, 2 if row == 3 else row, shard)
+    def read_some(self, shard):
+        rows = list(read(self, shard))
+        return (rows[number] for number in kept)
 
-    monkeypatch.setattr(folder_source.FolderSource, "_read_row", read_row)
+    monkeypatch.setattr(FolderSource, "read", read_some)
     outcome = build_command(make_collection(tmp_path / "pictures"), tmp_path / "pairs")
-    assert "must be unique in a shard" in outcome.error
-    monkeypatch.setattr(
-        folder_source.FolderSource,
-        "read",
-        lambda self, shard: (real(self, n, shard.name) for n in range(shard.start, shard.stop - 1)),
-    )
-    outcome = build_command(make_collection(tmp_path / "pictures"), tmp_path / "pairs")
-    assert outcome.error == ("shard 00000: 6 sources must end in a pair or a reject, 5 did")
+    assert said in outcome.error
     assert not looks_finished(tmp_path / "pairs")
 
 

@@ -3,15 +3,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexes import duplicate_keys as twins
 from indexes.duplicate_keys import Twin, find_twin
 from indexes.lookup import hash_texts
 
 KEYS = st.lists(st.lists(st.sampled_from("abcdefghij")), max_size=5)
 
 
-def find(shards):
-    return find_twin([hash_texts(keys) for keys in shards], shards.__getitem__)
+def find(shards, hash_keys=hash_texts):
+    hashes = [hash_keys(keys) for keys in shards]
+    return find_twin(hashes, shards.__getitem__, hash_keys=hash_keys)
 
 
 @pytest.mark.parametrize(
@@ -42,15 +42,16 @@ def test_it_is_found_exactly_where_there_is_one(shards):
         assert twin.key in shards[twin.second]
 
 
-def test_hashes_that_agree_by_accident_are_no_twin(monkeypatch):
-    def only_two(keys):
-        return np.array([len(key) % 2 for key in keys], dtype=np.uint64)
+def only_two(keys):
+    """Hashes that are 0 or 1."""
+    return np.array([len(key) % 2 for key in keys], dtype=np.uint64)
 
-    monkeypatch.setattr(twins, "hash_texts", only_two)
+
+def test_hashes_that_agree_by_accident_are_no_twin():
     shards = [["a", "bb"], ["c", "dd"], ["e"]]
-    assert find_twin([only_two(keys) for keys in shards], shards.__getitem__) is None
+    assert find(shards, only_two) is None
     shards = [["a", "bb"], ["c", "dd"], ["dd"]]
-    assert find_twin([only_two(keys) for keys in shards], shards.__getitem__) == Twin("dd", 1, 2)
+    assert find(shards, only_two) == Twin("dd", 1, 2)
 
 
 def test_nothing_is_read_again_where_no_hashes_agree():

@@ -9,7 +9,7 @@ from fakes import records
 from pipelines.terminal.console import CommandError
 from pipelines.verify import command as verify
 from transforms.dataset import files, schema
-from transforms.dataset import folder as output
+from transforms.dataset.card import croissant_data
 from transforms.dataset.folder import write_manifest
 from transforms.dataset.rows import pair_to_row
 from transforms.dataset.shard_contents import tabulate
@@ -19,10 +19,13 @@ from transforms.write import write_shard
 PAIRS = "pairs-00000-of-00002.parquet"
 
 
-@pytest.fixture
-def unchecked(monkeypatch):
-    """Lets a data set be finished without a look into its files."""
-    monkeypatch.setattr(output, "refuse_twins", lambda folder, shards: None)
+def write_unchecked(folder, receipts):
+    """Finishes a data set as a writer would that does not look into its files."""
+    manifest = records.manifest(receipts)
+    (folder / "manifest.json").write_bytes(files.dump_json(manifest.as_dict()))
+    (folder / "croissant.json").write_bytes(files.dump_json(croissant_data(manifest)))
+    (folder / "README.md").write_text("")
+    (folder / "COMPLETED").write_text("")
 
 
 def run(folder, *flags):
@@ -113,18 +116,23 @@ def test_a_folder_that_is_none_is_one_error(tmp_path):
 
 def rewrite_pairs(folder, change):
     """Put changed rows into shard 0 with a manifest that vouches for them."""
-    table = pq.read_table(folder / PAIRS).to_pylist()
-    rows = change(table)
+    rows = change(pq.read_table(folder / PAIRS).to_pylist())
     receipt = files.write_table(folder / PAIRS, schema.PAIRS, iter(rows))
-    shards = []
-    for number in (0, 1):
-        path = folder / receipt_file(OutputShard(number, 2, ""))
-        data = json.loads(path.read_text())
-        if number == 0:
-            data["files"][0] = vars(receipt)
-            path.write_bytes(files.dump_json(data))
-        shards.append(load_receipt(path))
-    write_manifest(folder, records.manifest(shards))
+    write_manifest(folder, records.manifest(vouch_for(folder, vars(receipt))))
+
+
+def receipt_of(path):
+    """What is told of the file at `path` by who believes that it has the rows it had."""
+    return {"bytes": path.stat().st_size, "sha256": files.hash_file(path)}
+
+
+def vouch_for(folder, pairs):
+    """The receipts of both shards, the first with `pairs` told of its pairs."""
+    path = folder / receipt_file(OutputShard(0, 2, ""))
+    receipt = json.loads(path.read_text())
+    receipt["files"][0] |= pairs
+    path.write_bytes(files.dump_json(receipt))
+    return [load_receipt(folder / receipt_file(OutputShard(number, 2, ""))) for number in (0, 1)]
 
 
 def changed(row, **changes):
@@ -181,7 +189,6 @@ def test_rows_that_give_other_counts_are_found(small_dataset):
     assert problems(small_dataset) == ["shard 0: the rows do not give the counts of the receipt"]
 
 
-@pytest.mark.usefixtures("unchecked")
 def test_a_key_in_two_shards_is_found(tmp_path):
     receipts = []
     for shard in records.output_shards(4, 4):
@@ -197,32 +204,22 @@ def test_a_key_in_two_shards_is_found(tmp_path):
                 configuration_hash=records.HASH,
             )
         )
-    write_manifest(tmp_path, records.manifest(receipts))
+    write_unchecked(tmp_path, receipts)
     assert problems(tmp_path) == [
         f"shard 1: key s0-key-{n}-0 occurs more than once" for n in (0, 1, 2)
     ]
 
 
-@pytest.mark.usefixtures("unchecked")
 def test_a_file_that_is_no_parquet_is_found_though_the_hash_is_right(small_dataset):
-    rewrite_pairs(small_dataset, lambda rows: rows)
     path = small_dataset / PAIRS
-    data = b"x" * 100
-    path.write_bytes(data)
-    receipt_path = small_dataset / "shard-00000-of-00002.json"
-    receipt = json.loads(receipt_path.read_text())
-    receipt["files"][0] |= {"bytes": 100, "sha256": files.hash_file(path)}
-    receipt_path.write_bytes(files.dump_json(receipt))
-    shards = [load_receipt(receipt_path), load_receipt(small_dataset / "shard-00001-of-00002.json")]
-    write_manifest(small_dataset, records.manifest(shards))
-    assert [line[:50] for line in problems(small_dataset)] == [
-        f"{PAIRS} cannot be read: Parqu"[:50]
-    ]
+    path.write_bytes(b"x" * 100)
+    write_unchecked(small_dataset, vouch_for(small_dataset, receipt_of(path)))
+    (problem,) = problems(small_dataset)
+    assert problem.startswith(f"{PAIRS} cannot be read: Parqu")
 
 
 def test_other_columns_are_found(small_dataset):
     path = small_dataset / PAIRS
     pq.write_table(pa.table({"key": ["a"]}), path)
-    findings = []
-    assert verify._read_light(path, "pairs", findings.append) == []
-    assert findings == [f"{PAIRS}: columns must be those of the schema of the pairs"]
+    write_unchecked(small_dataset, vouch_for(small_dataset, receipt_of(path)))
+    assert problems(small_dataset) == [f"{PAIRS}: columns must be those of the schema of the pairs"]

@@ -186,6 +186,8 @@ def _check_rows(folder: Path, shard: ShardReceipt, keys: set[bytes], tell: Tell)
         kind = file.name.partition("-")[0]
         try:
             found = _read_light(folder / file.name, kind, tell)
+            if found is None:
+                return
             rows[kind] = found
             if kind == "pairs":
                 _check_pictures(folder / file.name, tell)
@@ -204,12 +206,15 @@ def _check_rows(folder: Path, shard: ShardReceipt, keys: set[bytes], tell: Tell)
         tell(f"shard {shard.number}: the rows do not give the counts of the receipt")
 
 
-def _read_light(path: Path, kind: str, tell: Tell) -> list[dict[str, Any]]:
-    """The rows of a file without its pictures, which are too large to be held together."""
+def _read_light(path: Path, kind: str, tell: Tell) -> list[dict[str, Any]] | None:
+    """The rows of a file without its pictures, which are too large to be held together.
+
+    None where its columns are others, which is told.
+    """
     with pq.ParquetFile(path) as file:
         if not file.schema_arrow.equals(SCHEMAS[kind], check_metadata=False):
             tell(f"{path.name}: columns must be those of the schema of the {kind}")
-            return []
+            return None
         columns = [name for name in file.schema_arrow.names if name not in IMAGE_COLUMNS]
         rows = file.read(columns=columns).to_pylist()
     nothing = dict.fromkeys(IMAGE_COLUMNS) if kind == "pairs" else {}
