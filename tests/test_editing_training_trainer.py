@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 import torch
 from accelerate import Accelerator
-from accelerate.state import AcceleratorState
+from fakes.accelerator import forget_accelerator
 from fakes.diffusion import load_tiny, save_diffusion
 from fakes.model_folders import save_clip
 from fakes.pairs import SIDE, write_pairs
@@ -162,13 +162,13 @@ def test_gradient_checkpointing_changes_memory_alone(world, tmp_path):
 
 
 def test_bfloat16_trains(world, tmp_path):
-    AcceleratorState._reset_state(True)
+    forget_accelerator()
     try:
         accelerator = Accelerator(cpu=True, mixed_precision="bf16")
         run = Run(world, tmp_path / "half", steps=1, accelerator=accelerator)
         start, after = run.weights(), run.go().weights()
     finally:
-        AcceleratorState._reset_state(True)
+        forget_accelerator()
     whole = Run(world, tmp_path / "whole", steps=1).go()
     assert changed(start, after)
     assert run.reports[0].loss == pytest.approx(whole.reports[0].loss, rel=0.05)

@@ -188,17 +188,15 @@ def test_numbers_that_do_not_add_up_are_shown(tmp_path):
     assert "The numbers do not add up" in Reader(make_page(lacking, PageOptions()).html).text
 
 
-def test_large_pictures_are_shown_as_long_as_there_is_room(tmp_path, monkeypatch):
+def test_large_pictures_are_shown_as_long_as_there_is_room(tmp_path):
     folder = write_dataset(tmp_path, pairs=12, rejects=0, source=FOLDER, side=300)
-    monkeypatch.setattr("pipelines.report.page.PICTURE_BYTES", 200_000)
-    page = page_of(folder, pairs=12)
+    page = page_of(folder, pairs=12, picture_bytes=200_000)
     reader = Reader(page.html)
     assert 1 < page.shown < 12
     assert sum(len(image["src"]) for image in reader.of("img")) < 200_000
     assert f"{page.shown} of 12 pairs" in reader.text
     assert all(image["src"].startswith("data:image/jpeg") for image in reader.of("img"))
-    monkeypatch.setattr("pipelines.report.page.PICTURE_BYTES", 1)
-    assert page_of(folder, pairs=12).shown == 1
+    assert page_of(folder, pairs=12, picture_bytes=1).shown == 1
 
 
 def test_tables_and_drawings_can_be_read_aloud(report_folder, truth):

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from accelerate.state import AcceleratorState
+from fakes.accelerator import forget_accelerator
 from fakes.command_line import run
 from fakes.editing import save_world
 from fakes.folders import hashes
@@ -25,9 +25,9 @@ def world(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def fresh_accelerate():
-    AcceleratorState._reset_state(True)
+    forget_accelerator()
     yield
-    AcceleratorState._reset_state(True)
+    forget_accelerator()
 
 
 def train(world, out, *more, preset="tiny.yaml", pairs="pairs"):
@@ -43,7 +43,7 @@ def weights(out):
 
 @pytest.fixture(scope="module")
 def trained(world, tmp_path_factory):
-    AcceleratorState._reset_state(True)
+    forget_accelerator()
     out = tmp_path_factory.mktemp("run") / "run"
     return out, train(world, out)
 
@@ -98,7 +98,7 @@ def test_curves_are_there_for_tensorboard(trained):
 def test_a_shorter_run_goes_on_to_the_same_weights(world, trained, tmp_path):
     out = tmp_path / "run"
     assert train(world, out, "--steps", 2).counts["steps_made"] == 2
-    AcceleratorState._reset_state(True)
+    forget_accelerator()
     assert train(world, out).counts["steps_made"] == 1
     assert weights(out) == weights(trained[0])
 

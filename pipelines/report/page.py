@@ -37,10 +37,14 @@ SHORT_NAMES = {"image_image": "pictures", "text_image_target": "target text"}
 
 @dataclass(frozen=True)
 class PageOptions:
-    """What the page shows: up to `pairs` pairs, drawn by `seed`."""
+    """What the page shows: up to `pairs` pairs, drawn by `seed`.
+
+    No more than fit into `picture_bytes` bytes of pictures, but at least one.
+    """
 
     pairs: int = 36
     seed: int = 0
+    picture_bytes: int = PICTURE_BYTES
 
     def __post_init__(self) -> None:
         if self.pairs < 1:
@@ -136,7 +140,7 @@ def pair_cards(
     columns = ("part_of_speech", "relation", "method")
     places = sample_places(dataset.pairs, options.pairs, seed=options.seed, columns=columns)
     rows = fetch_rows(dataset.pairs, places, cards.CARD_COLUMNS)
-    return cards.make_cards(rows, truth.verdicts if truth else {}, budget=PICTURE_BYTES)
+    return cards.make_cards(rows, truth.verdicts if truth else {}, budget=options.picture_bytes)
 
 
 @dataclass(frozen=True)
