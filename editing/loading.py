@@ -133,7 +133,10 @@ class LoadedEditor:
 
         Raises:
             EditingError: an edit cannot be made, or a request lacks what the editor needs.
+            ValueError: more or fewer generators than requests.
         """
+        if len(generators) != len(requests):
+            raise ValueError(f"there must be {len(requests)} generators, got {len(generators)}")
         for request in requests:
             check_needs(self.spec, request)
         with_masks = self._find_masks(requests, generators)

@@ -14,6 +14,8 @@ from editing.requests import EditOutput, Request
 Pictures = Float[Tensor, "b 3 height width"]
 Masks = Float[Tensor, "b 1 height width"]
 PerExample = Float[Tensor, " b"]
+
+# In place of `Self`, which the checker of types in tests knows in whole classes alone.
 ColumnsT = TypeVar("ColumnsT", bound="Columns")
 
 
