@@ -6,7 +6,7 @@ outside its folder knows its name: commands read the spec. Imports no network li
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, runtime_checkable
 
 from editing.parts import Parts
 from editing.requests import EditOutput, OnStep, Request
@@ -22,6 +22,7 @@ SettingsT = TypeVar("SettingsT")
 AskedT = TypeVar("AskedT", contravariant=True)
 
 
+@runtime_checkable
 class Editor(Protocol[AskedT]):
     """Makes the edits that requests ask for."""
 

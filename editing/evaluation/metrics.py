@@ -6,7 +6,7 @@ their intervals are made of kept statistics afterwards.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +36,7 @@ class Metric:
     reduce: Callable[[Numbers], float] = mean
 
 
+@runtime_checkable
 class Statistics(Protocol):
     """Measures edits: some numbers for each of them."""
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar, runtime_checkable
 
 from PIL import Image
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 SettingsT = TypeVar("SettingsT")
 
 
+@runtime_checkable
 class RegionFinder(Protocol):
     """Says where pictures may change."""
 

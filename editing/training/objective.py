@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -85,6 +85,7 @@ class Outcome:
 DrawT = TypeVar("DrawT", bound=Columns)
 
 
+@runtime_checkable
 class Objective(Protocol[DrawT]):
     """What is trained when, what is drawn for it, and the loss; an editor's own.
 
