@@ -2,14 +2,13 @@
 
 import numpy as np
 import pytest
-from fakes.command_line import (
-    run,
-)
+from fakes.command_line import run
 from fakes.editing import save_world
 from fakes.pictures import picture_bytes
 from PIL import Image
 
 SIDE = 32
+STEPS = ("--steps", 4)
 
 
 @pytest.fixture(scope="module")
@@ -24,8 +23,8 @@ def networks(tmp_path_factory):
     return save_world(tmp_path_factory.mktemp("world"))
 
 
-def edit(networks, photo, out, *more, method="sdedit", prompt="a red pear"):
-    flags = ("--preset", networks / "tiny.yaml", "--steps", 4, "--method", method, "--json")
+def edit(networks, photo, out, *more, editor="sdedit", prompt="a red pear", settings=STEPS):
+    flags = ("--preset", networks / "tiny.yaml", "--editor", editor, *settings, "--json")
     return run("edit", photo, "--prompt", prompt, "--out", out, *flags, *more)
 
 
@@ -64,7 +63,7 @@ def test_lower_precision_changes_little(networks, photo, tmp_path):
 
 
 def test_copy_needs_no_model(networks, photo, tmp_path):
-    assert edit(networks, photo, tmp_path / "a.png", method="copy").code == 0
+    assert edit(networks, photo, tmp_path / "a.png", editor="copy", settings=()).code == 0
     assert np.array_equal(pixels(tmp_path / "a.png"), pixels(photo))
 
 
@@ -81,7 +80,7 @@ def test_a_mask_by_hand_with_pixels_put_back(networks, photo, tmp_path):
 )
 def test_a_mask_that_is_found(networks, photo, tmp_path, words):
     more = ("--model", networks / "model", "--mask-out", tmp_path / "mask.png", "--paste")
-    outcome = edit(networks, photo, tmp_path / "a.png", *more, *words, method="iedit-m")
+    outcome = edit(networks, photo, tmp_path / "a.png", *more, *words, editor="iedit-m")
     assert outcome.code == 0, outcome.err
     with Image.open(tmp_path / "mask.png") as mask:
         outside = np.asarray(mask.resize((SIDE, SIDE), Image.Resampling.BILINEAR)) <= 127
@@ -105,10 +104,14 @@ class TestBad:
             (("--strength", "0"), "strength must be in (0, 1], got 0.0"),
             (("--strength", "2"), "strength must be in (0, 1], got 2.0"),
             (("--guidance-scale", "-1"), "guidance_scale must be at least 0, got -1.0"),
-            (("--mask-grow", "2"), "mask_grow must be in [0, 1], got 2.0"),
+            (
+                ("--regions", "segmenter", "--mask-grow", "2"),
+                "mask_grow must be in [0, 1], got 2.0",
+            ),
             (("--dtype", "int8"), "argument --dtype: invalid choice: 'int8'"),
             (("--results", "0"), "argument --results: must be at least 1, got 0"),
-            (("--method", "iedit"), "--method iedit needs --model"),
+            (("--steps", "0"), "num_inference_steps must be at least 1, got 0"),
+            (("--editor", "iedit"), "--editor iedit needs --model"),
             (("--mask-out", "a.jpg"), "--mask-out must be a .png file, got a.jpg"),
             (("--mask-out", "a.png"), "--mask-out: sdedit used no mask"),
         ],

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Protocol, Self, TypeVar, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -15,20 +15,23 @@ Pictures = Float[Tensor, "b 3 height width"]
 Masks = Float[Tensor, "b 1 height width"]
 PerExample = Float[Tensor, " b"]
 
+# In place of `Self`, which the checker of types in tests knows in whole classes alone.
+ColumnsT = TypeVar("ColumnsT", bound="Columns")
+
 
 @dataclass(frozen=True)
 class Columns:
     """A record whose every field has one entry an example: a tensor, or a tuple."""
 
-    def part(self, span: slice) -> Self:
+    def part(self: ColumnsT, span: slice) -> ColumnsT:
         """The record of some of the examples."""
         return self._change(lambda column: column[span])
 
-    def to(self, device: torch.device) -> Self:
+    def to(self: ColumnsT, device: torch.device) -> ColumnsT:
         """The same with its tensors on `device`."""
         return self._change(lambda c: c.to(device) if isinstance(c, Tensor) else c)
 
-    def _change(self, change: Callable[[Any], Any]) -> Self:
+    def _change(self: ColumnsT, change: Callable[[Any], Any]) -> ColumnsT:
         return replace(self, **{f.name: change(getattr(self, f.name)) for f in fields(self)})
 
 
