@@ -1,21 +1,14 @@
-"""Measures of edits against values known beforehand."""
-
-import math
+"""How pictures are compared, against values known beforehand."""
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from torch import nn
 from torchvision.models import squeezenet1_1
 
 from editing.errors import EditingError
-from editing.evaluation.metrics import (
-    FrechetDistance,
+from editing.evaluation.similarity import (
     PerceptualDistance,
     background_error,
-    bootstrap,
     clip_scores,
     region_ssim,
 )
@@ -72,34 +65,6 @@ def test_background_error_is_the_root_mean_square_outside():
     assert background_error(edited, source, torch.ones(2, 1, 8, 8)).isnan().all()
 
 
-class Means(nn.Module):
-    """Two features of a picture: the means of its first two channels."""
-
-    def forward(self, images):
-        return images[:, :2].mean((2, 3))
-
-
-class TestFid:
-    def distance(self, real):
-        made = FrechetDistance(Means(), 2)
-        made.learn_real(real)
-        return made
-
-    def test_a_set_is_no_distance_from_itself(self):
-        some = [pictures(1, 16), pictures(2, 16)]
-        assert self.distance(some).of(some) == pytest.approx(0, abs=1e-4)
-
-    def test_of_two_gaussians_it_is_the_closed_form(self):
-        rng = np.random.default_rng(0)
-
-        def drawn(mean, spread):
-            values = rng.normal(mean, spread, (4000, 3, 1, 1)).clip(-1, 1)
-            return [torch.from_numpy(values).float().expand(-1, -1, 4, 4).contiguous()]
-
-        found = self.distance(drawn(-0.1, 0.05)).of(drawn(0.2, 0.15))
-        assert found == pytest.approx(2 * (0.3**2 + 0.1**2), rel=0.05)
-
-
 class TestLpips:
     @pytest.fixture
     def distance(self, tmp_path, monkeypatch):
@@ -125,49 +90,8 @@ class TestLpips:
             distance(pictures(1), pictures(1))
 
 
-@pytest.mark.parametrize(
-    "make", [lambda: PerceptualDistance("alex"), lambda: FrechetDistance(None, 2048)]
-)
-def test_weights_that_cannot_be_fetched_are_named(make, tmp_path, monkeypatch):
+def test_weights_that_cannot_be_fetched_are_named(tmp_path, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
-    with pytest.raises(EditingError, match=r"cannot fetch the weights of .* for (LPIPS|FID)"):
-        make()
-
-
-class TestBootstrap:
-    def test_the_value_is_the_mean(self):
-        found = bootstrap([[1.0, 2.0, 6.0]])
-        assert found.value == 3
-        assert 1 <= found.low < 3 < found.high <= 6
-
-    def test_its_width_is_that_of_the_mean(self):
-        values = np.random.default_rng(0).normal(5, 2, 400)
-        found = bootstrap([values.tolist()])
-        half = (found.high - found.low) / 2
-        assert half == pytest.approx(1.96 * values.std() / 20, rel=0.1)
-
-    def test_pairs_stay_together(self):
-        base = np.random.default_rng(0).normal(0, 10, 300)
-        paired = bootstrap([(base + 1).tolist(), base.tolist()], lambda a, b: a - b)
-        assert (paired.low, paired.high) == (pytest.approx(1), pytest.approx(1))
-
-    def test_it_repeats_with_its_seed(self):
-        values = [[1.0, 5.0, 2.0, 8.0]]
-        first, again, other = (bootstrap(values, seed=seed, draws=7) for seed in (1, 1, 2))
-        assert first == again
-        assert first != other
-
-    def test_rows_without_a_number_are_left_out(self):
-        assert bootstrap([[1.0, math.nan, 3.0], [0.0, 0.0, 0.0]]).value == 2
-        with pytest.raises(ValueError, match="at least one row"):
-            bootstrap([[math.nan]])
-
-    @given(st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=30))
-    @settings(max_examples=30, deadline=None)
-    def test_the_interval_lies_within_the_values(self, values):
-        found = bootstrap([values], draws=50)
-        assert min(values) - 1e-6 <= found.low <= found.high <= max(values) + 1e-6
-
-    def test_it_can_be_read(self):
-        assert str(bootstrap([[0.5, 0.5]])) == "0.500 [0.500, 0.500]"
+    with pytest.raises(EditingError, match=r"cannot fetch the weights of alex, for LPIPS"):
+        PerceptualDistance("alex")

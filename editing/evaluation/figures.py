@@ -113,6 +113,8 @@ def best_at_cost(
         ValueError: the editor has no point.
     """
     own = [point for point in sorted(figures) if point.editor == editor]
+    if not own:
+        raise ValueError(f"{editor} has no point to choose from")
     cheap = [point for point in own if figures[point][cost].value <= at_most]
     if not cheap:
         return min(own, key=lambda point: figures[point][cost].value)

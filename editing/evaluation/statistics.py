@@ -1,6 +1,6 @@
 """The statistics of an edit that need no truth: how it goes with its prompt, and what it kept."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,7 +10,8 @@ from PIL import Image
 from editing.evaluation.cases import EditCase
 from editing.evaluation.metrics import Metric, Numbers
 from editing.evaluation.similarity import (
-    PerceptualDistance,
+    PerExample,
+    Pictures,
     background_error,
     clip_scores,
     region_ssim,
@@ -79,9 +80,9 @@ class Kept:
 
 @dataclass(frozen=True, eq=False)
 class SourceDistance:
-    """LPIPS of each edited picture from its source."""
+    """LPIPS of each edited picture from its source, by a `PerceptualDistance`."""
 
-    distance: PerceptualDistance
+    distance: Callable[[Pictures, Pictures], PerExample]
     metrics: tuple[Metric, ...] = field(default=(LPIPS,))
 
     def __call__(
