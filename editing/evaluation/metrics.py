@@ -23,8 +23,7 @@ Reduction = Callable[[Numbers], Numbers]
 
 def mean(statistics: Numbers) -> Numbers:
     """The mean over edits: the reduction of almost every metric."""
-    figures: Numbers = np.mean(statistics, axis=-1)
-    return figures
+    return np.asarray(np.mean(statistics, axis=-1), np.float64)
 
 
 @dataclass(frozen=True, kw_only=True)
