@@ -44,11 +44,12 @@ from support.editor_rows import MASKED, OURS, REAL, ROWS
 from support.reporting import Bound, Target, add_report_flags, at_least, at_most, finish
 from support.still_life_job import open_work
 
-from editing.choices import STRENGTHS
-from editing.evaluation.figures import Setting
+from editing.diffusion.settings import STRENGTH_DIAL
+from editing.evaluation.figures import DialPoint
+from editing.evaluation.intervals import Interval
 from editing.evaluation.measurer import Cell
-from editing.evaluation.metrics import Interval
-from pipelines.evaluation.summary import BASELINE, Summary, summarise
+from editing.registry import BASELINE
+from pipelines.evaluation.summary import Summary, summarise
 from pipelines.terminal.console import print_table
 
 OURS_MASKED = OURS + MASKED
@@ -76,7 +77,7 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=400, help="of training")
     parser.add_argument("--batch-size", type=int, default=8, help="of training")
     parser.add_argument("--learning-rate", type=float, default=1e-4)
-    parser.add_argument("--strengths", nargs="+", type=float, default=list(STRENGTHS))
+    parser.add_argument("--strengths", nargs="+", type=float, default=list(STRENGTH_DIAL.values))
     parser.add_argument("--few-strengths", nargs="+", type=float, default=[0.3, 0.5, 0.7])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2], help="of the edits")
     parser.add_argument("--guidance-scale", type=float, default=7.5)
@@ -99,14 +100,14 @@ def main() -> None:
         experiment = EditorExperiment(arguments, work)
         experiment.make_pairs(sorted({pairs for row in rows if (pairs := ROWS[row].pairs)}))
         cells: dict[Cell, dict[str, list[float]]] = {}
-        fid: dict[Setting, Interval] = {}
+        fid: dict[DialPoint, Interval] = {}
         for row in rows:
             experiment.train(row)
             cells |= experiment.evaluate(row)
             fid |= experiment.fid(row)
-        summary = summarise(cells)
-        for setting, value in fid.items():
-            summary.figures[setting]["fid"] = value
+        summary = summarise(cells, baseline=BASELINE)
+        for point, value in fid.items():
+            summary.figures[point]["fid"] = value
         if arguments.sheet:
             experiment.draw_sheet(arguments.sheet, summary)
     print_rows(summary)
@@ -127,13 +128,13 @@ def read_rows(summary: Summary) -> dict[str, dict[str, Any]]:
     at its best, `matched` with the baseline at the strength `at` where it errs no more.
     """
     rows: dict[str, dict[str, Any]] = {
-        name: {"at": setting.strength, "measures": _plain(summary.figures[setting])}
-        for name, setting in summary.best.items()
+        name: {"at": point.value, "measures": _plain(summary.figures[point])}
+        for name, point in summary.best.items()
     }
     for name, other in summary.matched.items():
         rows[name]["more"] = _plain(summary.differences[name])
         rows[name]["matched"] = {
-            "at": other.strength,
+            "at": other.value,
             "measures": _plain(summary.figures[other]),
             "more": _plain(summary.matched_differences[name]),
         }
@@ -200,8 +201,8 @@ def print_rows(summary: Summary) -> None:
     print_table(
         "editors on held-out edits, each at its best strength",
         [
-            (name, f"{setting.strength:g}", *(_mean(summary, setting, each) for each in MEASURES))
-            for name, setting in best.items()
+            (name, f"{point.value:g}", *(_mean(summary, point, each) for each in MEASURES))
+            for name, point in best.items()
         ],
         columns=("row", "at", *MEASURES.values()),
     )
@@ -211,7 +212,7 @@ def print_rows(summary: Summary) -> None:
             (
                 str(best[name]),
                 str(summary.differences[name]["both"]),
-                f"{other.strength:g}",
+                f"{other.value:g}",
                 str(summary.matched_differences[name]["both"]),
             )
             for name, other in summary.matched.items()
@@ -220,8 +221,8 @@ def print_rows(summary: Summary) -> None:
     )
 
 
-def _mean(summary: Summary, setting: Setting, measure: str) -> str:
-    found = summary.figures[setting].get(measure)
+def _mean(summary: Summary, point: DialPoint, measure: str) -> str:
+    found = summary.figures[point].get(measure)
     return "" if found is None else f"{found.value:.3f}"
 
 

@@ -28,7 +28,7 @@ VERDICTS = find_package_data("data_manifests", "lexicon/verdicts.tsv")
 
 
 @dataclass(frozen=True)
-class Verdict:
+class SentenceRating:
     """What a person said of one edit."""
 
     grammatical: bool
@@ -42,12 +42,14 @@ def read_sentences() -> list[tuple[str, str]]:
     return [(kind, sentence) for kind, sentence in (line.split("\t") for line in lines)]
 
 
-def read_verdicts() -> dict[tuple[str, str], Verdict]:
+def read_verdicts() -> dict[tuple[str, str], SentenceRating]:
     """The verdict on each (sentence, edit prompt)."""
     verdicts = {}
     for line in VERDICTS.read_text(encoding="utf-8").splitlines():
         sentence, prompt, grammatical, sensible, *why = line.split("\t")
-        verdicts[sentence, prompt] = Verdict(grammatical == "yes", sensible == "yes", "".join(why))
+        verdicts[sentence, prompt] = SentenceRating(
+            grammatical == "yes", sensible == "yes", "".join(why)
+        )
     return verdicts
 
 

@@ -38,17 +38,19 @@ from support.training_networks import (
 )
 from support.training_steps import time_ours, time_pieces, time_plain
 
-from editing.editors.iedit.blocks import AlternatingBlocks
-from editing.editors.iedit.losses import TermWeights
-from editing.training.trainer import TrainOptions
+from editing.editors.iedit.blocks import alternating_groups
+from editing.editors.iedit.training_settings import IEditTraining
+from editing.training.loop_settings import LoopSettings
 from pipelines.terminal.console import print_table
 
 WAYS = {
-    "paired": TermWeights(loc=0, global_=0, mask=0, paired=1, perc=0),
-    "mask": TermWeights(loc=0, global_=0, perc=0),
-    "mask, global": TermWeights(loc=0, perc=0),
-    "mask, global, loc": TermWeights(perc=0),
-    "mask, global, loc, perc": TermWeights(),
+    "paired": IEditTraining(
+        weight_loc=0, weight_global=0, weight_mask=0, weight_paired=1, weight_perc=0
+    ),
+    "mask": IEditTraining(weight_loc=0, weight_global=0, weight_perc=0),
+    "mask, global": IEditTraining(weight_loc=0, weight_perc=0),
+    "mask, global, loc": IEditTraining(weight_perc=0),
+    "mask, global, loc, perc": IEditTraining(),
 }
 PLAIN, WHOLE = "plain loop", "mask, global, loc, perc"
 FULL_SIDE = 384
@@ -66,7 +68,7 @@ def run_rounds(arguments: argparse.Namespace) -> dict[str, Any]:
     torch.set_num_threads(1)
     networks = small_networks(arguments.seed)
     batch = draw_batch(arguments.batch_size, networks.model.picture_size, seed=arguments.seed)
-    options = TrainOptions(
+    options = LoopSettings(
         steps=arguments.steps + LEFT_OUT,
         batch_size=arguments.batch_size,
         seed=arguments.seed,
@@ -95,16 +97,15 @@ def run_rounds(arguments: argparse.Namespace) -> dict[str, Any]:
     return {name: statistics.median(each[name] for each in rounds) for name in rounds[0]}
 
 
-def step_at_full_size(preset_file: str, options: TrainOptions, side: int) -> dict[str, Any]:
+def step_at_full_size(preset_file: str, options: LoopSettings, side: int) -> dict[str, Any]:
     """Seconds of two steps, peak memory, and what of it is known; in a process of its own."""
     torch.set_num_threads(1)
     networks = load_full_size(preset_file)
     loaded = peak_mib() / 1024
     batch = draw_batch(options.batch_size, side, seed=options.seed)
-    seconds = time_ours(networks, batch, options, TermWeights())
+    seconds = time_ours(networks, batch, options, IEditTraining())
     unet = networks.model.unet
-    blocks = AlternatingBlocks(unet)
-    trained = [sum(map(torch.numel, blocks.parameters(number))) for number in range(len(blocks))]
+    trained = [sum(map(torch.numel, group.values())) for group in alternating_groups(unet)]
     return {
         "side": side,
         "seconds": seconds,
@@ -124,7 +125,7 @@ def step_at_full_size(preset_file: str, options: TrainOptions, side: int) -> dic
 
 def run_full_size(arguments: argparse.Namespace) -> dict[str, Any]:
     """Builds, loads, takes two steps, deletes."""
-    options = TrainOptions(
+    options = LoopSettings(
         steps=2,
         batch_size=arguments.batch_size,
         seed=arguments.seed,

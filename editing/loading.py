@@ -230,12 +230,21 @@ def load_editor(
     finder, `none` for none; None for the editor's own choice. `device` is torch's word, `dtype` the
     diffusion model's precision: float32, float16 or bfloat16.
 
-    >>> load_editor("copy").spec.summary
-    'the source as it is; a baseline'
+    Called `editor(image, prompt, seed=0)` with an RGB picture of any size and what the result shall
+    show, it gives an `EditOutput`, whose `image` is RGB and of the picture's size. The same seed
+    gives the same picture. `editor.spec.settings` makes what its `settings` takes.
 
     Raises:
         SettingError: an unknown name, or a model that is needed and not given.
         PresetError, ModelError: a model is not named, not there, or cannot be loaded.
+
+    >>> from pairloom import load_editor, open_pairs
+    >>> pair = open_pairs("small/pairs")[0]
+    >>> editor = load_editor("sdedit")
+    >>> settings = editor.spec.settings(strength=0.6, num_inference_steps=5)
+    >>> edited = editor(pair.source_image, pair.edit_prompt, seed=0, settings=settings).image
+    >>> edited.mode, edited.size == pair.source_image.size
+    ('RGB', True)
     """
     chosen = load_preset(preset) if isinstance(preset, str) else preset
     place = Path(model) if model is not None else None

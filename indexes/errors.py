@@ -6,4 +6,11 @@ class PairloomError(Exception):
 
     The command line shows that line alone, without a traceback. Errors cross process borders, so a
     class whose constructor takes more than the message says in `__reduce__` how to make it again.
+
+    >>> from pairloom import PairloomError, open_index
+    >>> try:
+    ...     open_index("no_such_folder")
+    ... except PairloomError as error:
+    ...     print(type(error).__name__)
+    IndexFolderError
     """

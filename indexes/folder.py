@@ -91,6 +91,17 @@ class PictureIndex:
 
         FAISS proposes; scores are computed anew from the stored embeddings, so that they depend on
         query and picture alone.
+
+        Args:
+            queries: unit vectors, float32 (n, `dimension`).
+            k: how many rows for each, at least 1.
+
+        Returns:
+            Cosines, float32 (n, k), falling, and rows, int64 (n, k); where the index has fewer
+            than `k` pictures, -inf and -1.
+
+        Raises:
+            ValueError: `queries` has another shape, or `k` is below 1.
         """
         queries = check_queries(queries, k, dimension=self.dimension)
         _, found = self._faiss.search(queries, min(k + SPARE_NEIGHBOURS, len(self)))

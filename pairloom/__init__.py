@@ -15,7 +15,6 @@ Every public name has such an example. Those that open a folder open what
 """
 
 import importlib
-from importlib import metadata
 from typing import TYPE_CHECKING
 
 from pairloom.own_packages import check_own_packages
@@ -159,23 +158,16 @@ if not TYPE_CHECKING:
             AttributeError: there is no such name.
             ImportError: another file hides one of our packages, or a library is missing.
         """
-        if name == "__version__":
-            value = _version()
-        elif name in _HOMES:
-            check_own_packages()
-            value = getattr(importlib.import_module(_HOMES[name]), name)
-        else:
+        if name not in __all__:
             raise AttributeError(f"module 'pairloom' has no attribute {name!r}")
+        check_own_packages()
+        if name == "__version__":
+            value = importlib.import_module("indexes.names").installed_version()
+        else:
+            value = getattr(importlib.import_module(_HOMES[name]), name)
         globals()[name] = value
         return value
 
 
 def __dir__() -> list[str]:
     return sorted(__all__)
-
-
-def _version() -> str:
-    try:
-        return metadata.version("pairloom")
-    except metadata.PackageNotFoundError:
-        return "unknown (not installed)"

@@ -5,10 +5,10 @@ import os
 import sys
 from collections.abc import Sequence
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from types import ModuleType
 from typing import NoReturn
 
+from indexes.names import installed_version
 from pipelines.terminal.console import (
     EXIT_FAILED,
     EXIT_USAGE,
@@ -34,7 +34,7 @@ def build_parser() -> argparse.ArgumentParser:
         description="Image-editing training data without annotators: pairs of pictures from any "
         "collection, with edit prompts, masks, scores and reasons.",
     )
-    parser.add_argument("--version", action="version", version=f"pairloom {_version()}")
+    parser.add_argument("--version", action="version", version=f"pairloom {installed_version()}")
     parser.add_argument(
         "--debug", action="store_true", help="show the traceback of an error as well"
     )
@@ -45,7 +45,7 @@ def build_parser() -> argparse.ArgumentParser:
     from pipelines.report import command as report
     from pipelines.still_life.pair_truth import judge_still_lifes
 
-    subparsers.choices["report"].set_defaults(run=partial(report.run, judge=judge_still_lifes))
+    subparsers.choices["report"].set_defaults(run=partial(report.run, find_truth=judge_still_lifes))
     return parser
 
 
@@ -116,13 +116,6 @@ def drop_unwritable_output() -> None:
         sys.stdout.flush()
     except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _version() -> str:
-    try:
-        return version("pairloom")
-    except PackageNotFoundError:
-        return "unknown (not installed)"
 
 
 if __name__ == "__main__":

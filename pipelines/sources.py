@@ -1,10 +1,11 @@
 """From what a person wrote to a source: a path, a YAML file, or two words.
 
 A source file is a small mapping: `kind`, and what that kind takes. Relative paths in it are meant
-from the folder it lies in, so that it can be moved together with the pictures.
+from the folder it lies in, so that it can be moved together with the pictures. A new kind of source
+is an entry in `SOURCE_KINDS`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,26 +18,8 @@ from transforms.sources.img2dataset import Img2DatasetSource
 
 STILL_LIFE = "still-life"
 
-_KEYS: dict[str, dict[str, type]] = {
-    "folder": {"path": str, "shard_size": int, "limits": dict},
-    "img2dataset": {"path": str, "limits": dict},
-    "laion": {"metadata": str, "store": str, "shard_size": int, "fetch": dict, "limits": dict},
-    STILL_LIFE: {
-        "count": int,
-        "seed": int,
-        "start": int,
-        "shard_size": int,
-        "two_objects_percent": int,
-        "told": bool,
-        "combinations": str,
-        "objects": int,
-        "drawn": int,
-        "draw_seed": int,
-    },
-}
-_REQUIRED = {"folder": ("path",), "img2dataset": ("path",), "laion": ("metadata",), STILL_LIFE: ()}
 _IN_WORDS = {str: "text", int: "a whole number", bool: "true or false", dict: "a mapping"}
-_PATHS = ("path", "metadata", "store")
+PATH_KEYS = ("path", "metadata", "store")
 _LIMITS = ("max_pixels", "max_bytes", "min_side")
 _DRAWING = ("objects", "drawn", "draw_seed")
 
@@ -56,6 +39,18 @@ class SourceSpec:
         """The picture limits it sets, or the default ones."""
         limits = self.settings.get("limits")
         return _read_limits(limits) if isinstance(limits, Mapping) else DEFAULT_LIMITS
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceKind:
+    """A kind of source: the keys of its source files with their types, and how it is opened.
+
+    Types are str, int, bool and dict; a key of `PATH_KEYS` is a path, whose value is made absolute.
+    """
+
+    keys: Mapping[str, type]
+    open: Callable[[SourceSpec], Source]
+    required: tuple[str, ...] = ()
 
 
 def open_source(spec: str | Mapping[str, object]) -> Source:
@@ -114,9 +109,9 @@ def check_spec(values: Mapping[str, object], where: str, root: Path) -> SourceSp
         SourceError: naming `where`, the key and the rule.
     """
     kind = values.get("kind")
-    if not isinstance(kind, str) or kind not in _KEYS:
-        raise SourceError(f"{where}: kind must be one of {', '.join(_KEYS)}, got {kind!r}")
-    allowed = _KEYS[kind]
+    if not isinstance(kind, str) or kind not in SOURCE_KINDS:
+        raise SourceError(f"{where}: kind must be one of {', '.join(SOURCE_KINDS)}, got {kind!r}")
+    allowed = SOURCE_KINDS[kind].keys
     settings = {name: value for name, value in values.items() if name != "kind"}
     for name, value in settings.items():
         if name not in allowed:
@@ -126,9 +121,9 @@ def check_spec(values: Mapping[str, object], where: str, root: Path) -> SourceSp
         if type(value) is not allowed[name]:  # isinstance would take true for a number
             wanted = _IN_WORDS[allowed[name]]
             raise SourceError(f"{where}: {name} must be {wanted}, got {value!r}")
-        if name in _PATHS:
+        if name in PATH_KEYS:
             settings[name] = str((root / Path(str(value)).expanduser()).absolute())
-    for name in _REQUIRED[kind]:
+    for name in SOURCE_KINDS[kind].required:
         if name not in settings:
             raise SourceError(f"{where}: a {kind} source needs the key {name}")
     if isinstance(limits := settings.get("limits"), Mapping):
@@ -150,15 +145,17 @@ def _read_limits(values: Mapping[str, object]) -> PictureLimits:
 
 
 def _build(spec: SourceSpec) -> Source:
-    if spec.kind == "folder":
-        size = spec.settings.get("shard_size", FolderSource.shard_size)
-        assert isinstance(size, int)
-        return FolderSource(spec.text("path"), shard_size=size, limits=spec.limits())
-    if spec.kind == "img2dataset":
-        return Img2DatasetSource(spec.text("path"), limits=spec.limits())
-    if spec.kind == "laion":
-        return _open_store(spec)
-    return _open_still_life(spec)
+    return SOURCE_KINDS[spec.kind].open(spec)
+
+
+def _open_folder(spec: SourceSpec) -> Source:
+    size = spec.settings.get("shard_size", FolderSource.shard_size)
+    assert isinstance(size, int)
+    return FolderSource(spec.text("path"), shard_size=size, limits=spec.limits())
+
+
+def _open_img2dataset(spec: SourceSpec) -> Source:
+    return Img2DatasetSource(spec.text("path"), limits=spec.limits())
 
 
 def _open_still_life(spec: SourceSpec) -> Source:
@@ -196,3 +193,36 @@ def _open_store(spec: SourceSpec) -> Source:
 
 def _has_shards(folder: Path) -> bool:
     return any(folder.glob("*.tar")) or any(folder.glob("*.parquet"))
+
+
+SOURCE_KINDS: dict[str, SourceKind] = {
+    "folder": SourceKind(
+        keys={"path": str, "shard_size": int, "limits": dict},
+        open=_open_folder,
+        required=("path",),
+    ),
+    "img2dataset": SourceKind(
+        keys={"path": str, "limits": dict}, open=_open_img2dataset, required=("path",)
+    ),
+    "laion": SourceKind(
+        keys={"metadata": str, "store": str, "shard_size": int, "fetch": dict, "limits": dict},
+        open=_open_store,
+        required=("metadata",),
+    ),
+    STILL_LIFE: SourceKind(
+        keys={
+            "count": int,
+            "seed": int,
+            "start": int,
+            "shard_size": int,
+            "two_objects_percent": int,
+            "told": bool,
+            "combinations": str,
+            "objects": int,
+            "drawn": int,
+            "draw_seed": int,
+        },
+        open=_open_still_life,
+    ),
+}
+"""Every kind of source, by the word that a source file has under `kind`."""

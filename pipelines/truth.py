@@ -21,7 +21,7 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Tally:
+class Accuracy:
     """How many of `total` pairs are right; 0 <= right <= total."""
 
     right: int
@@ -48,11 +48,12 @@ class TruthReport:
     are not in it are shown without one. `note` is one line on what "right" means here.
     """
 
-    pairs: Tally
-    attributes: Mapping[str, Tally] = field(default_factory=dict)
+    pairs: Accuracy
+    attributes: Mapping[str, Accuracy] = field(default_factory=dict)
     position_errors_px: Sequence[float] = ()
     verdicts: Mapping[str, Verdict] = field(default_factory=dict)
     note: str = ""
 
 
-Judge = Callable[[Path], TruthReport | None]
+FindTruth = Callable[[Path], TruthReport | None]
+"""What is known about the pairs of the data set in a folder; None where nothing is."""

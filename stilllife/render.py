@@ -10,7 +10,7 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw
 
 from stilllife.scene import PICTURE_SIZE, Scene, Thing
-from stilllife.shapes import SHAPES, Part
+from stilllife.shapes import SHAPES, Polygon
 
 SUPERSAMPLING = 4
 
@@ -113,9 +113,9 @@ def _draw_thing(rng: np.random.Generator, thing: Thing) -> tuple[Floats, Floats]
     brush, stencil = ImageDraw.Draw(paint), ImageDraw.Draw(cover)
     turn = math.radians(rng.uniform(-9, 9))
     mirrored = bool(rng.integers(2))
-    for part in SHAPES[thing.noun]:
-        outline = _in_picture(part, thing, turn=turn, mirrored=mirrored)
-        brush.polygon(outline, fill=_part_paint(part, colour))
+    for polygon in SHAPES[thing.noun]:
+        outline = _in_picture(polygon, thing, turn=turn, mirrored=mirrored)
+        brush.polygon(outline, fill=_paint_of(polygon, colour))
         stencil.polygon(outline, fill=255)
     shade = 1 + rng.uniform(-0.25, 0.25) * (_X - thing.centre_x / PICTURE_SIZE) * 3
     shade = np.clip(shade, 0.8, 1.2)[..., None]
@@ -123,13 +123,13 @@ def _draw_thing(rng: np.random.Generator, thing: Thing) -> tuple[Floats, Floats]
 
 
 def _in_picture(
-    part: Part, thing: Thing, *, turn: float, mirrored: bool
+    polygon: Polygon, thing: Thing, *, turn: float, mirrored: bool
 ) -> list[tuple[float, float]]:
     cos, sin = math.cos(turn), math.sin(turn)
     longer = max(thing.width / thing.height, thing.height / thing.width)
     fit = 1 / (abs(cos) + abs(sin) * longer)
     points = []
-    for x, y in part.outline:
+    for x, y in polygon.outline:
         x = (0.5 - x if mirrored else x - 0.5) * thing.width * fit
         y = (y - 0.5) * thing.height * fit
         px = thing.centre_x + cos * x - sin * y
@@ -138,8 +138,8 @@ def _in_picture(
     return points
 
 
-def _part_paint(part: Part, colour: Floats) -> tuple[int, int, int]:
-    return part.paint if part.tone is None else _to_rgb(np.clip(colour * part.tone, 0, 1))
+def _paint_of(polygon: Polygon, colour: Floats) -> tuple[int, int, int]:
+    return polygon.paint if polygon.tone is None else _to_rgb(np.clip(colour * polygon.tone, 0, 1))
 
 
 def _to_rgb(colour: Floats) -> tuple[int, int, int]:

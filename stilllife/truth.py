@@ -90,7 +90,7 @@ def read_caption(caption: str) -> dict[str, str] | None:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class PairTruth:
     """Whether a pair is right, and if not what is wrong with it in a few words.
 
     `attribute` is the kind of attribute that the edit names (noun, colour, size, background, or
@@ -117,7 +117,7 @@ def attribute_of(word: str) -> str:
 
 def judge_pair(
     source_key: str, target_key: str, *, caption: str, edit_prompt: str, target_word: str
-) -> Verdict:
+) -> PairTruth:
     """Whether source and target truly differ in the edited attribute alone, as the prompt says.
 
     Right means: the caption is the source's truth, the edit prompt is the target's truth, and the
@@ -131,7 +131,7 @@ def judge_pair(
         faults.append(f"the target is {target.caption()!r}")
     if not faults and len(differences(source, target)) != 1:
         faults.append(f"they differ in {sorted(differences(source, target))}")
-    return Verdict(
+    return PairTruth(
         right=not faults,
         wrong="; ".join(faults),
         attribute=attribute_of(target_word),

@@ -1,5 +1,7 @@
 """Flags that break a rule: one line, exit code 2, and nothing written."""
 
+import dataclasses
+
 import pytest
 from fakes.command_line import (
     build_command,
@@ -10,6 +12,9 @@ from fakes.command_line import (
     pool_folder,
     run,
 )
+
+from pipelines.terminal.console import CommandError
+from transforms.presets import load_preset
 
 
 def said(outcome):
@@ -175,7 +180,35 @@ def test_more_edits_than_attempts_means_as_many_attempts(tmp_path):
     from pipelines.main import read_arguments
 
     words = ["build", "x", "--index", str(tmp_path), "--out", "y", "--edits", "7"]
-    assert read_options(read_arguments(words)).rewrite.edits == 7
+    options = read_options(read_arguments(words), load_preset("stilllife"))
+    assert options.rewrite.edits == 7
+
+
+@pytest.mark.parametrize(
+    ("flags", "defaults", "senses"),
+    [
+        ([], {}, "picture"),
+        ([], {"senses": "frequency"}, "frequency"),
+        (["--senses", "picture"], {"senses": "frequency"}, "picture"),
+    ],
+)
+def test_a_preset_says_what_decides_senses_where_nobody_does(tmp_path, flags, defaults, senses):
+    from pipelines.build.command import read_options
+    from pipelines.main import read_arguments
+
+    preset = dataclasses.replace(load_preset("stilllife"), name="mine", defaults=defaults)
+    words = ["build", "x", "--index", str(tmp_path), "--out", "y", *flags]
+    assert read_options(read_arguments(words), preset).senses == senses
+
+
+def test_senses_of_a_preset_that_are_none_are_one_line(tmp_path):
+    from pipelines.build.command import read_options
+    from pipelines.main import read_arguments
+
+    preset = dataclasses.replace(load_preset("stilllife"), defaults={"senses": "guess"})
+    words = ["build", "x", "--index", str(tmp_path), "--out", "y"]
+    with pytest.raises(CommandError, match=r"senses must be one of .* got 'guess'"):
+        read_options(read_arguments(words), preset)
 
 
 def test_beam_flags_reach_the_runner():

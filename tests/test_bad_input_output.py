@@ -2,8 +2,6 @@
 
 import errno
 import os
-import resource
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -17,24 +15,12 @@ from fakes.command_line import (
     run,
     verify,
 )
+from fakes.disk import files_of_at_most, refused_files
 from fakes.folders import contents, looks_finished
 
-import indexes.layout
-import transforms.dataset.files
 import transforms.write
 from indexes.faiss_index import FaissIndex, build_index, choose_index
 from indexes.layout import IndexFolderError, write_atomically
-
-
-@contextmanager
-def files_of_at_most(size):
-    """Lets the system refuse to make any file larger than `size` bytes, as a full disk does."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def no_litter(folder):
@@ -73,25 +59,12 @@ def test_a_full_disk_stops_a_build_in_one_line(tmp_path, whole, size):
     assert same_but_for_times(contents(out), whole)
 
 
-def refuse_to_write(monkeypatch, module, code, suffix):
-    """Lets nothing whose name has `suffix` reach the disk in `module`'s way of writing."""
-    real = os.fsync
-
-    def fsync(descriptor):
-        if suffix in Path(f"/proc/self/fd/{descriptor}").resolve().name:
-            raise OSError(code, os.strerror(code))
-        real(descriptor)
-
-    monkeypatch.setattr(module.os, "fsync", fsync)
-
-
 @pytest.mark.parametrize(
     "name", ["pairs-", "rejects-", "candidates-", "shard-", "manifest", "README", "COMPLETED"]
 )
-def test_a_disk_that_fills_up_at_any_file_of_a_build(tmp_path, monkeypatch, whole, name):
+def test_a_disk_that_fills_up_at_any_file_of_a_build(tmp_path, whole, name):
     out = tmp_path / "pairs"
-    with monkeypatch.context() as patch:
-        refuse_to_write(patch, transforms.dataset.files, errno.ENOSPC, name)
+    with refused_files(name, errno.ENOSPC):
         outcome = build_command(pool_folder(), out)
     assert outcome.error.startswith(f"cannot write {out}/{name}")
     assert outcome.error.endswith(": No space left on device")
@@ -105,10 +78,9 @@ def test_a_disk_that_fills_up_at_any_file_of_a_build(tmp_path, monkeypatch, whol
     "name",
     ["img_emb", "structure", "metadata", "rejects", "image.index", "image.json", "COMPLETED"],
 )
-def test_a_disk_that_fills_up_at_any_file_of_an_index(tmp_path, monkeypatch, name):
+def test_a_disk_that_fills_up_at_any_file_of_an_index(tmp_path, name):
     out = tmp_path / "index"
-    with monkeypatch.context() as patch:
-        refuse_to_write(patch, indexes.layout, errno.ENOSPC, name)
+    with refused_files(name, errno.ENOSPC):
         outcome = index_command(pool_folder(), out)
     assert outcome.error.startswith(f"cannot write {out}/")
     assert outcome.error.endswith(": No space left on device")
@@ -145,16 +117,18 @@ def test_a_small_faiss_index_that_does_not_fit_is_noticed(tmp_path):
     assert len(FaissIndex(path)) == 8
 
 
-def test_the_error_of_a_stage_comes_without_the_noise_of_its_carrier(tmp_path, monkeypatch, capfd):
-    refuse_to_write(monkeypatch, transforms.dataset.files, errno.EROFS, "pairs-")
-    outcome = build_command(pool_folder(), tmp_path / "pairs")
+def test_the_error_of_a_stage_comes_without_the_noise_of_its_carrier(tmp_path, capfd):
+    index_folder()
+    with refused_files("pairs-", errno.EROFS):
+        outcome = build_command(pool_folder(), tmp_path / "pairs")
+        shown = capfd.readouterr()
+        debugged = run("--debug", *argv_of_build(tmp_path / "pairs"))
     line = f"cannot write {tmp_path}/pairs/pairs-00000-of-00001.parquet: Read-only file system"
     assert outcome.error == line
-    assert capfd.readouterr() == ("", "")
-    outcome = run("--debug", *argv_of_build(tmp_path / "pairs"))
-    assert outcome.code == 1
-    assert "Traceback" in outcome.err
-    assert outcome.err.splitlines()[-1] == f"pairloom: error: {line}"
+    assert shown == ("", "")
+    assert debugged.code == 1
+    assert "Traceback" in debugged.err
+    assert debugged.err.splitlines()[-1] == f"pairloom: error: {line}"
 
 
 def argv_of_build(out):

@@ -1,7 +1,6 @@
 """README's table is what the kept results say, and a missing result is not passed over."""
 
 import json
-import re
 import shutil
 import sys
 from pathlib import Path
@@ -27,10 +26,6 @@ def change(path, **figures):
     fields = json.loads(path.read_text(encoding="utf-8"))
     fields["figures"] |= figures
     path.write_text(json.dumps(fields), encoding="utf-8")
-
-
-def rows(table):
-    return [line.strip("| ").split(" | ") for line in table.splitlines() if line.startswith("|")]
 
 
 def test_the_readme_is_what_the_results_say():
@@ -112,10 +107,9 @@ def test_a_result_of_another_machine_is_said(results):
 
 
 def test_every_row_has_three_cells():
-    assert {len(re.split(r" \| ", row)) for row in map(" | ".join, rows(render_table(Results())))}
-    for line in render_table(Results()).splitlines():
-        if line.startswith("|"):
-            assert line.count("|") == 4, line
+    lines = [line for line in render_table(Results()).splitlines() if line.startswith("|")]
+    assert len(lines) > 10
+    assert {line.count("|") for line in lines} == {4}
 
 
 def test_only_what_stands_between_the_comments_is_replaced():
@@ -153,7 +147,7 @@ def test_the_short_measurements_are_chosen_where_none_is_named():
     assert choose([]) == [each for each in MEASUREMENTS if each.short]
     named = choose(["memory"])
     assert [each.file_name for each in named] == [f"memory-seed{seed}.json" for seed in (0, 1, 2)]
-    with pytest.raises(ResultError, match="benchmark must be one of pair_quality.*got speed"):
+    with pytest.raises(ResultError, match=r"benchmark must be one of pair_quality.*got speed"):
         choose(["speed"])
 
 

@@ -19,6 +19,7 @@ from editing.features.clip import load_clip_space
 from editing.features.perceptual import load_perceptual
 from editing.pictures import to_latent_mask
 from editing.training.objective import PairBatch
+from editing.training.trainer import begin_step
 from transforms.models.spec import ModelSpec
 
 STEPS = torch.tensor([100, 600])
@@ -166,15 +167,6 @@ def test_the_union_of_masks_is_another_loss(model, clip):
     assert one != pytest.approx(other)
 
 
-def train(objective, number):
-    """Makes one of the objective's groups the one that is trained; its weights."""
-    objective.model.unet.requires_grad_(requires_grad=False)
-    trained = list(objective.groups[number].values())
-    for parameter in trained:
-        parameter.requires_grad = True
-    return trained
-
-
 @pytest.fixture
 def untrained_after(model):
     yield
@@ -187,7 +179,7 @@ def untrained_after(model):
 @pytest.mark.parametrize("term", TERMS)
 def test_every_term_reaches_the_weights_that_are_trained(model, clip, perceptual, term, group):
     objective = IEditObjective(model, clip, perceptual, settings(only=[term]))
-    trained = train(objective, group)
+    trained = begin_step(objective, group)
     (summand,) = objective(batch(), draw()).terms.values()
     summand.backward()
     assert sum(p.grad.abs().sum() for p in trained) > 0
@@ -196,7 +188,7 @@ def test_every_term_reaches_the_weights_that_are_trained(model, clip, perceptual
 @pytest.mark.usefixtures("untrained_after")
 def test_how_hard_a_term_pulls_is_the_norm_of_its_gradient(model, clip):
     objective = IEditObjective(model, clip, None, settings(only=["paired"]))
-    train(objective, 0)
+    begin_step(objective, 0)
     outcome = objective(batch(), draw())
     with torch.no_grad():
         drawn, pairs = draw(), batch()

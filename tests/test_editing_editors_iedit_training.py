@@ -3,7 +3,7 @@
 import pytest
 import torch
 from accelerate import Accelerator
-from accelerate.state import AcceleratorState
+from fakes.accelerator import forget_accelerator
 from fakes.diffusion import load_tiny
 from fakes.editors import same_pixels, seeded
 from fakes.pictures import noise as picture
@@ -114,13 +114,13 @@ def test_gradient_checkpointing_changes_memory_alone(start):
 
 
 def test_bfloat16_trains(start):
-    AcceleratorState._reset_state(True)
+    forget_accelerator()
     try:
         accelerator = Accelerator(cpu=True, mixed_precision="bf16")
         run = start("half", steps=1, accelerator=accelerator)
         before, after = weights(run), weights(run.go())
     finally:
-        AcceleratorState._reset_state(True)
+        forget_accelerator()
     whole = start("whole", steps=1).go()
     assert changed(before, after)
     assert run.reports[0].loss == pytest.approx(whole.reports[0].loss, rel=0.05)

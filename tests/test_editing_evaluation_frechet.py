@@ -13,6 +13,7 @@ from torchmetrics.image.fid import FrechetInceptionDistance
 from editing.errors import EditingError
 from editing.evaluation.frechet import (
     FID,
+    FrechetReduction,
     PictureFeatures,
     frechet_distance,
     inception_features,
@@ -108,6 +109,11 @@ class TestDistance:
         before = torch.get_num_threads()
         distance(tinted(1, 4), tinted(2, 4))
         assert torch.get_num_threads() == before
+
+    def test_as_a_reduction_it_is_of_features_from_those_of_a_set(self):
+        features = PictureFeatures(Bands())
+        made, real = features(tinted(1, 12, shift=40)), features(tinted(2, 20))
+        assert FrechetReduction(real)(made) == frechet_distance(made, real)
 
     def test_less_is_better(self):
         assert FID.less_is_better

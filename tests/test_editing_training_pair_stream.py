@@ -11,24 +11,16 @@ from PIL import Image
 from editing.training.alignment import align_target
 from editing.training.pair_settings import PairSettings
 from editing.training.pair_stream import PairsError, PairStream
-from transforms.dataset import files
 from transforms.dataset.manifest import load_manifest
 from transforms.dataset.tables import DatasetError
 
 TOTAL = 16
 
 
-@pytest.fixture(scope="module", autouse=True)
-def small_row_groups():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(files, "ROW_GROUP", 2)
-        yield
-
-
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory, small_row_groups):
+def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pairs")
-    write_pairs(folder)
+    write_pairs(folder, row_group=2)
     return folder
 
 

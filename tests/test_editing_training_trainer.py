@@ -13,7 +13,13 @@ from fakes.training import Run, changed, same
 from editing.errors import EditingError
 from editing.training.checkpoints import CheckpointError, list_checkpoints, load_last_checkpoint
 from editing.training.objective import Objective, Outcome
-from editing.training.trainer import StepReport, TrainingError, split, step_generator
+from editing.training.trainer import (
+    StepReport,
+    TrainingError,
+    begin_step,
+    split,
+    step_generator,
+)
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +59,18 @@ class TestGroups:
         assert objective.trained == [(True, False), (False, True), (True, False)]
         assert objective.factor.grad is not None
         assert objective.shift.grad is None
+
+    def test_beginning_a_step_takes_up_its_group_and_lays_down_the_others(self):
+        objective = ColourObjective()
+        objective.shift.requires_grad = True
+        objective.shift.grad = torch.ones(3)
+        (factor,) = begin_step(objective, 2)
+        assert factor is objective.factor
+        assert (objective.factor.requires_grad, objective.shift.requires_grad) == (True, False)
+        assert objective.shift.grad is None
+        (shift,) = begin_step(objective, 3)
+        assert shift is objective.shift
+        assert (objective.factor.requires_grad, objective.shift.requires_grad) == (False, True)
 
     def test_each_group_has_an_optimiser_of_its_own(self, start, tmp_path):
         start(steps=3, checkpoint_every=1).go()

@@ -3,15 +3,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexes import duplicate_keys
 from indexes.duplicate_keys import DuplicateKey, find_duplicate_key
 from indexes.lookup import hash_texts
 
 KEYS = st.lists(st.lists(st.sampled_from("abcdefghij")), max_size=5)
 
 
-def find(shards):
-    return find_duplicate_key([hash_texts(keys) for keys in shards], shards.__getitem__)
+def find(shards, hash_keys=hash_texts):
+    hashes = [hash_keys(keys) for keys in shards]
+    return find_duplicate_key(hashes, shards.__getitem__, hash_keys=hash_keys)
 
 
 @pytest.mark.parametrize(
@@ -42,17 +42,16 @@ def test_it_is_found_exactly_where_there_is_one(shards):
         assert duplicate.key in shards[duplicate.second]
 
 
-def test_hashes_that_agree_by_accident_are_no_duplicate(monkeypatch):
-    def only_two(keys):
-        return np.array([len(key) % 2 for key in keys], dtype=np.uint64)
+def only_two(keys):
+    """Hashes that are 0 or 1."""
+    return np.array([len(key) % 2 for key in keys], dtype=np.uint64)
 
-    monkeypatch.setattr(duplicate_keys, "hash_texts", only_two)
+
+def test_hashes_that_agree_by_accident_are_no_duplicate():
     shards = [["a", "bb"], ["c", "dd"], ["e"]]
-    assert find_duplicate_key([only_two(keys) for keys in shards], shards.__getitem__) is None
+    assert find(shards, only_two) is None
     shards = [["a", "bb"], ["c", "dd"], ["dd"]]
-    assert find_duplicate_key(
-        [only_two(keys) for keys in shards], shards.__getitem__
-    ) == DuplicateKey("dd", 1, 2)
+    assert find(shards, only_two) == DuplicateKey("dd", 1, 2)
 
 
 def test_nothing_is_read_again_where_no_hashes_agree():

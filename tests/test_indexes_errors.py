@@ -6,7 +6,7 @@ import pytest
 
 from indexes.errors import PairloomError
 
-PACKAGES = ("indexes", "transforms", "editing", "pipelines")
+PACKAGES = ("indexes", "transforms", "editing", "pipelines", "pairloom")
 NOT_TOLD = {"ForbiddenAddressError"}
 """What becomes another error before it leaves its module."""
 MADE_FROM = {"PictureError": ("too_small", "1 x 1"), "FetchError": ("deadline", "not done")}

@@ -11,6 +11,7 @@ from fakes.folders import contents
 from fakes.index import (
     DESCRIPTION,
     DIMENSION,
+    MARK,
     build_index,
     draw,
     part_contents,
@@ -21,11 +22,9 @@ from fakes.index import (
 from indexes.exact import ExactIndex
 from indexes.faiss_index import IndexChoice
 from indexes.folder import open_index
-from indexes.layout import IndexFolderError, Part, fingerprint, write_atomically
+from indexes.layout import IndexFolderError, Part, write_atomically
 from indexes.life_cycle import begin_index, finish_index
-from indexes.parts import PartContents, read_part, write_part
-
-MARK = fingerprint(DESCRIPTION)
+from indexes.parts import PartContents, write_part
 
 
 @pytest.fixture
@@ -132,16 +131,6 @@ def test_an_index_is_pickled_as_its_path(index):
     assert answers[0][1] == answers[1][1]
 
 
-def test_the_same_parts_give_the_same_bytes(tmp_path, pool):
-    first = build_index(tmp_path / "first", [pool[:6], pool[6:]])
-    second = tmp_path / "second"
-    begin_index(second, DESCRIPTION)
-    for number, sources in ((1, pool[6:]), (0, pool[:6])):
-        write_part(second, Part(number, 2), part_contents(sources), fingerprint=MARK)
-    finish_index(second, parts=2)
-    assert contents(first.folder) == contents(second)
-
-
 def test_inverted_lists_in_a_folder(tmp_path):
     vectors = unit_vectors(3000)
     one = picture("k", draw("red", 20, 20), "red")
@@ -160,69 +149,6 @@ def test_inverted_lists_in_a_folder(tmp_path):
     assert (rows == ExactIndex(vectors).search(queries, 8)[1]).all()
 
 
-def test_a_key_in_two_parts_is_refused(index, pool):
-    folder = index.folder
-    write_part(folder, Part(1, 3), part_contents(pool[3:4]), fingerprint=MARK)
-    with pytest.raises(IndexFolderError) as caught:
-        finish_index(folder, parts=3)
-    rule = f"keys must be unique, {pool[3].key} is in part 00000 and in part 00001"
-    assert str(caught.value) == f"{folder} cannot be finished: {rule}"
-    assert not (folder / "COMPLETED").exists()
-    write_part(folder, Part(1, 3), part_contents([]), fingerprint=MARK)
-    finish_index(folder, parts=3)
-    assert len(open_index(folder)) == 12
-
-
-def test_a_whole_part_is_known_and_a_damaged_one_is_not(tmp_path, pool):
-    part = Part(0, 1)
-    assert read_part(tmp_path, part, fingerprint=MARK) is None
-    write_part(tmp_path, part, part_contents(pool, counts={"rejects": 2}), fingerprint=MARK)
-    summary = read_part(tmp_path, part, fingerprint=MARK)
-    assert (summary.pictures, summary.dimension, summary.counts) == (12, DIMENSION, {"rejects": 2})
-    assert read_part(tmp_path, part, fingerprint="another") is None
-    for path in part.paths(tmp_path):
-        whole = path.read_bytes()
-        for damage in (whole[: len(whole) // 2], b""):
-            path.write_bytes(damage)
-            assert read_part(tmp_path, part, fingerprint=MARK) is None
-        path.unlink()
-        assert read_part(tmp_path, part, fingerprint=MARK) is None
-        path.write_bytes(whole)
-    assert read_part(tmp_path, part, fingerprint=MARK) is not None
-
-
-def test_a_folder_is_begun_resumed_and_finished(tmp_path, pool):
-    folder = tmp_path / "index"
-    assert begin_index(folder, DESCRIPTION) == "new"
-    assert begin_index(folder, DESCRIPTION) == "unfinished"
-    write_part(folder, Part(0, 1), part_contents(pool), fingerprint=MARK)
-    (folder / "img_emb" / ".img_emb_00001.npy.77.partial").write_bytes(b"left by a killed run")
-    with pytest.raises(IndexFolderError, match="is not finished"):
-        open_index(folder)
-    finish_index(folder, parts=1)
-    assert begin_index(folder, DESCRIPTION) == "finished"
-    assert not list(folder.rglob("*.partial"))
-
-
-def test_parts_of_another_cut_are_removed(tmp_path, pool):
-    begin_index(tmp_path, DESCRIPTION)
-    for number in range(3):
-        write_part(tmp_path, Part(number, 3), part_contents(pool[:2]), fingerprint=MARK)
-    write_part(tmp_path, Part(0, 1), part_contents(pool), fingerprint=MARK)
-    finish_index(tmp_path, parts=1)
-    assert [path.name for path in (tmp_path / "metadata").iterdir()] == ["metadata_00000.parquet"]
-    assert len(open_index(tmp_path)) == 12
-
-
-def test_a_foreign_folder_is_refused(tmp_path):
-    (tmp_path / "letter.txt").write_text("dear")
-    with pytest.raises(IndexFolderError, match="not empty and not an index"):
-        begin_index(tmp_path, DESCRIPTION)
-    with pytest.raises(IndexFolderError, match="is not an index"):
-        open_index(tmp_path)
-    assert (tmp_path / "letter.txt").read_text() == "dear"
-
-
 def test_another_encoder_is_refused(index):
     with pytest.raises(IndexFolderError, match=r"encoder: 'fake@1', not 'other@2'"):
         begin_index(index.folder, DESCRIPTION | {"encoder": "other@2"})
@@ -231,14 +157,6 @@ def test_another_encoder_is_refused(index):
     with pytest.raises(IndexFolderError, match="dimension 16, not 512"):
         open_index(index.folder, dimension=512)
     assert open_index(index.folder, encoder="fake@1", dimension=DIMENSION) is index
-
-
-@pytest.mark.parametrize(
-    "description", [{}, {"encoder": 3}, {"encoder": "a", "pictures": 3}, {"encoder": None}]
-)
-def test_a_useless_description_is_refused(tmp_path, description):
-    with pytest.raises(ValueError, match="description must"):
-        begin_index(tmp_path, description)
 
 
 @pytest.mark.parametrize("text", ["", "[1]", "{}", '{"description": {}, "version": 99}'])
@@ -279,23 +197,6 @@ def test_a_damaged_file_is_one_clear_error(tmp_path, index, name):
         assert "\n" not in str(caught.value)
 
 
-def test_missing_parts_and_empty_pools_are_refused(tmp_path, pool):
-    begin_index(tmp_path, DESCRIPTION)
-    write_part(tmp_path, Part(0, 2), part_contents([]), fingerprint=MARK)
-    with pytest.raises(IndexFolderError, match="lacks part 00001"):
-        finish_index(tmp_path, parts=2)
-    write_part(tmp_path, Part(1, 2), part_contents([]), fingerprint=MARK)
-    with pytest.raises(IndexFolderError, match="no pictures"):
-        finish_index(tmp_path, parts=2)
-    assert not (tmp_path / "COMPLETED").exists()
-
-
-def test_a_rebuilt_folder_is_opened_anew(tmp_path, pool):
-    assert len(build_index(tmp_path / "index", [pool])) == 12
-    shutil.rmtree(tmp_path / "index")
-    assert len(build_index(tmp_path / "index", [pool[:4]])) == 4
-
-
 def test_a_failed_write_leaves_what_was_there(tmp_path):
     path = tmp_path / "file"
     path.write_text("before")
@@ -307,17 +208,6 @@ def test_a_failed_write_leaves_what_was_there(tmp_path):
     with pytest.raises(IndexFolderError, match=r"cannot write .*file: no space"):
         write_atomically(path, fail)
     assert contents(tmp_path) == {"file": b"before"}
-
-
-@pytest.mark.parametrize("wrong", [(12, 255), (11, 256)])
-def test_contents_that_do_not_fit_are_refused(pool, wrong):
-    good = part_contents(pool)
-    with pytest.raises(ValueError, match="structures must be"):
-        PartContents(
-            metadata=good.metadata,
-            embeddings=good.embeddings,
-            structures=np.zeros(wrong, np.uint8),
-        )
 
 
 def test_part_labels_sort_as_text():

@@ -17,7 +17,7 @@ from pipelines.running.execution import Execution
 from pipelines.running.sharded_job import ShardUnit, run_unit
 from pipelines.still_life.pair_truth import judge_row, judge_still_lifes
 from pipelines.still_life.source import StillLifeSource, StillLifeSubset
-from pipelines.truth import Tally
+from pipelines.truth import Accuracy
 from transforms.dataset.checks import check_folder
 from transforms.dataset.files import OutputError
 from transforms.dataset.folder import prepare_output
@@ -86,7 +86,7 @@ def test_the_report_is_told_the_truth(built):
     report = judge_still_lifes(folder)
     right = {row["key"] for row in pairs if row["target_caption"] == row["edit_prompt"]}
     assert right
-    assert report.pairs == Tally(len(right), len(pairs))
+    assert report.pairs == Accuracy(len(right), len(pairs))
     assert {key for key, verdict in report.verdicts.items() if verdict.right} == right
     assert len(report.verdicts) == len(pairs)
     assert len(report.position_errors_px) == len(right)

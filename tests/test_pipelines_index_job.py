@@ -20,7 +20,6 @@ from pipelines.running.sharded_job import ShardUnit, run_unit
 from transforms.embed import embed_images_batch
 from transforms.models.loading import load_encoder
 from transforms.models.spec import ModelSpec
-from transforms.presets import Preset
 from transforms.read import read_batches
 from transforms.scores import as_vector
 from transforms.sources.folder import FolderSource
@@ -149,12 +148,8 @@ def test_a_build_with_another_encoder_is_refused(tiny_preset, told_index, tmp_pa
         (other / path.name).write_bytes(path.read_bytes())
     weights = (other / "model.safetensors").read_bytes()
     (other / "model.safetensors").write_bytes(weights[:-1] + bytes([weights[-1] ^ 1]))
-    changed = Preset(
-        name=tiny_preset.name,
-        captioner=tiny_preset.captioner,
-        encoder=ModelSpec(loader="clip", location=str(other)),
-        segmenter=tiny_preset.segmenter,
-    )
+    encoder = ModelSpec(loader="clip", location=str(other))
+    changed = dataclasses.replace(tiny_preset, parts={**tiny_preset.parts, "encoder": encoder})
     with pytest.raises(IndexFolderError, match="was made with the encoder"):
         plan_pairs(changed, told_index[0], tmp_path / "out")
 

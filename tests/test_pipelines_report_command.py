@@ -5,10 +5,11 @@ import json
 
 import pytest
 from fakes.report import write_dataset
+from PIL import Image
 
 from pipelines.report import command
 from pipelines.terminal.console import CommandError
-from pipelines.truth import Tally, TruthReport
+from pipelines.truth import Accuracy, TruthReport
 
 
 def parse(*words):
@@ -40,18 +41,26 @@ def test_the_last_line_is_json(folder, tmp_path, capsys):
     assert counts["page"] == str(out)
 
 
-def test_the_judge_is_asked_about_the_data_set(folder, tmp_path, capsys):
+def test_the_truth_is_asked_for_the_data_set(folder, tmp_path, capsys):
     asked = []
 
-    def judge(path):
+    def find_truth(path):
         asked.append(path)
-        return TruthReport(pairs=Tally(7, 8))
+        return TruthReport(pairs=Accuracy(7, 8))
 
     out = tmp_path / "page.html"
-    command.run(parse(folder, "--out", out, "--json"), judge=judge)
+    command.run(parse(folder, "--out", out, "--json"), find_truth=find_truth)
     assert asked == [folder]
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["right"] == 7
     assert "Right, by the truth" in out.read_text(encoding="utf-8")
+
+
+def test_a_sheet_can_be_drawn_as_well(folder, tmp_path, capsys):
+    sheet = tmp_path / "sheet.png"
+    command.run(parse(folder, "--out", tmp_path / "page.html", "--sheet", sheet))
+    assert f"wrote {sheet}: 8 pairs" in capsys.readouterr().out
+    with Image.open(sheet) as drawn:
+        assert drawn.format == "PNG"
 
 
 @pytest.mark.parametrize(

@@ -47,13 +47,13 @@ def test_lost_rejects_are_reported(dataset):
 
 
 def test_pairs_are_counted_by_kind_and_words(dataset):
-    tally = count_pairs(dataset)
-    assert tally.pairs == 30 == sum(tally.edits.values()) == sum(tally.methods.values())
-    assert tally.kinds()["noun", "co-hyponym"] == 24
-    assert tally.kinds()["adjective", "antonym"] == 2
-    assert tally.source_masks.empty == 3
-    assert tally.target_masks.empty == 0
-    assert tally.source_masks.total == tally.target_masks.total == 30
+    counts = count_pairs(dataset)
+    assert counts.pairs == 30 == sum(counts.exchanges.values()) == sum(counts.methods.values())
+    assert counts.kinds()["noun", "co-hyponym"] == 24
+    assert counts.kinds()["adjective", "antonym"] == 2
+    assert counts.source_masks.empty == 3
+    assert counts.target_masks.empty == 0
+    assert counts.source_masks.total == counts.target_masks.total == 30
 
 
 def test_mask_areas_of_all_sizes_are_counted():

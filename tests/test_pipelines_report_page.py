@@ -8,7 +8,7 @@ from fakes.report import FOLDER, write_dataset
 
 from pipelines.report.dataset import open_dataset
 from pipelines.report.page import PageOptions, format_share, make_page
-from pipelines.truth import Tally, TruthReport, Verdict
+from pipelines.truth import Accuracy, TruthReport, Verdict
 from transforms.dataset.tables import ShardedTable
 
 VOID = {"meta", "link", "img", "br", "rect", "line", "polyline", "polygon"}
@@ -59,8 +59,8 @@ def truth():
     verdicts = {key: Verdict(right=True) for key in keys}
     verdicts[keys[4]] = Verdict(right=False, what_is_wrong="size changed too: small, now <large>")
     return TruthReport(
-        pairs=Tally(29, 30),
-        attributes={"colour": Tally(29, 30), "size": Tally(28, 30)},
+        pairs=Accuracy(29, 30),
+        attributes={"colour": Accuracy(29, 30), "size": Accuracy(28, 30)},
         position_errors_px=[1.0, 2.0, 6.0],
         verdicts=verdicts,
     )
@@ -188,17 +188,15 @@ def test_numbers_that_do_not_add_up_are_shown(tmp_path):
     assert "The numbers do not add up" in Reader(make_page(lacking, PageOptions()).html).text
 
 
-def test_large_pictures_are_shown_as_long_as_there_is_room(tmp_path, monkeypatch):
+def test_large_pictures_are_shown_as_long_as_there_is_room(tmp_path):
     folder = write_dataset(tmp_path, pairs=12, rejects=0, source=FOLDER, side=300)
-    monkeypatch.setattr("pipelines.report.page.PICTURE_BYTES", 200_000)
-    page = page_of(folder, pairs=12)
+    page = page_of(folder, pairs=12, picture_bytes=200_000)
     reader = Reader(page.html)
     assert 1 < page.shown < 12
     assert sum(len(image["src"]) for image in reader.of("img")) < 200_000
     assert f"{page.shown} of 12 pairs" in reader.text
     assert all(image["src"].startswith("data:image/jpeg") for image in reader.of("img"))
-    monkeypatch.setattr("pipelines.report.page.PICTURE_BYTES", 1)
-    assert page_of(folder, pairs=12).shown == 1
+    assert page_of(folder, pairs=12, picture_bytes=1).shown == 1
 
 
 def test_tables_and_drawings_can_be_read_aloud(report_folder, truth):
@@ -227,4 +225,4 @@ def test_no_pairs_cannot_be_asked_for():
 
 def test_more_right_than_there_are():
     with pytest.raises(ValueError, match="right must be in"):
-        Tally(3, 2)
+        Accuracy(3, 2)

@@ -15,8 +15,8 @@ from pipelines.report.pictures import (
     open_side,
     outline,
     overlay,
+    put_on_page,
     scale_down,
-    show,
 )
 from transforms.dataset.rows import image_struct
 
@@ -29,7 +29,7 @@ def noise(width, height, mode="RGB"):
 
 def test_a_small_picture_is_shown_pixel_for_pixel():
     image = noise(64, 48)
-    shown = show(image)
+    shown = put_on_page(image)
     head, _, data = shown.address.partition(",")
     assert head == "data:image/png;base64"
     assert (shown.width, shown.height, shown.pixelated) == (64, 48, True)
@@ -38,7 +38,7 @@ def test_a_small_picture_is_shown_pixel_for_pixel():
 
 
 def test_a_large_picture_is_scaled_down_and_compressed():
-    shown = show(scale_down(noise(900, 300)))
+    shown = put_on_page(scale_down(noise(900, 300)))
     assert shown.address.startswith("data:image/jpeg;base64,")
     assert (shown.width, shown.height, shown.pixelated) == (LARGEST_SIDE, 75, False)
     assert scale_down(noise(2000, 1)).size == (LARGEST_SIDE, 1)

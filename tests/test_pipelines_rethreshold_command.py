@@ -10,7 +10,6 @@ from fakes import records
 from pipelines.rethreshold import command as module
 from pipelines.terminal.console import CommandError
 from pipelines.terminal.thresholds import change_thresholds
-from transforms.dataset import files
 from transforms.dataset.checks import check_folder
 from transforms.dataset.files import OutputError, hash_file
 from transforms.dataset.folder import prepare_output, write_manifest
@@ -25,7 +24,8 @@ from transforms.write import write_shard
 THRESHOLDS = SelectionThresholds(structure=0.5)
 CONFIGURATION = {"edits": 1, "seed": 3, "thresholds": dataclasses.asdict(THRESHOLDS)}
 DIGEST = hash_configuration(CONFIGURATION)
-SHARDS = (OutputShard(0, 2, "s0", 60), OutputShard(1, 2, "s1", 5))
+SOURCES = 450  # the pairs of half of them are in several row groups
+SHARDS = (OutputShard(0, 2, "s0", SOURCES), OutputShard(1, 2, "s1", 5))
 GONE = 11  # its target is gone when the set is written
 SPOILT = 12  # the segmenter failed on it
 
@@ -53,7 +53,7 @@ def make_shard(folder, shard):
     rejects = [*chosen.rejects, unreadable]
     examples = []
     for example in chosen.records:
-        if example.query.source.position == 60 - SPOILT:
+        if example.query.source.position == SOURCES - SPOILT:
             rejects.append(reject_query(example.query, stage="segment", reason="model_failed"))
             continue
         examples.append(
@@ -67,21 +67,13 @@ def make_shard(folder, shard):
         [Batch(shard.name, 0, tuple(examples), tuple(rejects))],
         considered=[tabulate(asked.records)],
         open_source=records.FakeSource().open,
-        open_target=records.FakeSource(gone=(f"picture-{1060 - GONE}",)).open,
+        open_target=records.FakeSource(gone=(f"picture-{1000 + SOURCES - GONE}",)).open,
         configuration_hash=DIGEST,
     )
 
 
-@pytest.fixture(scope="module", autouse=True)
-def small_row_groups():
-    """So that the pairs of a shard are in several row groups."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(files, "ROW_GROUP", 8)
-        yield
-
-
 @pytest.fixture(scope="module")
-def parent(tmp_path_factory, small_row_groups):
+def parent(tmp_path_factory):
     folder = tmp_path_factory.mktemp("parent") / "pairs"
     prepare_output(folder, DIGEST)
     receipts = [make_shard(folder, shard) for shard in SHARDS]
@@ -89,23 +81,20 @@ def parent(tmp_path_factory, small_row_groups):
     return folder
 
 
-@pytest.fixture
-def sources(monkeypatch):
-    opened = []
-
-    def open_source(spec):
-        opened.append(spec)
-        return records.FakeSource()
-
-    monkeypatch.setattr(module, "open_source", open_source)
-    return opened
+def open_fake(spec):
+    assert spec == {"kind": "fake"}
+    return records.FakeSource()
 
 
-def run(folder, out, *flags):
+def open_gone(spec):
+    raise SourceError("the pictures are gone")
+
+
+def run(folder, out, *flags, open_source=open_fake, **loaders):
     parser = argparse.ArgumentParser()
     module.add_parser(parser.add_subparsers())
     args = parser.parse_args(["rethreshold", str(folder), "--out", str(out), *flags])
-    return args.run(args)
+    return args.run(args, open_source=open_source, **loaders)
 
 
 def rows(folder, kind="pairs"):
@@ -120,21 +109,20 @@ def by_key(folder):
     return {row["key"]: row for row in rows(folder)}
 
 
-def test_equal_thresholds_give_the_same_bytes(parent, tmp_path, sources, capsys):
-    assert run(parent, tmp_path / "out", "--json") == 0
+def test_equal_thresholds_give_the_same_bytes(parent, tmp_path, capsys):
+    assert run(parent, tmp_path / "out", "--json", open_source=open_gone) == 0
     for shard in SHARDS:
         for kind in ("pairs", "rejects", "candidates"):
             name = shard_file(kind, shard)
             assert hash_file(tmp_path / "out" / name) == hash_file(parent / name), name
     assert pq.read_metadata(parent / shard_file("pairs", SHARDS[0])).num_row_groups > 2
-    assert sources == []
     last = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert last["pairs"] == last["pairs_before"] == len(rows(parent)) > 25
     stages = {row["stage"] for row in rows(parent, "rejects")}
     assert stages == {"read", "select", "segment", "write"}
 
 
-def test_the_new_set_is_whole_and_names_its_parent(parent, tmp_path, sources):
+def test_the_new_set_is_whole_and_names_its_parent(parent, tmp_path):
     out = tmp_path / "out"
     run(parent, out, "--threshold", "structure=0.7")
     assert check_folder(out).problems == []
@@ -149,19 +137,24 @@ def test_the_new_set_is_whole_and_names_its_parent(parent, tmp_path, sources):
     assert made.counts.queries == old.counts.queries
 
 
-def test_tighter_thresholds_give_a_subset(parent, tmp_path, sources):
-    run(parent, tmp_path / "out", "--threshold", "structure=0.7")
+def test_tighter_thresholds_give_a_subset(parent, tmp_path):
+    run(parent, tmp_path / "out", "--threshold", "structure=0.7", open_source=open_gone)
     before, after = by_key(parent), by_key(tmp_path / "out")
     assert 10 < len(after) < len(before)
     assert all(before[key] == row for key, row in after.items())
     assert all(row["score_structure"] >= 0.7 for row in after.values())
     assert {k for k, row in before.items() if row["score_structure"] >= 0.7} == set(after)
-    assert sources == []
 
 
-def test_looser_thresholds_admit_new_pairs_with_pictures_and_no_masks(parent, tmp_path, sources):
+def test_looser_thresholds_admit_new_pairs_with_pictures_and_no_masks(parent, tmp_path):
     out = tmp_path / "out"
-    run(parent, out, "--threshold", "structure=none")
+    opened = []
+
+    def open_source(spec):
+        opened.append(spec)
+        return open_fake(spec)
+
+    run(parent, out, "--threshold", "structure=none", open_source=open_source)
     before, after = by_key(parent), by_key(out)
     new = set(after) - set(before)
     assert set(before) < set(after)
@@ -174,18 +167,18 @@ def test_looser_thresholds_admit_new_pairs_with_pictures_and_no_masks(parent, tm
         assert row["input_image"]["bytes"] == records.picture(row["source_position"])
         assert row["edited_image"]["bytes"] == records.picture(1000 + row["source_position"])
     assert {row["mask_status"] for row in before.values()} == {"computed"}
-    assert sources == [{"kind": "fake"}] * 2
+    assert opened == [{"kind": "fake"}] * 2
     assert check_folder(out).problems == []
 
 
-def test_what_failed_after_select_fails_again(parent, tmp_path, sources):
+def test_what_failed_after_select_fails_again(parent, tmp_path):
     run(parent, tmp_path / "out", "--threshold", "structure=0")
     kept = [row for row in rows(tmp_path / "out", "rejects") if row["stage"] != "select"]
     assert kept == [row for row in rows(parent, "rejects") if row["stage"] != "select"]
     assert {row["reason"] for row in kept} == {"empty_file", "model_failed", "picture_gone"}
 
 
-def test_the_limit_of_edits_of_a_source_holds(parent, tmp_path, sources):
+def test_the_limit_of_edits_of_a_source_holds(parent, tmp_path):
     run(parent, tmp_path / "out", "--threshold", "structure=0", "rest=1", "--threshold", "rest=0.9")
     assert load_manifest(tmp_path / "out").configuration["thresholds"]["rest"] == 0.9
     numbers = {row["number"] for row in rows(tmp_path / "out")}
@@ -199,11 +192,10 @@ class FakeSegmenter:
         return np.full((len(images), 8, 8), 0.9, np.float32)
 
 
-def test_a_segmenter_makes_the_missing_masks_alone(parent, tmp_path, sources, monkeypatch):
-    monkeypatch.setattr(module, "load_segmenting", lambda preset: FakeSegmenter())
+def test_a_segmenter_makes_the_missing_masks_alone(parent, tmp_path):
     run(parent, tmp_path / "bare", "--threshold", "structure=0.3")
     out = tmp_path / "out"
-    run(tmp_path / "bare", out, "--segment", "fake")
+    run(tmp_path / "bare", out, "--segment", "fake", load_segmenter=lambda preset: FakeSegmenter())
     before, after = by_key(parent), by_key(out)
     assert set(after) == set(by_key(tmp_path / "bare")) > set(before)
     assert {row["mask_status"] for row in after.values()} == {"computed"}
@@ -261,7 +253,7 @@ def test_an_unfinished_set_is_refused(parent, tmp_path):
         run(folder, tmp_path / "out")
 
 
-def test_a_set_with_a_shard_missing_is_refused(tmp_path, sources):
+def test_a_set_with_a_shard_missing_is_refused(tmp_path):
     folder = tmp_path / "pairs"
     prepare_output(folder, DIGEST)
     receipts = [make_shard(folder, shard) for shard in SHARDS]
@@ -272,7 +264,7 @@ def test_a_set_with_a_shard_missing_is_refused(tmp_path, sources):
     assert not (tmp_path / "out" / "COMPLETED").exists()
 
 
-def test_another_sets_output_is_refused_unless_overwritten(parent, tmp_path, sources):
+def test_another_sets_output_is_refused_unless_overwritten(parent, tmp_path):
     out = tmp_path / "out"
     run(parent, out, "--threshold", "structure=0.7")
     with pytest.raises(OutputError, match="choose another folder or overwrite it"):
@@ -281,11 +273,8 @@ def test_another_sets_output_is_refused_unless_overwritten(parent, tmp_path, sou
     assert check_folder(out).problems == []
 
 
-def test_sources_that_cannot_be_opened_are_one_error(parent, tmp_path, monkeypatch):
-    def open_source(spec):
-        raise SourceError("the pictures are gone")
-
-    monkeypatch.setattr(module, "open_source", open_source)
+def test_sources_that_cannot_be_opened_are_one_error(parent, tmp_path):
     with pytest.raises(SourceError, match="the pictures are gone"):
-        run(parent, tmp_path / "out", "--threshold", "structure=0")
-    assert run(parent, tmp_path / "tight", "--threshold", "structure=0.7") == 0
+        run(parent, tmp_path / "out", "--threshold", "structure=0", open_source=open_gone)
+    tight = ("--threshold", "structure=0.7")
+    assert run(parent, tmp_path / "tight", *tight, open_source=open_gone) == 0

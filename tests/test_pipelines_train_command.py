@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from accelerate.state import AcceleratorState
+from fakes.accelerator import forget_accelerator
 from fakes.command_line import run
 from fakes.editing import save_world
 from fakes.folders import hashes
@@ -25,9 +25,9 @@ def world(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def fresh_accelerate():
-    AcceleratorState._reset_state(True)
+    forget_accelerator()
     yield
-    AcceleratorState._reset_state(True)
+    forget_accelerator()
 
 
 def train(world, out, *more, preset="tiny.yaml", pairs="pairs"):
@@ -43,7 +43,7 @@ def weights(out):
 
 @pytest.fixture(scope="module")
 def trained(world, tmp_path_factory):
-    AcceleratorState._reset_state(True)
+    forget_accelerator()
     out = tmp_path_factory.mktemp("run") / "run"
     return out, train(world, out)
 
@@ -57,7 +57,7 @@ def test_a_run_leaves_an_editor_and_what_made_it(world, trained):
     record = json.loads((out / "run.json").read_text())
     assert record["dataset"]["manifest_sha256"]
     assert set(record["models"]) == {"diffusion", "encoder", "perceptual"}
-    assert record["options"]["seed"] == 0
+    assert record["loop"]["seed"] == 0
     assert record["software"]["torch"]
     assert (out / "COMPLETED").exists()
 
@@ -98,7 +98,7 @@ def test_curves_are_there_for_tensorboard(trained):
 def test_a_shorter_run_goes_on_to_the_same_weights(world, trained, tmp_path):
     out = tmp_path / "run"
     assert train(world, out, "--steps", 2).counts["steps_made"] == 2
-    AcceleratorState._reset_state(True)
+    forget_accelerator()
     assert train(world, out).counts["steps_made"] == 1
     assert weights(out) == weights(trained[0])
 
@@ -114,7 +114,7 @@ def test_a_finished_run_is_left_alone(world, trained):
 def test_two_processes_train_as_one_does(world, tmp_path):
     alone = train(world, tmp_path / "one", "--batch-size", 4)
     assert alone.code == 0, alone.err
-    launch = ("-m", "torch.distributed.run", "--nproc_per_node", "2", "-m", "pipelines.main")
+    launch = ("-m", "torch.distributed.run", "--nproc_per_node", "2", "-m", "pairloom")
     words = ("train", world / "pairs", "--out", tmp_path / "two", "--preset", world / "tiny.yaml")
     flags = ("--steps", "3", "--batch-size", "2", "--json")
     cpu = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
@@ -149,7 +149,10 @@ class TestBad:
 
     def test_a_preset_without_a_diffusion_model(self, world, tmp_path):
         outcome = train(world, tmp_path / "run", preset="poor.yaml")
-        assert outcome.error == "preset poor names no diffusion model"
+        assert (
+            outcome.error
+            == "preset poor names no diffusion model; it has captioner, encoder, segmenter"
+        )
 
     @pytest.mark.parametrize("spoil", ["missing", "altered"])
     def test_shards_that_are_not_what_the_manifest_says(self, world, tmp_path, spoil):
@@ -175,9 +178,9 @@ class TestBad:
             (("--learning-rate", "0"), "learning_rate must be above 0, got 0.0"),
             (("--empty-share", "1"), "empty_share must be in [0, 1), got 1.0"),
             (("--snr-cap", "0"), "snr_cap must be above 0, got 0.0"),
-            (("--weight-loc", "-1"), "weight loc must be at least 0, got -1.0"),
-            (("--steps", "0"), "argument --steps: must be at least 1, got 0"),
-            (("--method", "magic"), "argument --method: invalid choice: 'magic'"),
+            (("--weight-loc", "-1"), "weight_loc must be at least 0, got -1.0"),
+            (("--steps", "0"), "steps must be at least 1, got 0"),
+            (("--editor", "magic"), "argument --editor: invalid choice: 'magic'"),
         ],
     )
     def test_flags_that_break_a_rule(self, world, tmp_path, flags, rule):

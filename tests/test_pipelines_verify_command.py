@@ -8,7 +8,7 @@ from fakes import records
 from pipelines.terminal.console import CommandError
 from pipelines.verify import command as verify
 from transforms.dataset import checks, files, schema
-from transforms.dataset import folder as output
+from transforms.dataset.card import croissant_data
 from transforms.dataset.folder import write_manifest
 from transforms.dataset.rows import pair_to_row
 from transforms.dataset.shard_contents import tabulate
@@ -18,10 +18,13 @@ from transforms.write import write_shard
 PAIRS = "pairs-00000-of-00002.parquet"
 
 
-@pytest.fixture
-def unchecked(monkeypatch):
-    """Lets a data set be finished without a look into its files."""
-    monkeypatch.setattr(output, "refuse_duplicate_keys", lambda folder, shards: None)
+def write_unchecked(folder, receipts):
+    """Finishes a data set as a writer would that does not look into its files."""
+    manifest = records.manifest(receipts)
+    (folder / "manifest.json").write_bytes(files.dump_json(manifest.as_dict()))
+    (folder / "croissant.json").write_bytes(files.dump_json(croissant_data(manifest)))
+    (folder / "README.md").write_text("")
+    (folder / "COMPLETED").write_text("")
 
 
 def run(folder, *flags):
@@ -112,18 +115,23 @@ def test_a_folder_that_is_none_is_one_error(tmp_path):
 
 def rewrite_pairs(folder, change):
     """Put changed rows into shard 0 with a manifest that vouches for them."""
-    table = pq.read_table(folder / PAIRS).to_pylist()
-    rows = change(table)
+    rows = change(pq.read_table(folder / PAIRS).to_pylist())
     receipt = files.write_table(folder / PAIRS, schema.PAIRS, iter(rows))
-    shards = []
-    for number in (0, 1):
-        path = folder / receipt_file(OutputShard(number, 2, ""))
-        data = json.loads(path.read_text())
-        if number == 0:
-            data["files"][0] = vars(receipt)
-            path.write_bytes(files.dump_json(data))
-        shards.append(load_receipt(path))
-    write_manifest(folder, records.manifest(shards))
+    write_manifest(folder, records.manifest(vouch_for(folder, vars(receipt))))
+
+
+def receipt_of(path):
+    """What is told of the file at `path` by who believes that it has the rows it had."""
+    return {"bytes": path.stat().st_size, "sha256": files.hash_file(path)}
+
+
+def vouch_for(folder, pairs):
+    """The receipts of both shards, the first with `pairs` told of its pairs."""
+    path = folder / receipt_file(OutputShard(0, 2, ""))
+    receipt = json.loads(path.read_text())
+    receipt["files"][0] |= pairs
+    path.write_bytes(files.dump_json(receipt))
+    return [load_receipt(folder / receipt_file(OutputShard(number, 2, ""))) for number in (0, 1)]
 
 
 def changed(row, **changes):
@@ -142,7 +150,7 @@ BROKEN = records.picture(0)[:200]
     [
         ({"input_image": None}, "input_image: there is no picture"),
         ({"edited_image": picture(records.picture(5))}, "edited_image: its SHA-256 must be "),
-        ({"source_mask": picture(b"no picture")}, "input_image: it or its mask cannot be decoded"),
+        ({"source_mask": picture(b"no picture")}, "input_image: its mask cannot be decoded"),
         ({"source_mask": picture(records.mask(size=9).png)}, "its mask must be of size (24, 24)"),
         ({"target_mask": picture(records.picture(3))}, "edited_image: its mask must be a single-"),
     ],
@@ -180,7 +188,6 @@ def test_rows_that_give_other_counts_are_found(small_dataset):
     assert problems(small_dataset) == ["shard 0: the rows do not give the counts of the receipt"]
 
 
-@pytest.mark.usefixtures("unchecked")
 def test_a_key_in_two_shards_is_found(tmp_path):
     receipts = []
     for shard in records.output_shards(4, 4):
@@ -196,36 +203,23 @@ def test_a_key_in_two_shards_is_found(tmp_path):
                 configuration_hash=records.HASH,
             )
         )
-    write_manifest(tmp_path, records.manifest(receipts))
+    write_unchecked(tmp_path, receipts)
     assert problems(tmp_path) == [
         f"shard 1: key s0-key-{n}-0 occurs more than once" for n in (0, 1, 2)
     ]
 
 
-def vouch_for(folder, path):
-    """Makes receipts and manifest those of the first pairs file as it is now."""
-    receipt_path = folder / "shard-00000-of-00002.json"
-    receipt = json.loads(receipt_path.read_text())
-    receipt["files"][0] |= {"bytes": path.stat().st_size, "sha256": files.hash_file(path)}
-    receipt_path.write_bytes(files.dump_json(receipt))
-    shards = [load_receipt(receipt_path), load_receipt(folder / "shard-00001-of-00002.json")]
-    write_manifest(folder, records.manifest(shards))
-
-
-@pytest.mark.usefixtures("unchecked")
 def test_a_file_that_is_no_parquet_is_found_though_the_hash_is_right(small_dataset):
     path = small_dataset / PAIRS
     path.write_bytes(b"x" * 100)
-    vouch_for(small_dataset, path)
-    assert [line[:50] for line in problems(small_dataset)] == [
-        f"{PAIRS} cannot be read: Parqu"[:50]
-    ]
+    write_unchecked(small_dataset, vouch_for(small_dataset, receipt_of(path)))
+    (found,) = problems(small_dataset)
+    assert found.startswith(f"cannot read {path}: Parquet magic bytes not found")
 
 
-@pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize("left_out", ["relation", "input_image"])
 def test_other_columns_are_found_though_the_hash_is_right(small_dataset, left_out):
     path = small_dataset / PAIRS
     pq.write_table(pq.read_table(path).drop_columns(left_out), path)
-    vouch_for(small_dataset, path)
+    write_unchecked(small_dataset, vouch_for(small_dataset, receipt_of(path)))
     assert problems(small_dataset) == [f"{PAIRS}: columns must be those of the schema of the pairs"]

@@ -12,9 +12,16 @@ ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
+def blocks(text, language):
+    return re.findall(rf"^```{language}\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
+
+
 def shell_lines(text):
-    blocks = re.findall(r"^```sh\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
-    return [line for block in blocks for line in block.splitlines() if line.strip()]
+    return [line for block in blocks(text, "sh") for line in block.splitlines() if line.strip()]
+
+
+def section(text, title):
+    return text.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
 
 
 @pytest.mark.slow
@@ -29,6 +36,18 @@ def test_the_commands_run_one_after_another(tmp_path, monkeypatch):
     assert (tmp_path / "pairs" / "COMPLETED").is_file()
     assert (tmp_path / "report.html").stat().st_size > 10_000
     assert (tmp_path / "strict" / "COMPLETED").is_file()
+    run_what_is_said_from_python(tmp_path)
+
+
+def run_what_is_said_from_python(folder):
+    """The README's Python, on the pairs and the index that its commands have made."""
+    (code,) = blocks(section(README, "From Python"), "python")
+    assert len([line for line in code.splitlines() if line.strip()]) <= 10
+    values = {}
+    exec(compile(code, "README.md", "exec"), values)
+    assert values["edited"].size == values["pair"].source_image.size
+    assert values["rows"].shape == (1, 5)
+    assert (folder / "edited.png").is_file()
 
 
 def test_the_make_targets_exist():

@@ -20,7 +20,7 @@ from transforms.caption import (
     take_source_captions,
 )
 from transforms.pictures.decoding import encode_png
-from transforms.protocols import Caption as Words
+from transforms.protocols import GeneratedCaption
 from transforms.record import Batch, SourceImage, reject_source
 
 RED = (255, 0, 0)
@@ -36,12 +36,12 @@ class Painter:
     def __init__(self):
         self.seen = 0
 
-    def caption(self, images: Sequence[Image.Image]) -> list[Words]:
+    def caption(self, images: Sequence[Image.Image]) -> list[GeneratedCaption]:
         colours = [image.getpixel((0, 0)) for image in images]
         if WHITE in colours:
             raise RuntimeError("too bright")
         self.seen += len(images)
-        return [Words(WORDS[colour], 0.5) for colour in colours]
+        return [GeneratedCaption(WORDS[colour], 0.5) for colour in colours]
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,11 @@
 import dataclasses
+import errno
 import json
 import re
 
 import pytest
 from fakes import records
+from fakes.disk import refused_files
 from fakes.folders import contents
 
 from transforms.dataset import folder as output
@@ -64,58 +66,51 @@ def test_the_summary_of_a_run_changes_nothing_else(small_dataset):
     assert {n: h for n, h in contents(small_dataset).items() if n != "run_summary.json"} == before
 
 
-def build_with_equal_keys(folder, monkeypatch):
-    """Two shards whose pictures have the same keys."""
-    named = records.source
-    monkeypatch.setattr(records, "source", lambda position, shard: one_key(named(position, shard)))
-    records.build(folder, (3, 5))
+def by_position(shard, position):
+    """Keys that the pictures of two shards share."""
+    return f"key-{position}"
 
 
-def one_key(source):
-    return dataclasses.replace(source, key=f"key-{source.position}")
-
-
-def test_a_key_in_two_shards_is_refused(small_dataset, tmp_path, monkeypatch):
+def test_a_key_in_two_shards_is_refused(small_dataset, tmp_path):
     with pytest.raises(OutputError) as caught:
-        build_with_equal_keys(tmp_path / "equal", monkeypatch)
+        records.build(tmp_path / "pictures", (3, 5), key_of=by_position)
     found = str(caught.value).partition(" cannot be finished: ")
-    assert found[0] == str(tmp_path / "equal")
+    assert found[0] == str(tmp_path / "pictures")
     assert re.fullmatch(
         "keys of sources must be unique, key-[012] is in shard s0 and in shard s1", found[2]
     )
-    assert not {"COMPLETED", "manifest.json"} & names(tmp_path / "equal")
+    assert not {"COMPLETED", "manifest.json"} & names(tmp_path / "pictures")
     with pytest.raises(OutputError, match="must be unique"):
-        build_with_equal_keys(small_dataset, monkeypatch)
+        records.build(small_dataset, (3, 5), key_of=by_position)
     assert not output.is_completed(small_dataset)
 
 
-def test_a_key_of_a_pair_and_of_a_reject_is_refused(tmp_path, monkeypatch):
+def test_a_key_of_a_pair_and_of_a_reject_is_refused(tmp_path):
     # Of these pictures the fourth and the fifth are rejects, all others have a pair.
-    named = records.source
     keys = {("s0", 1): "same", ("s1", 4): "same"}
-    monkeypatch.setattr(
-        records,
-        "source",
-        lambda position, shard: dataclasses.replace(
-            named(position, shard), key=keys.get((shard, position), f"{shard}-{position}")
-        ),
-    )
+
+    def key_of(shard, position):
+        return keys.get((shard, position), f"{shard}-{position}")
+
     with pytest.raises(OutputError, match="unique, same is in shard s0 and in shard s1"):
-        records.build(tmp_path, (5, 5))
+        records.build(tmp_path, (5, 5), key_of=key_of)
 
 
-def test_completed_is_the_last_file_and_gone_before_anything_changes(small_dataset, monkeypatch):
+DOCUMENTS = ("manifest.json", "README.md", "croissant.json", "COMPLETED")
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_completed_is_the_last_file_and_gone_before_anything_changes(small_dataset, number):
     made = module.load_manifest(small_dataset)
-    written = []
-
-    def watch(path, data):
-        written.append(path.name)
-        assert not (small_dataset / "COMPLETED").exists()
-        path.write_bytes(data)
-
-    monkeypatch.setattr(output, "write_bytes", watch)
+    before = {name: (small_dataset / name).stat().st_ino for name in DOCUMENTS[:-1]}
+    with refused_files(DOCUMENTS[number], errno.ENOSPC), pytest.raises(OutputError):
+        output.write_manifest(small_dataset, made)
+    assert not (small_dataset / "COMPLETED").exists()
+    after = {name: (small_dataset / name).stat().st_ino for name in DOCUMENTS[:-1]}
+    changed = {name for name in before if before[name] != after[name]}
+    assert changed == set(DOCUMENTS[:number])
     output.write_manifest(small_dataset, made)
-    assert written == ["manifest.json", "README.md", "croissant.json", "COMPLETED"]
+    assert output.is_completed(small_dataset)
 
 
 def test_stale_shards_of_another_count_are_removed(small_dataset):

@@ -1,12 +1,12 @@
 import dataclasses
 import errno
 import json
-import resource
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 from fakes import records
+from fakes.disk import files_of_at_most, refused_files
 
 from transforms.dataset import files, rows, schema, shards
 from transforms.dataset.files import OutputError
@@ -48,31 +48,27 @@ def test_tables_are_cut_into_row_groups_and_described(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["rejects.parquet"]
 
 
-def test_rows_are_asked_for_one_row_group_at_a_time(tmp_path, monkeypatch):
-    asked, written = [], []
+class CountedRow(dict):
+    """A row that is counted as long as it lives."""
 
-    def watched():
-        for row in reject_rows(300):
-            asked.append(row)
-            yield row
+    alive = 0
+    most_alive = 0
 
-    class Writer(pq.ParquetWriter):
-        def write_table(self, table, row_group_size=None):
-            written.append((len(asked), table.num_rows))
-            super().write_table(table, row_group_size)
+    def __init__(self, row):
+        super().__init__(row)
+        CountedRow.alive += 1
+        CountedRow.most_alive = max(CountedRow.most_alive, CountedRow.alive)
 
-    monkeypatch.setattr(files.pq, "ParquetWriter", Writer)
-    files.write_table(tmp_path / "rejects.parquet", schema.REJECTS, watched())
-    assert written == [(100, 100), (200, 100), (300, 100)]
+    def __del__(self):
+        CountedRow.alive -= 1
 
 
-@pytest.fixture
-def small_disk():
-    """Files of more than 20 000 bytes cannot be written, as the system itself says."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+def test_two_row_groups_are_in_memory_at_most(tmp_path):
+    counted = (CountedRow(row) for row in reject_rows(1000))
+    receipt = files.write_table(tmp_path / "rejects.parquet", schema.REJECTS, counted)
+    assert receipt.rows == 1000
+    assert 100 <= CountedRow.most_alive <= 200
+    assert CountedRow.alive == 0
 
 
 def big_rows():
@@ -81,24 +77,20 @@ def big_rows():
         yield rows.reject_to_row(records.a_reject(position=number, key=f"{number**90}{detail}"))
 
 
-@pytest.mark.usefixtures("small_disk")
 def test_a_file_that_does_not_fit_is_one_error_and_leaves_nothing(tmp_path):
     path = tmp_path / "rejects.parquet"
-    with pytest.raises(OutputError) as caught:
+    with files_of_at_most(20_000), pytest.raises(OutputError) as caught:
         files.write_table(path, schema.REJECTS, big_rows())
     assert str(caught.value) == f"cannot write {path}: File too large"
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_full_disk_is_one_error_and_leaves_the_old_file(tmp_path, monkeypatch):
+def test_a_full_disk_is_one_error_and_leaves_the_old_file(tmp_path):
     path = tmp_path / "manifest.json"
     files.write_bytes(path, b"old")
 
-    def full(_):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(files.os, "fsync", full)
-    with pytest.raises(OutputError, match=r"manifest\.json: No space left on device$"):
+    full = refused_files("manifest.json", errno.ENOSPC)
+    with full, pytest.raises(OutputError, match=r"manifest\.json: No space left on device$"):
         files.write_bytes(path, b"new")
     assert path.read_bytes() == b"old"
     assert [path.name for path in tmp_path.iterdir()] == ["manifest.json"]
@@ -122,9 +114,7 @@ def test_a_folder_that_cannot_be_made_is_one_error(tmp_path):
         files.write_bytes(tmp_path / "taken" / "file", b"")
 
 
-def test_temporary_names_are_known_again(tmp_path, monkeypatch):
-    seen = []
-    monkeypatch.setattr(files, "_sync_folder", lambda folder: None)
+def test_temporary_names_are_known_again(tmp_path):
     with files.atomic_file(tmp_path / "pairs-00000-of-00001.parquet"):
         seen = [path.name for path in tmp_path.iterdir()]
     assert len(seen) == 1
@@ -205,5 +195,5 @@ def test_a_receipt_of_another_schema_is_refused(tmp_path):
     receipt(tmp_path)
     path = Path(tmp_path / shards.receipt_file(SHARD))
     path.write_text(json.dumps({**json.loads(path.read_text()), "schema_version": 99}))
-    with pytest.raises(OutputError, match="schema version must be 1, got 99"):
+    with pytest.raises(OutputError, match="schema version must be 1 or 2, got 99"):
         shards.load_receipt(path)

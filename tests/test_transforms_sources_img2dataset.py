@@ -8,6 +8,7 @@ from dataclasses import replace
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from fakes.img2dataset import write_tar
 from fakes.pictures import picture_bytes
 from fakes.records import read_all
 
@@ -37,18 +38,6 @@ def table(count=5, **changes):
         "png": [None if i == 1 else (b"<html>" if i == 3 else png(i)) for i in range(count)],
     } | changes
     return pa.table({name: values for name, values in columns.items() if values is not None})
-
-
-def write_tar(path, samples, **extra):
-    """`samples` is a list of (key, {extension: bytes})."""
-    with tarfile.open(path, "w") as tar:
-        for key, members in samples:
-            for extension, data in members.items():
-                member = tarfile.TarInfo(f"{key}.{extension}")
-                member.size = len(data)
-                member.mtime = 1.5  # makes Python write an extended header, as webdataset does
-                tar.addfile(member, io.BytesIO(data))
-    return path
 
 
 def outcomes(found):

@@ -1,3 +1,4 @@
+import errno
 import json
 import tarfile
 from dataclasses import replace
@@ -5,11 +6,11 @@ from dataclasses import replace
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from fakes.disk import files_of_at_most, refused_files
 from fakes.records import read_all
 from fakes.server import PICTURE
 
 from transforms.dataset.files import OutputError
-from transforms.fetching import store as fetch_store
 from transforms.fetching.fetcher import FetchOptions
 from transforms.fetching.store import fetch_shard, open_store, read_stats
 from transforms.protocols import SourceError
@@ -141,7 +142,7 @@ def test_a_second_run_asks_for_nothing_and_a_lost_shard_comes_back_the_same(
     }
 
 
-def test_a_killed_run_leaves_no_shard_that_looks_whole(metadata, tmp_path, monkeypatch):
+def test_a_killed_run_leaves_no_shard_that_looks_whole(metadata, tmp_path):
     store = tmp_path / "store"
     calls = []
 
@@ -158,12 +159,8 @@ def test_a_killed_run_leaves_no_shard_that_looks_whole(metadata, tmp_path, monke
         "00000_stats.json",
         "fetch.json",
     ]
-
-    def full(path, data):
-        raise OutputError(f"cannot write {path}: No space left on device")
-
-    monkeypatch.setattr(fetch_store, "write_bytes", full)
-    with pytest.raises(OutputError, match="No space left"):
+    full = refused_files("_stats.json", errno.ENOSPC)
+    with full, pytest.raises(OutputError, match="No space left"):
         fetch_shard(
             store, metadata, metadata.shards()[1], options=OPTIONS, advance=lambda count: None
         )
@@ -171,14 +168,12 @@ def test_a_killed_run_leaves_no_shard_that_looks_whole(metadata, tmp_path, monke
     assert len(read_everything(store)) == 5
 
 
-def test_a_tar_half_written_is_not_there(metadata, tmp_path, monkeypatch):
-    def full(tar, name, data):
-        raise OSError(28, "No space left on device")
-
+def test_a_tar_half_written_is_not_there(metadata, tmp_path):
+    # Its two pictures have room on the disk, the tar with their captions has none.
+    full = files_of_at_most(2 * len(PICTURE))
     store = tmp_path / "store"
     open_store(store, metadata)
-    monkeypatch.setattr(fetch_store, "_add", full)
-    with pytest.raises(OutputError, match=r"cannot write .*00000\.tar: No space left on device"):
+    with full, pytest.raises(OutputError, match=r"cannot write .*00000\.tar: File too large"):
         fetch_shard(
             store, metadata, metadata.shards()[0], options=OPTIONS, advance=lambda count: None
         )

@@ -13,8 +13,7 @@ from fakes import records
 from fakes.folders import hashes
 
 from transforms import write
-from transforms.dataset import files
-from transforms.dataset.files import OutputError, hash_file
+from transforms.dataset.files import OutputError, hash_file, write_columns, write_table
 from transforms.dataset.rows import (
     light_query,
     query_to_row,
@@ -114,12 +113,11 @@ def test_batch_sizes_leave_no_trace(tmp_path, plain):
 
 
 @pytest.mark.parametrize("size", [1, 4, 10])
-def test_rows_and_columns_are_written_as_the_same_bytes(tmp_path, monkeypatch, size):
-    monkeypatch.setattr(files, "ROW_GROUP", 3)
+def test_rows_and_columns_are_written_as_the_same_bytes(tmp_path, size):
     queries = [records.query(n) for n in range(10)]
-    rows = files.write_table(tmp_path / "rows", CANDIDATES, map(query_to_row, queries))
+    rows = write_table(tmp_path / "rows", CANDIDATES, map(query_to_row, queries), row_group=3)
     parts = [tabulate(queries[start : start + size]) for start in range(0, 10, size)]
-    columns = files.write_columns(tmp_path / "columns", pa.concat_tables(parts))
+    columns = write_columns(tmp_path / "columns", pa.concat_tables(parts), row_group=3)
     assert (rows.rows, rows.sha256) == (10, columns.sha256)
     assert pq.read_metadata(tmp_path / "columns").num_row_groups == 4
 
@@ -229,13 +227,12 @@ def test_a_picture_that_is_gone_or_changed_becomes_a_reject(tmp_path):
     assert [row["position"] for row in rows] == sorted(row["position"] for row in rows)
 
 
-def test_an_old_receipt_never_vouches_for_new_files(tmp_path, monkeypatch):
+def test_an_old_receipt_never_vouches_for_new_files(tmp_path):
     shard = records.output_shards(10)[0]
     write_plainly(tmp_path, shard)
     assert whole_shard(tmp_path, shard, records.HASH)
-    monkeypatch.setattr(write, "write_columns", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        write_plainly(tmp_path, shard)
+        write_plainly(tmp_path, shard, open_target=interrupted)
     assert whole_shard(tmp_path, shard, records.HASH) is None
     assert sorted(path.suffix for path in tmp_path.iterdir()) == [".parquet"] * 3
 
@@ -244,7 +241,7 @@ def interrupted(*_):
     raise KeyboardInterrupt
 
 
-def test_a_full_disk_is_one_error_and_leaves_no_receipt(tmp_path, monkeypatch):
+def test_a_file_that_cannot_be_written_is_one_error_and_leaves_no_receipt(tmp_path):
     shard = records.output_shards(10)[0]
     taken = functools.partial(write_plainly, tmp_path, shard)
     (tmp_path / shard_file("candidates", shard)).mkdir()

@@ -12,8 +12,7 @@ from PIL import Image
 from transforms.batches.inference import BatchHandler, MapBatches, RunBatches, bisect_failures
 from transforms.models.spec import ModelSpec, identity
 from transforms.pictures.decoding import PictureError, decode
-from transforms.protocols import Caption as Words
-from transforms.protocols import Captioner
+from transforms.protocols import Captioner, GeneratedCaption
 from transforms.record import Batch, Reject, SourceImage, reject_source
 
 NAME = "Caption"
@@ -132,7 +131,7 @@ class LazyCaptioner:
         self._load = load
         self._loaded: Captioner | None = None
 
-    def caption(self, images: Sequence[Image.Image]) -> list[Words]:
+    def caption(self, images: Sequence[Image.Image]) -> list[GeneratedCaption]:
         """One caption per RGB picture, in order."""
         if self._loaded is None:
             self._loaded = self._load()
@@ -168,7 +167,12 @@ class Caption(beam.PTransform):
 
     `load` makes the captioner in each worker process; `load_known`, where given, the captions that
     are there already, and then the captioner is loaded only when a picture needs it. Both are
-    picklable and hashable; `functools.partial(pairloom.load_captioner, "sd14")` is, too.
+    picklable and hashable; `functools.partial(pairloom.load_captioner, "sd14")` is, too. Rejects
+    are those of `caption_batch`.
+
+    Raises:
+        TypeError: `load` is not hashable.
+        ModelError: while the pipeline runs, where the captioner cannot be loaded.
 
     >>> import apache_beam as beam, pairloom
     >>> source = pairloom.StillLifeSource(count=1, told=True)

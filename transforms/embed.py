@@ -133,7 +133,8 @@ def embed_queries_batch(
 class EmbedImages(beam.PTransform):
     """Batches of SourceImage to batches of EmbeddedImage; see `embed_images_batch`.
 
-    `load` makes the encoder in a worker; it is hashable, and called once a process.
+    `load` makes the encoder in a worker; it is hashable, and called once a process. Where it
+    cannot be loaded, the running pipeline raises `ModelError`.
 
     >>> import apache_beam as beam, pairloom
     >>> source = pairloom.StillLifeSource(count=1, told=True)
@@ -159,7 +160,8 @@ class EmbedImages(beam.PTransform):
 class EmbedQueries(beam.PTransform):
     """Batches of EditQuery to the same with embeddings; see `embed_queries_batch`.
 
-    `load` makes the encoder in a worker; it is hashable, and called once a process.
+    `load` makes the encoder in a worker; it is hashable, and called once a process. Where it
+    cannot be loaded, the running pipeline raises `ModelError`.
 
     >>> import apache_beam as beam, pairloom
     >>> source = pairloom.StillLifeSource(count=1, told=True)

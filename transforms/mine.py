@@ -92,7 +92,8 @@ class Mine(beam.PTransform):
     """Batches of captioned SourceImage to batches of EditQuery whose targets the pool holds.
 
     The pool is `index`, which travels as its path. `related` must be picklable; `phrase` names the
-    changed thing. Pictures are dropped on the way: later stages fetch them by reference.
+    changed thing. Pictures are dropped on the way: later stages fetch them by reference. Rejects:
+    `no_caption`, and `no_caption_pair` where no caption of the pool is one related word away.
 
     >>> import apache_beam as beam, pairloom
     >>> source = pairloom.StillLifeSource(count=1, told=True)

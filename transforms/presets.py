@@ -101,7 +101,7 @@ def load_preset(name_or_path: str) -> Preset:
         PresetError: there is no such preset, or the file does not follow the rules.
 
     >>> from pairloom import load_preset
-    >>> load_preset("sd14").diffusion.location
+    >>> load_preset("sd14").part("diffusion").location
     'CompVis/stable-diffusion-v1-4'
     """
     known = built_in_presets()

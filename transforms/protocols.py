@@ -15,7 +15,7 @@ Vectors = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Caption:
+class GeneratedCaption:
     """A caption and how sure the captioner is: the least certain token's probability, in [0, 1]."""
 
     text: str
@@ -26,7 +26,7 @@ class Caption:
 class Captioner(Protocol):
     """Describes pictures in words."""
 
-    def caption(self, images: Sequence[Image.Image]) -> list[Caption]:
+    def caption(self, images: Sequence[Image.Image]) -> list[GeneratedCaption]:
         """One caption per RGB picture, in order."""
         ...
 

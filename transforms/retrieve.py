@@ -184,7 +184,8 @@ def score_rows(
 class Retrieve(beam.PTransform):
     """Batches of embedded EditQuery to the same with candidates; see `retrieve_batch`.
 
-    `index` travels as its path and is opened once a process.
+    `index` travels as its path and is opened once a process. Queries without embeddings make the
+    running pipeline raise `ValueError`: Embed comes first.
 
     >>> import apache_beam as beam, pairloom
     >>> source = pairloom.StillLifeSource(count=1, told=True)

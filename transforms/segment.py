@@ -126,7 +126,11 @@ class Segment(beam.PTransform):
 
     `load` makes the segmenter in each worker process and is hashable; `open_picture` and
     `open_source` are picklable, such as the `open` method of a `Source`. `threshold`, in (0, 1), is
-    the relevance from which a point belongs to the phrase.
+    the relevance from which a point belongs to the phrase. Rejects are those of `segment_batch`.
+
+    Raises:
+        TypeError: `load` is not hashable.
+        ModelError: while the pipeline runs, where the segmenter cannot be loaded.
 
     >>> import apache_beam as beam, pairloom
     >>> source = pairloom.StillLifeSource(count=1, told=True)

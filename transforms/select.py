@@ -155,7 +155,8 @@ def select_batch(
 class Select(beam.PTransform):
     """Batches of EditQuery with candidates to batches of EditExample; see `select_batch`.
 
-    `edits` pairs of a source at most.
+    `edits` pairs of a source at most, at least 1; below that the running pipeline raises
+    `ValueError`. Rejects have one of `REASONS`.
 
     >>> import apache_beam as beam, pairloom
     >>> source = pairloom.StillLifeSource(count=1, told=True)

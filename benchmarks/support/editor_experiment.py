@@ -9,15 +9,17 @@ from pathlib import Path
 
 from PIL import Image
 
-from editing.evaluation.figures import Setting
+import support.silent_libraries  # noqa: F401
+from editing.evaluation.figures import DialPoint
+from editing.evaluation.intervals import Interval
 from editing.evaluation.measurer import Cell, plan_cells
-from editing.evaluation.metrics import Interval
+from editing.registry import BASELINE, EDITORS
 from pipelines.evaluation.cases import draw_cases
 from pipelines.evaluation.job import read_cell, read_numbers
 from pipelines.evaluation.page import spread_evenly
-from pipelines.evaluation.summary import BASELINE, Summary
+from pipelines.evaluation.summary import Summary
 from pipelines.still_life.source import StillLifeSource
-from support.editor_rows import BUILDS, MASKED, ROWS, methods_of
+from support.editor_rows import BUILDS, MASKED, ROWS, editors_of
 from support.still_life_job import command, environment, source_file
 from transforms.dataset.files import write_bytes
 from transforms.models.spec import locate
@@ -78,12 +80,11 @@ class EditorExperiment:
         """What was measured of a row's edits, without and with a mask."""
         arguments = self._arguments
         if ROWS[row].pairs is None:
-            assert self._preset.diffusion is not None
-            model = locate(self._preset.diffusion)
+            model = locate(self._preset.part("diffusion"))
         else:
             model = self._trained(row)
         folder = self._evaluation(row)
-        names = methods_of(row)
+        names = editors_of(row)
         words = ("evaluate", self._pairs("new"), "--out", folder, "--model", model)
         how = ("--edits", arguments.edits, "--balanced", "--steps", arguments.sampling_steps)
         guidance = ("--guidance-scale", arguments.guidance_scale, "--batch-size", 50)
@@ -94,21 +95,22 @@ class EditorExperiment:
         if row == BASELINE:
             strengths = [*LOW_STRENGTHS, *strengths]
         self._run(
-            *(*words, *how, *guidance, *masks, "--methods", *names),
+            *(*words, *how, *guidance, *masks, "--editors", *names),
             *("--strengths", *strengths, "--seeds", *seeds),
         )
         return {
-            replace(cell, method=names[cell.method]): read_numbers(folder, cell)
-            for cell in plan_cells(tuple(names), strengths, seeds)
+            replace(cell, editor=names[cell.editor]): read_numbers(folder, cell)
+            for name in names
+            for cell in plan_cells(EDITORS[name], seeds, values=strengths)
         }
 
-    def fid(self, row: str) -> dict[Setting, Interval]:
-        """FID of a row's settings, as `evaluate` wrote it."""
+    def fid(self, row: str) -> dict[DialPoint, Interval]:
+        """FID of a row's points, as `evaluate` wrote it."""
         path = self._evaluation(row) / "figures.json"
-        names = methods_of(row)
+        names = editors_of(row)
         return {
-            Setting(names[each["method"]], each["strength"]): Interval(*each["fid"])
-            for each in json.loads(path.read_text(encoding="utf-8"))["settings"]
+            DialPoint(names[each["editor"]], each["value"]): Interval(*each["fid"])
+            for each in json.loads(path.read_text(encoding="utf-8"))["points"]
         }
 
     def draw_sheet(self, path: Path, summary: Summary, *, count: int = 8) -> None:
@@ -119,7 +121,7 @@ class EditorExperiment:
             key=lambda name: summary.figures[best[name]][summary.by].value,
         )
         shown = (best[BASELINE], summary.matched[masked], best[masked])
-        edits = [self._read(setting) for setting in shown]
+        edits = [self._read(point) for point in shown]
         cases = draw_cases(self._pairs("new"), count=arguments.edits, seed=0, balanced=True)
         rows = [
             SheetEntry(
@@ -130,11 +132,11 @@ class EditorExperiment:
         ]
         write_bytes(path, encode_png(draw_sheet(rows, ("source", *map(str, shown)))))
 
-    def _read(self, setting: Setting) -> list[Image.Image]:
-        """The pictures of a setting of the table, first seed."""
-        row = setting.method.removesuffix(MASKED)
-        method = "iedit" if row == setting.method else "iedit-m"
-        cell = Cell(method, setting.strength, self._arguments.seeds[0])
+    def _read(self, point: DialPoint) -> list[Image.Image]:
+        """The pictures of a point of the table, first seed."""
+        row = point.editor.removesuffix(MASKED)
+        editor = "iedit" if row == point.editor else "iedit-m"
+        cell = Cell(editor, point.value, self._arguments.seeds[0])
         return [decode(each["image"]["bytes"]) for each in read_cell(self._evaluation(row), cell)]
 
     def _evaluation(self, row: str) -> Path:

@@ -2,9 +2,7 @@
 
 from dataclasses import dataclass
 
-from editing.choices import RETRIEVE
-
-from pipelines.evaluation.summary import BASELINE
+from editing.registry import BASELINE
 
 MASKED, REAL, OURS = "+M", "real", "ours"
 IEDIT: tuple[str, ...] = ()
@@ -51,8 +49,8 @@ BUILDS = {
 }
 
 
-def methods_of(row: str) -> dict[str, str]:
+def editors_of(row: str) -> dict[str, str]:
     """What is evaluated for a row, and what each is called in the table."""
     if row == REAL:
-        return {"copy": "source", RETRIEVE: "pseudo-target"}
+        return {"copy": "source", "retrieve": "pseudo-target"}
     return {"iedit": row, "iedit-m": row + MASKED}

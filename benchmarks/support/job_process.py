@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import psutil
 
+import support.silent_libraries  # noqa: F401
 from indexes.layout import fingerprint
 from indexes.life_cycle import begin_index
 from pipelines.build.job import build_job, run_build

@@ -8,8 +8,9 @@ from typing import Any
 import torch
 
 from editing.diffusion.model import LatentDiffusion, load_diffusion
-from editing.editors.iedit.objective import PairBatch
-from editing.features.clip import ClipSpace, PerceptualFeatures, load_clip_space, load_perceptual
+from editing.features.clip import ClipSpace, load_clip_space
+from editing.features.perceptual import PerceptualFeatures, load_perceptual
+from editing.training.objective import PairBatch
 from stilllife.recipes.autoencoder import build_autoencoder
 from stilllife.recipes.denoiser import build_denoiser, build_scheduler
 from support.full_size_networks import build_open_clip, build_stable_diffusion, build_vgg16
@@ -96,15 +97,13 @@ def load_full_size(preset_file: str) -> Networks:
     """The networks that the preset names.
 
     Raises:
-        ValueError: it names no diffusion model or no perceptual network.
+        PresetError: it names no diffusion model or no perceptual network.
     """
     from transforms.presets import load_preset
 
     preset = load_preset(preset_file)
-    if preset.diffusion is None or preset.perceptual is None:
-        raise ValueError(f"{preset_file} must name a diffusion model and a perceptual network")
     return Networks(
-        model=load_diffusion(preset.diffusion),
+        model=load_diffusion(preset.part("diffusion")),
         clip=load_clip_space(preset.encoder),
-        perceptual=load_perceptual(preset.perceptual),
+        perceptual=load_perceptual(preset.part("perceptual")),
     )

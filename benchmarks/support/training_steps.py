@@ -4,41 +4,44 @@ import itertools
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from accelerate import Accelerator
 
-from editing.editors.iedit.blocks import AlternatingBlocks
-from editing.editors.iedit.losses import TermWeights, clip_distance, perceptual_loss
-from editing.editors.iedit.objective import IEditObjective, PairBatch
-from editing.training.trainer import StepReport, Trainer, TrainOptions, draw_step
+from editing.editors.iedit.losses import clip_distance, perceptual_loss
+from editing.editors.iedit.objective import IEditObjective
+from editing.editors.iedit.training_settings import IEditTraining
+from editing.training.loop_settings import LoopSettings
+from editing.training.objective import PairBatch
+from editing.training.trainer import StepReport, Trainer, begin_step, step_generator
 from support.training_networks import Networks
 
 
-def time_plain(networks: Networks, batch: PairBatch, options: TrainOptions) -> list[float]:
+def time_plain(networks: Networks, batch: PairBatch, options: LoopSettings) -> list[float]:
     """Seconds of each step of the usual loop: noise on one picture's latent, predicted.
 
     It trains what our trainer trains, in the same alternation, with the same optimiser.
     """
     model = networks.model
-    blocks = AlternatingBlocks(model.unet)
+    objective = build_objective(networks, IEditTraining())
     optimisers = [
-        torch.optim.AdamW(blocks.parameters(number), lr=options.learning_rate)
-        for number in range(len(blocks))
+        torch.optim.AdamW(group.values(), lr=options.learning_rate) for group in objective.groups
     ]
+    count, _, height, width = batch.source.shape
     accelerator = Accelerator(mixed_precision=options.precision)
     seconds = []
     for step in range(options.steps):
         began = time.perf_counter()
-        trained, optimiser = blocks.begin(step), optimisers[blocks.number(step)]
+        trained, optimiser = begin_step(objective, step), optimisers[objective.group_of(step)]
         optimiser.zero_grad(set_to_none=True)
         with torch.no_grad():
             latent = model.encode(batch.source)
             text = model.embed_texts(batch.edit_prompts)
-        draw = draw_step(options, step, shape=_four(latent.shape), train_steps=model.train_steps)
+        generator = step_generator(options.seed, step)
+        draw = objective.draw(generator, count=count, height=height, width=width)
         noisy = model.scheduler.add_noise(latent, draw.noise, draw.timesteps)
         wanted = draw.noise
         if model.scheduler.config.prediction_type == "v_prediction":
@@ -52,21 +55,16 @@ def time_plain(networks: Networks, batch: PairBatch, options: TrainOptions) -> l
     return seconds
 
 
-def _four(shape: Sequence[int]) -> tuple[int, int, int, int]:
-    batch, channels, height, width = shape
-    return batch, channels, height, width
+def build_objective(networks: Networks, settings: IEditTraining) -> IEditObjective:
+    """The loss of iEdit over these networks."""
+    return IEditObjective(networks.model, networks.clip, networks.perceptual, settings)
 
 
 def time_ours(
-    networks: Networks, batch: PairBatch, options: TrainOptions, weights: TermWeights
+    networks: Networks, batch: PairBatch, options: LoopSettings, settings: IEditTraining
 ) -> list[float]:
-    """Seconds of each step of the trainer with these weights of the terms."""
-    objective = IEditObjective(
-        model=networks.model,
-        clip=networks.clip,
-        perceptual=networks.perceptual,
-        weights=weights,
-    )
+    """Seconds of each step of the trainer with these settings of the loss."""
+    objective = build_objective(networks, settings)
     ends = [time.perf_counter()]
 
     def note(_: StepReport) -> None:
@@ -74,7 +72,7 @@ def time_ours(
 
     with tempfile.TemporaryDirectory() as folder:
         accelerator = Accelerator(mixed_precision=options.precision)
-        trainer = Trainer(objective, options, accelerator, folder=Path(folder), identity="")
+        trainer = Trainer(objective, options, accelerator, folder=Path(folder), identities=("",))
         trainer.run(0, _same(batch), on_step=note, on_sample=lambda _: None)
     return [after - before for before, after in itertools.pairwise(ends)]
 

@@ -4,7 +4,7 @@ The encoders of `transforms.models` take decoded pictures and give numbers; a lo
 networks on tensors. Pictures are float32 NCHW in [-1, 1]; the weights are frozen.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -107,14 +107,29 @@ class OpenClip:
         return output.float()
 
 
+def _transformers_clip(spec: ModelSpec) -> ClipSpace:
+    return TransformersClip(load_clip(spec))
+
+
+def _open_clip(spec: ModelSpec) -> ClipSpace:
+    return OpenClip(load_open_clip(spec))
+
+
+CLIP_SPACES: Mapping[str, Callable[[ModelSpec], ClipSpace]] = {
+    "clip": _transformers_clip,
+    "open_clip": _open_clip,
+}
+"""How an encoder of each loader is loaded for gradients."""
+
+
 def load_clip_space(spec: ModelSpec) -> ClipSpace:
     """The CLIP of an encoder's spec, for gradients.
 
     Raises:
         ModelError: it cannot be loaded; the message says why.
     """
-    if spec.loader == "clip":
-        return TransformersClip(load_clip(spec))
-    if spec.loader == "open_clip":
-        return OpenClip(load_open_clip(spec))
-    raise ModelError(f"no encoder loader {spec.loader!r}; there are clip, open_clip")
+    if spec.loader not in CLIP_SPACES:
+        raise ModelError(
+            f"no encoder loader {spec.loader!r} with gradients; there are {', '.join(CLIP_SPACES)}"
+        )
+    return CLIP_SPACES[spec.loader](spec)

@@ -25,14 +25,16 @@ class Columns:
 
     def part(self: ColumnsT, span: slice) -> ColumnsT:
         """The record of some of the examples."""
-        return self._change(lambda column: column[span])
+        return _change(self, lambda column: column[span])
 
     def to(self: ColumnsT, device: torch.device) -> ColumnsT:
         """The same with its tensors on `device`."""
-        return self._change(lambda c: c.to(device) if isinstance(c, Tensor) else c)
+        return _change(self, lambda c: c.to(device) if isinstance(c, Tensor) else c)
 
-    def _change(self: ColumnsT, change: Callable[[Any], Any]) -> ColumnsT:
-        return replace(self, **{f.name: change(getattr(self, f.name)) for f in fields(self)})
+
+def _change(record: ColumnsT, change: Callable[[Any], Any]) -> ColumnsT:
+    """A record with every column changed."""
+    return replace(record, **{f.name: change(getattr(record, f.name)) for f in fields(record)})
 
 
 @dataclass(frozen=True, kw_only=True)

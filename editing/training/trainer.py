@@ -57,6 +57,20 @@ def step_generator(seed: int, step: int) -> torch.Generator:
     return torch.Generator().manual_seed(drawn % 2**63)
 
 
+def begin_step(objective: Objective[Any], step: int) -> list[nn.Parameter]:
+    """Makes the group of `step` the one that is trained, and gives its weights.
+
+    Weights of the other groups require no gradient and have none, so that none is kept for them.
+    """
+    chosen = objective.group_of(step)
+    for number, group in enumerate(objective.groups):
+        for parameter in group.values():
+            parameter.requires_grad = number == chosen
+            if number != chosen:
+                parameter.grad = None
+    return list(objective.groups[chosen].values())
+
+
 def split(batch: PairBatch, draw: DrawT, parts: int) -> Iterator[tuple[PairBatch, DrawT]]:
     """A batch and its draw in `parts` equal parts."""
     size = len(batch.edit_prompts) // parts
@@ -133,20 +147,10 @@ class Trainer:
             if done % settings.sample_every == 0 or done == settings.steps:
                 on_sample(done)
 
-    def _begin(self, step: int) -> tuple[list[nn.Parameter], Any]:
-        """Makes the group of `step` the one that is trained; its weights and its optimiser."""
-        chosen = self._objective.group_of(step)
-        for number, group in enumerate(self._objective.groups):
-            for parameter in group.values():
-                parameter.requires_grad = number == chosen
-                if number != chosen:
-                    parameter.grad = None
-        optimiser = self._optimisers[chosen]
-        optimiser.zero_grad(set_to_none=True)
-        return list(self._objective.groups[chosen].values()), optimiser
-
     def _step(self, step: int, batch: PairBatch) -> StepReport:
-        trained, optimiser = self._begin(step)
+        trained = begin_step(self._objective, step)
+        optimiser = self._optimisers[self._objective.group_of(step)]
+        optimiser.zero_grad(set_to_none=True)
         sums: dict[str, float] = {}
         gradients: dict[str, float] = {}
         counts: Counter[str] = Counter()

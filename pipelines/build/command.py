@@ -17,7 +17,7 @@ from pipelines.terminal.arguments import (
 from pipelines.terminal.console import CommandError, format_seconds, print_json_line, print_table
 from pipelines.terminal.thresholds import change_thresholds
 from transforms.caption import CAPTIONS
-from transforms.presets import load_preset
+from transforms.presets import Preset, load_preset
 from transforms.record import PARTS_OF_SPEECH, RELATIONS, SEARCH_METHODS
 from transforms.retrieve import CANDIDATE_KINDS, QUERY_KINDS, RetrieveOptions
 from transforms.rewrite import RewriteOptions
@@ -62,8 +62,9 @@ def _add_choice_flags(parser: argparse.ArgumentParser) -> None:
         "--senses",
         choices=SENSES,
         default=None,
-        help="what decides the sense of a word besides its neighbours (default: the picture, but "
-        "frequency with the stilllife preset, whose encoder knows the world's words alone)",
+        help="what decides the sense of a word besides its neighbours (default: what the preset "
+        "says, frequency for stilllife, whose encoder knows that world's words alone; else the "
+        "picture)",
     )
     parser.add_argument(
         "--edits", type=whole_number(1), default=1, help="pairs wanted of a picture (default 1)"
@@ -103,8 +104,8 @@ def _add_choice_flags(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def read_options(arguments: argparse.Namespace) -> BuildOptions:
-    """The build's choices, checked.
+def read_options(arguments: argparse.Namespace, preset: Preset) -> BuildOptions:
+    """The build's choices, checked; where none was made, what suits `preset`.
 
     Raises:
         CommandError: a value that breaks a rule.
@@ -116,8 +117,7 @@ def read_options(arguments: argparse.Namespace) -> BuildOptions:
             edits=arguments.edits,
             captions=arguments.captions,
             method=arguments.method,
-            senses=arguments.senses
-            or ("frequency" if arguments.preset == "stilllife" else "picture"),
+            senses=arguments.senses or preset.defaults.get("senses", "picture"),
             batch_size=arguments.batch_size,
             rewrite=RewriteOptions(
                 seed=arguments.seed,
@@ -140,12 +140,13 @@ def read_options(arguments: argparse.Namespace) -> BuildOptions:
 
 def run(arguments: argparse.Namespace) -> int:
     """Builds the data set and tells what is in it."""
-    execution, options = read_execution(arguments), read_options(arguments)
+    execution, preset = read_execution(arguments), load_preset(arguments.preset)
+    options = read_options(arguments, preset)
     plan = plan_build(
         source=open_source(arguments.source),
         index_folder=str(arguments.index),
         open_pool=open_source,
-        preset=load_preset(arguments.preset),
+        preset=preset,
         options=options,
         folder=arguments.out,
     )

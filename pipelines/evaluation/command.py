@@ -67,7 +67,7 @@ def add_parser(subparsers: Any) -> None:
         help="measure LPIPS from the source too, by this network, which is fetched",
     )
     parser.add_argument("--json", action="store_true", help=JSON_HELP)
-    add_editing_flags(parser)
+    add_editing_flags(parser, with_dials=False)
     parser.set_defaults(run=run)
 
 
@@ -154,7 +154,7 @@ def read_plan(arguments: argparse.Namespace) -> Any:
 
     preset = load_preset(arguments.preset)
     names = list(dict.fromkeys(arguments.editors))
-    editors = read_editors(arguments, preset, names, model_for_all=False)
+    editors = read_editors(arguments, preset, names, compared=True)
     plan = EvaluatePlan(
         dataset=arguments.dataset,
         folder=arguments.out,

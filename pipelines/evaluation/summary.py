@@ -17,15 +17,15 @@ from editing.evaluation.figures import (
     mean_over_seeds,
 )
 from editing.evaluation.frechet import (
+    FrechetReduction,
     PictureFeatures,
-    frechet_distance,
     inception_features,
 )
 from editing.evaluation.intervals import Interval
 from editing.evaluation.measurer import Cell
 from editing.features.clip import load_clip_space
 from pipelines.evaluation.job import read_cell
-from pipelines.evaluation.known_metrics import COSTS, GAINS, first_measured
+from pipelines.evaluation.known_metrics import COSTS, GAINS, SHOWN, first_measured
 from pipelines.terminal.console import CommandError
 from stilllife.judge import load_judge
 from stilllife.scene import PICTURE_SIZE
@@ -97,7 +97,7 @@ def summarise(
         CommandError: there is no cell of `baseline`.
     """
     means = mean_over_seeds(table)
-    figures = intervals(means)
+    figures = intervals(means, SHOWN)
     gain, cost = (first_measured(wanted, figures.values()) for wanted in (GAINS, COSTS))
     best = best_points(figures, by=gain)
     if baseline not in best:
@@ -110,10 +110,10 @@ def summarise(
         for editor, point in others.items()
     }
     differences = {
-        editor: compare(means, point, best[baseline]) for editor, point in others.items()
+        editor: compare(means, point, best[baseline], SHOWN) for editor, point in others.items()
     }
     matched_differences = {
-        editor: compare(means, point, matched[editor]) for editor, point in others.items()
+        editor: compare(means, point, matched[editor], SHOWN) for editor, point in others.items()
     }
     for point, interval in _over_seeds(fid or {}).items():
         figures[point]["fid"] = interval
@@ -146,11 +146,9 @@ def measure_fid(
     """
     if len(cases) < 2:
         return {}
-    real = features([case.target for case in cases])
+    reduce = FrechetReduction(features([case.target for case in cases]))
     return {
-        cell: frechet_distance(
-            features([decode(row["image"]["bytes"]) for row in read_cell(folder, cell)]), real
-        )
+        cell: reduce(features([decode(row["image"]["bytes"]) for row in read_cell(folder, cell)]))
         for cell in cells
     }
 

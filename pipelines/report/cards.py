@@ -9,12 +9,12 @@ from pipelines.report.pictures import (
     RGB,
     SOURCE_COLOUR,
     TARGET_COLOUR,
-    Shown,
+    PagePicture,
     mask_as_array,
     open_side,
     overlay,
+    put_on_page,
     scale_down,
-    show,
 )
 from pipelines.truth import Verdict
 from transforms.dataset.schema import SCORE_COLUMNS, score_column
@@ -24,14 +24,14 @@ MAIN_SCORES = ("directional", "structure", "image_image", "text_image_target")
 OTHER_SCORES = tuple(name for name in SCORE_NAMES if name not in MAIN_SCORES)
 
 _SCORES = tuple(column.name for column in SCORE_COLUMNS)
-PAIR_COLUMNS = (
+CARD_COLUMNS = (
     *("key", "caption", "edit_prompt", "target_caption", "source_word", "target_word"),
     *("source_phrase", "target_phrase", "relation", "part_of_speech", "method"),
     *("input_image", "edited_image", "source_mask", "target_mask"),
     *("mask_status", "source_mask_area", "target_mask_area", "target_key"),
     *_SCORES,
 )
-REJECT_COLUMNS = (
+REJECT_LINE_COLUMNS = (
     *("key", "number", "stage", "reason", "detail", "caption", "edit_prompt", "target_key"),
     *_SCORES,
 )
@@ -45,8 +45,8 @@ class Side:
     `area` is the marked share of the picture in [0, 1]; None without a mask.
     """
 
-    picture: Shown | None
-    masked: Shown | None
+    picture: PagePicture | None
+    masked: PagePicture | None
     phrase: str
     area: float | None
     text: MarkedText
@@ -111,7 +111,7 @@ def make_cards(
 
 
 def make_card(row: Mapping[str, Any], verdict: Verdict | None) -> PairCard:
-    """The card of one row of the pairs, read with `PAIR_COLUMNS`."""
+    """The card of one row of the pairs, read with `CARD_COLUMNS`."""
     caption, prompt = row["caption"] or "", row["edit_prompt"] or ""
     own = row["target_caption"] or ""
     return PairCard(
@@ -145,9 +145,9 @@ def make_side(row: Mapping[str, Any], side: str, words: MarkedText, colour: RGB)
     picture = masked = None
     if image is not None:
         image = scale_down(image)
-        picture = show(image)
+        picture = put_on_page(image)
         if mask is not None:
-            masked = show(overlay(image, mask_as_array(mask, image.size), colour))
+            masked = put_on_page(overlay(image, mask_as_array(mask, image.size), colour))
     return Side(
         picture=picture,
         masked=masked,
@@ -164,7 +164,7 @@ def pick_scores(row: Mapping[str, Any], names: Sequence[str]) -> tuple[tuple[str
 
 
 def make_line(row: Mapping[str, Any]) -> RejectLine:
-    """The line of one row of the rejects, read with `REJECT_COLUMNS`."""
+    """The line of one row of the rejects, read with `REJECT_LINE_COLUMNS`."""
     caption, prompt = row["caption"], row["edit_prompt"]
     return RejectLine(
         key=row["key"],

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.terminal.console import EXIT_USAGE, CommandError, print_json_line
-from pipelines.truth import Judge, TruthReport
+from pipelines.truth import FindTruth, TruthReport
 
 if TYPE_CHECKING:
     from pipelines.report.page import Page
@@ -30,6 +30,12 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--pairs", type=int, default=36, metavar="N", help="most pairs to show (default: 36)"
     )
     parser.add_argument(
+        "--sheet",
+        type=Path,
+        metavar="FILE",
+        help="also draw up to 12 pairs as a PNG, for places that show pictures but no pages",
+    )
+    parser.add_argument(
         "--seed", type=int, default=0, metavar="N", help="which pairs are drawn (default: 0)"
     )
     parser.add_argument(
@@ -37,19 +43,25 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
 
 
-def run(args: argparse.Namespace, *, judge: Judge | None = None) -> int:
-    """Write the page; `judge` says which pairs are right where that is known.
+def run(args: argparse.Namespace, *, find_truth: FindTruth | None = None) -> int:
+    """Write the page; `find_truth` says which pairs are right where that is known.
 
     Raises:
-        CommandError: the data set cannot be read, the page cannot be written, or an argument is
-            out of range.
+        CommandError: the data set was not completed, the page cannot be written, an argument is
+            out of range, or there is no pair to draw.
+        DatasetError: the data set cannot be read.
+        OutputError: the sheet cannot be written.
     """
     if args.pairs < 1:
         raise CommandError(f"--pairs must be >= 1, got {args.pairs}", exit_code=EXIT_USAGE)
     out = args.out or args.dataset / PAGE
-    truth = judge(args.dataset) if judge and args.dataset.is_dir() else None
+    truth = find_truth(args.dataset) if find_truth and args.dataset.is_dir() else None
     page = write_report(args.dataset, out, pairs=args.pairs, seed=args.seed, truth=truth)
     print(f"wrote {out}: {page.shown} of {page.funnel.pairs} pairs shown")
+    if args.sheet:
+        from pipelines.report.sheet import write_sheet
+
+        print(f"wrote {args.sheet}: {write_sheet(args.dataset, args.sheet, seed=args.seed)} pairs")
     if args.json:
         print_json_line(count_page(page, out, truth))
     return 0
@@ -61,7 +73,8 @@ def write_report(
     """Make the page of the data set in `folder` and write it to `out`, whole or not at all.
 
     Raises:
-        CommandError: the data set cannot be read or the page cannot be written.
+        CommandError: the data set was not completed or the page cannot be written.
+        DatasetError: the data set cannot be read.
     """
     from pipelines.report.dataset import open_dataset
     from pipelines.report.page import PageOptions, make_page

@@ -16,8 +16,8 @@ Histogram = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Edit:
-    """One kind of exchange: the two words, how they are related and what they are."""
+class Exchange:
+    """One word exchanged for another: the two words, how they are related and what they are."""
 
     source_word: str
     target_word: str
@@ -53,7 +53,7 @@ class PairCounts:
     """What the pairs are, counted."""
 
     pairs: int = 0
-    edits: Counter[Edit] = field(default_factory=Counter)
+    exchanges: Counter[Exchange] = field(default_factory=Counter)
     methods: Counter[str] = field(default_factory=Counter)
     source_masks: MaskCounts = field(default_factory=MaskCounts)
     target_masks: MaskCounts = field(default_factory=MaskCounts)
@@ -61,19 +61,21 @@ class PairCounts:
     def kinds(self) -> Counter[tuple[str, str]]:
         """Pairs by (part of speech, relation)."""
         counts: Counter[tuple[str, str]] = Counter()
-        for edit, count in self.edits.items():
-            counts[edit.part_of_speech, edit.relation] += count
+        for exchange, count in self.exchanges.items():
+            counts[exchange.part_of_speech, exchange.relation] += count
         return counts
 
 
 def count_pairs(dataset: FinishedDataset) -> PairCounts:
-    """Count the pairs of `dataset`; memory grows with the number of different edits alone."""
+    """Count the pairs of `dataset`; memory grows with the number of different exchanges alone."""
     found = PairCounts()
     words = ("source_word", "target_word", "relation", "part_of_speech")
     columns = (*words, "method", "source_mask_area", "target_mask_area")
     for _, table in dataset.pairs.batches(columns):
         found.pairs += len(table["method"])
-        found.edits.update(Edit(*row) for row in zip(*(table[name] for name in words), strict=True))
+        found.exchanges.update(
+            Exchange(*row) for row in zip(*(table[name] for name in words), strict=True)
+        )
         found.methods.update(table["method"])
         for area in table["source_mask_area"]:
             found.source_masks.add(area)

@@ -29,7 +29,7 @@ PICTURE_BYTES = 3_600_000
 WRONG_PICTURE_BYTES = 800_000
 MOST_WRONG = 12
 MOST_REJECTS = 24
-MOST_EDITS = 16
+MOST_EXCHANGES = 16
 POSITION_BINS = 24
 # On a card there is room for two words; the panels of the scores have the full names.
 SHORT_NAMES = {"image_image": "pictures", "text_image_target": "target text"}
@@ -37,10 +37,14 @@ SHORT_NAMES = {"image_image": "pictures", "text_image_target": "target text"}
 
 @dataclass(frozen=True)
 class PageOptions:
-    """What the page shows: up to `pairs` pairs, drawn by `seed`."""
+    """What the page shows: up to `pairs` pairs, drawn by `seed`.
+
+    No more than fit into `picture_bytes` bytes of pictures, but at least one.
+    """
 
     pairs: int = 36
     seed: int = 0
+    picture_bytes: int = PICTURE_BYTES
 
     def __post_init__(self) -> None:
         if self.pairs < 1:
@@ -135,8 +139,8 @@ def pair_cards(
     """The contact sheet: a stable sample, even over part of speech, relation and method."""
     columns = ("part_of_speech", "relation", "method")
     places = sample_places(dataset.pairs, options.pairs, seed=options.seed, columns=columns)
-    rows = fetch_rows(dataset.pairs, places, cards.PAIR_COLUMNS)
-    return cards.make_cards(rows, truth.verdicts if truth else {}, budget=PICTURE_BYTES)
+    rows = fetch_rows(dataset.pairs, places, cards.CARD_COLUMNS)
+    return cards.make_cards(rows, truth.verdicts if truth else {}, budget=options.picture_bytes)
 
 
 @dataclass(frozen=True)
@@ -153,7 +157,8 @@ def group_rejects(dataset: FinishedDataset, funnel: Funnel, seed: int) -> list[R
     """The rejects shown, even over stages and reasons, in the order of the funnel."""
     places = sample_places(dataset.rejects, MOST_REJECTS, seed=seed, columns=("stage", "reason"))
     lines = [
-        cards.make_line(row) for row in fetch_rows(dataset.rejects, places, cards.REJECT_COLUMNS)
+        cards.make_line(row)
+        for row in fetch_rows(dataset.rejects, places, cards.REJECT_LINE_COLUMNS)
     ]
     numbers: Counter[tuple[str, str]] = Counter()
     for step in (*funnel.picture_steps, *funnel.edit_steps):
@@ -191,7 +196,7 @@ def dataset_context(
         "total_rejects": picture_rejects + sum(step.rejected for step in funnel.edit_steps),
         "total_seconds": sum(seconds for _, seconds in origin.seconds),
         "kind_rows": counts.kinds().most_common(),
-        "edit_rows": counts.edits.most_common(MOST_EDITS),
+        "exchange_rows": counts.exchanges.most_common(MOST_EXCHANGES),
         "mask_panels": [(name, mask, draw_areas(mask, name, style)) for name, mask, style in masks],
     }
 
@@ -228,7 +233,7 @@ def truth_context(
     places = sample_places(
         dataset.pairs, MOST_WRONG, seed=options.seed, columns=(), wanted=wrong.__contains__
     )
-    rows = fetch_rows(dataset.pairs, places, cards.PAIR_COLUMNS)
+    rows = fetch_rows(dataset.pairs, places, cards.CARD_COLUMNS)
     return {
         "warning": "",
         "truth_rows": [("everything", truth.pairs), *truth.attributes.items()],

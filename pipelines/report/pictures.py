@@ -32,7 +32,7 @@ _VEIL_STRENGTH = 0.72
 
 
 @dataclass(frozen=True)
-class Shown:
+class PagePicture:
     """A picture as the page holds it: a data address, its size in pixels, and how to enlarge it."""
 
     address: str
@@ -98,7 +98,7 @@ def outline(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     return edge | (mask & border)
 
 
-def show(image: Image.Image) -> Shown:
+def put_on_page(image: Image.Image) -> PagePicture:
     """`image` for the page: small ones as PNG, pixel for pixel; others as JPEG."""
     buffer = io.BytesIO()
     pixelated = max(image.size) <= 2 * SMALL_SIDE
@@ -108,4 +108,4 @@ def show(image: Image.Image) -> Shown:
         image.save(buffer, "JPEG", quality=JPEG_QUALITY, optimize=True)
     kind = "png" if pixelated else "jpeg"
     data = base64.b64encode(buffer.getvalue()).decode("ascii")
-    return Shown(f"data:image/{kind};base64,{data}", image.width, image.height, pixelated)
+    return PagePicture(f"data:image/{kind};base64,{data}", image.width, image.height, pixelated)

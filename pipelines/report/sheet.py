@@ -6,7 +6,7 @@ from typing import Any
 
 from PIL import Image
 
-from pipelines.report.cards import PAIR_COLUMNS
+from pipelines.report.cards import CARD_COLUMNS
 from pipelines.report.dataset import open_dataset
 from pipelines.report.marking import MarkedText, mark_word
 from pipelines.report.pictures import (
@@ -45,13 +45,13 @@ def write_sheet(folder: Path, path: Path, *, count: int = 12, seed: int = 0) -> 
     places = sample_places(dataset.pairs, count, seed=seed, columns=columns)
     if not places:
         raise CommandError(f"{folder} holds no pair to draw")
-    entries = [make_entry(row) for row in fetch_rows(dataset.pairs, places, PAIR_COLUMNS)]
+    entries = [make_entry(row) for row in fetch_rows(dataset.pairs, places, CARD_COLUMNS)]
     write_bytes(path, encode_png(draw_sheet(entries, HEADINGS, across=2)))
     return len(places)
 
 
 def make_entry(row: Mapping[str, Any]) -> SheetEntry:
-    """One pair as the sheet shows it, from a row of the pairs read with `PAIR_COLUMNS`."""
+    """One pair as the sheet shows it, from a row of the pairs read with `CARD_COLUMNS`."""
     source, source_masked = _draw_side(row, "source", SOURCE_COLOUR)
     target, target_masked = _draw_side(row, "target", TARGET_COLOUR)
     caption, prompt = row["caption"] or "", row["edit_prompt"] or ""

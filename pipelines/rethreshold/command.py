@@ -8,6 +8,7 @@ fetched from where it came from.
 import argparse
 import dataclasses
 import functools
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,13 +41,16 @@ from transforms.protocols import Segmenter, Source
 from transforms.select import SelectionThresholds
 from transforms.write import write_contents
 
+OpenSource = Callable[[Mapping[str, Any]], Source]
+
 
 @dataclass(frozen=True)
 class Rethreshold:
     """What is to be done: the data set, the new thresholds and where the result goes.
 
     `segmenter` makes the masks of pairs without; they stay without where it is None.
-    `segmenter_name` is what the configuration says of it.
+    `segmenter_name` is what the configuration says of it. `open_source` opens a source by its
+    description in the manifest.
     """
 
     folder: Path
@@ -55,6 +59,7 @@ class Rethreshold:
     thresholds: SelectionThresholds
     segmenter: Segmenter | None = None
     segmenter_name: str | None = None
+    open_source: OpenSource = open_source
 
     @property
     def edits(self) -> int:
@@ -85,7 +90,23 @@ class Rethreshold:
         Raises:
             SourceError: one of them cannot be opened.
         """
-        return open_source(self.parent.source), open_source(self.parent.pool)
+        return self.open_source(self.parent.source), self.open_source(self.parent.pool)
+
+
+def load_segmenting(preset: str) -> Segmenter:
+    """The segmenter of `preset`.
+
+    Raises:
+        CommandError: there is no such preset, or its segmenter cannot be loaded.
+    """
+    from transforms.models.loading import load_segmenter
+    from transforms.models.spec import ModelError
+    from transforms.presets import PresetError, load_preset
+
+    try:
+        return load_segmenter(load_preset(preset).segmenter)
+    except (PresetError, ModelError) as error:
+        raise CommandError(f"--segment {preset}: {error}") from error
 
 
 def add_parser(subparsers: Any) -> None:
@@ -116,8 +137,16 @@ def add_parser(subparsers: Any) -> None:
     parser.set_defaults(run=run)
 
 
-def run(args: argparse.Namespace) -> int:
+def run(
+    args: argparse.Namespace,
+    *,
+    open_source: OpenSource = open_source,
+    load_segmenter: Callable[[str], Segmenter] = load_segmenting,
+) -> int:
     """Select anew, write, print what became of the queries.
+
+    `open_source` opens a source by its description in a manifest, `load_segmenter` gives the
+    segmenter of a preset by its name or path.
 
     Raises:
         CommandError: something was asked for wrongly, or the segmenter cannot be loaded.
@@ -128,8 +157,10 @@ def run(args: argparse.Namespace) -> int:
     parent = load_parent(args.folder)
     refuse_inside("--out", args.out, parent.source, parent.pool)
     thresholds = change_thresholds(parent.configuration["thresholds"], args.threshold)
-    segmenter = load_segmenting(args.segment) if args.segment else None
-    task = Rethreshold(args.folder, args.out, parent, thresholds, segmenter, args.segment)
+    segmenter = load_segmenter(args.segment) if args.segment else None
+    task = Rethreshold(
+        args.folder, args.out, parent, thresholds, segmenter, args.segment, open_source
+    )
     manifest = rethreshold(task, overwrite=args.overwrite)
     _print_outcome(parent, manifest, with_json=args.json)
     return EXIT_OK
@@ -161,22 +192,6 @@ def _print_outcome(parent: Manifest, manifest: Manifest, *, with_json: bool) -> 
     if with_json:
         counts = {"sources": after.sources, "pairs": after.pairs, "rejects": after.rejects}
         print_json_line({**counts, "pairs_before": before.pairs})
-
-
-def load_segmenting(preset: str) -> Segmenter:
-    """The segmenter of `preset`.
-
-    Raises:
-        CommandError: there is no such preset, or its segmenter cannot be loaded.
-    """
-    from transforms.models.loading import load_segmenter
-    from transforms.models.spec import ModelError
-    from transforms.presets import PresetError, load_preset
-
-    try:
-        return load_segmenter(load_preset(preset).segmenter)
-    except (PresetError, ModelError) as error:
-        raise CommandError(f"--segment {preset}: {error}") from error
 
 
 def rethreshold(task: Rethreshold, *, overwrite: bool = False) -> Manifest:

@@ -34,8 +34,8 @@ def run_units(
 
     Raises:
         CommandError: a worker process died (out of memory, most often, or killed).
-        whatever `function` raised; from another process, what is nobody's to solve comes as a
-            CommandError with its type.
+        whatever `function` raised; from another process, an error that no user can mend comes
+            as a CommandError with its type.
     """
     if workers < 1:
         raise CommandError(f"--workers must be at least 1, got {workers}", exit_code=2)

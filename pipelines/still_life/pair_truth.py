@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipelines.truth import Tally, TruthReport, Verdict
+from pipelines.truth import Accuracy, TruthReport, Verdict
 from stilllife import truth
 from transforms.dataset.reader import open_pairs
 
@@ -45,9 +45,9 @@ def judge_still_lifes(folder: Path) -> TruthReport | None:
             right_by_kind[kind] += same
     right = sum(verdict.right for verdict in verdicts.values())
     return TruthReport(
-        pairs=Tally(right, len(verdicts)),
+        pairs=Accuracy(right, len(verdicts)),
         attributes={
-            kind: Tally(right_by_kind[kind], total_by_kind[kind])
+            kind: Accuracy(right_by_kind[kind], total_by_kind[kind])
             for kind in KINDS
             if total_by_kind[kind]
         },
@@ -57,7 +57,7 @@ def judge_still_lifes(folder: Path) -> TruthReport | None:
     )
 
 
-def judge_row(row: Mapping[str, Any]) -> truth.Verdict:
+def judge_row(row: Mapping[str, Any]) -> truth.PairTruth:
     """The truth about one row of the pairs; it needs `JUDGED_COLUMNS`."""
     return truth.judge_pair(
         row["source_key"],

@@ -110,7 +110,11 @@ class StillLifeSource:
         )
 
     def open(self, reference: str) -> bytes:
-        """Renders one picture again; the same bytes as `read` gave."""
+        """Renders one picture again; the same bytes as `read` gave.
+
+        Raises:
+            SourceError: the reference is not one of a still life.
+        """
         try:
             return render(parse_key(reference.removeprefix(SCHEME)).scene()).png()
         except ValueError as error:

@@ -1,4 +1,4 @@
-"""`python -m stilllife.recipes PART`: trains one part of the world's models, or `all` of them."""
+"""`python -m stilllife.recipes NETWORK`: trains one of the world's networks, or `all` of them."""
 
 import argparse
 import sys
@@ -8,7 +8,7 @@ import torch
 
 from stilllife.recipes.card import write_card
 from stilllife.recipes.collection import HELD_OUT_SEEDS
-from stilllife.recipes.parts import PARTS, SHIPPED
+from stilllife.recipes.networks import NETWORKS, SHIPPED
 from stilllife.recipes.workshop import Workshop
 
 WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
@@ -18,8 +18,8 @@ def main(argv: list[str] | None = None) -> int:
     """Trains what the command line names and records its held-out figures."""
     parser = argparse.ArgumentParser(prog="python -m stilllife.recipes", description=__doc__)
     parser.add_argument(
-        "part",
-        choices=[*PARTS, "all", "measure", "card"],
+        "network",
+        choices=[*NETWORKS, "all", "measure", "card"],
         help="what to train; or measure what is shipped again, or write its card again",
     )
     parser.add_argument("--runs", default="runs", help="where training state and pictures lie")
@@ -42,12 +42,12 @@ def main(argv: list[str] | None = None) -> int:
         parser.error(f"--scale must be above 0, got {arguments.scale}")
     torch.set_num_threads(arguments.threads)
     shop = Workshop(arguments)
-    trained = [part for part in PARTS if arguments.part in (part, "all")]
-    for part in trained:
-        PARTS[part].make(shop)
-    for part in SHIPPED if arguments.part == "measure" else trained:
-        figures = PARTS[part].measure(shop)
-        shop.record(part, {"held_out": figures, "measured_on": shop.measured_seed})
+    trained = [name for name in NETWORKS if arguments.network in (name, "all")]
+    for name in trained:
+        NETWORKS[name].make(shop)
+    for name in SHIPPED if arguments.network == "measure" else trained:
+        figures = NETWORKS[name].measure(shop)
+        shop.record(name, {"held_out": figures, "measured_on": shop.measured_seed})
     write_card(shop.weights)
     return 0
 

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-PARTS = {
+FOLDERS_AND_CLASSES = {
     "tower": ("", "vision transformer that the others start from; not shipped"),
     "encoder": ("clip", "CLIPModel"),
     "captioner": ("blip", "BlipForConditionalGeneration"),
@@ -76,9 +76,9 @@ def card_text(weights: Path) -> str:
         "| part | class | steps | batch | seed | precision | threads | minutes | fp16 MB |",
         "|" + "---|" * 9,
     ]
-    for part, (folder, kind) in PARTS.items():
-        if part in figures:
-            lines.append(_training_row(part, kind, figures[part], weights / folder))
+    for name, (folder, kind) in FOLDERS_AND_CLASSES.items():
+        if name in figures:
+            lines.append(_training_row(name, kind, figures[name], weights / folder))
     lines.append("")
     lines.append("Minutes are wall-clock on a 2-core virtual machine that did other work as well.")
     return "\n".join(lines) + "\n"

@@ -136,6 +136,17 @@ def build_command(source, out, *more, index=None):
     return run("build", source, "--index", index or index_folder(), "--out", out, *flags, *more)
 
 
+def refused_source(source, tmp_path):
+    """The line with which both commands refuse `source`, without leaving anything behind."""
+    lines = []
+    for command in (index_command, build_command):
+        outcome = command(source, tmp_path / "refused")
+        lines.append(outcome.error)
+        assert not (tmp_path / "refused").exists()
+    assert lines[0] == lines[1]
+    return lines[0]
+
+
 def verify(folder):
     """`pairloom verify`."""
     return run("verify", folder, "--json")

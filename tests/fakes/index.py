@@ -18,6 +18,7 @@ from transforms.scores import as_bytes
 
 DIMENSION = 16
 DESCRIPTION = {"encoder": "fake@1", "captioner": "fake@1", "source": {"kind": "drawn"}}
+MARK = fingerprint(DESCRIPTION)
 COLOURS = {"red": (200, 30, 30), "green": (30, 180, 60), "blue": (40, 60, 210)}
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from fakes import records
 from fakes.pictures import encoded
-from transforms.dataset.files import dump_json, write_bytes, write_table
+from transforms.dataset.files import ROW_GROUP, dump_json, write_bytes, write_table
 from transforms.dataset.folder import prepare_output, write_manifest
 from transforms.dataset.manifest import Manifest, load_manifest
 from transforms.dataset.rows import pair_to_row
@@ -40,7 +40,9 @@ def drawn_row(number: int, shard: str, *, side: int = SIDE) -> dict:
     }
 
 
-def write_pairs(folder: Path, counts=(7, 0, 9), change=lambda row: row) -> Manifest:
+def write_pairs(
+    folder: Path, counts=(7, 0, 9), change=lambda row: row, *, row_group: int = ROW_GROUP
+) -> Manifest:
     """A finished data set with so many pairs a shard; `change` may alter a row."""
     made = records.manifest(())
     prepare_output(folder, made.configuration_hash)
@@ -51,7 +53,7 @@ def write_pairs(folder: Path, counts=(7, 0, 9), change=lambda row: row) -> Manif
         number += count
         tables = (("pairs", PAIRS, rows), ("rejects", REJECTS, []), ("candidates", CANDIDATES, []))
         files = tuple(
-            write_table(folder / shard_file(kind, shard), schema, table)
+            write_table(folder / shard_file(kind, shard), schema, table, row_group=row_group)
             for kind, schema, table in tables
         )
         sums = Counts(sources=count, sources_with_pairs=count, queries=count, pairs=count)

@@ -1,7 +1,7 @@
 """Records and pictures for the tests of schema, sink, verify and rethreshold."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -190,8 +190,29 @@ def a_reject(**changes):
     return Reject(**{**fields, **changes})
 
 
-def build(folder, counts=(10, 7), configuration=None):
-    """A finished data set in `folder`, written by a plain loop; its manifest."""
+def with_keys(batch, key_of):
+    """`batch` with `key_of(shard, position)` for the key of each source."""
+
+    def renamed(picture):
+        return replace(picture, key=key_of(picture.shard, picture.position))
+
+    def changed(record):
+        if isinstance(record, EditExample):
+            return replace(record, query=changed(record.query))
+        return replace(record, source=renamed(record.source))
+
+    return replace(
+        batch,
+        records=tuple(map(changed, batch.records)),
+        rejects=tuple(map(renamed, batch.rejects)),
+    )
+
+
+def build(folder, counts=(10, 7), configuration=None, *, key_of=None):
+    """A finished data set in `folder`, written by a plain loop; its manifest.
+
+    `key_of(shard, position)` gives other keys to the sources.
+    """
     from transforms.dataset.folder import prepare_output, write_manifest
     from transforms.dataset.shard_contents import tabulate
     from transforms.write import write_shard
@@ -202,6 +223,9 @@ def build(folder, counts=(10, 7), configuration=None):
     receipts = []
     for shard in output_shards(*counts):
         finished, considered = batches(shard.name, shard.sources)
+        if key_of is not None:
+            finished = [with_keys(batch, key_of) for batch in finished]
+            considered = [with_keys(batch, key_of) for batch in considered]
         receipts.append(
             write_shard(
                 folder,

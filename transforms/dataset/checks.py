@@ -1,16 +1,11 @@
 """Checks whether a data set is whole: its files against its manifest, and their rows."""
 
 import hashlib
-import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-
-import pyarrow as pa
-import pyarrow.parquet as pq
-from PIL import Image
 
 from transforms.dataset.card import croissant_data
 from transforms.dataset.files import (
@@ -22,6 +17,7 @@ from transforms.dataset.files import (
 )
 from transforms.dataset.folder import CARD, CROISSANT, is_completed
 from transforms.dataset.manifest import Manifest, load_manifest
+from transforms.dataset.reader import PSEUDO_TARGET_IMAGE, SOURCE_IMAGE
 from transforms.dataset.rows import row_to_pair, row_to_reject
 from transforms.dataset.schema import CANDIDATES, IMAGE_COLUMNS
 from transforms.dataset.shard_contents import ShardContents, count_contents
@@ -33,17 +29,17 @@ from transforms.dataset.shards import (
     load_receipt,
     receipt_file,
 )
-from transforms.pictures.decoding import PictureError, PictureLimits, decode
+from transforms.dataset.tables import DatasetError, ShardedTable, ShardFile, open_shard
+from transforms.pictures.decoding import STORED_LIMITS, PictureError, decode
+from transforms.pictures.masks import MaskError, decode_mask
 
 Tell = Callable[[str], None]
 Advance = Callable[[int], None]
 ShowProgress = Callable[[int], AbstractContextManager[Advance]]
 
-# What a source let in is not judged again here.
-_LIMITS = PictureLimits(max_pixels=150_000_000, max_bytes=1_000_000_000, min_side=1)
 _SIDES = (
-    ("input_image", "source_mask", "source_sha256"),
-    ("edited_image", "target_mask", "target_sha256"),
+    (SOURCE_IMAGE, "source_mask", "source_sha256"),
+    (PSEUDO_TARGET_IMAGE, "target_mask", "target_sha256"),
 )
 
 
@@ -154,9 +150,9 @@ def _check_rows(folder: Path, shard: ShardReceipt, keys: set[bytes], tell: Tell)
                 return
             rows[kind] = found
             if kind == "pairs":
-                _check_pictures(folder / file.name, tell)
-        except (pa.ArrowException, OSError) as error:
-            tell(f"{file.name} cannot be read: {error}")
+                _check_pictures(ShardFile(folder / file.name, file.rows), tell)
+        except DatasetError as error:
+            tell(str(error))
             return
         if len(found) != file.rows:
             tell(f"{file.name}: rows must be {file.rows}, got {len(found)}")
@@ -175,7 +171,7 @@ def _read_light(path: Path, kind: str) -> list[dict[str, Any]] | None:
 
     None where its columns are not those of its kind.
     """
-    with pq.ParquetFile(path) as file:
+    with open_shard(path) as file:
         if not file.schema_arrow.equals(SCHEMAS[kind], check_metadata=False):
             return None
         columns = [name for name in file.schema_arrow.names if name not in IMAGE_COLUMNS]
@@ -198,19 +194,13 @@ def _check_keys(
         keys.add(digest)
 
 
-def _check_pictures(path: Path, tell: Tell) -> None:
-    for row in _picture_rows(path):
+def _check_pictures(file: ShardFile, tell: Tell) -> None:
+    columns = ["key", *(name for side in _SIDES for name in side)]
+    for row in ShardedTable([file]).rows(columns):
         for picture, mask, sha256 in _SIDES:
             problem = picture_problem(row[picture], row[mask], sha256=row[sha256])
             if problem:
-                tell(f"{path.name}: {row['key']}: {picture}: {problem}")
-
-
-def _picture_rows(path: Path) -> Iterator[dict[str, Any]]:
-    columns = ["key", *(name for side in _SIDES for name in side)]
-    with pq.ParquetFile(path) as file:
-        for group in range(file.num_row_groups):
-            yield from file.read_row_group(group, columns=columns).to_pylist()
+                tell(f"{file.path.name}: {row['key']}: {picture}: {problem}")
 
 
 def picture_problem(
@@ -222,15 +212,11 @@ def picture_problem(
     if hashlib.sha256(picture["bytes"]).hexdigest() != sha256:
         return f"its SHA-256 must be {sha256}"
     try:
-        size = decode(picture["bytes"], _LIMITS).size
-        if mask is None:
-            return None
-        with Image.open(io.BytesIO(mask["bytes"])) as image:
-            image.load()
-            if image.format != "PNG" or image.mode not in ("L", "1"):
-                return f"its mask must be a single-channel PNG, got {image.format} {image.mode}"
-            if image.size != size:
-                return f"its mask must be of size {size}, got {image.size}"
-    except (PictureError, OSError, SyntaxError, ValueError) as error:
-        return f"it or its mask cannot be decoded: {error}"
+        size = decode(picture["bytes"], STORED_LIMITS).size
+        if mask is not None:
+            decode_mask(mask["bytes"], size)
+    except PictureError as error:
+        return f"it cannot be decoded: {error}"
+    except MaskError as error:
+        return f"its {error}"
     return None

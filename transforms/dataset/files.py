@@ -143,37 +143,40 @@ def _parquet_options(schema: pa.Schema) -> dict[str, Any]:
     }
 
 
-def write_table(path: Path, schema: pa.Schema, rows: Iterable[Row]) -> FileReceipt:
-    """Write `rows` as Parquet, `ROW_GROUP` rows to a group; only one group is in memory at a time.
+def write_table(
+    path: Path, schema: pa.Schema, rows: Iterable[Row], *, row_group: int = ROW_GROUP
+) -> FileReceipt:
+    """Write `rows` as Parquet, `row_group` rows to a group, two of which are in memory at most.
 
-    The bytes are a function of the rows, the schema and the version of pyarrow alone.
+    The bytes are a function of the rows, the schema, `row_group` and the version of pyarrow alone.
 
     Raises:
         OutputError: the file cannot be written; nothing is left behind.
     """
     remaining = iter(rows)
-    groups = iter(lambda: list(islice(remaining, ROW_GROUP)), [])
+    groups = iter(lambda: list(islice(remaining, row_group)), [])
     return _write_groups(path, schema, (pa.Table.from_pylist(group, schema) for group in groups))
 
 
-def write_columns(path: Path, table: pa.Table) -> FileReceipt:
+def write_columns(path: Path, table: pa.Table, *, row_group: int = ROW_GROUP) -> FileReceipt:
     """Write rows that are in columns already; the bytes are those of `write_table`.
 
     Raises:
         OutputError: as `write_table`.
     """
     whole = table.combine_chunks()  # pages end where chunks do
-    starts = range(0, len(whole), ROW_GROUP)
-    return _write_groups(path, table.schema, (whole.slice(n, ROW_GROUP) for n in starts))
+    starts = range(0, len(whole), row_group)
+    return _write_groups(path, table.schema, (whole.slice(n, row_group) for n in starts))
 
 
 def _write_groups(path: Path, schema: pa.Schema, groups: Iterable[pa.Table]) -> FileReceipt:
+    """Write each of `groups` as one row group."""
     number = 0
     with atomic_file(path) as file:
         writer = pq.ParquetWriter(file, schema, **_parquet_options(schema))
         try:
             for group in groups:
-                writer.write_table(group, row_group_size=ROW_GROUP)
+                writer.write_table(group, row_group_size=len(group))
                 number += len(group)
         finally:
             writer.close()

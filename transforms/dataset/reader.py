@@ -1,9 +1,5 @@
 """Reading pairs: `open_pairs`, and what a pair is to the one who reads it.
 
-    pairs = open_pairs("pairs")
-    for pair in pairs:
-        show(pair.source_image, pair.edit_prompt, pair.pseudo_target_image, pair.source_mask)
-
 Pictures and masks stay encoded until they are asked for. This module imports neither Beam nor
 torch, so that readers of the data need neither.
 """
@@ -215,11 +211,41 @@ class PairsDataset(Sequence[Pair]):
 
 
 def open_pairs(folder: str | os.PathLike[str]) -> PairsDataset:
-    """The pairs of the data set in `folder`; reads its manifest and no shard.
+    """The pairs of the data set in `folder`, a sequence of `Pair`; reads its manifest and no shard.
+
+    >>> from pairloom import open_pairs
+    >>> pairs = open_pairs("small/pairs")
+    >>> pair = pairs[0]
+    >>> pair.caption
+    'a small yellow chair on the left of a patterned background'
+    >>> pair.edit_prompt
+    'a small red chair on the left of a patterned background'
+    >>> pair.source_image.size, pair.pseudo_target_image.size, pair.source_mask.mode
+    ((64, 64), (64, 64), 'L')
+    >>> sum(pair.scores.structure > 0.3 for pair in pairs) <= len(pairs)
+    True
+    >>> len(pairs) + len(pairs.rejects) >= pairs.manifest.counts.sources
+    True
+
+    It has a length, can be gone through, and gives single pairs and slices; see `Pair`.
 
     Raises:
         DatasetError: `folder` is no folder, or its manifest is missing, of a schema version not
             known here, or not whole.
+
+    >>> from pairloom import open_pairs
+    >>> pairs = open_pairs("small/pairs")
+    >>> len(pairs)
+    8
+    >>> pair = pairs[0]
+    >>> pair.caption
+    'a small yellow chair on the left of a patterned background'
+    >>> pair.edit_prompt
+    'a small red chair on the left of a patterned background'
+    >>> pair.source_image.size == pair.source_mask.size == pair.pseudo_target_image.size
+    True
+    >>> sorted({pair.relation for pair in pairs})
+    ['antonym', 'co-hyponym']
     """
     folder = Path(folder)
     if not folder.is_dir():

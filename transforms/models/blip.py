@@ -11,7 +11,7 @@ from transforms.models.chunks import chunks, pad_chunk
 from transforms.models.folder import check_folder, load_network, load_tokenizer
 from transforms.models.pictures import PictureProcessor, read_picture_processor
 from transforms.models.spec import ModelSpec, locate, read_options
-from transforms.protocols import Caption
+from transforms.protocols import GeneratedCaption
 
 if TYPE_CHECKING:
     import torch
@@ -44,7 +44,7 @@ class BlipCaptioner:
     pictures: PictureProcessor
     options: BlipOptions
 
-    def caption(self, images: Sequence[Image.Image]) -> list[Caption]:
+    def caption(self, images: Sequence[Image.Image]) -> list[GeneratedCaption]:
         """One caption per RGB picture, with the probability of its least certain token."""
         return [
             caption
@@ -52,7 +52,7 @@ class BlipCaptioner:
             for caption in self._caption_chunk(chunk)
         ]
 
-    def _caption_chunk(self, images: Sequence[Image.Image]) -> list[Caption]:
+    def _caption_chunk(self, images: Sequence[Image.Image]) -> list[GeneratedCaption]:
         import torch
 
         rows = pad_chunk(images, self.options.batch_size)
@@ -85,7 +85,7 @@ class BlipCaptioner:
         )
         return scores.exp()
 
-    def _read(self, tokens: list[int], chances: list[float]) -> Caption:
+    def _read(self, tokens: list[int], chances: list[float]) -> GeneratedCaption:
         end = self.network.config.text_config.sep_token_id
         length = tokens.index(end) if end in tokens else len(tokens)
         # The end itself counts: it says how sure the network was that nothing is left to say.
@@ -93,7 +93,9 @@ class BlipCaptioner:
         if not math.isfinite(confidence):
             raise ValueError("the captioner gave a probability that is not a number")
         text = self.tokenizer.decode(tokens[:length], skip_special_tokens=True)
-        return Caption(text=" ".join(text.split()), confidence=min(1.0, max(0.0, confidence)))
+        return GeneratedCaption(
+            text=" ".join(text.split()), confidence=min(1.0, max(0.0, confidence))
+        )
 
 
 def load_blip(spec: ModelSpec) -> BlipCaptioner:

@@ -142,8 +142,7 @@ def decode(data: bytes, limits: PictureLimits = DEFAULT_LIMITS) -> Image.Image:
     Raises:
         PictureError: `data` is no usable picture within `limits`.
     """
-    image, orientation = _open(data, limits)
-    return _flatten(image, orientation).convert("RGB")
+    return _flatten(*_open(data, limits)).convert("RGB")
 
 
 def normalise(data: bytes, limits: PictureLimits = DEFAULT_LIMITS) -> NormalisedPicture:
@@ -162,8 +161,7 @@ def normalise(data: bytes, limits: PictureLimits = DEFAULT_LIMITS) -> Normalised
     else:
         image = _flatten(image, orientation)
         data, extension = encode_png(image), "png"
-    digest = hashlib.sha256(data).hexdigest()
-    return NormalisedPicture(data, image.width, image.height, digest, extension)
+    return NormalisedPicture(data, *image.size, hashlib.sha256(data).hexdigest(), extension)
 
 
 def encode_png(picture: Image.Image | npt.NDArray[np.uint8]) -> bytes:
@@ -201,7 +199,7 @@ def _open(data: bytes, limits: PictureLimits) -> tuple[Image.Image, int]:
             "too_large_file", f"the file has {len(data)} bytes, at most {limits.max_bytes} are read"
         )
     try:
-        with _quietly():
+        with _without_warnings():
             image = Image.open(io.BytesIO(data), formats=FORMATS)
     except Image.DecompressionBombError as error:
         raise PictureError(
@@ -220,7 +218,7 @@ def _open(data: bytes, limits: PictureLimits) -> tuple[Image.Image, int]:
 
 
 @contextmanager
-def _quietly() -> Iterator[None]:
+def _without_warnings() -> Iterator[None]:
     """Pillow warns of large and slightly damaged files; the checks here answer instead."""
     with _warnings_lock, warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -259,7 +257,7 @@ def _damaged(error: Exception) -> PictureError:
 
 def _orientation(image: Image.Image) -> int:
     try:
-        with _quietly():
+        with _without_warnings():
             value = image.getexif().get(_ORIENTATION_TAG, 1)
     except _DECODER_ERRORS:
         return 1  # damaged EXIF data say nothing, and viewers show such files as they are

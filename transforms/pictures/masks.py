@@ -4,6 +4,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from indexes.errors import PairloomError
 from transforms.pictures.decoding import STORED_LIMITS, PictureError, decode, encode_png
 from transforms.protocols import Vectors
 from transforms.record import Mask
@@ -14,7 +15,7 @@ _BIT_DEPTH, _COLOUR_TYPE = 24, 25  # offsets in a PNG file
 _GREY = 0
 
 
-class MaskError(Exception):
+class MaskError(PairloomError):
     """Bytes that are not the mask of a picture, in one line that names the value and the rule."""
 
 
@@ -62,10 +63,15 @@ def decode_mask(data: bytes, size: tuple[int, int]) -> Image.Image:
     try:
         image = decode(data, STORED_LIMITS)
     except PictureError as error:
-        raise MaskError(f"it cannot be decoded ({error})") from error
-    is_png = data.startswith(_PNG_START)
-    if not is_png or data[_COLOUR_TYPE] != _GREY or data[_BIT_DEPTH] > 8:
-        raise MaskError("it must be a single-channel PNG of at most 8 bits")
+        raise MaskError(f"mask cannot be decoded: {error}") from error
+    if not data.startswith(_PNG_START):
+        raise MaskError("mask must be a single-channel PNG, got another format")
+    colour_type, bits = data[_COLOUR_TYPE], data[_BIT_DEPTH]
+    if colour_type != _GREY or bits > 8:
+        raise MaskError(
+            "mask must be a single-channel PNG of at most 8 bits, "
+            f"got colour type {colour_type} and {bits} bits"
+        )
     if image.size != size:
-        raise MaskError(f"it must be of its picture's size {size}, got {image.size}")
+        raise MaskError(f"mask must be of size {size}, its picture's, got {image.size}")
     return image.convert("L")

@@ -104,7 +104,11 @@ class FolderSource:
         return self._plans[0]
 
     def shards(self) -> list[SourceShard]:
-        """Runs of `shard_size` rows, named by their number."""
+        """Runs of `shard_size` rows, named by their number.
+
+        Raises:
+            SourceError: as `plan`.
+        """
         rows = len(self.plan().names)
         starts = range(0, rows, self.shard_size)
         return [
@@ -118,7 +122,11 @@ class FolderSource:
             yield self._read_row(row, shard.name)
 
     def open(self, reference: str) -> bytes:
-        """The picture that `read` gave `reference` to, as it gave it."""
+        """The picture that `read` gave `reference` to, as it gave it.
+
+        Raises:
+            SourceError: the reference leads out of the folder, or the picture is gone.
+        """
         name = unquote_to_bytes(reference)
         if name.startswith(b"/") or b".." in name.split(b"/"):
             raise SourceError(f"{reference}: a reference must stay inside {self.path}")

@@ -93,6 +93,9 @@ class Img2DatasetSource:
         """The picture that `read` gave `reference` to, as it gave it.
 
         One seek in a tar; in Parquet, the row group up to the row.
+
+        Raises:
+            SourceError: the reference names no file of the source, or the picture is gone.
         """
         name, _, locator = reference.partition("#")
         name = unquote(name)

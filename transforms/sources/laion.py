@@ -118,7 +118,11 @@ class LaionMetadata:
         return {name: _check_file(name) for name in names}
 
     def shards(self) -> list[LinkShard]:
-        """Runs of at most `shard_size` rows, none of them across two files."""
+        """Runs of at most `shard_size` rows, none of them across two files.
+
+        Raises:
+            SourceError: as `files`, or there are no rows.
+        """
         found: list[LinkShard] = []
         for file, rows in self.files.items():
             for start in range(0, rows, self.shard_size):
@@ -137,7 +141,11 @@ class LaionMetadata:
         return pa.schema([schema.field(name) for name in EXTRA_COLUMNS if name in schema.names])
 
     def read(self, shard: LinkShard) -> Iterator[Link]:
-        """The rows of one shard in order; a row without a link has the empty one."""
+        """The rows of one shard in order; a row without a link has the empty one.
+
+        Raises:
+            SourceError: the file cannot be read any more.
+        """
         extra = self.schema().names
         try:
             with pq.ParquetFile(shard.file) as file:

@@ -1,4 +1,4 @@
-"""The parts of the world's models: how each is trained and written, and how it is measured."""
+"""The world's networks: how each is trained and written, and how it is measured."""
 
 import hashlib
 from collections.abc import Callable
@@ -229,22 +229,22 @@ def measure_denoiser(shop: Workshop) -> dict[str, object]:
 
 
 @dataclass(frozen=True)
-class Part:
-    """How a part is trained and written, and how what was written is measured."""
+class NetworkRecipe:
+    """How a network is trained and written, and how what was written is measured."""
 
     make: Callable[[Workshop], None]
     measure: Callable[[Workshop], dict[str, object]]
 
 
-PARTS = {
-    "tower": Part(make_tower, measure_tower),
-    "encoder": Part(make_encoder, measure_encoder),
-    "captioner": Part(make_captioner, measure_captioner),
-    "segmenter": Part(make_segmenter, measure_segmenter),
-    "judge": Part(make_judge, measure_judge),
-    "autoencoder": Part(make_autoencoder, measure_autoencoder),
-    "denoiser": Part(make_denoiser, measure_denoiser),
+NETWORKS = {
+    "tower": NetworkRecipe(make_tower, measure_tower),
+    "encoder": NetworkRecipe(make_encoder, measure_encoder),
+    "captioner": NetworkRecipe(make_captioner, measure_captioner),
+    "segmenter": NetworkRecipe(make_segmenter, measure_segmenter),
+    "judge": NetworkRecipe(make_judge, measure_judge),
+    "autoencoder": NetworkRecipe(make_autoencoder, measure_autoencoder),
+    "denoiser": NetworkRecipe(make_denoiser, measure_denoiser),
 }
 """In the order in which they build on one another."""
 
-SHIPPED = [name for name in PARTS if name != "tower"]
+SHIPPED = [name for name in NETWORKS if name != "tower"]
