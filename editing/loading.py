@@ -196,6 +196,8 @@ def choose_editor(
     spec = find_editor(name)
     if spec.needs_model and model is None:
         raise SettingError(f"--editor {name} needs --model, a run of `pairloom train`")
+    if spec.model is None and model is not None:
+        raise SettingError(f"--editor {name} takes no --model")
     replaced = {}
     if model is not None and spec.model is not None:
         replaced = {spec.model.part: spec.model.spec(model)}
