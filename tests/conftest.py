@@ -82,6 +82,23 @@ def told_index(tiny_preset, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def told_world(tmp_path_factory):
+    """The tiny preset with a diffusion model, and pairs of still lifes called `told`."""
+    from fakes.evaluation import save_told_world
+
+    return save_told_world(tmp_path_factory.mktemp("world"))
+
+
+@pytest.fixture(scope="session")
+def evaluated(told_world, tmp_path_factory):
+    """The folder of an evaluation of `told_world`, and how the command ended."""
+    from fakes.evaluation import evaluate
+
+    folder = tmp_path_factory.mktemp("evaluation") / "eval"
+    return folder, evaluate(told_world, folder)
+
+
+@pytest.fixture(scope="session")
 def lexicon():
     """The packaged table of words."""
     return load_lexicon()

@@ -42,7 +42,8 @@ class Summary:
     `by` is the metric the best point is chosen by; `baseline` the editor compared with, and
     `differences` what each editor has more than it, both at their best. `matched` is the point of
     `baseline` that errs by no more outside the edit (metric `cost`) than an editor at its best
-    does, and `matched_differences` what the editor has more than that.
+    does, and `matched_differences` what the editor has more than that; both are empty where that
+    error was not measured everywhere, as where every mask is the whole picture.
     """
 
     figures: dict[DialPoint, dict[str, Interval]]
@@ -100,20 +101,23 @@ def summarise(
     figures = intervals(means, SHOWN)
     gain, cost = (first_measured(wanted, figures.values()) for wanted in (GAINS, COSTS))
     best = best_points(figures, by=gain)
+    best = {editor: best[editor] for editor in dict.fromkeys(cell.editor for cell in table)}
     if baseline not in best:
         raise CommandError(f"baseline must be one of {', '.join(best)}, got {baseline!r}")
     others = {editor: point for editor, point in best.items() if editor != baseline}
+    comparable = all(cost.name in found for found in figures.values())
     matched = {
         editor: best_at_cost(
             figures, baseline, by=gain, cost=cost.name, at_most=figures[point][cost.name].value
         )
         for editor, point in others.items()
+        if comparable
     }
     differences = {
         editor: compare(means, point, best[baseline], SHOWN) for editor, point in others.items()
     }
     matched_differences = {
-        editor: compare(means, point, matched[editor], SHOWN) for editor, point in others.items()
+        editor: compare(means, best[editor], point, SHOWN) for editor, point in matched.items()
     }
     for point, interval in _over_seeds(fid or {}).items():
         figures[point]["fid"] = interval
