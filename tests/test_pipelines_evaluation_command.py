@@ -156,6 +156,22 @@ class TestSizes:
         page = (tmp_path / "eval" / "evaluation.html").read_text()
         assert f"by features of <b>{features}</b>" in page
 
+    @pytest.mark.parametrize(("choice", "code"), [("judge", 0), ("looks", 1)])
+    def test_a_preset_chooses_the_features(self, told_world, sized_pairs, tmp_path, choice, code):
+        text = (told_world / "tiny.yaml").read_text()
+        preset = told_world / f"{choice}.yaml"
+        preset.write_text(f"{text}defaults: {{features: {choice}}}\n")
+        words = ("--out", tmp_path / "eval", "--preset", preset, "--editors", "copy")
+        outcome = run("evaluate", sized_pairs / "large", *words)
+        assert outcome.code == code, outcome.err
+        if code:
+            rule = "preset looks: features must be one of judge, clip, inception, got 'looks'"
+            assert outcome.error == rule
+            assert not (tmp_path / "eval").exists()
+        else:
+            page = (tmp_path / "eval" / "evaluation.html").read_text()
+            assert "by features of <b>judge</b>" in page
+
     def test_one_edit_has_no_fid(self, told_world, sized_pairs, tmp_path):
         words = ("--editors", "copy", "--edits", 1)
         large = {"pairs": sized_pairs / "large", "settings": ()}
