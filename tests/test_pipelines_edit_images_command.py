@@ -116,6 +116,43 @@ def test_what_cannot_be_edited_is_rejected_and_the_others_come_through(world, tm
     assert "a prompt must have at most 12 tokens, got 32" in rejects[1]["detail"]
 
 
+def test_pseudo_targets_are_read_for_an_editor_that_needs_them(world, tmp_path):
+    out = tmp_path / "edits"
+    flags = ("--preset", world / "tiny.yaml", "--editor", "retrieve", "--json")
+    outcome = run("edit-images", world / "pairs", "--out", out, *flags)
+    assert outcome.code == 0, outcome.err
+    for row, pair in zip(rows(out), pairs_of(world), strict=True):
+        found, real = (
+            np.asarray(Image.open(io.BytesIO(data)))
+            for data in (row["image"]["bytes"], pair["edited_image"]["bytes"])
+        )
+        assert np.array_equal(found, real)
+    assert json.loads((out / "edits.json").read_text())["models"] == {}
+
+
+def test_regions_are_a_choice_beside_the_editor(world, edited, tmp_path):
+    """The same weights in the same regions, and anywhere, whatever the editor is called."""
+
+    def images(name, *words, editor):
+        outcome = edit_images(world, tmp_path / name, *words, editor=editor)
+        assert outcome.code == 0, outcome.err
+        return [row["image"]["bytes"] for row in rows(tmp_path / name)]
+
+    masked = [row["image"]["bytes"] for row in rows(edited[0])]
+    assert images("in", "--regions", "segmenter", editor="sdedit") == masked
+    anywhere = images("anywhere", editor="iedit")
+    assert images("none", "--regions", "none", editor="iedit-m") == anywhere
+
+
+def test_method_is_an_earlier_word_for_editor(world, tmp_path):
+    flags = ("--preset", world / "tiny.yaml", "--method", "copy", "--json")
+    outcome = run("edit-images", world / "pairs", "--out", tmp_path / "edits", *flags)
+    assert outcome.code == 0
+    (line,) = outcome.err.splitlines()
+    assert line == "pairloom: --method is called --editor now, and goes away in the next release"
+    assert json.loads((tmp_path / "edits" / "edits.json").read_text())["editor"] == "copy"
+
+
 class TestBad:
     def test_other_edits_folder(self, world, edited):
         outcome = edit_images(world, edited[0], "--seed", 5)
@@ -124,6 +161,15 @@ class TestBad:
     def test_a_strength_out_of_range(self, world, tmp_path):
         outcome = edit_images(world, tmp_path / "edits", "--strength", 0)
         assert (outcome.code, "strength must be in (0, 1]" in outcome.error) == (2, True)
+
+    def test_regions_that_have_other_settings(self, world, edited):
+        outcome = edit_images(world, edited[0], "--mask-grow", 0.1)
+        assert "holds edits with other settings" in outcome.error
+
+    def test_an_editor_without_its_model(self, world, tmp_path):
+        flags = ("--preset", world / "tiny.yaml", "--editor", "iedit")
+        outcome = run("edit-images", world / "pairs", "--out", tmp_path / "edits", *flags)
+        assert (outcome.code, "--editor iedit needs --model" in outcome.error) == (2, True)
 
     def test_what_is_no_data_set(self, world, tmp_path):
         (tmp_path / "nothing").mkdir()

@@ -1,6 +1,7 @@
 """`pairloom evaluate` on still lifes and small random networks: figures, flags, sizes."""
 
 import json
+import shutil
 
 import pytest
 from fakes.command_line import run
@@ -47,20 +48,23 @@ class TestFigures:
 
 
 class TestBaseline:
-    def test_another_one(self, told_world, evaluated, tmp_path):
-        outcome = evaluate(told_world, evaluated[0], "--baseline", "copy")
+    @pytest.fixture
+    def copied(self, evaluated, tmp_path):
+        """The evaluation once more, in a folder that may be changed."""
+        return shutil.copytree(evaluated[0], tmp_path / "eval")
+
+    def test_another_one(self, told_world, copied):
+        outcome = evaluate(told_world, copied, "--baseline", "copy")
         assert outcome.code == 0, outcome.err
         figures = outcome.counts
         assert figures["baseline"] == "copy"
         assert set(figures["differences"]) == {"sdedit", "iedit-m"}
         assert figures["at_no_more_error"]["value"] == {"sdedit": 0.0, "iedit-m": 0.0}
-        assert "Against copy, edit by edit" in (evaluated[0] / "evaluation.html").read_text()
-        assert evaluate(told_world, evaluated[0]).counts["baseline"] == "sdedit"
+        assert "Against copy, edit by edit" in (copied / "evaluation.html").read_text()
 
-    def test_the_first_where_the_usual_one_is_not_measured(self, told_world, evaluated):
-        outcome = evaluate(told_world, evaluated[0], "--editors", "iedit-m", "copy")
+    def test_the_first_where_the_usual_one_is_not_measured(self, told_world, copied):
+        outcome = evaluate(told_world, copied, "--editors", "iedit-m", "copy")
         assert outcome.counts["baseline"] == "iedit-m"
-        assert evaluate(told_world, evaluated[0]).code == 0
 
     def test_one_that_is_not_measured(self, told_world, tmp_path):
         words = ("--editors", "copy", "--baseline", "sdedit")
@@ -151,6 +155,22 @@ class TestSizes:
             assert point["fid"][0] > 0
         page = (tmp_path / "eval" / "evaluation.html").read_text()
         assert f"by features of <b>{features}</b>" in page
+
+    @pytest.mark.parametrize(("choice", "code"), [("judge", 0), ("looks", 1)])
+    def test_a_preset_chooses_the_features(self, told_world, sized_pairs, tmp_path, choice, code):
+        text = (told_world / "tiny.yaml").read_text()
+        preset = told_world / f"{choice}.yaml"
+        preset.write_text(f"{text}defaults: {{features: {choice}}}\n")
+        words = ("--out", tmp_path / "eval", "--preset", preset, "--editors", "copy")
+        outcome = run("evaluate", sized_pairs / "large", *words)
+        assert outcome.code == code, outcome.err
+        if code:
+            rule = "preset looks: features must be one of judge, clip, inception, got 'looks'"
+            assert outcome.error == rule
+            assert not (tmp_path / "eval").exists()
+        else:
+            page = (tmp_path / "eval" / "evaluation.html").read_text()
+            assert "by features of <b>judge</b>" in page
 
     def test_one_edit_has_no_fid(self, told_world, sized_pairs, tmp_path):
         words = ("--editors", "copy", "--edits", 1)

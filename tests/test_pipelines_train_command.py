@@ -137,6 +137,41 @@ def test_two_processes_train_as_one_does(world, tmp_path):
     assert json.loads(line)["terms"] == pytest.approx(alone.counts["terms"], rel=1e-3)
 
 
+def test_set_says_what_a_flag_says(world, tmp_path):
+    ways = (
+        ("--weight-loc", 0, "--seed", 7, "--align"),
+        ("--set", "weight_loc=0", "--set", "seed=7", "--set", "align=true"),
+        ("--set", "iedit.weight_loc=0", "--set", "training.seed=7", "--set", "pairs.align=true"),
+    )
+    found = []
+    for number, words in enumerate(ways):
+        AcceleratorState._reset_state(True)
+        outcome = train(world, tmp_path / str(number), *words)
+        assert outcome.code == 0, outcome.err
+        assert "loc" not in outcome.counts["terms"]
+        found.append(weights(tmp_path / str(number)))
+    assert found[0] == found[1] == found[2]
+
+
+def test_method_is_an_earlier_word_for_editor(world, trained):
+    outcome = train(world, trained[0], "--method", "iedit")
+    assert (outcome.code, outcome.counts["steps_made"]) == (0, 0)
+    (line,) = outcome.err.splitlines()
+    assert line == "pairloom: --method is called --editor now, and goes away in the next release"
+
+
+def test_help_is_grouped_by_what_a_setting_is_of():
+    text = run("train", "--help").out
+    groups = [line for line in text.splitlines() if line.startswith("settings of ")]
+    assert groups == [
+        "settings of training:",
+        "settings of pairs:",
+        "settings of the loss of iedit:",
+    ]
+    assert "--editor NAME" in text
+    assert "--method" not in text
+
+
 class TestBad:
     def test_another_run_s_folder(self, world, trained):
         outcome = train(world, trained[0], "--learning-rate", "1e-3")
@@ -181,6 +216,11 @@ class TestBad:
             (("--weight-loc", "-1"), "weight_loc must be at least 0, got -1.0"),
             (("--steps", "0"), "steps must be at least 1, got 0"),
             (("--editor", "magic"), "argument --editor: invalid choice: 'magic'"),
+            (("--editor", "copy"), "argument --editor: invalid choice: 'copy'"),
+            (("--size", "0"), "size must be at least 1, got 0"),
+            (("--quality", "looks"), "quality must be one of retrieval, "),
+            (("--set", "weight_all=1"), "--set weight_all=1: nothing has a setting weight_all"),
+            (("--set", "sdedit.paste=true"), "with a NAME of training, pairs, iedit, got"),
         ],
     )
     def test_flags_that_break_a_rule(self, world, tmp_path, flags, rule):

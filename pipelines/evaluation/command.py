@@ -16,7 +16,7 @@ from pipelines.terminal.editor_arguments import (
     editing_extra,
     read_editors,
 )
-from transforms.presets import load_preset
+from transforms.presets import Preset, load_preset
 
 PAGE, FIGURES = "evaluation.html", "figures.json"
 FEATURES = ("judge", "clip", "inception")
@@ -108,7 +108,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     plan = read_plan(arguments)
     cells = plan.cells
-    name = arguments.features or plan.preset.defaults.get("features", "clip")
+    name = choose_features(arguments.features, plan.preset)
     baseline = choose_baseline(arguments.baseline, plan.editors)
     features = load_features(name, plan.preset.encoder)
     cases = evaluate(plan)
@@ -132,6 +132,20 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json_line(summary.as_dict())
     return 0
+
+
+def choose_features(wanted: str | None, preset: Preset) -> str:
+    """What FID compares, one of `FEATURES`: what is wanted, else the preset's choice, else CLIP.
+
+    Raises:
+        CommandError: the preset's choice is none.
+    """
+    name = wanted or preset.defaults.get("features", "clip")
+    if name not in FEATURES:
+        raise CommandError(
+            f"preset {preset.name}: features must be one of {', '.join(FEATURES)}, got {name!r}"
+        )
+    return name
 
 
 def choose_baseline(wanted: str | None, editors: tuple[ChosenEditor, ...]) -> str:

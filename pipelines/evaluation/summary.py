@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from editing.evaluation.cases import EditCase
 from editing.evaluation.figures import (
@@ -31,8 +31,6 @@ from stilllife.judge import load_judge
 from stilllife.scene import PICTURE_SIZE
 from transforms.models.spec import ModelSpec
 from transforms.pictures.decoding import decode
-
-FeaturesName = Literal["judge", "clip", "inception"]
 
 
 @dataclass(frozen=True)
@@ -157,8 +155,8 @@ def measure_fid(
     }
 
 
-def load_features(name: FeaturesName, encoder: ModelSpec) -> PictureFeatures:
-    """What FID compares: the still life's judge, the preset's CLIP, or InceptionV3.
+def load_features(name: str, encoder: ModelSpec) -> PictureFeatures:
+    """What FID compares: the still life's `judge`, the preset's `clip`, else InceptionV3.
 
     Raises:
         EditingError, ModelError: the network cannot be fetched or loaded.

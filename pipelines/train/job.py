@@ -198,10 +198,9 @@ def known_identities(plan: TrainPlan, description: dict[str, Any]) -> tuple[str,
         return (mark,)
     try:
         upgraded = plan.recipe.upgrade(stored)
-        same = run_identity(upgraded) == mark
+        return (mark, stored["identity"]) if run_identity(upgraded) == mark else (mark,)
     except KeyError:
         return (mark,)
-    return (mark, stored["identity"]) if same else (mark,)
 
 
 def begin_run(folder: Path, description: dict[str, Any], identities: tuple[str, ...]) -> None:
