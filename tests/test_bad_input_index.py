@@ -185,7 +185,7 @@ def test_an_index_whose_source_is_of_no_known_kind(spoilt, tmp_path):
     ("text", "said"),
     [
         ("captioner: 5\n", "part encoder is missing"),
-        ("nose: {}\n", "unknown part 'nose'"),
+        ("nose: {}\n", "part captioner is missing"),
         ("[]\n", "must map parts to models"),
         ("a: [\n", "not readable as YAML"),
     ],

@@ -7,8 +7,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
-from accelerate.state import AcceleratorState
 from fakes import tint_editor
+from fakes.accelerator import forget_accelerator
 from fakes.command_line import run
 from fakes.editing import save_world
 from fakes.pictures import noise
@@ -40,9 +40,9 @@ def registered(monkeypatch):
 
 @pytest.fixture(autouse=True)
 def fresh_accelerate():
-    AcceleratorState._reset_state(True)
+    forget_accelerator()
     yield
-    AcceleratorState._reset_state(True)
+    forget_accelerator()
 
 
 def tint(world, command, *words, preset="tinted.yaml"):
@@ -208,7 +208,7 @@ class TestTrain:
     def test_a_run_that_is_gone_on_with_ends_with_the_same_weights(self, world, tmp_path):
         train(world, tmp_path / "whole")
         assert train(world, tmp_path / "run", "--steps", 2).counts["steps_made"] == 2
-        AcceleratorState._reset_state(True)
+        forget_accelerator()
         assert train(world, tmp_path / "run").counts["steps_made"] == 2
         one, other = (tmp_path / name / "network" / tint_editor.FILE for name in ("whole", "run"))
         assert one.read_bytes() == other.read_bytes()

@@ -75,7 +75,7 @@ def test_the_page_says_what_is_in_the_data_set(report_folder):
     assert "Edits proposed 42 100%" in text
     assert "directional too low" in text
     assert "preset stilllife seed 7 configuration" in text
-    assert "stilllife/captioner" in text
+    assert "package:stilllife/weights/blip" in text
     assert "thresholds.rest" in text
     assert "1 min 02 s" in text
     assert "do not add up" not in text

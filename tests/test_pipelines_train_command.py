@@ -145,7 +145,7 @@ def test_set_says_what_a_flag_says(world, tmp_path):
     )
     found = []
     for number, words in enumerate(ways):
-        AcceleratorState._reset_state(True)
+        forget_accelerator()
         outcome = train(world, tmp_path / str(number), *words)
         assert outcome.code == 0, outcome.err
         assert "loc" not in outcome.counts["terms"]

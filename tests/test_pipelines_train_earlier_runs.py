@@ -6,7 +6,7 @@ import json
 import shutil
 
 import pytest
-from accelerate.state import AcceleratorState
+from fakes.accelerator import forget_accelerator
 from fakes.command_line import run
 from fakes.editing import save_world
 from fakes.folders import hashes
@@ -46,13 +46,13 @@ def world(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def fresh_accelerate():
-    AcceleratorState._reset_state(True)
+    forget_accelerator()
     yield
-    AcceleratorState._reset_state(True)
+    forget_accelerator()
 
 
 def train(world, out, steps=STEPS, *more, flags=FLAGS):
-    AcceleratorState._reset_state(True)
+    forget_accelerator()
     preset = ("--preset", world / "tiny.yaml", "--json")
     words = (*preset, "--steps", steps, *flags, *more)
     return run("train", world / "pairs", "--out", out, *words)

@@ -223,7 +223,7 @@ def write_dataset(
         pool=source or STILL_LIFE,
         seed=7,
         models={
-            "captioner": {"id": "stilllife/captioner", "revision": "1"},
+            "captioner": {"id": "package:stilllife/weights/blip", "revision": "1"},
             "encoder": "open_clip pairloom:encoder sha256=0123456789abcdef",
         },
         software={"python": "3.11", "torch": "2.9"},
