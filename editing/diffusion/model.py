@@ -52,17 +52,20 @@ class LatentDiffusion:
     @property
     def device(self) -> torch.device:
         """Where the noise network lies."""
-        return next(self.unet.parameters()).device
+        device: torch.device = next(self.unet.parameters()).device
+        return device
 
     @property
     def factor(self) -> int:
         """Pixels of a picture to one of a latent, along each side."""
-        return 2 ** (len(self.vae.config.block_out_channels) - 1)
+        factor: int = 2 ** (len(self.vae.config.block_out_channels) - 1)
+        return factor
 
     @property
     def size_multiple(self) -> int:
         """Sides of pictures must be multiples of this: the halvings of both networks."""
-        return self.factor * 2 ** (len(self.unet.config.block_out_channels) - 1)
+        multiple: int = self.factor * 2 ** (len(self.unet.config.block_out_channels) - 1)
+        return multiple
 
     @property
     def picture_size(self) -> int:

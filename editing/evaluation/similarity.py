@@ -5,6 +5,7 @@ Pictures are float32 NCHW in [-1, 1], masks 1 inside.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Literal
 
 import numpy as np
 import torch
@@ -19,6 +20,8 @@ from editing.evaluation.metrics import Numbers
 Pictures = Float[Tensor, "b 3 height width"]
 Masks = Float[Tensor, "b 1 height width"]
 PerExample = Float[Tensor, " b"]
+
+LpipsNetwork = Literal["alex", "vgg", "squeeze"]
 
 HESSEL_WEIGHT = 2.5
 SSIM_WINDOW = 11
@@ -47,18 +50,19 @@ def region_ssim(edited: Pictures, source: Pictures, region: Masks) -> dict[str, 
     maps = _ssim_map(edited, source).mean(1, keepdim=True)
     area = region.flatten(1).sum(1)
     mean = (maps * region).flatten(1).sum(1) / area  # 0 / 0 is the NaN that is promised
-    blackened = [(picture + 1) / 2 * region for picture in (edited.clamp(-1, 1), source)]
+    edited, source = ((picture + 1) / 2 * region for picture in (edited.clamp(-1, 1), source))
     zero_filled = structural_similarity_index_measure(
-        *blackened, data_range=1.0, reduction="none", kernel_size=SSIM_WINDOW
+        edited, source, data_range=1.0, reduction="none", kernel_size=SSIM_WINDOW
     )
     assert isinstance(zero_filled, Tensor)
     return {"mean": mean, "zero_filled": torch.where(area > 0, zero_filled, torch.nan)}
 
 
 def _ssim_map(edited: Pictures, source: Pictures) -> Tensor:
-    units = [(picture.clamp(-1, 1) + 1) / 2 for picture in (edited, source)]
+    edited, source = ((picture.clamp(-1, 1) + 1) / 2 for picture in (edited, source))
     _, maps = structural_similarity_index_measure(
-        *units,
+        edited,
+        source,
         data_range=1.0,
         reduction="none",
         kernel_size=SSIM_WINDOW,
@@ -76,7 +80,7 @@ def background_error(edited: Pictures, source: Pictures, changed: Masks) -> PerE
 
 
 class PerceptualDistance:
-    """LPIPS (Zhang et al. 2018) of edited pictures from their sources, by one of `LPIPS_NETWORKS`.
+    """LPIPS (Zhang et al. 2018) of edited pictures from their sources, by one of its networks.
 
     The weights of the network are torchvision's, fetched when they are first needed.
 
@@ -84,7 +88,7 @@ class PerceptualDistance:
         EditingError: they cannot be fetched.
     """
 
-    def __init__(self, network: str) -> None:
+    def __init__(self, network: LpipsNetwork) -> None:
         with fetching(f"{network}, for LPIPS"):
             self._network = LearnedPerceptualImagePatchSimilarity(net_type=network).net
 
