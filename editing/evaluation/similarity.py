@@ -9,17 +9,13 @@ from typing import Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float
 from torch import Tensor
 from torchmetrics.functional.image import structural_similarity_index_measure
 from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
 
 from editing.errors import EditingError
 from editing.evaluation.metrics import Numbers
-
-Pictures = Float[Tensor, "b 3 height width"]
-Masks = Float[Tensor, "b 1 height width"]
-PerExample = Float[Tensor, " b"]
+from editing.tensors import MaskBatch, PerExample, PictureBatch
 
 LpipsNetwork = Literal["alex", "vgg", "squeeze"]
 
@@ -41,7 +37,9 @@ def clip_scores(cosines: Numbers) -> dict[str, Numbers]:
     }
 
 
-def region_ssim(edited: Pictures, source: Pictures, region: Masks) -> dict[str, PerExample]:
+def region_ssim(
+    edited: PictureBatch, source: PictureBatch, region: MaskBatch
+) -> dict[str, PerExample]:
     """SSIM (Wang et al. 2004) of edited picture and source over a region, in both readings.
 
     `mean` is the mean of the SSIM map over the region, `zero_filled` the SSIM of the two pictures
@@ -58,7 +56,7 @@ def region_ssim(edited: Pictures, source: Pictures, region: Masks) -> dict[str, 
     return {"mean": mean, "zero_filled": torch.where(area > 0, zero_filled, torch.nan)}
 
 
-def _ssim_map(edited: Pictures, source: Pictures) -> Tensor:
+def _ssim_map(edited: PictureBatch, source: PictureBatch) -> Tensor:
     edited, source = ((picture.clamp(-1, 1) + 1) / 2 for picture in (edited, source))
     _, maps = structural_similarity_index_measure(
         edited,
@@ -72,7 +70,7 @@ def _ssim_map(edited: Pictures, source: Pictures) -> Tensor:
     return maps
 
 
-def background_error(edited: Pictures, source: Pictures, changed: Masks) -> PerExample:
+def background_error(edited: PictureBatch, source: PictureBatch, changed: MaskBatch) -> PerExample:
     """Root mean squared difference outside `changed`, of values in [0, 1]; NaN if that is all."""
     kept = 1 - changed
     square = ((edited.clamp(-1, 1) - source) / 2).square().mean(1, keepdim=True)
@@ -93,7 +91,7 @@ class PerceptualDistance:
             self._network = LearnedPerceptualImagePatchSimilarity(net_type=network).net
 
     @torch.no_grad()
-    def __call__(self, edited: Pictures, source: Pictures) -> PerExample:
+    def __call__(self, edited: PictureBatch, source: PictureBatch) -> PerExample:
         """The distance of each edited picture from its source, 0 for equal ones.
 
         Raises:
