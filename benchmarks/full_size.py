@@ -159,7 +159,7 @@ def run_segment(model: Any, sources: Batch[SourceImage]) -> list[Any]:
     return [[*Image.open(io.BytesIO(mask.png)).size, mask.area] for mask in masks]
 
 
-RUNS: dict[str, Callable[[Any, Batch[SourceImage]], list[Any]]] = {
+STAGE_CALLS: dict[str, Callable[[Any, Batch[SourceImage]], list[Any]]] = {
     "caption": run_caption,
     "embed": run_embed,
     "segment": run_segment,
@@ -207,7 +207,7 @@ def measure(part: str, preset_path: Path, parameters: int, count: int, seed: int
     loaded_mib = peak_mib()
     sources = photographs(count, seed=seed)
     begin, begin_cpu = time.perf_counter(), time.process_time()
-    outputs = RUNS[stage](model, sources)
+    outputs = STAGE_CALLS[stage](model, sources)
     wall_s, cpu_s = time.perf_counter() - begin, time.process_time() - begin_cpu
     return Measured(
         part=part,

@@ -133,7 +133,10 @@ class LoadedEditor:
 
         Raises:
             EditingError: an edit cannot be made, or a request lacks what the editor needs.
+            ValueError: more or fewer generators than requests.
         """
+        if len(generators) != len(requests):
+            raise ValueError(f"there must be {len(requests)} generators, got {len(generators)}")
         for request in requests:
             check_needs(self.spec, request)
         with_masks = self._find_masks(requests, generators)
@@ -193,6 +196,8 @@ def choose_editor(
     spec = find_editor(name)
     if spec.needs_model and model is None:
         raise SettingError(f"--editor {name} needs --model, a run of `pairloom train`")
+    if spec.model is None and model is not None:
+        raise SettingError(f"--editor {name} takes no --model")
     replaced = {}
     if model is not None and spec.model is not None:
         replaced = {spec.model.part: spec.model.spec(model)}

@@ -104,15 +104,17 @@ def _describe(field: "dataclasses.Field[Any]", hint: Any) -> Setting:
     if isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union:
         kinds = list(typing.get_args(hint))
     optional = types.NoneType in kinds
-    (kind,) = [each for each in kinds if each is not types.NoneType]
+    kinds = [each for each in kinds if each is not types.NoneType]
     choices: tuple[str, ...] = ()
-    if typing.get_origin(kind) is typing.Literal:
-        choices, kind = typing.get_args(kind), str
-    if kind not in (int, float, str, bool):
+    if len(kinds) == 1 and typing.get_origin(kinds[0]) is typing.Literal:
+        choices = typing.get_args(kinds[0])
+        kinds = list(dict.fromkeys(map(type, choices)))
+    allowed = (str,) if choices else (int, float, str, bool)
+    if len(kinds) != 1 or kinds[0] not in allowed:
         raise TypeError(f"the setting {field.name} must be a number, a word or a truth value")
     return Setting(
         name=field.name,
-        kind=kind,
+        kind=kinds[0],
         default=field.default,
         meaning=field.metadata[_MEANING],
         flag=field.metadata[_FLAG] or field.name.replace("_", "-"),

@@ -46,6 +46,30 @@ def tiny_preset(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def editing_world(tmp_path_factory):
+    """A folder with `tiny.yaml`, a preset of every editor's parts, its networks and `pairs`."""
+    from fakes.editing import save_world
+
+    return save_world(tmp_path_factory.mktemp("editing"))
+
+
+@pytest.fixture(scope="session")
+def editing_preset(editing_world):
+    """The preset of the editing world."""
+    from transforms.presets import load_preset
+
+    return load_preset(str(editing_world / "tiny.yaml"))
+
+
+@pytest.fixture(scope="session")
+def tiny_diffusion(editing_world):
+    """The very small random diffusion model of the editing world."""
+    from fakes.diffusion import load_tiny
+
+    return load_tiny(editing_world / "model")
+
+
+@pytest.fixture(scope="session")
 def told_index(tiny_preset, tmp_path_factory):
     """The folder of a finished index of still lifes with told captions, and its summary."""
     from fakes.still_life import plan_index
@@ -55,6 +79,23 @@ def told_index(tiny_preset, tmp_path_factory):
 
     folder = tmp_path_factory.mktemp("told") / "index"
     return folder, run_index(plan_index(tiny_preset, folder), Execution())
+
+
+@pytest.fixture(scope="session")
+def told_world(tmp_path_factory):
+    """The tiny preset with a diffusion model, and pairs of still lifes called `told`."""
+    from fakes.evaluation import save_told_world
+
+    return save_told_world(tmp_path_factory.mktemp("world"))
+
+
+@pytest.fixture(scope="session")
+def evaluated(told_world, tmp_path_factory):
+    """The folder of an evaluation of `told_world`, and how the command ended."""
+    from fakes.evaluation import evaluate
+
+    folder = tmp_path_factory.mktemp("evaluation") / "eval"
+    return folder, evaluate(told_world, folder)
 
 
 @pytest.fixture(scope="session")

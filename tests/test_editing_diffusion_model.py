@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import pytest
 import torch
@@ -9,25 +10,15 @@ from editing.diffusion.model import PromptLengthError
 from transforms.models.spec import ModelError
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return save_diffusion(tmp_path_factory.mktemp("diffusion"))
-
-
-@pytest.fixture(scope="module")
-def model(folder):
-    return load_tiny(folder)
+@pytest.fixture
+def model(tiny_diffusion):
+    return tiny_diffusion
 
 
 @pytest.fixture
-def copied(folder, tmp_path):
+def copied(editing_world, tmp_path):
     """A folder to spoil."""
-    for path in folder.rglob("*"):
-        if path.is_file():
-            place = tmp_path / path.relative_to(folder)
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.write_bytes(path.read_bytes())
-    return tmp_path
+    return shutil.copytree(editing_world / "model", tmp_path / "model")
 
 
 def pictures(count=2):

@@ -13,7 +13,6 @@ from editing.diffusion.noise import (
     ddim_step,
     draw_noise,
     estimate_latent,
-    first_step,
     noise_from_output,
     target_noise,
 )
@@ -97,27 +96,34 @@ def test_alpha_is_looked_up_for_each_example():
     assert alpha_at(alphas, torch.tensor([0, 8])).tolist() == pytest.approx([0.9, 0.1])
 
 
-@pytest.mark.parametrize(
-    ("strength", "steps", "left_out"),
-    [(1.0, 50, 0), (0.7, 50, 15), (0.5, 50, 25), (0.3, 10, 7), (0.01, 50, 49), (0.6, 5, 2)],
-)
-def test_strength_says_how_many_steps_are_left_out(strength, steps, left_out):
-    assert first_step(strength, steps) == left_out
+def seeds(*numbers):
+    return [torch.Generator().manual_seed(number) for number in numbers]
 
 
-@pytest.mark.parametrize("strength", [0.0, -0.1, 1.5, 2.0, math.nan])
-def test_strength_out_of_range_is_refused(strength):
-    with pytest.raises(ValueError, match=r"strength must be in \(0, 1\], got"):
-        first_step(strength, 50)
-
-
-def test_no_steps_are_refused():
-    with pytest.raises(ValueError, match="num_inference_steps must be at least 1, got 0"):
-        first_step(0.5, 0)
-
-
-def test_noise_repeats_with_its_seed():
+def test_noise_repeats_with_its_seeds():
     like = torch.zeros(2, 4, 3, 3)
-    one, two = (draw_noise(like, torch.Generator().manual_seed(5)) for _ in range(2))
+    one, two, other = (draw_noise(like, seeds(5, second)) for second in (6, 6, 7))
     assert torch.equal(one, two)
     assert one.std().item() == pytest.approx(1, abs=0.3)
+    assert torch.equal(one[0], other[0])
+    assert not torch.equal(one[1], other[1])
+
+
+def test_an_example_s_noise_does_not_depend_on_those_beside_it():
+    like = torch.zeros(3, 4, 3, 3)
+    together = draw_noise(like, seeds(5, 6, 7))
+    for place, seed in enumerate((5, 6, 7)):
+        assert torch.equal(together[place : place + 1], draw_noise(like[:1], seeds(seed)))
+
+
+def test_a_generator_that_goes_on_gives_other_noise():
+    (generator,) = seeds(5)
+    like = torch.zeros(1, 4, 3, 3)
+    first, second = draw_noise(like, [generator]), draw_noise(like, [generator])
+    assert not torch.equal(first, second)
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_there_is_a_generator_for_each_example(count):
+    with pytest.raises(ValueError, match=f"^there must be 2 generators, got {count}$"):
+        draw_noise(torch.zeros(2, 4, 3, 3), seeds(*range(count)))

@@ -20,8 +20,8 @@ def world(tmp_path_factory):
     return save_world(tmp_path_factory.mktemp("world"))
 
 
-def edit_images(world, out, *more, pairs="pairs", method="iedit-m"):
-    flags = ("--preset", world / "tiny.yaml", "--steps", 3, "--method", method)
+def edit_images(world, out, *more, pairs="pairs", editor="iedit-m"):
+    flags = ("--preset", world / "tiny.yaml", "--steps", 3, "--editor", editor)
     model = ("--model", world / "model")
     return run("edit-images", world / pairs, "--out", out, *flags, *model, "--json", *more)
 
@@ -132,5 +132,5 @@ class TestBad:
 
     def test_what_made_the_pictures_is_kept(self, edited):
         record = json.loads((edited[0] / "edits.json").read_text())
-        assert record["method"] == "iedit-m"
+        assert record["editor"] == "iedit-m"
         assert set(record["models"]) == {"diffusion", "segmenter"}

@@ -57,7 +57,7 @@ def test_a_run_leaves_an_editor_and_what_made_it(world, trained):
     record = json.loads((out / "run.json").read_text())
     assert record["dataset"]["manifest_sha256"]
     assert set(record["models"]) == {"diffusion", "encoder", "perceptual"}
-    assert record["options"]["seed"] == 0
+    assert record["loop"]["seed"] == 0
     assert record["software"]["torch"]
     assert (out / "COMPLETED").exists()
 
@@ -149,7 +149,10 @@ class TestBad:
 
     def test_a_preset_without_a_diffusion_model(self, world, tmp_path):
         outcome = train(world, tmp_path / "run", preset="poor.yaml")
-        assert outcome.error == "preset poor names no diffusion model"
+        assert (
+            outcome.error
+            == "preset poor names no diffusion model; it has captioner, encoder, segmenter"
+        )
 
     @pytest.mark.parametrize("spoil", ["missing", "altered"])
     def test_shards_that_are_not_what_the_manifest_says(self, world, tmp_path, spoil):
@@ -175,9 +178,9 @@ class TestBad:
             (("--learning-rate", "0"), "learning_rate must be above 0, got 0.0"),
             (("--empty-share", "1"), "empty_share must be in [0, 1), got 1.0"),
             (("--snr-cap", "0"), "snr_cap must be above 0, got 0.0"),
-            (("--weight-loc", "-1"), "weight loc must be at least 0, got -1.0"),
-            (("--steps", "0"), "argument --steps: must be at least 1, got 0"),
-            (("--method", "magic"), "argument --method: invalid choice: 'magic'"),
+            (("--weight-loc", "-1"), "weight_loc must be at least 0, got -1.0"),
+            (("--steps", "0"), "steps must be at least 1, got 0"),
+            (("--editor", "magic"), "argument --editor: invalid choice: 'magic'"),
         ],
     )
     def test_flags_that_break_a_rule(self, world, tmp_path, flags, rule):

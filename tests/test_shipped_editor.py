@@ -7,18 +7,19 @@ import pytest
 import torch
 from PIL import Image
 
-from editing.diffusion.model import load_diffusion
-from editing.editors.sdedit.editor import Editor
+from editing.loading import choose_editor
+from editing.parts import Parts
 from editing.pictures import picture_to_tensor
-from editing.regions.segmented import MaskUse
+from editing.requests import Request
 from stilllife.edits import changed_attributes, judge_edit
 from stilllife.judge import load_judge
 from stilllife.render import render
 from stilllife.truth import PictureId, masks_of, possible_edits
-from transforms.models.loading import load_segmenter
+from transforms.package_data import find_package_data
 from transforms.presets import load_preset
 
 EDITS = 8
+SHIPPED = find_package_data("stilllife", "weights/diffusion")
 
 
 def noun_edit(scene):
@@ -41,35 +42,30 @@ def cases():
 
 @pytest.fixture(scope="module")
 def edited(cases):
-    """The edits of both methods."""
+    """The edits without and with regions, by the shipped weights."""
     _, scenes, images, prompts = cases
     preset = load_preset("stilllife")
-    model = load_diffusion(preset.diffusion)
-    segmenter = load_segmenter(preset.segmenter)
-    settings = {"strength": 0.7, "guidance_scale": 3.0, "num_inference_steps": 20}
+    parts = Parts(preset=preset)
+    requests = [
+        Request(image=image, prompt=prompt, source_prompt=scene.caption())
+        for image, prompt, scene in zip(images, prompts, scenes, strict=True)
+    ]
     found = {}
-    for method in ("sdedit", "iedit-m"):
-        editor = Editor(
-            model,
-            method=method,
-            segmenter=segmenter,
-            masks=MaskUse(grow=0.05, paste=True),
+    for name, grown in (("sdedit", {}), ("iedit-m", {"mask_grow": 0.05})):
+        choice = choose_editor(name, preset, model=SHIPPED, region_values=grown, parts=parts)
+        settings = choice.spec.settings(
+            strength=0.7, guidance_scale=3.0, num_inference_steps=20, paste=True
         )
-        outputs = editor(
-            images,
-            prompts,
-            source_prompt=[scene.caption() for scene in scenes],
-            generator=torch.Generator().manual_seed(0),
-            **settings,
-        )
-        found[method] = torch.stack([picture_to_tensor(output.image) for output in outputs])
+        generators = [torch.Generator().manual_seed(seed) for seed in range(EDITS)]
+        outputs = choice.load().edit(requests, settings, generators)
+        found[name] = torch.stack([picture_to_tensor(output.image) for output in outputs])
     return found
 
 
-@pytest.mark.parametrize("method", ["sdedit", "iedit-m"])
-def test_most_edits_are_right(cases, edited, method):
+@pytest.mark.parametrize("editor", ["sdedit", "iedit-m"])
+def test_most_edits_are_right(cases, edited, editor):
     _, scenes, _, prompts = cases
-    readings = load_judge().read(edited[method])
+    readings = load_judge().read(edited[editor])
     verdicts = map(judge_edit, readings, scenes, prompts)
     assert sum(verdict.both for verdict in verdicts) >= 0.7 * EDITS
 
@@ -79,7 +75,7 @@ def test_a_mask_keeps_what_is_not_edited(cases, edited):
     sources = torch.stack([picture_to_tensor(image) for image in images])
     outside = torch.from_numpy(np.stack([masks_of(key)[0] < 128 for key in keys]))[:, None]
 
-    def error(method):
-        return ((edited[method] - sources).abs() * outside).mean().item()
+    def error(editor):
+        return ((edited[editor] - sources).abs() * outside).mean().item()
 
     assert error("iedit-m") < error("sdedit") / 3

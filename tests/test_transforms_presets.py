@@ -9,8 +9,13 @@ import yaml
 from fakes.model_folders import save_clip
 
 from transforms.models.loading import CAPTIONERS, ENCODERS, SEGMENTERS, load_encoder
-from transforms.models.spec import identity, spec_from
-from transforms.presets import PART_NAMES, PresetError, built_in_presets, load_preset
+from transforms.models.spec import ModelError, identity, spec_from
+from transforms.presets import (
+    PIPELINE_PARTS,
+    PresetError,
+    built_in_presets,
+    load_preset,
+)
 
 PART = {"loader": "clip", "location": "/models/clip", "revision": None}
 FIELDS = {"captioner": PART, "encoder": PART, "segmenter": PART}
@@ -34,6 +39,13 @@ class TestBuiltIn:
         assert preset.encoder.loader in ENCODERS
         assert preset.segmenter.loader in SEGMENTERS
 
+    def test_the_still_life_s_editors_find_their_parts(self):
+        assert {"diffusion", "perceptual"} <= load_preset("stilllife").parts.keys()
+
+    def test_the_still_life_chooses_what_suits_its_networks(self):
+        assert load_preset("stilllife").defaults == {"senses": "frequency", "features": "judge"}
+        assert load_preset("sd14").defaults == {}
+
     def test_still_life_needs_no_hub(self):
         parts = load_preset("stilllife").parts.values()
         assert all(spec.location.startswith("package:stilllife/") for spec in parts)
@@ -53,13 +65,26 @@ class TestLoadPreset:
         assert preset.name == "mine"
         assert preset.captioner.location == "/models/clip"
         assert preset.encoder.location == str(tmp_path / "clip")
-        assert preset.inpainting is None
+        assert set(preset.parts) == set(PIPELINE_PARTS)
         assert load_encoder(preset.encoder).encode_texts(["a bus"]).shape == (1, 8)
 
     @pytest.mark.parametrize(
         ("fields", "message"),
         [
-            (FIELDS | {"critic": PART}, "unknown part 'critic'; allowed are captioner"),
+            (
+                FIELDS | {"left critic": PART},
+                "a part must be named by letters, digits and _, got 'left critic'",
+            ),
+            (
+                FIELDS | {3: PART},
+                "a part must be named by letters, digits and _, got '3'",
+            ),
+            (FIELDS | {"critic": None}, "part critic must map loader, location and revision"),
+            (FIELDS | {"critic": {"loader": "x"}}, "critic: `revision` is missing"),
+            (FIELDS | {"encoder": None}, "part encoder is missing"),
+            (FIELDS | {"defaults": ["judge"]}, "defaults must map names to words, got ['judge']"),
+            (FIELDS | {"defaults": None}, "defaults must map names to words, got None"),
+            (FIELDS | {"defaults": {"senses": 3}}, "defaults must map names to words, got {'se"),
             ({"captioner": PART, "encoder": PART}, "part segmenter is missing"),
             (FIELDS | {"encoder": "clip"}, "part encoder must map loader, location and revision"),
             (FIELDS | {"encoder": PART | {"weights": 1}}, "encoder: unknown key 'weights'"),
@@ -79,6 +104,31 @@ class TestLoadPreset:
         assert message in str(caught.value)
         assert str(caught.value).startswith(f"{path}: ")
         assert "\n" not in str(caught.value)
+
+    def test_a_part_may_have_any_name(self, tmp_path):
+        """Editors name what they need; the pipeline asks for none of it."""
+        other = PART | {"loader": "mine", "location": "./net"}
+        preset = load_preset(write(tmp_path, FIELDS | {"critic": PART, "depth_2": other}))
+        assert set(preset.parts) == {*PIPELINE_PARTS, "critic", "depth_2"}
+        assert preset.part("depth_2").loader == "mine"
+        assert preset.part("depth_2").location == str(tmp_path / "net")
+
+    def test_a_part_that_nobody_names_is_told_with_those_there_are(self, tmp_path):
+        preset = load_preset(write(tmp_path, FIELDS | {"critic": PART}))
+        with pytest.raises(PresetError) as caught:
+            preset.part("diffusion")
+        assert str(caught.value) == (
+            "preset mine names no diffusion model; it has captioner, critic, encoder, segmenter"
+        )
+
+    @pytest.mark.parametrize("chosen", [{}, {"senses": "frequency", "features": "judge"}])
+    def test_defaults_are_words_for_flags_and_no_part(self, tmp_path, chosen):
+        preset = load_preset(write(tmp_path, FIELDS | {"defaults": chosen}))
+        assert preset.defaults == chosen
+        assert set(preset.parts) == set(PIPELINE_PARTS)
+
+    def test_without_defaults_there_are_none(self, tmp_path):
+        assert load_preset(write(tmp_path, FIELDS)).defaults == {}
 
     @pytest.mark.parametrize("content", [b"a: [", b"\xff\xfe\x00", b"!!python/object:os.system x"])
     def test_files_that_are_no_yaml(self, tmp_path, content):
@@ -110,7 +160,19 @@ class TestDescribe:
         part = described["segmenter"]
         assert isinstance(part, dict)
         assert spec_from(part, where="x") == load_preset("sd14").segmenter
-        assert "name" not in PART_NAMES
+        assert "defaults" not in described
+
+    def test_identities_are_of_the_parts_that_are_asked_for_alone(self, tmp_path):
+        """The others need not even be there."""
+        gone = PART | {"location": "/nowhere/at/all"}
+        here = PART | {"location": str(save_clip(tmp_path))}
+        fields = dict.fromkeys(FIELDS, gone) | {"critic": here}
+        preset = load_preset(write(tmp_path, fields))
+        assert set(preset.identities(["critic"])) == {"critic"}
+        with pytest.raises(ModelError, match="no model at /nowhere/at/all"):
+            preset.identities()
+        with pytest.raises(PresetError, match="names no diffusion model"):
+            preset.identities(["diffusion"])
 
     def test_identities_follow_the_weights(self, tmp_path):
         folder = save_clip(tmp_path)

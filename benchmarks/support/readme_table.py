@@ -48,7 +48,6 @@ def pair_quality(results: Results) -> list[Row]:
         for case in ("one_object", "two_objects", "mean_baseline")
     )
     sources = _same([case["sources"] for case in one])
-    answerable = _same([round(100 * case["answerable"]) for case in two])
     random_px = results.one("structure_position").figures["random"]
     pool = _same([result.figures["pool"] for result in found])
     return [
@@ -62,7 +61,7 @@ def pair_quality(results: Results) -> list[Row]:
             "",
             "right pairs, two-object sources",
             f"{_percents(two, 'right', 1)}, for {_share_of_sources(two)} "
-            f"({answerable}% have an answer in the pool)",
+            f"({_percents(two, 'answerable')} have an answer in the pool)",
         ),
         (
             "",

@@ -34,7 +34,7 @@ class NoiseEditor:
 
         Raises:
             PromptLengthError: a prompt has more tokens than the text encoder takes.
-            ValueError: more steps than the model has noise levels.
+            SettingError: more steps than the model has noise levels.
         """
 
         def edit_latents(batch: LatentBatch) -> Latents:

@@ -57,9 +57,12 @@ def edit_pictures(
     With `paste` the source's own pixels are put back outside a request's mask.
 
     Raises:
+        ValueError: more or fewer generators than requests.
         PromptLengthError: a prompt has more tokens than the text encoder takes.
         whatever `edit_latents` raises.
     """
+    if len(generators) != len(requests):
+        raise ValueError(f"there must be {len(requests)} generators, got {len(generators)}")
     outputs: dict[int, EditOutput] = {}
     sizes = [
         fit_sides(request.image.size, shorter=model.picture_size, multiple=model.size_multiple)

@@ -13,6 +13,7 @@ from torch import Tensor
 from editing.diffusion.model import LatentDiffusion, TextStates
 from editing.diffusion.noise import AlphaTable, Latents, add_noise, alpha_at, ddim_step
 from editing.diffusion.settings import steps_left_out
+from editing.errors import SettingError
 from editing.tensors import LatentMask
 
 Denoiser = Callable[[Latents, int], Latents]
@@ -30,10 +31,11 @@ def noise_levels(
     The model's own scheduler says how they are spaced, and stays as it is.
 
     Raises:
-        ValueError: more steps than the model has noise levels, or a value out of its range.
+        SettingError: more steps than the model has noise levels.
+        ValueError: a value out of its range.
     """
     if num_inference_steps > model.train_steps:
-        raise ValueError(
+        raise SettingError(
             f"num_inference_steps must be at most {model.train_steps}, got {num_inference_steps}"
         )
     scheduler = model.scheduler.from_config(model.scheduler.config)
@@ -87,7 +89,12 @@ def sample(
     With `edit_mask` (1 = may change) every step is followed by equation 13 of iEdit: outside the
     mask stands what is `known` of the source at the level just reached, and after the last step the
     source itself, so that there the result IS the source.
+
+    Raises:
+        ValueError: a mask without what is known.
     """
+    if edit_mask is not None and known is None:
+        raise ValueError("edit_mask needs what is known of the source outside of it")
     for t, t_next in zip(levels, [*levels[1:], None], strict=True):
         # Below the last level lies that of t = 0, as with diffusers' set_alpha_to_one=False.
         alpha, alpha_next = (_alpha(alphas_cumprod, level, z) for level in (t, t_next or 0))

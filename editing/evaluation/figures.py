@@ -6,12 +6,13 @@ An edit's numbers are first averaged over seeds; what is resampled are edits.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 
 from editing.evaluation.intervals import Interval, bootstrap
 from editing.evaluation.measurer import Cell
-from editing.evaluation.metrics import Metric, Numbers
+from editing.evaluation.metrics import Metric, Numbers, Reduction, mean
 
 CellNumbers = Mapping[Cell, Mapping[str, Sequence[float]]]
 """Of each cell what was measured, by name, for every edit in one order."""
@@ -53,17 +54,28 @@ def _mean(table: Numbers) -> Numbers:
 
 
 def intervals(
-    means: Mapping[DialPoint, Mapping[str, Numbers]], *, seed: int = 0
+    statistics: Mapping[DialPoint, Mapping[str, Numbers]],
+    metrics: Mapping[str, Metric] = MappingProxyType({}),
+    *,
+    seed: int = 0,
 ) -> dict[DialPoint, dict[str, Interval]]:
-    """The mean of every metric at every point with its 95% interval; none where all is NaN."""
+    """The figure of every metric at every point with its 95% interval; none where all is NaN.
+
+    A statistic that is none of `metrics` is reduced by its mean.
+    """
     return {
         point: {
-            name: bootstrap([values.tolist()], seed=seed)
+            name: bootstrap([values.tolist()], reduce=reduction(name, metrics), seed=seed)
             for name, values in columns.items()
             if not np.isnan(values).all()
         }
-        for point, columns in means.items()
+        for point, columns in statistics.items()
     }
+
+
+def reduction(name: str, metrics: Mapping[str, Metric]) -> Reduction:
+    """How the statistic `name` is reduced: as its metric says, or by its mean."""
+    return metrics[name].reduce if name in metrics else mean
 
 
 def best_points(
@@ -101,6 +113,8 @@ def best_at_cost(
         ValueError: the editor has no point.
     """
     own = [point for point in sorted(figures) if point.editor == editor]
+    if not own:
+        raise ValueError(f"{editor} has no point to choose from")
     cheap = [point for point in own if figures[point][cost].value <= at_most]
     if not cheap:
         return min(own, key=lambda point: figures[point][cost].value)
@@ -108,17 +122,20 @@ def best_at_cost(
 
 
 def compare(
-    means: Mapping[DialPoint, Mapping[str, Numbers]],
+    statistics: Mapping[DialPoint, Mapping[str, Numbers]],
     one: DialPoint,
     other: DialPoint,
+    metrics: Mapping[str, Metric] = MappingProxyType({}),
     *,
     seed: int = 0,
 ) -> dict[str, Interval]:
-    """The mean difference `one` - `other`, edit by edit, of every metric that both have."""
-    shared = means[one].keys() & means[other].keys()
+    """What `one` has more than `other`, on the same edits, of every metric that both have."""
+    shared = statistics[one].keys() & statistics[other].keys()
     differences = {}
     for name in sorted(shared):
-        columns = [means[one][name].tolist(), means[other][name].tolist()]
+        columns = [statistics[point][name].tolist() for point in (one, other)]
         if not np.isnan(columns).any(axis=0).all():
-            differences[name] = bootstrap(columns, lambda a, b: a - b, seed=seed)
+            differences[name] = bootstrap(
+                columns, lambda a, b: a - b, reduce=reduction(name, metrics), seed=seed
+            )
     return differences

@@ -67,6 +67,20 @@ def inception_features() -> PictureFeatures:
     return PictureFeatures(features)
 
 
+@dataclass(frozen=True, eq=False)
+class FrechetReduction:
+    """The reduction of FID: from the features of many pictures, (n, d), to their distance.
+
+    `real` are the features of the set that others are measured from, (m, d).
+    """
+
+    real: Numbers
+
+    def __call__(self, features: Numbers) -> float:
+        """See `frechet_distance`."""
+        return frechet_distance(features, self.real)
+
+
 def frechet_distance(made: Numbers, real: Numbers) -> float:
     """The Frechet distance of the normal distributions of two sets of features, (n, d) and (m, d).
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from editing.evaluation.metrics import Numbers
+from editing.evaluation.metrics import Numbers, Reduction, mean
 
 
 @dataclass(frozen=True)
@@ -22,18 +22,19 @@ class Interval:
 
 def bootstrap(
     columns: Sequence[Sequence[float]],
-    statistic: Callable[..., Numbers] | None = None,
+    combine: Callable[..., Numbers] | None = None,
     *,
+    reduce: Reduction = mean,
     seed: int = 0,
     draws: int = 2_000,
     confidence: float = 0.95,
 ) -> Interval:
-    """A statistic of the rows of `columns` with its percentile interval (Efron 1979).
+    """A figure of the rows of `columns` with its percentile interval (Efron 1979).
 
-    Rows are resampled whole, so that columns of one edit stay together: with two methods' numbers
-    on the same edits and `lambda a, b: a - b` the interval is that of the paired difference. The
-    statistic maps one array a column, (draws, rows) each, to such an array, whose mean over rows
-    is taken; None stands for the first column. Rows with a NaN in any column are left out.
+    Each column is reduced over its rows by `reduce`, and the figures of all columns are combined by
+    `combine`; None stands for the first column's. Rows are resampled whole, so that columns of one
+    edit stay together: with two editors' numbers on the same edits and `lambda a, b: a - b` the
+    interval is that of the paired difference. Rows with a NaN in any column are left out.
 
     Raises:
         ValueError: no row is left.
@@ -43,10 +44,10 @@ def bootstrap(
     rows = table.shape[1]
     if rows == 0:
         raise ValueError("at least one row must have a number in every column")
-    combine = statistic or (lambda first, *_: first)
-    value = float(np.mean(combine(*table[:, None, :])))
+    join = combine or (lambda first, *_: first)
+    value = float(join(*(reduce(column) for column in table)))
     picks = np.random.default_rng(seed).integers(rows, size=(draws, rows))
-    means = np.mean(combine(*(column[picks] for column in table)), axis=1)
+    figures = join(*(reduce(column[picks]) for column in table))
     tail = (1 - confidence) / 2
-    low, high = np.quantile(means, [tail, 1 - tail])
+    low, high = np.quantile(figures, [tail, 1 - tail])
     return Interval(value, float(low), float(high))

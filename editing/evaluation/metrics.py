@@ -17,23 +17,27 @@ from editing.evaluation.cases import EditCase
 Numbers = npt.NDArray[np.float64]
 
 
-def mean(values: Numbers) -> float:
-    """The mean of those that are numbers; NaN where none is."""
-    known = values[~np.isnan(values)]
-    return float(known.mean()) if len(known) else float("nan")
+Reduction = Callable[[Numbers], Numbers]
+"""From statistics, with the edits along the last axis, to figures, with that axis gone."""
+
+
+def mean(statistics: Numbers) -> Numbers:
+    """The mean over edits: the reduction of almost every metric."""
+    return np.asarray(np.mean(statistics, axis=-1), np.float64)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Metric:
-    """A statistic by its name, with the reduction to a figure: the mean, most often.
+    """A statistic by its name, with the reduction that makes a figure of many edits'.
 
-    `label` is what it is called on a page.
+    `label` is what it is called on a page. FID is the one whose statistic is no number but a row of
+    features, see `editing.evaluation.frechet`; its reduction is there too.
     """
 
     name: str
     label: str
     less_is_better: bool = False
-    reduce: Callable[[Numbers], float] = mean
+    reduce: Reduction = mean
 
 
 @runtime_checkable

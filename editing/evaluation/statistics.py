@@ -1,6 +1,6 @@
 """The statistics of an edit that need no truth: how it goes with its prompt, and what it kept."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -9,13 +9,9 @@ from PIL import Image
 
 from editing.evaluation.cases import EditCase
 from editing.evaluation.metrics import Metric, Numbers
-from editing.evaluation.similarity import (
-    PerceptualDistance,
-    background_error,
-    clip_scores,
-    region_ssim,
-)
+from editing.evaluation.similarity import background_error, clip_scores, region_ssim
 from editing.pictures import mask_to_tensor, picture_to_tensor, places_by_size
+from editing.tensors import PerExample, PictureBatch
 from transforms.protocols import Encoder
 
 CLIP_METRICS = (
@@ -79,9 +75,9 @@ class Kept:
 
 @dataclass(frozen=True, eq=False)
 class SourceDistance:
-    """LPIPS of each edited picture from its source."""
+    """LPIPS of each edited picture from its source, by a `PerceptualDistance`."""
 
-    distance: PerceptualDistance
+    distance: Callable[[PictureBatch, PictureBatch], PerExample]
     metrics: tuple[Metric, ...] = field(default=(LPIPS,))
 
     def __call__(

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from editing.requests import EditOutput, Request
 from editing.tensors import MaskBatch, PerExample, PictureBatch
 
+# In place of `Self`, which the checker of types in tests knows in whole classes alone.
 ColumnsT = TypeVar("ColumnsT", bound="Columns")
 
 

@@ -1,6 +1,7 @@
 """`pairloom evaluate DIR --out EVAL`: editors measured on a data set of pairs."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -67,18 +68,14 @@ def add_parser(subparsers: Any) -> None:
         help="measure LPIPS from the source too, by this network, which is fetched",
     )
     parser.add_argument("--json", action="store_true", help=JSON_HELP)
-    add_editing_flags(parser)
+    add_editing_flags(parser, with_dials=False)
     parser.set_defaults(run=run)
 
 
 def _add_dial_flags(parser: argparse.ArgumentParser) -> None:
     """One flag for every dial that an editor has: what it is turned to."""
     group = parser.add_argument_group("turns of the editors' dials")
-    holders: dict[str, list[str]] = {}
-    for spec in EDITORS.values():
-        if spec.dial is not None:
-            holders.setdefault(spec.dial.flag, []).append(spec.name)
-    for flag, names in holders.items():
+    for flag, names in _dial_holders().items():
         dials = [dial for name in names if (dial := EDITORS[name].dial) is not None]
         values = " ".join(f"{value:g}" for value in dials[0].values)
         group.add_argument(
@@ -89,6 +86,15 @@ def _add_dial_flags(parser: argparse.ArgumentParser) -> None:
             metavar="VALUE",
             help=f"values of {dials[0].setting} for {', '.join(names)} (default {values})",
         )
+
+
+def _dial_holders() -> dict[str, list[str]]:
+    """The editors whose dial each flag turns."""
+    holders: dict[str, list[str]] = {}
+    for spec in EDITORS.values():
+        if spec.dial is not None:
+            holders.setdefault(spec.dial.flag, []).append(spec.name)
+    return holders
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -154,18 +160,14 @@ def read_plan(arguments: argparse.Namespace) -> Any:
 
     preset = load_preset(arguments.preset)
     names = list(dict.fromkeys(arguments.editors))
-    editors = read_editors(arguments, preset, names, model_for_all=False)
+    editors = read_editors(arguments, preset, names, compared=True)
     plan = EvaluatePlan(
         dataset=arguments.dataset,
         folder=arguments.out,
         preset=preset,
         editors=tuple(editors),
         seeds=tuple(dict.fromkeys(arguments.seeds)),
-        dial_values={
-            name.removeprefix(_DIAL): tuple(sorted(set(values)))
-            for name, values in vars(arguments).items()
-            if name.startswith(_DIAL) and values is not None
-        },
+        dial_values=read_dials(arguments, names),
         edits=arguments.edits,
         balanced=arguments.balanced,
         batch_size=arguments.batch_size,
@@ -178,3 +180,24 @@ def read_plan(arguments: argparse.Namespace) -> Any:
     except ValueError as error:
         raise CommandError(str(error), exit_code=EXIT_USAGE) from error
     return plan
+
+
+def read_dials(arguments: argparse.Namespace, names: Sequence[str]) -> dict[str, tuple[float, ...]]:
+    """The values that flags give to dials, by flag.
+
+    Raises:
+        CommandError: a flag turns no dial of the editors `names`.
+    """
+    given = {
+        name.removeprefix(_DIAL): tuple(sorted(set(values)))
+        for name, values in vars(arguments).items()
+        if name.startswith(_DIAL) and values is not None
+    }
+    holders = _dial_holders()
+    for flag in given:
+        if not set(holders[flag]) & set(names):
+            raise CommandError(
+                f"--{flag} turns the dial of {', '.join(holders[flag])}, none of which is measured",
+                exit_code=EXIT_USAGE,
+            )
+    return given

@@ -1,6 +1,7 @@
 """Drawings for the page of an evaluation, as SVG."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -8,7 +9,8 @@ from markupsafe import Markup
 from editing.evaluation.figures import DialPoint
 from editing.evaluation.intervals import Interval
 
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 340, 180, 38, 8, 8, 20
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM, INSET = 340, 180, 38, 8, 8, 20, 6
+MOST_FEET = 9
 Figures = Mapping[DialPoint, Mapping[str, Interval]]
 Point = tuple[float, Interval]
 
@@ -28,72 +30,101 @@ class Axis:
         return self.start + (self.end - self.start) * share
 
 
-def draw_curves(figures: Figures, name: str, colours: Mapping[str, str], *, label: str) -> Markup:
-    """A metric over a dial, a line an editor of `colours`; one without a dial is a dashed level."""
+def draw_curves(
+    figures: Figures,
+    name: str,
+    colours: Mapping[str, str],
+    *,
+    levels: Collection[str],
+    label: str,
+) -> Markup:
+    """A metric over a dial, a line an editor of `colours`, and a dashed one for those of `levels`.
+
+    `levels` are the editors without a dial. At least one of all has the metric.
+    """
     known = {
         point: found[name]
         for point, found in figures.items()
         if name in found and point.editor in colours
     }
-    values = sorted({point.value for point in known if point.value}) or [0.0, 1.0]
-    x = Axis(values[0], values[-1], LEFT, WIDTH - RIGHT)
-    y, ticks = _upward(list(known.values()))
-    body = ticks + _feet(x, values)
+    values = sorted({point.value for point in known if point.editor not in levels}) or [0.0, 1.0]
+    x = Axis(values[0], values[-1], LEFT + INSET, WIDTH - RIGHT - INSET)
+    y, body = _upward(list(known.values()))
+    body += _feet(x, values)
     for editor, colour in colours.items():
         points = [(p.value, each) for p, each in sorted(known.items()) if p.editor == editor]
-        if len(points) == 1 and not points[0][0]:
-            body.append(_level(y(points[0][1].value), colour))
+        if editor in levels:
+            body += [_level(y(each.value), colour) for _, each in points]
         else:
             body += [_band(points, colour, x, y), _line(points, colour, x, y)]
+            body += _dots(points, colour, x, y)
     return _frame(body, label)
 
 
 def draw_trade(
     figures: Figures, cost: str, gain: str, colours: Mapping[str, str], *, label: str
 ) -> Markup:
-    """One metric over another: a point a dial's value, a line an editor, best at the top left."""
+    """One metric over another: a point a dial's value, a line an editor, best at the top left.
+
+    At least one point has both.
+    """
     known = {p: found for p, found in figures.items() if cost in found and gain in found}
     costs = [found[cost].value for found in known.values()]
-    x = Axis(min(costs), max(costs), LEFT + 6, WIDTH - RIGHT - 6)
+    x = Axis(min(costs), max(costs), LEFT + INSET, WIDTH - RIGHT - INSET)
     y, body = _upward([found[gain] for found in known.values()])
-    body += _feet(x, [x.low, (x.low + x.high) / 2, x.high])
+    body += _feet(x, round_steps(x.low, x.high))
     for editor, colour in colours.items():
         points = [
             (found[cost].value, found[gain])
             for point, found in sorted(known.items())
             if point.editor == editor
         ]
-        body.append(_line(points, colour, x, y))
-        body += [
-            Markup('<circle cx="{:.1f}" cy="{:.1f}" r="3" fill="{}"/>').format(
-                x(where), y(each.value), colour
-            )
-            for where, each in points
-        ]
+        body += [_line(points, colour, x, y), *_dots(points, colour, x, y)]
     return _frame(body, label)
 
 
+def round_steps(low: float, high: float) -> list[float]:
+    """Two to five round values from `low` to `high`, both included where they are round.
+
+    They are multiples of 1, 2 or 5 times a power of ten; `low` alone where both are one.
+    """
+    if not high > low:
+        return [low]
+    power = 10.0 ** math.floor(math.log10((high - low) / 2))
+    # 0.999 and 1.001 because (0.3 - 0.1) / 0.1 is a hair below 2.
+    step = next(s * power for s in (5, 2, 1) if (high - low) / (s * power) >= 1.999)
+    first, last = math.ceil(low / step - 0.001), math.floor(high / step + 0.001)
+    return [number * step for number in range(first, last + 1)]
+
+
 def _upward(shown: Sequence[Interval]) -> tuple[Axis, list[Markup]]:
-    """The vertical axis for intervals, and its figures."""
+    """The vertical axis for intervals, and its figures on thin lines."""
     low, high = min(each.low for each in shown), max(each.high for each in shown)
     room = (high - low or abs(high) or 1.0) * 0.06
     y = Axis(low - room, high + room, HEIGHT - BOTTOM, TOP)
-    ticks = [
-        Markup('<text x="{}" y="{:.1f}" text-anchor="end">{:.3g}</text>').format(
-            LEFT - 4, y(value) + 3, value
-        )
-        for value in (low, (low + high) / 2, high)
-    ]
+    line = Markup('<line class="grid" x1="{}" x2="{}" y1="{:.1f}" y2="{:.1f}"/>')
+    text = Markup('<text x="{}" y="{:.1f}" text-anchor="end">{:.4g}</text>')
+    ticks = []
+    for value in round_steps(low, high):
+        ticks.append(line.format(LEFT, WIDTH - RIGHT, y(value), y(value)))
+        ticks.append(text.format(LEFT - 5, y(value) + 3, value))
     return y, ticks
 
 
 def _feet(x: Axis, values: Sequence[float]) -> list[Markup]:
+    """Figures below the drawing; of many values some, so that they do not run into each other."""
+    every = math.ceil(len(values) / MOST_FEET)
     return [
-        Markup('<text x="{:.1f}" y="{}" text-anchor="middle">{:.3g}</text>').format(
+        Markup('<text x="{:.1f}" y="{}" text-anchor="middle">{:.4g}</text>').format(
             x(value), HEIGHT - 6, value
         )
-        for value in values
+        for value in values[::every]
     ]
+
+
+def _dots(points: Sequence[Point], colour: str, x: Axis, y: Axis) -> list[Markup]:
+    dot = Markup('<circle cx="{:.1f}" cy="{:.1f}" r="3" fill="{}"/>')
+    return [dot.format(x(where), y(each.value), colour) for where, each in points]
 
 
 def _level(height: float, colour: str) -> Markup:

@@ -2,7 +2,7 @@
 
 import base64
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,7 +78,7 @@ def make_page(
         autoescape=True,
         undefined=StrictUndefined,
     )
-    environment.filters |= {"words": in_words, "interval": show_interval}
+    environment.filters |= {"words": in_words, "row": show_row}
     editors = list(summary.best)
     colours = dict(zip(editors, COLOURS * len(editors), strict=False))
     baseline = summary.best[summary.baseline]
@@ -112,14 +112,27 @@ def in_words(metric: str) -> str:
     return SHOWN[metric].label if metric in SHOWN else metric
 
 
-def show_interval(each: Interval | None) -> Markup:
-    """A figure with its interval below it."""
+def show_row(columns: Iterable[Mapping[str, Interval]], metric: str) -> list[Markup]:
+    """A metric in every column, with its interval below it, to as many digits in all of them."""
+    found = [column.get(metric) for column in columns]
+    largest = max((abs(v) for each in found if each for v in (each.low, each.high)), default=0.0)
+    return [
+        show_interval(each, digits=1 if largest >= 100 else 2 if largest >= 10 else 3)
+        for each in found
+    ]
+
+
+def show_interval(each: Interval | None, *, digits: int) -> Markup:
+    """A figure with its interval below it; nothing where there is none."""
     if each is None:
         return Markup("")
-    digits = 1 if abs(each.value) >= 10 else 3
-    return Markup("{:.{}f}<small>{:.{}f} to {:.{}f}</small>").format(
-        each.value, digits, each.low, digits, each.high, digits
-    )
+    value, low, high = (_figure(number, digits) for number in (each.value, each.low, each.high))
+    return Markup("{}<small>{} to {}</small>").format(value, low, high)
+
+
+def _figure(number: float, digits: int) -> str:
+    # Adding 0.0 makes 0 of what rounds to -0; the sign is as wide as a digit.
+    return f"{round(number, digits) + 0.0:.{digits}f}".replace("-", "\u2212")
 
 
 def describe_settings(plan: EvaluatePlan, editor: ChosenEditor) -> str:
@@ -142,8 +155,16 @@ def _pairs_in_words(settings: Mapping[str, Any]) -> list[str]:
     yes_no = {True: "yes", False: "no"}
     return [
         f"{name.replace('_', ' ')} {yes_no[value] if isinstance(value, bool) else value}"
-        for name, value in settings.items()
+        for name, value in _plain(settings).items()
     ]
+
+
+def _plain(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings with numbers as a person writes them: 3, not 3.0."""
+    return {
+        name: f"{value:g}" if isinstance(value, float) else value
+        for name, value in settings.items()
+    }
 
 
 def _heads(summary: Summary, others: Mapping[str, DialPoint]) -> list[str]:
@@ -155,25 +176,30 @@ def draw_charts(
     plan: EvaluatePlan, summary: Summary, metrics: Sequence[str], colours: Mapping[str, str]
 ) -> list[Chart]:
     """The trade between gain and cost, then every metric over every dial that editors have."""
-    by, cost = in_words(summary.by), in_words(summary.cost)
-    trade = draw_trade(
-        summary.figures, summary.cost, summary.by, colours, label=f"{by} over {cost}"
-    )
-    charts = [Chart(f"{by}, over {cost}: a point a turn of the dial", trade)]
+    charts = []
+    if any(summary.cost in found for found in summary.figures.values()):
+        label = f"{in_words(summary.by)}, over {in_words(summary.cost)}"
+        charts.append(
+            Chart(
+                label, draw_trade(summary.figures, summary.cost, summary.by, colours, label=label)
+            )
+        )
     dials: dict[str, list[str]] = {}
-    level = []
+    levels = []
     for editor in plan.editors:
         dial = editor.choice.spec.dial
         if dial is None:
-            level.append(editor.name)
+            levels.append(editor.name)
         else:
             dials.setdefault(dial.setting, []).append(editor.name)
     for metric in metrics:
+        known = {point.editor for point, found in summary.figures.items() if metric in found}
         for dial_name, names in dials.items():
-            label = f"{in_words(metric)} over {dial_name.replace('_', ' ')}"
-            shown = {name: colours[name] for name in (*level, *names)}
-            drawing = draw_curves(summary.figures, metric, shown, label=label)
-            charts.append(Chart(label, drawing))
+            label = f"{in_words(metric)}, over {dial_name.replace('_', ' ')}"
+            shown = {name: colours[name] for name in (*levels, *names)}
+            if not known.isdisjoint(names):
+                drawing = draw_curves(summary.figures, metric, shown, levels=levels, label=label)
+                charts.append(Chart(label, drawing))
     return charts
 
 

@@ -17,15 +17,15 @@ from editing.evaluation.figures import (
     mean_over_seeds,
 )
 from editing.evaluation.frechet import (
+    FrechetReduction,
     PictureFeatures,
-    frechet_distance,
     inception_features,
 )
 from editing.evaluation.intervals import Interval
 from editing.evaluation.measurer import Cell
 from editing.features.clip import load_clip_space
 from pipelines.evaluation.job import read_cell
-from pipelines.evaluation.known_metrics import COSTS, GAINS, first_measured
+from pipelines.evaluation.known_metrics import COSTS, GAINS, SHOWN, first_measured
 from pipelines.terminal.console import CommandError
 from stilllife.judge import load_judge
 from stilllife.scene import PICTURE_SIZE
@@ -42,7 +42,8 @@ class Summary:
     `by` is the metric the best point is chosen by; `baseline` the editor compared with, and
     `differences` what each editor has more than it, both at their best. `matched` is the point of
     `baseline` that errs by no more outside the edit (metric `cost`) than an editor at its best
-    does, and `matched_differences` what the editor has more than that.
+    does, and `matched_differences` what the editor has more than that; both are empty where that
+    error was not measured everywhere, as where every mask is the whole picture.
     """
 
     figures: dict[DialPoint, dict[str, Interval]]
@@ -97,23 +98,26 @@ def summarise(
         CommandError: there is no cell of `baseline`.
     """
     means = mean_over_seeds(table)
-    figures = intervals(means)
+    figures = intervals(means, SHOWN)
     gain, cost = (first_measured(wanted, figures.values()) for wanted in (GAINS, COSTS))
     best = best_points(figures, by=gain)
+    best = {editor: best[editor] for editor in dict.fromkeys(cell.editor for cell in table)}
     if baseline not in best:
         raise CommandError(f"baseline must be one of {', '.join(best)}, got {baseline!r}")
     others = {editor: point for editor, point in best.items() if editor != baseline}
+    comparable = all(cost.name in found for found in figures.values())
     matched = {
         editor: best_at_cost(
             figures, baseline, by=gain, cost=cost.name, at_most=figures[point][cost.name].value
         )
         for editor, point in others.items()
+        if comparable
     }
     differences = {
-        editor: compare(means, point, best[baseline]) for editor, point in others.items()
+        editor: compare(means, point, best[baseline], SHOWN) for editor, point in others.items()
     }
     matched_differences = {
-        editor: compare(means, point, matched[editor]) for editor, point in others.items()
+        editor: compare(means, best[editor], point, SHOWN) for editor, point in matched.items()
     }
     for point, interval in _over_seeds(fid or {}).items():
         figures[point]["fid"] = interval
@@ -146,11 +150,9 @@ def measure_fid(
     """
     if len(cases) < 2:
         return {}
-    real = features([case.target for case in cases])
+    reduce = FrechetReduction(features([case.target for case in cases]))
     return {
-        cell: frechet_distance(
-            features([decode(row["image"]["bytes"]) for row in read_cell(folder, cell)]), real
-        )
+        cell: reduce(features([decode(row["image"]["bytes"]) for row in read_cell(folder, cell)]))
         for cell in cells
     }
 

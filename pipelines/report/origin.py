@@ -7,7 +7,8 @@ from typing import Any
 from pipelines.report.dataset import FinishedDataset
 from pipelines.report.distributions import MAXIMUM, MINIMUM, Threshold
 
-STILL_LIFE = "stilllife"
+STILL_LIFE_NETWORKS = "package:stilllife/"
+"""How the location of a network begins that was trained on the still life."""
 
 THRESHOLD_SCORES = (
     "rest",
@@ -65,7 +66,8 @@ class Origin:
     @property
     def warning(self) -> str:
         """Why the pairs are not to be believed; empty where there is no such reason."""
-        misled = self.preset == STILL_LIFE and not self.is_still_life
+        small = any(STILL_LIFE_NETWORKS in model.name for model in self.models)
+        misled = small and not self.is_still_life
         return SMALL_MODELS_ON_PHOTOGRAPHS if misled else ""
 
 

@@ -23,6 +23,7 @@ from pipelines.terminal.settings_arguments import (
     Owners,
     add_set_flag,
     add_settings_flags,
+    for_help,
 )
 from transforms.presets import Preset
 
@@ -113,7 +114,7 @@ def add_editors_flag(
 
 
 def _listed(names: Sequence[str]) -> str:
-    return "; ".join(f"{name}: {EDITORS[name].summary}" for name in names)
+    return for_help(", ".join(f"{name} ({EDITORS[name].summary})" for name in names))
 
 
 def add_model_flags(parser: argparse.ArgumentParser) -> None:
@@ -125,13 +126,15 @@ def add_model_flags(parser: argparse.ArgumentParser) -> None:
         help="a run of train, or a folder that holds the model (default: the preset's)",
     )
     parser.add_argument("--preset", default="stilllife", help="networks to use (default stilllife)")
-    regions = "; ".join(f"{spec.name}: {spec.summary}" for spec in REGIONS.values())
+    regions = ", ".join(f"{spec.name} ({spec.summary})" for spec in REGIONS.values())
     parser.add_argument(
         "--regions",
         choices=(*REGIONS, NO_REGIONS),
         metavar="NAME",
-        help=f"where an edit may change something: {regions}; none: everywhere (default: what the "
-        "editor does)",
+        help=for_help(
+            f"where an edit may change something: {regions}, or {NO_REGIONS} (everywhere); "
+            "default: what the editor does"
+        ),
     )
     parser.add_argument("--device", default="cpu", help="torch device (default cpu)")
     parser.add_argument(
@@ -141,9 +144,14 @@ def add_model_flags(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_editing_flags(parser: argparse.ArgumentParser) -> None:
-    """A flag for every setting of every editor and region finder, and `--set`."""
-    add_settings_flags(parser, _editor_owners(), title="settings of")
+def add_editing_flags(parser: argparse.ArgumentParser, *, with_dials: bool = True) -> None:
+    """A flag for every setting of every editor and region finder, and `--set`.
+
+    Without `with_dials` the settings that dials turn have none: the command turns them itself.
+    """
+    dials = {(name, spec.dial.setting) for name, spec in EDITORS.items() if spec.dial is not None}
+    left_out = () if with_dials else dials
+    add_settings_flags(parser, _editor_owners(), title="settings of", left_out=left_out)
     add_settings_flags(parser, _region_owners(), title="settings of the regions by")
     add_set_flag(parser)
 
@@ -175,12 +183,13 @@ def read_editors(
     preset: Preset,
     names: Sequence[str],
     *,
-    model_for_all: bool = True,
+    compared: bool = False,
 ) -> list[ChosenEditor]:
     """The editors `names` as the flags ask for them.
 
-    With `model_for_all` every editor that takes a model gets that of `--model`; else those do that
-    cannot be without one, and the others keep the preset's, to be compared with.
+    Every editor that takes a model gets that of `--model`. With `compared` only those do that
+    cannot be without one, and the others keep the preset's, to be compared with; and their dials
+    are turned by the command, so nobody may set what they turn.
 
     Raises:
         CommandError: a model that is needed or not there, a setting that nobody has, or a value
@@ -199,13 +208,18 @@ def read_editors(
             choice = choose_editor(
                 name,
                 preset,
-                model=arguments.model if model_for_all or spec.needs_model else None,
+                model=arguments.model if spec.needs_model or not compared else None,
                 regions=regions or NO_REGIONS,
                 region_values=given.for_owner(looks) if looks else None,
                 parts=shared,
             )
         except SettingError as error:
             raise CommandError(str(error), exit_code=EXIT_USAGE) from error
+        if compared and spec.dial is not None and spec.dial.setting in given.for_owner(name):
+            raise CommandError(
+                f"{spec.dial.setting} of {name} is turned by --{spec.dial.flag} here, not set",
+                exit_code=EXIT_USAGE,
+            )
         chosen.append(ChosenEditor(choice, given.make(name)))
     given.refuse_foreign(dict.fromkeys(used))
     return chosen

@@ -1,13 +1,14 @@
 """Flags made from settings dataclasses, and the settings made from flags.
 
-Each setting is one flag, whoever has it: `--strength` is that of any editor that has a strength. In
-`--help` they stand in groups, by who has them. `--set NAME=VALUE` says the same as the flag, and
+A flag is that of every setting that names it, whoever has it: `--strength` is that of any editor
+that has a strength, and each reads its value as its own setting asks for. In `--help` flags stand
+in groups, by who has them. `--set NAME=VALUE` says the same as the flag of the setting NAME, and
 `--set OWNER.NAME=VALUE` says it to one owner alone.
 """
 
 import argparse
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, NoReturn
 
 from editing.errors import SettingError
 from editing.settings import Setting, describe_settings, make_settings
@@ -20,18 +21,28 @@ Owners = Mapping[str, type[Any]]
 """Settings dataclasses by the name of who has them."""
 
 
-def add_settings_flags(parser: argparse.ArgumentParser, owners: Owners, *, title: str) -> None:
-    """A flag for every setting of `owners`, in groups under `title` and the owners' names."""
+def add_settings_flags(
+    parser: argparse.ArgumentParser,
+    owners: Owners,
+    *,
+    title: str,
+    left_out: Collection[tuple[str, str]] = (),
+) -> None:
+    """A flag for every setting of `owners`, in groups under `title` and the owners' names.
+
+    `left_out` has owner and name of settings that get none.
+    """
     holders: dict[str, dict[str, Setting]] = {}
     for owner, kind in owners.items():
         for setting in describe_settings(kind):
-            holders.setdefault(setting.name, {})[owner] = setting
+            if (owner, setting.name) not in left_out:
+                holders.setdefault(setting.flag, {})[owner] = setting
     groups: dict[tuple[str, ...], Any] = {}
-    for name, found in holders.items():
+    for flag, found in holders.items():
         key = tuple(found)
         if key not in groups:
             groups[key] = parser.add_argument_group(f"{title} {', '.join(key)}")
-        _add_flag(groups[key], name, found)
+        _add_flag(groups[key], flag, found)
 
 
 def add_set_flag(parser: argparse.ArgumentParser) -> None:
@@ -46,31 +57,48 @@ def add_set_flag(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_flag(group: Any, name: str, found: Mapping[str, Setting]) -> None:
-    setting = next(iter(found.values()))
-    how: dict[str, Any] = {"type": _reader(setting)}
-    if setting.kind is bool:
+def _add_flag(group: Any, flag: str, found: Mapping[str, Setting]) -> None:
+    settings = list(found.values())
+    how: dict[str, Any]
+    if all(each.kind is bool for each in settings):
         how = {"action": argparse.BooleanOptionalAction}
-    elif setting.choices:
-        how = {"choices": setting.choices}
-    if setting.metavar and setting.kind is not bool:
-        how["metavar"] = setting.metavar
+    else:
+        how = {"type": _reader(settings), "metavar": _metavar(flag, settings)}
+    meanings = dict.fromkeys(each.meaning for each in settings)
     group.add_argument(
-        f"--{setting.flag}",
-        dest=f"{_PREFIX}{name}",
+        f"--{flag}",
+        dest=f"{_PREFIX}{flag}",
         default=None,
-        help=f"{setting.meaning} ({_defaults(found)})",
+        help=for_help(f"{'; '.join(meanings)} ({_defaults(found)})"),
         **how,
     )
 
 
-def _reader(setting: Setting) -> Any:
-    def read(text: str) -> Any:
-        try:
-            # None is what a flag has that was not given.
-            return text if text == "none" and setting.optional else setting.read(text)
-        except SettingError as error:
-            raise argparse.ArgumentTypeError(str(error)) from None
+def for_help(words: str) -> str:
+    """Words as argparse's `help` takes them, which reads more into a percent sign."""
+    return words.replace("%", "%%")
+
+
+def _metavar(flag: str, settings: Sequence[Setting]) -> str:
+    named = [each.metavar for each in settings if each.metavar]
+    choices = dict.fromkeys(choice for each in settings for choice in each.choices)
+    plain = flag.upper().replace("-", "_")
+    return named[0] if named else f"{{{','.join(choices)}}}" if choices else plain
+
+
+def _reader(settings: Sequence[Setting]) -> Any:
+    """Lets the words through that one of `settings` can read; each reads them for itself later."""
+
+    def read(text: str) -> str:
+        errors = []
+        for setting in settings:
+            try:
+                setting.read(text)
+            except SettingError as error:
+                errors.append(str(error))
+            else:
+                return text
+        raise argparse.ArgumentTypeError(errors[0])
 
     return read
 
@@ -95,55 +123,51 @@ class GivenSettings:
         """Reads them; `known` are all owners there are.
 
         Raises:
-            CommandError: a `--set` that names nothing, or a value of the wrong kind.
+            CommandError: a `--set` that names nothing.
         """
         self._kinds = known
         self._settings = {
             owner: {each.name: each for each in describe_settings(kind)}
             for owner, kind in known.items()
         }
-        self._values: dict[str, Any] = {
+        self._flags: dict[str, Any] = {
             name.removeprefix(_PREFIX): value
             for name, value in vars(arguments).items()
             if name.startswith(_PREFIX) and value is not None
         }
-        self._own: dict[tuple[str, str], Any] = {}
+        self._shared: dict[str, str] = {}
+        self._own: dict[tuple[str, str], str] = {}
         for words in getattr(arguments, _SET, []):
             self._read_set(words)
 
     def _read_set(self, words: str) -> None:
         name, equals, text = words.partition("=")
         owner, dot, inner = name.rpartition(".")
-        holders = (
-            [owner] if dot else [each for each in self._kinds if inner in self._settings[each]]
-        )
         if not equals or (dot and owner not in self._kinds):
             owners = ", ".join(self._kinds)
             _refuse(f"--set must be [NAME.]SETTING=VALUE with a NAME of {owners}, got {words!r}")
-        if not holders:
-            _refuse(f"--set {words}: nothing has a setting {inner}")
-        for holder in holders:
-            if inner not in self._settings[holder]:
-                _refuse(f"--set {words}: {holder} has no setting {inner}")
-            try:
-                value = self._settings[holder][inner].read(text)
-            except SettingError as error:
-                _refuse(f"--set {words}: {error}")
-            if dot:
-                self._own[owner, inner] = value
-            else:
-                self._values[inner] = value
+        if dot:
+            if inner not in self._settings[owner]:
+                _refuse(f"--set {words}: {owner} has no setting {inner}")
+            self._own[owner, inner] = text
+        else:
+            if not any(inner in settings for settings in self._settings.values()):
+                _refuse(f"--set {words}: nothing has a setting {inner}")
+            self._shared[inner] = text
 
     def for_owner(self, owner: str) -> dict[str, Any]:
-        """The values that are `owner`'s, by setting."""
-        settings = self._settings[owner]
-        values = {name: value for name, value in self._values.items() if name in settings}
-        values = {
-            name: None if value == "none" and settings[name].optional else value
-            for name, value in values.items()
-        }
-        own = {name: value for (holder, name), value in self._own.items() if holder == owner}
-        return values | own
+        """The values that are `owner`'s, by setting.
+
+        Raises:
+            CommandError: one is not of its setting's kind.
+        """
+        values = {}
+        for name, setting in self._settings[owner].items():
+            words = self._flags.get(setting.flag)
+            words = self._own.get((owner, name), self._shared.get(name, words))
+            if words is not None:
+                values[name] = _read(setting, words)
+        return values
 
     def make(self, owner: str) -> Any:
         """The settings of `owner`.
@@ -160,19 +184,43 @@ class GivenSettings:
         """Make sure that every setting given belongs to one of `owners`, those that are used.
 
         Raises:
-            CommandError: one does not; the message says what there is.
+            CommandError: one does not; the message says who has it, and what there is.
         """
         used = list(owners)
-        known = sorted({name for owner in used for name in self._settings[owner]})
-        has = f"there are {', '.join(known)}" if known else "there are none"
-        who = ", ".join(used)
-        for name in self._values:
-            if name not in known:
-                _refuse(f"{who} has no setting {name}: {has}")
         for owner, name in self._own:
             if owner not in used:
-                _refuse(f"--set {owner}.{name}: {owner} is not used here, {who} is")
+                verb = "is" if len(used) == 1 else "are"
+                _refuse(f"--set {owner}.{name}: {owner} is not used here, {_listed(used)} {verb}")
+        for flag in self._flags:
+            self._refuse_unless_used(f"--{flag}", flag, used, field="flag")
+        for name in self._shared:
+            self._refuse_unless_used(f"--set {name}", name, used, field="name")
+
+    def _refuse_unless_used(self, given: str, name: str, used: Sequence[str], field: str) -> None:
+        names = {
+            owner: [getattr(each, field) for each in settings.values()]
+            for owner, settings in self._settings.items()
+        }
+        here = list(dict.fromkeys(one for owner in used for one in names[owner]))
+        if name not in here:
+            holders = _listed([owner for owner in names if name in names[owner]])
+            verb = "has" if len(used) == 1 else "have"
+            what = _listed(here) or "none"
+            _refuse(f"{given} is a setting of {holders}; {_listed(used)} {verb} {what}")
 
 
-def _refuse(message: str) -> Any:
+def _read(setting: Setting, words: Any) -> Any:
+    if isinstance(words, bool):  # of a flag that is followed by no value
+        return words
+    try:
+        return setting.read(words)
+    except SettingError as error:
+        raise CommandError(str(error), exit_code=EXIT_USAGE) from error
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
+
+
+def _refuse(message: str) -> NoReturn:
     raise CommandError(message, exit_code=EXIT_USAGE)

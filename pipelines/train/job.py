@@ -26,6 +26,7 @@ from transforms.presets import Preset
 
 RUN = "run.json"
 CHECKPOINTS = "checkpoints"
+EARLIER = "earlier_identities"
 
 # What may differ when a run is gone on with: long and how, not what.
 _FREE = ("steps", "checkpoint_every", "sample_every", "gradients_every", "gradient_checkpointing")
@@ -183,13 +184,18 @@ def known_identities(plan: TrainPlan, description: dict[str, Any]) -> tuple[str,
     """What tells the run from others: today's, and what an earlier version called the same run.
 
     An earlier version's record in the run's folder is brought to today's form; it is of the same
-    run where that says the same.
+    run where that says the same. Today's record keeps what the run was called, as its checkpoints
+    are until new ones take their place.
     """
     mark = run_identity(description)
     path = plan.folder / RUN
-    if not path.is_file() or plan.recipe.upgrade is None:
+    if not path.is_file():
         return (mark,)
     stored = json.loads(path.read_bytes())
+    if stored.get("identity") == mark:
+        return (mark, *stored.get(EARLIER, ()))
+    if plan.recipe.upgrade is None:
+        return (mark,)
     try:
         upgraded = plan.recipe.upgrade(stored)
         same = run_identity(upgraded) == mark
@@ -208,5 +214,6 @@ def begin_run(folder: Path, description: dict[str, Any], identities: tuple[str, 
     job.claim(*identities)
     (folder / SAMPLES).mkdir(parents=True, exist_ok=True)
     (folder / COMPLETED).unlink(missing_ok=True)
+    mark, *earlier = identities
     # Also of a run that goes on: it may have more steps now.
-    job.record(description, identities[0])
+    job.record(description | ({EARLIER: earlier} if earlier else {}), mark)

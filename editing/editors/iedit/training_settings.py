@@ -1,7 +1,7 @@
 """The settings of iEdit's loss. Imports no network library."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from editing.settings import setting
 
@@ -61,6 +61,11 @@ class IEditTraining:
                 raise ValueError(f"weight_{term} must be at least 0, got {self.weight(term)}")
         if not any(map(self.weight, TERMS)):
             raise ValueError("at least one term must have a weight above 0")
+        ways = get_args(MaskCombine)
+        if self.mask_combine not in ways:
+            raise ValueError(
+                f"mask_combine must be one of {', '.join(ways)}, got {self.mask_combine!r}"
+            )
         if self.snr_cap is not None and not self.snr_cap > 0:
             raise ValueError(f"snr_cap must be above 0, got {self.snr_cap}")
         if not 0 <= self.empty_share < 1:

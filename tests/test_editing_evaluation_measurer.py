@@ -1,0 +1,140 @@
+"""Measuring an editor: its cells, its dial, and a row for each edit."""
+
+import io
+
+import numpy as np
+import pytest
+import torch
+from fakes.cases import edit_case
+from fakes.editors import DrawingEditor, HalfRegions, drawing_spec
+from PIL import Image
+
+from editing.diffusion.settings import STRENGTH_DIAL, SamplingSettings
+from editing.evaluation.measurer import (
+    Cell,
+    Measurer,
+    case_request,
+    key_generator,
+    plan_cells,
+    turn_dial,
+)
+from editing.evaluation.metrics import Metric
+from editing.loading import LoadedEditor
+from editing.registry import EDITORS
+from editing.settings import NoSettings
+
+CASES = [edit_case(n) for n in range(5)]
+DIALLED = drawing_spec(settings=SamplingSettings, dial=STRENGTH_DIAL)
+
+
+class Brightness:
+    """The brightness of edited pictures, and the length of their keys."""
+
+    metrics = (Metric(name="bright", label="brightness"), Metric(name="key_length", label="length"))
+
+    def __init__(self):
+        self.batches = []
+
+    def __call__(self, cases, images):
+        self.batches.append(len(cases))
+        return {
+            "bright": np.array([np.asarray(image).mean() for image in images]),
+            "key_length": np.array([len(case.key) for case in cases], np.float64),
+        }
+
+
+class TestCells:
+    def test_they_are_every_value_and_seed(self):
+        cells = plan_cells(EDITORS["sdedit"], (0, 1), values=(0.3, 0.7))
+        assert cells == [Cell("sdedit", value, seed) for value in (0.3, 0.7) for seed in (0, 1)]
+        assert cells[-1].name == "sdedit-0.7-1"
+
+    def test_without_values_they_are_the_dial_s(self):
+        cells = plan_cells(EDITORS["iedit-m"], (4,))
+        assert [cell.value for cell in cells] == list(STRENGTH_DIAL.values)
+        assert {(cell.editor, cell.seed) for cell in cells} == {("iedit-m", 4)}
+
+    def test_an_editor_without_a_dial_has_one_by_the_first_seed(self):
+        (cell,) = plan_cells(EDITORS["copy"], (3, 4), values=(0.3, 0.7))
+        assert cell == Cell("copy", 0.0, 3)
+        assert cell.name == "copy-0-3"
+
+
+class TestDial:
+    def test_it_turns_its_setting_and_leaves_the_others(self):
+        settings = SamplingSettings(guidance_scale=3.0)
+        turned = turn_dial(DIALLED, settings, 0.4)
+        assert turned == SamplingSettings(strength=0.4, guidance_scale=3.0)
+        assert settings.strength == SamplingSettings().strength
+
+    def test_without_one_settings_stay_as_they_are(self):
+        settings = NoSettings()
+        assert turn_dial(EDITORS["copy"], settings, 0.4) is settings
+
+    def test_a_value_that_breaks_a_rule_is_refused(self):
+        with pytest.raises(ValueError, match=r"strength must be in \(0, 1\], got 2"):
+            turn_dial(DIALLED, SamplingSettings(), 2.0)
+
+
+class TestMeasured:
+    def measured(self, cell, *, batch_size=2, cases=CASES, regions=None):
+        editor, statistics = DrawingEditor(), Brightness()
+        loaded = LoadedEditor(DIALLED, editor, regions)
+        measurer = Measurer(
+            editors={"draw": (loaded, SamplingSettings(num_inference_steps=7))},
+            statistics=[statistics],
+            batch_size=batch_size,
+        )
+        return list(measurer.measure(cell, cases)), editor, statistics
+
+    def test_there_is_a_row_for_each_edit_in_order(self):
+        batches, _, statistics = self.measured(Cell("draw", 0.4, 0))
+        assert [len(rows) for rows in batches] == statistics.batches == [2, 2, 1]
+        rows = [row for batch in batches for row in batch]
+        assert [row["key"] for row in rows] == [case.key for case in CASES]
+        assert [row["source_key"] for row in rows] == [case.source_key for case in CASES]
+        for row in rows:
+            assert set(row) == {"key", "source_key", "bright", "key_length", "image"}
+            picture = Image.open(io.BytesIO(row["image"]))
+            assert picture.format == "PNG"
+            assert row["bright"] == np.asarray(picture).mean()
+            assert row["key_length"] == 6
+
+    def test_the_editor_is_asked_with_its_dial_turned(self):
+        _, editor, _ = self.measured(Cell("draw", 0.4, 0))
+        wanted = SamplingSettings(strength=0.4, num_inference_steps=7)
+        assert editor.settings == [wanted] * 3
+
+    def test_rows_do_not_depend_on_the_size_of_batches(self):
+        one, other = (self.measured(Cell("draw", 0.4, 1), batch_size=n)[0] for n in (1, 5))
+        assert [row for batch in one for row in batch] == [row for batch in other for row in batch]
+
+    def test_another_seed_is_another_edit(self):
+        one, again, other = (self.measured(Cell("draw", 0.4, seed))[0] for seed in (0, 0, 1))
+        assert one == again
+        assert one != other
+
+    def test_masks_are_found_by_the_editor_s_regions_not_taken_from_the_case(self):
+        regions = HalfRegions()
+        self.measured(Cell("draw", 0.4, 0), regions=regions)
+        assert len(regions.asked) == len(CASES)
+        assert [request.phrase() for request in regions.asked] == ["apple"] * len(CASES)
+
+
+def test_a_case_is_asked_with_all_its_words_and_its_target():
+    case = CASES[0]
+    request = case_request(case)
+    assert (request.image, request.pseudo_target_image) == (case.source, case.target)
+    assert (request.prompt, request.source_prompt) == ("a red pear", "a red apple")
+    assert request.mask_phrase == "apple"
+    assert request.edit_mask is None
+
+
+def test_a_key_has_its_own_noise_whatever_else_is_edited():
+    first, again, seed, key = (
+        torch.randn(3, generator=key_generator(*which))
+        for which in (("a", 0), ("a", 0), ("a", 1), ("b", 0))
+    )
+    assert torch.equal(first, again)
+    assert not torch.equal(first, seed)
+    assert not torch.equal(first, key)

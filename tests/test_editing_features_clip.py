@@ -1,0 +1,65 @@
+"""CLIP for gradients: the same embeddings as the encoder's, from tensors."""
+
+import pytest
+import torch
+from fakes.model_folders import save_open_clip
+from PIL import Image
+
+from editing.features.clip import fit_pictures, load_clip_space
+from transforms.models.pictures import PictureProcessor
+from transforms.models.spec import ModelError, ModelSpec
+
+
+@pytest.fixture(scope="module")
+def clip(editing_world):
+    return load_clip_space(ModelSpec(loader="clip", location=str(editing_world / "clip")))
+
+
+def test_pictures_reach_clip_as_through_its_own_processor(clip):
+    pixels = torch.randint(0, 256, (2, 32, 32, 3), dtype=torch.uint8)
+    images = [Image.fromarray(each.numpy()) for each in pixels]
+    expected = clip.encoder.encode_images(images)
+    tensors = pixels.permute(0, 3, 1, 2).float() / 127.5 - 1
+    found = clip.embed_pictures(tensors)
+    found = found / found.norm(dim=1, keepdim=True)
+    torch.testing.assert_close(found, torch.from_numpy(expected), atol=1e-5, rtol=1e-4)
+
+
+def test_texts_are_those_of_the_encoder(clip):
+    found = clip.embed_texts(["a red apple", "a bus"])
+    found = found / found.norm(dim=1, keepdim=True)
+    expected = clip.encoder.encode_texts(["a red apple", "a bus"])
+    torch.testing.assert_close(found, torch.from_numpy(expected), atol=1e-5, rtol=1e-4)
+
+
+def test_open_clip_serves_as_well(tmp_path):
+    space = load_clip_space(ModelSpec(loader="open_clip", location=str(save_open_clip(tmp_path))))
+    pictures = torch.rand(2, 3, 40, 30, requires_grad=True)
+    space.embed_pictures(pictures * 2 - 1).sum().backward()
+    assert pictures.grad.abs().sum() > 0
+    assert space.embed_texts(["a", "bus"]).shape == (2, 8)
+
+
+def test_other_sizes_are_brought_to_the_network_s():
+    shorter = PictureProcessor(height=8, width=8, shortest_edge=8)
+    squashed = PictureProcessor(height=8, width=8)
+    pictures = torch.rand(1, 3, 16, 24) * 2 - 1
+    for processor in (shorter, squashed):
+        assert fit_pictures(pictures, processor).shape == (1, 3, 8, 8)
+    grey = fit_pictures(torch.zeros(1, 3, 16, 24), shorter)
+    mean, std = (torch.tensor(v) for v in (shorter.mean, shorter.std))
+    torch.testing.assert_close(grey[0, :, 4, 4], (0.5 - mean) / std)
+
+
+def test_gradients_pass_to_pictures_and_to_no_weights(clip):
+    pictures = torch.rand(2, 3, 40, 30, requires_grad=True)
+    clip.embed_pictures(pictures * 2 - 1).sum().backward()
+    assert pictures.grad.abs().sum() > 0
+    assert not any(p.requires_grad for p in clip.encoder.network.parameters())
+    assert not clip.embed_texts(["a bus"]).requires_grad
+
+
+def test_unknown_loaders_are_refused():
+    rule = "no encoder loader 'x' with gradients; there are clip, open_clip"
+    with pytest.raises(ModelError, match=f"^{rule}$"):
+        load_clip_space(ModelSpec(loader="x", location="x"))

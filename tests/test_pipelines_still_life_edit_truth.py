@@ -1,0 +1,47 @@
+"""The truth about edits of still lifes."""
+
+import io
+import math
+from dataclasses import replace
+
+from PIL import Image
+
+from editing.evaluation.cases import EditCase
+from pipelines.still_life.edit_truth import load_truth
+from stilllife.render import render
+from stilllife.truth import PictureId, possible_edits
+from transforms.models.loading import load_segmenter
+from transforms.presets import load_preset
+
+
+def test_an_edit_that_asks_for_what_is_so_has_no_verdict():
+    """As one has whose caption was wrong."""
+    picture = PictureId(1, 0, 3)
+    scene = picture.scene()
+    image = Image.open(io.BytesIO(render(scene).png()))
+    case = EditCase(
+        key="0",
+        source_key=picture.key,
+        source=image,
+        target=image,
+        caption="a wrong one",
+        edit_prompt=scene.caption(),
+        source_phrase="apple",
+        target_phrase="pear",
+        edit_mask=image.convert("L"),
+    )
+    asked = replace(case, edit_prompt=possible_edits(scene)[0])
+    truth = load_truth([case, asked], load_segmenter(load_preset("stilllife").segmenter))
+    found = truth([case, asked], [image, image])
+    assert set(found) == {metric.name for metric in truth.metrics}
+    assert all(math.isnan(values[0]) for values in found.values())
+    assert (found["kept"][1], found["both"][1]) == (1, 0)
+
+
+def test_there_is_none_of_other_pictures():
+    picture = PictureId(1, 0, 3)
+    image = Image.open(io.BytesIO(render(picture.scene()).png()))
+    words = dict.fromkeys(("caption", "edit_prompt", "source_phrase", "target_phrase"), "a pear")
+    pictures = {"source": image, "target": image, "edit_mask": image.convert("L")}
+    case = EditCase(key="0", source_key="a photo", **words, **pictures)
+    assert load_truth([case], load_segmenter(load_preset("stilllife").segmenter)) is None
