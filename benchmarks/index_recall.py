@@ -49,7 +49,8 @@ def draw_vectors(count: int, *, dimension: int, clusters: int, rng: np.random.Ge
     """Unit vectors (count, dimension) around `clusters` centres, as far from them as they are."""
     centres = rng.normal(size=(clusters, dimension))
     vectors = centres[rng.integers(clusters, size=count)] + rng.normal(size=(count, dimension))
-    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    unit: Vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    return unit
 
 
 def recalls_at(found: Rows, exact: Rows, depth: int) -> list[float]:

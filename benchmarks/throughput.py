@@ -176,7 +176,8 @@ def list_targets(figures: Mapping[str, Any]) -> list[Target]:
 
 def median(rounds: list[dict[str, Spent]], way: str, name: str) -> float:
     """The median over the rounds of one time of one way."""
-    return statistics.median(getattr(spent[way], name) for spent in rounds)
+    times: list[float] = [getattr(spent[way], name) for spent in rounds]
+    return statistics.median(times)
 
 
 if __name__ == "__main__":

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
 from PIL import Image
-from torch import Tensor
+
+from editing.tensors import LatentMask, MaskBatch, MaskTensor, PictureTensor
 
 
 def fit_square(image: Image.Image, size: int) -> Image.Image:
@@ -52,7 +52,7 @@ def _filter(image: Image.Image) -> Image.Resampling:
     return Image.Resampling.BILINEAR if image.mode == "L" else Image.Resampling.LANCZOS
 
 
-def picture_to_tensor(image: Image.Image) -> Float[Tensor, "3 height width"]:
+def picture_to_tensor(image: Image.Image) -> PictureTensor:
     """An RGB picture in [-1, 1]."""
     if image.mode != "RGB":
         raise ValueError(f"a picture must be RGB, got {image.mode}")
@@ -60,15 +60,13 @@ def picture_to_tensor(image: Image.Image) -> Float[Tensor, "3 height width"]:
     return torch.from_numpy(pixels.transpose(2, 0, 1).copy()).float() / 127.5 - 1
 
 
-def mask_to_tensor(image: Image.Image) -> Float[Tensor, "1 height width"]:
+def mask_to_tensor(image: Image.Image) -> MaskTensor:
     """A single-channel mask, 1 where it is brighter than half."""
     marked: npt.NDArray[np.bool_] = np.asarray(image.convert("L")) > 127
     return torch.from_numpy(marked.copy()).float().unsqueeze(0)
 
 
-def to_latent_mask(
-    mask: Float[Tensor, "b 1 height width"], factor: int
-) -> Float[Tensor, "b 1 h w"]:
+def to_latent_mask(mask: MaskBatch, factor: int) -> LatentMask:
     """A picture's mask at the size of its latent: 1 where more than half of the pixels are.
 
     `factor` is how many pixels of a picture there are to one of a latent, along each side.
@@ -76,7 +74,7 @@ def to_latent_mask(
     return (F.avg_pool2d(mask.float(), factor) > 0.5).float()
 
 
-def tensor_to_picture(tensor: Float[Tensor, "3 height width"]) -> Image.Image:
+def tensor_to_picture(tensor: PictureTensor) -> Image.Image:
     """The 8-bit RGB picture of a tensor in [-1, 1]; what lies outside is clamped."""
     unit = (tensor.detach().float().cpu().clamp(-1, 1) + 1) / 2
     pixels = (unit * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()

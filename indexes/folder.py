@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +28,8 @@ from indexes.life_cycle import read_manifest
 from indexes.lookup import RowLookup
 from indexes.parts import METADATA_SCHEMA, PictureMetadata, Structures, load_array
 from indexes.search import Rows, Vectors, check_queries, rescore
+
+ScalarT = TypeVar("ScalarT", bound=np.generic)
 
 SPARE_NEIGHBOURS = 16
 """So many more are asked of FAISS than wanted, for ties to be settled among."""
@@ -122,7 +125,8 @@ class PictureIndex:
 
     def embedding(self, row: int) -> Vectors:
         """The embedding of one row, float32 (d,)."""
-        return self.embeddings([row])[0]
+        embedding: Vectors = self.embeddings([row])[0]
+        return embedding
 
     def embeddings(self, rows: Sequence[int] | Rows) -> Vectors:
         """The embeddings of `rows`, float32 (n, d)."""
@@ -130,7 +134,8 @@ class PictureIndex:
 
     def structure(self, row: int) -> Structures:
         """The structure map of one row, uint8 (256,)."""
-        return self.structures([row])[0]
+        structure: Structures = self.structures([row])[0]
+        return structure
 
     def structures(self, rows: Sequence[int] | Rows) -> Structures:
         """The structure maps of `rows`, uint8 (n, 256)."""
@@ -156,19 +161,23 @@ class PictureIndex:
 
     def key(self, row: int) -> str:
         """The key of one row."""
-        return self._metadata["key"][row].as_py()
+        key: str = self._metadata["key"][row].as_py()
+        return key
 
     def content(self, row: int) -> str:
         """The hash of the encoded picture of one row."""
-        return self._metadata["content_sha256"][row].as_py()
+        content: str = self._metadata["content_sha256"][row].as_py()
+        return content
 
     def captions(self, start: int = 0, stop: int | None = None) -> list[str]:
         """The captions of rows `start` to `stop`."""
-        return self._metadata["caption"][start:stop].to_pylist()
+        captions: list[str] = self._metadata["caption"][start:stop].to_pylist()
+        return captions
 
     def keys(self, start: int = 0, stop: int | None = None) -> list[str]:
         """The keys of rows `start` to `stop`."""
-        return self._metadata["key"][start:stop].to_pylist()
+        keys: list[str] = self._metadata["key"][start:stop].to_pylist()
+        return keys
 
     @cached_property
     def _metadata(self) -> pa.Table:
@@ -214,7 +223,7 @@ class PictureIndex:
     def _by_caption(self) -> RowLookup:
         return RowLookup(self._metadata["caption"], normalise=same_caption_key)
 
-    def _load(self, paths: list[Path]) -> list[npt.NDArray]:
+    def _load(self, paths: list[Path]) -> list[npt.NDArray[Any]]:
         """The arrays of all parts that have pictures."""
         arrays = [array for array in map(load_array, paths) if len(array)]
         self._check_rows(sum(map(len, arrays)), f"rows in {paths[0].parent.name}")
@@ -269,7 +278,9 @@ def _opened(folder: Path, stamp: int) -> PictureIndex:
     return PictureIndex(folder)
 
 
-def _gather(arrays: list[npt.NDArray], starts: Rows, rows: Sequence[int] | Rows) -> npt.NDArray:
+def _gather(
+    arrays: list[npt.NDArray[ScalarT]], starts: Rows, rows: Sequence[int] | Rows
+) -> npt.NDArray[ScalarT]:
     wanted = np.asarray(rows, dtype=np.int64)
     if wanted.size and not 0 <= wanted.min() <= wanted.max() < starts[-1]:
         raise IndexError(f"rows must be in [0, {starts[-1]}), got {wanted.min()}..{wanted.max()}")

@@ -18,6 +18,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from indexes.errors import PairloomError
 from indexes.names import EARLIER_NAME, NAME
@@ -121,7 +122,7 @@ def write_json(path: Path, content: Mapping[str, object]) -> None:
     write_atomically(path, lambda partial: _write_bytes(partial, text.encode()))
 
 
-def read_json(path: Path) -> dict:
+def read_json(path: Path) -> dict[str, Any]:
     """The object in a JSON file.
 
     Raises:

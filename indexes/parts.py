@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -130,10 +131,10 @@ def read_part(folder: Path, part: Part, *, fingerprint: str) -> PartSummary | No
     return PartSummary(file.num_rows, embeddings.shape[1], about["counts"])
 
 
-def _read_about(metadata: Mapping[bytes, bytes]) -> dict:
+def _read_about(metadata: Mapping[bytes, bytes]) -> dict[str, Any]:
     """What a metadata file says of its part, under today's name or the earlier one."""
     key = METADATA_KEY if METADATA_KEY in metadata else EARLIER_NAME.encode()
-    about: dict = json.loads(metadata[key])
+    about: dict[str, Any] = json.loads(metadata[key])
     return about
 
 
@@ -145,19 +146,20 @@ def read_keys(folder: Path, part: Part) -> list[str]:
     """
     path = part.metadata_path(folder)
     try:
-        return pq.read_table(path, columns=["key"])["key"].to_pylist()
+        keys: list[str] = pq.read_table(path, columns=["key"])["key"].to_pylist()
+        return keys
     except (pa.ArrowException, OSError) as error:
         raise IndexFolderError(f"{path} cannot be read: {error}") from error
 
 
-def load_array(path: Path) -> npt.NDArray:
+def load_array(path: Path) -> npt.NDArray[Any]:
     """The two-dimensional array of a .npy file, memory-mapped read-only.
 
     Raises:
         IndexFolderError: the file is absent, cut short or no such array.
     """
     try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        array: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise IndexFolderError(f"{path} cannot be read as an array: {error}") from error
     if array.ndim != 2:
@@ -171,7 +173,7 @@ def _to_row(entry: PictureMetadata) -> dict[str, object]:
     return row
 
 
-def _save_array(path: Path, array: npt.NDArray) -> None:
+def _save_array(path: Path, array: npt.NDArray[Any]) -> None:
     with path.open("wb") as file:
         np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(array))
         # NumPy's own writing of arrays does not say why it could not write all of one.

@@ -54,7 +54,8 @@ def score_pairs(query: Vectors, vectors: Vectors) -> Vectors:
     not, as a matrix product's last bits do, on what else is computed with it.
     """
     products = vectors.astype(np.float64) * query.astype(np.float64)
-    return products.sum(axis=1).astype(np.float32)
+    scores: Vectors = products.sum(axis=1).astype(np.float32)
+    return scores
 
 
 def best_first(scores: Vectors, rows: Rows, k: int) -> tuple[Vectors, Rows]:

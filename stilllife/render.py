@@ -93,7 +93,8 @@ def _pattern(rng: np.random.Generator) -> Floats:
     u = np.sin((math.cos(angle) * _X + math.sin(angle) * _Y) * 2 * math.pi / period + phase_u)
     v = np.sin((-math.sin(angle) * _X + math.cos(angle) * _Y) * 2 * math.pi / period + phase_v)
     wave = (u, u * v, np.minimum(u, v) - 0.1)[rng.integers(3)]
-    return np.clip(wave * 3 + 0.5, 0, 1).astype(np.float32)
+    pattern: Floats = np.clip(wave * 3 + 0.5, 0, 1).astype(np.float32)
+    return pattern
 
 
 def _colour(rng: np.random.Generator, name: str) -> Floats:

@@ -4,7 +4,7 @@ import dataclasses
 import functools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import apache_beam as beam
 import numpy as np
@@ -182,7 +182,9 @@ class EmbedQueries(beam.PTransform):
         return batches | "Embed" >> RunBatches(_handler(embed_queries_batch, self))
 
 
-def _handler(function: Callable[..., Batch], settings: EmbedImages | EmbedQueries) -> BatchHandler:
+def _handler(
+    function: Callable[..., Batch[Any]], settings: EmbedImages | EmbedQueries
+) -> BatchHandler:
     apply = functools.partial(function, known=settings.known, open_picture=settings.open_picture)
     return BatchHandler(load=settings.load, apply=apply, name="Embed")
 

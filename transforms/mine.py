@@ -7,6 +7,7 @@ The join is exact and scales as Beam scales; only keys, rows and captions travel
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import apache_beam as beam
 
@@ -113,8 +114,10 @@ class Mine(beam.PTransform):
 
     def expand(self, batches: beam.PCollection) -> beam.PCollection:
         """Joins the batches' captions with the pool's."""
-        light = batches | "WithoutPictures" >> beam.Map(_without_pictures)
-        sources = light | "SourceCaptions" >> beam.FlatMap(_source_entries)
+        # To Beam a `Batch` is no `Batch[SourceImage]`, so it is told the bare class.
+        without_pictures = beam.Map(_without_pictures).with_input_types(Batch)
+        light = batches | "WithoutPictures" >> without_pictures.with_output_types(Batch)
+        sources = light | "SourceCaptions" >> beam.FlatMap(_source_entries).with_input_types(Batch)
         pool = (
             batches.pipeline
             | "PoolRanges" >> beam.Create(range(0, len(self.index), POOL_CHUNK))
@@ -130,32 +133,31 @@ class Mine(beam.PTransform):
             | "BySource" >> beam.GroupByKey()
             | "Choose" >> beam.Map(_choose, options=self.options)
         )
-        keyed = light | "KeyBatches" >> beam.Map(_with_name)
+        with_name = beam.Map(_with_name).with_input_types(Batch)
+        named = beam.typehints.Tuple[str, Batch]
+        keyed = light | "KeyBatches" >> with_name.with_output_types(named)
         return (
             {"batch": keyed, "found": found}
             | "MeetBatches" >> beam.CoGroupByKey()
-            | "Queries" >> beam.Map(_joined, options=self.options, phrase=self.phrase)
+            | "Queries"
+            >> beam.Map(_joined, options=self.options, phrase=self.phrase).with_output_types(Batch)
         )
 
 
-# Beam compares the annotations of what it maps, and to it a `Batch` is no `Batch[SourceImage]`:
-# the functions below name the bare class.
-
-
-def _without_pictures(batch: Batch) -> Batch:
+def _without_pictures(batch: Batch[SourceImage]) -> Batch[SourceImage]:
     records = tuple(dataclasses.replace(source, image=None) for source in batch.records)
     return dataclasses.replace(batch, records=records)
 
 
-def _with_name(batch: Batch) -> tuple[str, Batch]:
+def _with_name(batch: Batch[SourceImage]) -> tuple[str, Batch[SourceImage]]:
     return _name(batch), batch
 
 
-def _name(batch: Batch) -> str:
+def _name(batch: Batch[SourceImage]) -> str:
     return f"{batch.shard}/{batch.number}"
 
 
-def _source_entries(batch: Batch) -> Iterator[SourceEntry]:
+def _source_entries(batch: Batch[SourceImage]) -> Iterator[SourceEntry]:
     for source in batch.records:
         if source.caption:
             yield SourceEntry(_name(batch), source.key, source.caption)
@@ -183,7 +185,9 @@ def _choose(
     return source.batch, (source.key, choose_edits(source.key, [e for _, e in pairs], options))
 
 
-def _joined(group: tuple[str, dict], options: MineOptions, phrase: Phrase) -> Batch:
+def _joined(
+    group: tuple[str, dict[str, Any]], options: MineOptions, phrase: Phrase
+) -> Batch[EditQuery]:
     (batch,) = group[1]["batch"]
     queries = mined_queries(batch, group[1]["found"], options, phrase)
     count_outcomes(queries, "Mine")

@@ -109,23 +109,16 @@ def write_shard(
     )
 
 
-# Beam takes a plain `Batch` for no `Batch[EditExample]`, and cannot check for a Protocol: from
-# functions that name either, the annotations are hidden.
-
-
-@no_annotations
 def light_finished(batch: Batch[EditExample]) -> Batch[EditExample]:
     """`batch` without pictures, embeddings and candidates, fit for a shuffle."""
     return replace(batch, records=tuple(light_example(example) for example in batch.records))
 
 
-@no_annotations
 def pack_finished(batch: Batch[EditExample]) -> Packed:
     """`light_finished(batch)`, packed for the shuffle to its shard."""
     return pack(light_finished(batch))
 
 
-@no_annotations
 def pack_considered(batch: Batch[EditQuery]) -> Packed:
     """The queries of `batch` and their candidates, packed for the shuffle to their shard."""
     return pack_table(batch.shard, tabulate(batch.records))
@@ -141,7 +134,7 @@ def gather_receipts(receipts: Iterable[ShardReceipt]) -> tuple[ShardReceipt, ...
     return tuple(sorted(receipts, key=lambda receipt: receipt.number))
 
 
-@no_annotations
+@no_annotations  # Beam cannot check for a Protocol
 def write_group(
     group: tuple[str, Mapping[str, Iterable[Any]]],
     *,
@@ -222,7 +215,7 @@ class Write(beam.PTransform):
     def __post_init__(self) -> None:
         super().__init__()
 
-    @no_annotations
+    @no_annotations  # Beam reads those of one collection only
     def expand(
         self, batches: tuple[beam.PCollection, beam.PCollection]
     ) -> beam.PCollection[tuple[ShardReceipt, ...]]:
@@ -232,9 +225,11 @@ class Write(beam.PTransform):
         seeds = [(shard.name, shard) for shard in self.shards]
         groups = {
             "finished": finished
-            | "Pack finished" >> beam.Map(pack_finished).with_output_types(Packed),
+            | "Pack finished"
+            >> beam.Map(pack_finished).with_input_types(Batch).with_output_types(Packed),
             "considered": considered
-            | "Pack considered" >> beam.Map(pack_considered).with_output_types(Packed),
+            | "Pack considered"
+            >> beam.Map(pack_considered).with_input_types(Batch).with_output_types(Packed),
             "shard": pipeline | "Seed shards" >> beam.Create(seeds),
         }
         return (

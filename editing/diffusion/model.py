@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
-from editing.diffusion.noise import Latents, alpha_at, noise_from_output
+from editing.diffusion.noise import AlphaTable, Latents, Timesteps, alpha_at, noise_from_output
 from editing.diffusion.settings import DTYPES
 from editing.errors import EditingError
+from editing.tensors import PictureBatch
 from transforms.models.folder import load_network, load_tokenizer
 from transforms.models.spec import PIPELINE_INDEX, ModelError, ModelSpec, locate, read_options
 
-Pictures = Float[Tensor, "b 3 height width"]
 TextStates = Float[Tensor, "b length d"]
 
 
@@ -52,17 +52,20 @@ class LatentDiffusion:
     @property
     def device(self) -> torch.device:
         """Where the noise network lies."""
-        return next(self.unet.parameters()).device
+        device: torch.device = next(self.unet.parameters()).device
+        return device
 
     @property
     def factor(self) -> int:
         """Pixels of a picture to one of a latent, along each side."""
-        return 2 ** (len(self.vae.config.block_out_channels) - 1)
+        factor: int = 2 ** (len(self.vae.config.block_out_channels) - 1)
+        return factor
 
     @property
     def size_multiple(self) -> int:
         """Sides of pictures must be multiples of this: the halvings of both networks."""
-        return self.factor * 2 ** (len(self.unet.config.block_out_channels) - 1)
+        multiple: int = self.factor * 2 ** (len(self.unet.config.block_out_channels) - 1)
+        return multiple
 
     @property
     def picture_size(self) -> int:
@@ -75,12 +78,12 @@ class LatentDiffusion:
         return int(self.scheduler.config.num_train_timesteps)
 
     @property
-    def alphas_cumprod(self) -> Float[Tensor, " t"]:
+    def alphas_cumprod(self) -> AlphaTable:
         """alpha_t of every noise level."""
         alphas: Tensor = self.scheduler.alphas_cumprod
         return alphas
 
-    def encode(self, pictures: Pictures) -> Latents:
+    def encode(self, pictures: PictureBatch) -> Latents:
         """Mean latents of pictures whose sides are multiples of `factor`.
 
         The mean, not a draw from the posterior: the same picture has one latent, and outside a
@@ -90,7 +93,7 @@ class LatentDiffusion:
         latents: Tensor = posterior.mode().float() * self.vae.config.scaling_factor
         return latents
 
-    def decode(self, latents: Latents) -> Pictures:
+    def decode(self, latents: Latents) -> PictureBatch:
         """Pictures of latents, not clamped to [-1, 1]; gradients pass."""
         scaled = latents / self.vae.config.scaling_factor
         pictures: Tensor = self.vae.decode(scaled.to(self.vae.dtype)).sample
@@ -130,9 +133,7 @@ class LatentDiffusion:
         states: Tensor = self.text_encoder(words.input_ids.to(self.device)).last_hidden_state
         return states
 
-    def predict_noise(
-        self, z_t: Latents, timesteps: Int[Tensor, " b"], text: TextStates
-    ) -> Latents:
+    def predict_noise(self, z_t: Latents, timesteps: Timesteps, text: TextStates) -> Latents:
         """epsilon_theta(z_t, t, tau(y)), in float32, whatever the network was trained to give."""
         output = self.unet(
             z_t.to(self.unet.dtype), timesteps, encoder_hidden_states=text.to(self.unet.dtype)

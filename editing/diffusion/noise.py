@@ -15,7 +15,16 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 Latents = Float[Tensor, "b c h w"]
+"""Latents of pictures of one size, scaled as the noise was trained on."""
+
+Timesteps = Int[Tensor, " b"]
+"""t of each example, from 0 to T - 1."""
+
+AlphaTable = Float[Tensor, " t"]
+"""alpha_t of every noise level."""
+
 Alphas = Float[Tensor, " b"]
+"""alpha_t of each example."""
 
 
 def spread(alpha: Alphas) -> Float[Tensor, "b 1 1 1"]:
@@ -23,9 +32,7 @@ def spread(alpha: Alphas) -> Float[Tensor, "b 1 1 1"]:
     return alpha.float().view(-1, 1, 1, 1)
 
 
-def alpha_at(
-    alphas_cumprod: Float[Tensor, " t"], timesteps: Int[Tensor, " b"]
-) -> Float[Tensor, " b"]:
+def alpha_at(alphas_cumprod: AlphaTable, timesteps: Timesteps) -> Alphas:
     """alpha_t of each example's step, in (0, 1), float32, on the steps' device."""
     return alphas_cumprod.to(timesteps.device).float()[timesteps]
 

@@ -13,7 +13,6 @@ from torch import Tensor
 
 from editing.diffusion.model import LatentDiffusion
 from editing.diffusion.noise import Latents
-from editing.diffusion.sampling import LatentMask
 from editing.pictures import (
     fit_sides,
     mask_to_tensor,
@@ -24,6 +23,7 @@ from editing.pictures import (
     to_latent_mask,
 )
 from editing.requests import Edit, EditOutput, Request
+from editing.tensors import LatentMask
 
 
 @dataclass(frozen=True, kw_only=True)

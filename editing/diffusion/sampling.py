@@ -8,16 +8,13 @@ the source at every noise level: noised by one fixed noise (SDEdit, iEdit), or i
 from collections.abc import Callable, Sequence
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from editing.diffusion.model import LatentDiffusion, TextStates
-from editing.diffusion.noise import Latents, add_noise, alpha_at, ddim_step
+from editing.diffusion.noise import AlphaTable, Latents, add_noise, alpha_at, ddim_step
 from editing.diffusion.settings import steps_left_out
 from editing.errors import SettingError
-
-LatentMask = Float[Tensor, "b 1 h w"]
-AlphaTable = Float[Tensor, " t"]
+from editing.tensors import LatentMask
 
 Denoiser = Callable[[Latents, int], Latents]
 """epsilon(z_t, t): the noise that is seen in z_t."""

@@ -5,20 +5,19 @@ Pictures are float32 NCHW in [-1, 1], masks 1 inside.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float
 from torch import Tensor
 from torchmetrics.functional.image import structural_similarity_index_measure
 from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
 
 from editing.errors import EditingError
 from editing.evaluation.metrics import Numbers
+from editing.tensors import MaskBatch, PerExample, PictureBatch
 
-Pictures = Float[Tensor, "b 3 height width"]
-Masks = Float[Tensor, "b 1 height width"]
-PerExample = Float[Tensor, " b"]
+LpipsNetwork = Literal["alex", "vgg", "squeeze"]
 
 HESSEL_WEIGHT = 2.5
 SSIM_WINDOW = 11
@@ -38,7 +37,9 @@ def clip_scores(cosines: Numbers) -> dict[str, Numbers]:
     }
 
 
-def region_ssim(edited: Pictures, source: Pictures, region: Masks) -> dict[str, PerExample]:
+def region_ssim(
+    edited: PictureBatch, source: PictureBatch, region: MaskBatch
+) -> dict[str, PerExample]:
     """SSIM (Wang et al. 2004) of edited picture and source over a region, in both readings.
 
     `mean` is the mean of the SSIM map over the region, `zero_filled` the SSIM of the two pictures
@@ -47,18 +48,19 @@ def region_ssim(edited: Pictures, source: Pictures, region: Masks) -> dict[str, 
     maps = _ssim_map(edited, source).mean(1, keepdim=True)
     area = region.flatten(1).sum(1)
     mean = (maps * region).flatten(1).sum(1) / area  # 0 / 0 is the NaN that is promised
-    blackened = [(picture + 1) / 2 * region for picture in (edited.clamp(-1, 1), source)]
+    edited, source = ((picture + 1) / 2 * region for picture in (edited.clamp(-1, 1), source))
     zero_filled = structural_similarity_index_measure(
-        *blackened, data_range=1.0, reduction="none", kernel_size=SSIM_WINDOW
+        edited, source, data_range=1.0, reduction="none", kernel_size=SSIM_WINDOW
     )
     assert isinstance(zero_filled, Tensor)
     return {"mean": mean, "zero_filled": torch.where(area > 0, zero_filled, torch.nan)}
 
 
-def _ssim_map(edited: Pictures, source: Pictures) -> Tensor:
-    units = [(picture.clamp(-1, 1) + 1) / 2 for picture in (edited, source)]
+def _ssim_map(edited: PictureBatch, source: PictureBatch) -> Tensor:
+    edited, source = ((picture.clamp(-1, 1) + 1) / 2 for picture in (edited, source))
     _, maps = structural_similarity_index_measure(
-        *units,
+        edited,
+        source,
         data_range=1.0,
         reduction="none",
         kernel_size=SSIM_WINDOW,
@@ -68,7 +70,7 @@ def _ssim_map(edited: Pictures, source: Pictures) -> Tensor:
     return maps
 
 
-def background_error(edited: Pictures, source: Pictures, changed: Masks) -> PerExample:
+def background_error(edited: PictureBatch, source: PictureBatch, changed: MaskBatch) -> PerExample:
     """Root mean squared difference outside `changed`, of values in [0, 1]; NaN if that is all."""
     kept = 1 - changed
     square = ((edited.clamp(-1, 1) - source) / 2).square().mean(1, keepdim=True)
@@ -76,7 +78,7 @@ def background_error(edited: Pictures, source: Pictures, changed: Masks) -> PerE
 
 
 class PerceptualDistance:
-    """LPIPS (Zhang et al. 2018) of edited pictures from their sources, by one of `LPIPS_NETWORKS`.
+    """LPIPS (Zhang et al. 2018) of edited pictures from their sources, by one of its networks.
 
     The weights of the network are torchvision's, fetched when they are first needed.
 
@@ -84,12 +86,12 @@ class PerceptualDistance:
         EditingError: they cannot be fetched.
     """
 
-    def __init__(self, network: str) -> None:
+    def __init__(self, network: LpipsNetwork) -> None:
         with fetching(f"{network}, for LPIPS"):
             self._network = LearnedPerceptualImagePatchSimilarity(net_type=network).net
 
     @torch.no_grad()
-    def __call__(self, edited: Pictures, source: Pictures) -> PerExample:
+    def __call__(self, edited: PictureBatch, source: PictureBatch) -> PerExample:
         """The distance of each edited picture from its source, 0 for equal ones.
 
         Raises:

@@ -9,14 +9,9 @@ from PIL import Image
 
 from editing.evaluation.cases import EditCase
 from editing.evaluation.metrics import Metric, Numbers
-from editing.evaluation.similarity import (
-    PerExample,
-    Pictures,
-    background_error,
-    clip_scores,
-    region_ssim,
-)
+from editing.evaluation.similarity import background_error, clip_scores, region_ssim
 from editing.pictures import mask_to_tensor, picture_to_tensor, places_by_size
+from editing.tensors import PerExample, PictureBatch
 from transforms.protocols import Encoder
 
 CLIP_METRICS = (
@@ -82,7 +77,7 @@ class Kept:
 class SourceDistance:
     """LPIPS of each edited picture from its source, by a `PerceptualDistance`."""
 
-    distance: Callable[[Pictures, Pictures], PerExample]
+    distance: Callable[[PictureBatch, PictureBatch], PerExample]
     metrics: tuple[Metric, ...] = field(default=(LPIPS,))
 
     def __call__(

@@ -13,21 +13,19 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from editing.tensors import Embeddings, PictureBatch
 from transforms.models.clip import ClipEncoder, load_clip
 from transforms.models.folder import tokenise
 from transforms.models.open_clip import OpenClipEncoder, load_open_clip
 from transforms.models.pictures import PictureProcessor
 from transforms.models.spec import ModelError, ModelSpec
 
-Pictures = Float[Tensor, "b 3 height width"]
-Embeddings = Float[Tensor, "b d"]
-
 
 @runtime_checkable
 class ClipSpace(Protocol):
     """CLIP's common space of pictures and texts, differentiable in the pictures."""
 
-    def embed_pictures(self, pictures: Pictures) -> Embeddings:
+    def embed_pictures(self, pictures: PictureBatch) -> Embeddings:
         """Embeddings of pictures in [-1, 1]; not normalised."""
         ...
 
@@ -36,7 +34,7 @@ class ClipSpace(Protocol):
         ...
 
 
-def fit_pictures(pictures: Pictures, processor: PictureProcessor) -> Float[Tensor, "b 3 h w"]:
+def fit_pictures(pictures: PictureBatch, processor: PictureProcessor) -> Float[Tensor, "b 3 h w"]:
     """Pictures in [-1, 1] brought to a network's size and normalisation; gradients pass.
 
     As the processor does with decoded pictures, but resampled by torch (antialiased), which
@@ -68,7 +66,7 @@ class TransformersClip:
 
     encoder: ClipEncoder
 
-    def embed_pictures(self, pictures: Pictures) -> Embeddings:
+    def embed_pictures(self, pictures: PictureBatch) -> Embeddings:
         """Embeddings of pictures in [-1, 1]; gradients pass."""
         fitted = fit_pictures(pictures, self.encoder.pictures)
         output: Tensor = self.encoder.network.get_image_features(fitted).pooler_output
@@ -93,7 +91,7 @@ class OpenClip:
 
     encoder: OpenClipEncoder
 
-    def embed_pictures(self, pictures: Pictures) -> Embeddings:
+    def embed_pictures(self, pictures: PictureBatch) -> Embeddings:
         """Embeddings of pictures in [-1, 1]; gradients pass."""
         fitted = fit_pictures(pictures, self.encoder.pictures)
         output: Tensor = self.encoder.network.encode_image(fitted)

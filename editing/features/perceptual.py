@@ -11,7 +11,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from editing.features.clip import Pictures, fit_pictures
+from editing.features.clip import fit_pictures
+from editing.tensors import PictureBatch
 from transforms.models.clip import load_clip
 from transforms.models.pictures import PictureProcessor
 from transforms.models.spec import ModelError, ModelSpec, locate, read_options, weight_files
@@ -21,7 +22,7 @@ from transforms.models.spec import ModelError, ModelSpec, locate, read_options, 
 class PerceptualFeatures(Protocol):
     """V of equation 10: what two pictures are compared by when pixels would say too much."""
 
-    def __call__(self, pictures: Pictures) -> Float[Tensor, "b ..."]:
+    def __call__(self, pictures: PictureBatch) -> Float[Tensor, "b ..."]:
         """Features of pictures in [-1, 1]; the size depends on the pictures'."""
         ...
 
@@ -42,7 +43,7 @@ class ClipLayerFeatures:
     pictures: PictureProcessor
     layer: int
 
-    def __call__(self, pictures: Pictures) -> Float[Tensor, "b n d"]:
+    def __call__(self, pictures: PictureBatch) -> Float[Tensor, "b n d"]:
         """The tokens of the patches, (b, patches, width), layer-normalised."""
         fitted = fit_pictures(pictures, self.pictures)
         output = self.network.vision_model(pixel_values=fitted, output_hidden_states=True)
@@ -56,7 +57,7 @@ class VggFeatures:
 
     body: Any
 
-    def __call__(self, pictures: Pictures) -> Float[Tensor, "b 256 h w"]:
+    def __call__(self, pictures: PictureBatch) -> Float[Tensor, "b 256 h w"]:
         """Features of pictures in [-1, 1], ImageNet-normalised, a quarter of their size."""
         unit = (pictures.float() + 1) / 2
         mean = unit.new_tensor((0.485, 0.456, 0.406)).view(1, 3, 1, 1)

@@ -8,11 +8,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-Picture = Float[Tensor, "c height width"]
-Mask = Float[Tensor, "1 height width"]
+from editing.tensors import MaskTensor, PictureTensor
 
 
-def align_target(target: Picture, *, source_mask: Mask, target_mask: Mask) -> tuple[Picture, Mask]:
+def align_target(
+    target: PictureTensor, *, source_mask: MaskTensor, target_mask: MaskTensor
+) -> tuple[PictureTensor, MaskTensor]:
     """The target and its mask, moved by whole pixels until the masks' centres lie together.
 
     What comes in at the edges repeats the outermost pixels. Where a mask is empty nothing is moved.
@@ -25,13 +26,15 @@ def align_target(target: Picture, *, source_mask: Mask, target_mask: Mask) -> tu
     return move(target, down, right), move(target_mask, down, right)
 
 
-def centre_of(mask: Mask) -> Float[Tensor, "2"] | None:
+def centre_of(mask: MaskTensor) -> Float[Tensor, "2"] | None:
     """The mean row and column of what a mask has inside; None where it has nothing."""
     inside = torch.nonzero(mask[0] > 0.5)
     return inside.float().mean(0) if len(inside) else None
 
 
-def move(picture: Picture, down: int, right: int) -> Picture:
+def move(
+    picture: Float[Tensor, "c height width"], down: int, right: int
+) -> Float[Tensor, "c height width"]:
     """A picture or mask moved by so many pixels; its outermost ones are repeated."""
     height, width = picture.shape[-2:]
     rows = (torch.arange(height) - down).clamp(0, height - 1)

@@ -10,10 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from editing.requests import EditOutput, Request
-
-Pictures = Float[Tensor, "b 3 height width"]
-Masks = Float[Tensor, "b 1 height width"]
-PerExample = Float[Tensor, " b"]
+from editing.tensors import MaskBatch, PerExample, PictureBatch
 
 # In place of `Self`, which the checker of types in tests knows in whole classes alone.
 ColumnsT = TypeVar("ColumnsT", bound="Columns")
@@ -46,10 +43,10 @@ class PairBatch(Columns):
     weight for each pair with mean 1 over the data set.
     """
 
-    source: Pictures
-    target: Pictures
-    source_mask: Masks
-    target_mask: Masks
+    source: PictureBatch
+    target: PictureBatch
+    source_mask: MaskBatch
+    target_mask: MaskBatch
     edit_prompts: tuple[str, ...]
     target_phrases: tuple[str, ...]
     quality: PerExample

@@ -170,10 +170,6 @@ def _write_group(group: tuple[str, Mapping[str, Iterable[Any]]], *, folder: str)
     return write_edits(Path(folder), shard, unpack(parts["batches"]))
 
 
-def _pack(batch: Batch) -> Packed:
-    return pack(batch)
-
-
 @dataclass
 class EditImages(beam.PTransform):
     """Batches of `EditTask` to the same with results; see `EditBatch`."""
@@ -202,7 +198,7 @@ def edit_graph(
         | "Spread" >> beam.Reshuffle()
         | "Read" >> beam.Map(read_tasks).with_output_types(Batch)
         | "Edit" >> EditImages(load, plan.settings, plan.seed)
-        | "Pack" >> beam.Map(_pack).with_input_types(Batch).with_output_types(Packed)
+        | "Pack" >> beam.Map(pack).with_input_types(Batch).with_output_types(Packed)
     )
     named = [(each.shard.name, each.shard) for each in shards]
     joined = {"batches": batches, "shard": pipeline | "Seed shards" >> beam.Create(named)}

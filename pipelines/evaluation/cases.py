@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from editing.evaluation.measurer import EditCase
+from editing.evaluation.cases import EditCase
 from pipelines.terminal.console import CommandError
 from transforms.dataset.reader import Pair, PairsDataset, open_pairs
 from transforms.dataset.schema import PAIRS

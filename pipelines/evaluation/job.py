@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from editing.evaluation.cases import EditCase
 from editing.evaluation.measurer import Cell, Measurer, Row, plan_cells
 from editing.evaluation.metrics import Statistics
-from editing.evaluation.similarity import PerceptualDistance
+from editing.evaluation.similarity import LpipsNetwork, PerceptualDistance
 from editing.evaluation.statistics import Kept, PromptAgreement, SourceDistance
 from editing.parts import Parts
 from pipelines.evaluation.cases import draw_cases
@@ -62,7 +62,7 @@ class EvaluatePlan:
     draw_seed: int = 0
     balanced: bool = False
     batch_size: int = 16
-    lpips: str | None = None
+    lpips: LpipsNetwork | None = None
 
     def values(self, editor: ChosenEditor) -> tuple[float, ...]:
         """What the dial of an editor is turned to; empty where it has none."""

@@ -6,7 +6,6 @@ from typing import Any
 
 from pipelines.report.marking import MarkedText, mark_difference, mark_word
 from pipelines.report.pictures import (
-    RGB,
     SOURCE_COLOUR,
     TARGET_COLOUR,
     PagePicture,
@@ -18,6 +17,7 @@ from pipelines.report.pictures import (
 )
 from pipelines.truth import Verdict
 from transforms.dataset.schema import SCORE_COLUMNS, score_column
+from transforms.pictures.contact_sheet import RGB
 from transforms.record import SCORE_NAMES
 
 MAIN_SCORES = ("directional", "structure", "image_image", "text_image_target")

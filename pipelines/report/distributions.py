@@ -107,7 +107,8 @@ class Distribution:
         """`counts` in the fewer, wider bins of a picture."""
         if self.axis.whole:
             return counts
-        return counts.reshape(SHOWN_BINS, FINE_BINS // SHOWN_BINS).sum(1)
+        wider: Counts = counts.reshape(SHOWN_BINS, FINE_BINS // SHOWN_BINS).sum(1)
+        return wider
 
 
 @dataclass(frozen=True)

@@ -105,7 +105,7 @@ class CaptionTokens:
 
     def __init__(self, captions: list[str], tokenizer: BertTokenizer) -> None:
         encoded = tokenizer(captions, padding=True, return_tensors="pt")
-        self.ids = encoded["input_ids"]
+        self.ids: torch.Tensor = encoded["input_ids"]
         self.ids[:, 0] = tokenizer.convert_tokens_to_ids(DECODER_START)
         self.mask = encoded["attention_mask"]
         self.hidden = tokenizer.mask_token_id

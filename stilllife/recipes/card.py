@@ -1,7 +1,9 @@
 """The model card beside the weights, written from the figures that training recorded."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 FOLDERS_AND_CLASSES = {
     "tower": ("", "vision transformer that the others start from; not shipped"),
@@ -84,7 +86,7 @@ def card_text(weights: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _find(figures: dict, path: str) -> float | None:
+def _find(figures: Mapping[str, Any], path: str) -> float | None:
     part, _, name = path.partition(".")
     found = [figures.get(part, {}).get("held_out")]
     for step in name.split("."):
@@ -96,7 +98,7 @@ def _find(figures: dict, path: str) -> float | None:
     return max((value for value in found if isinstance(value, int | float)), default=None)
 
 
-def _guidance_rows(figures: dict) -> list[str]:
+def _guidance_rows(figures: Mapping[str, Any]) -> list[str]:
     """What the diffusion model paints right at each guidance scale; nothing if not measured."""
     painted = figures.get("denoiser", {}).get("held_out")
     if painted is None:
@@ -117,7 +119,7 @@ def _guidance_rows(figures: dict) -> list[str]:
     return [*lines, ""]
 
 
-def _training_row(part: str, kind: str, figures: dict, folder: Path) -> str:
+def _training_row(part: str, kind: str, figures: Mapping[str, Any], folder: Path) -> str:
     sizes = [path.stat().st_size for path in folder.glob("*.safetensors")]
     size = f"{sum(sizes) / 1e6:.1f}" if sizes else "-"
     minutes = figures["seconds"] / 60

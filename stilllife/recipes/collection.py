@@ -19,6 +19,9 @@ HELD_OUT_SEEDS = {"validation": 70_007, "test": 90_011}
 
 CHUNK = 2_000
 
+Chunk = tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8], npt.NDArray[np.int64]]
+"""Pixels, regions and a table of labels, as `Collection` has them; a column a field."""
+
 
 @dataclass(frozen=True)
 class Collection:
@@ -59,9 +62,7 @@ class Collection:
         return [self.scene(index).caption() for index in range(len(self))]
 
 
-def _render_chunk(
-    start: int, *, seed: int, mix: Mix, count: int
-) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+def _render_chunk(start: int, *, seed: int, mix: Mix, count: int) -> Chunk:
     indices = range(start, min(start + CHUNK, count))
     pixels = np.empty((len(indices), PICTURE_SIZE, PICTURE_SIZE, 3), dtype=np.uint8)
     regions = np.zeros((len(indices), PICTURE_SIZE, PICTURE_SIZE), dtype=np.uint8)
@@ -106,7 +107,7 @@ def collect(
     return collection
 
 
-def _assemble(seed: int, mix: Mix, parts: list) -> Collection:
+def _assemble(seed: int, mix: Mix, parts: list[Chunk]) -> Collection:
     pixels, regions, table = (np.concatenate(column) for column in zip(*parts, strict=True))
     labels = {name: table[:, column] for column, name in enumerate(FIELDS)}
     return Collection(seed, mix, pixels, regions, labels)

@@ -210,7 +210,8 @@ def _training_latents(shop: Workshop, autoencoder: AutoencoderKL) -> torch.Tenso
     found = shop.kept(
         f"latents-{shop.pictures}-{mark}", lambda: encode_all(autoencoder, shop.training)
     )
-    return found * autoencoder.config.scaling_factor
+    scaled: torch.Tensor = found * autoencoder.config.scaling_factor
+    return scaled
 
 
 def measure_denoiser(shop: Workshop) -> dict[str, object]:

@@ -137,7 +137,8 @@ class Workshop:
 
     def load(self, kind: type[ModelT], folder: str) -> ModelT:
         """A model as `save` wrote it, in float32."""
-        return kind.from_pretrained(self.weights / folder, dtype=torch.float32)
+        model: ModelT = kind.from_pretrained(self.weights / folder, dtype=torch.float32)
+        return model
 
     def record(self, part: str, facts: Mapping[str, object]) -> None:
         """Adds `facts` on a part to `figures.json`, from which the model card is written."""

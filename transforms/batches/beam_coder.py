@@ -4,6 +4,8 @@ Beam meters what passes between stages by the sizes of a sample of the elements,
 says nothing of sizes is asked to encode them: pictures, candidates and all, to be thrown away.
 """
 
+from typing import Any
+
 import apache_beam as beam
 
 from transforms.batches.packing import from_bytes, to_bytes
@@ -16,15 +18,15 @@ RECORD_BYTES = 16_384
 class BatchCoder(beam.coders.Coder):
     """Batches as pickles, whose size is guessed from the number of records."""
 
-    def encode(self, value: Batch) -> bytes:
+    def encode(self, value: Batch[Any]) -> bytes:
         """`value` as bytes."""
         return to_bytes(value)
 
-    def decode(self, encoded: bytes) -> Batch:
+    def decode(self, encoded: bytes) -> Batch[Any]:
         """The batch that `encode` gave the bytes of."""
         return from_bytes(encoded)
 
-    def estimate_size(self, value: Batch) -> int:
+    def estimate_size(self, value: Batch[Any]) -> int:
         """A guess at the length of `encode(value)`."""
         return RECORD_BYTES * (1 + len(value.records) + len(value.rejects))
 

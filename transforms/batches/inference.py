@@ -89,7 +89,7 @@ class BatchHandler(ModelHandler[Batch, Batch, LoadedModel]):
         self,
         *,
         load: Callable[[], Any],
-        apply: Callable[[Batch, Any], Batch],
+        apply: Callable[[Batch[Any], Any], Batch[Any]],
         name: str,
     ):
         super().__init__()
@@ -104,17 +104,17 @@ class BatchHandler(ModelHandler[Batch, Batch, LoadedModel]):
         """The stage's name."""
         return self._name
 
-    def load_model(self) -> LoadedModel:
+    def load_model(self) -> LoadedModel[Any]:
         """The model, loaded if this process has not yet done so."""
         with _loading:
             return _load_once(self._load)
 
     def run_inference(
         self,
-        batch: Sequence[Batch],
-        model: LoadedModel,
+        batch: Sequence[Batch[Any]],
+        model: LoadedModel[Any],
         inference_args: dict[str, Any] | None = None,
-    ) -> Iterable[Batch]:
+    ) -> Iterable[Batch[Any]]:
         """Apply the model to each of the batches (RunBatches hands over one at a time)."""
         del inference_args  # Beam's signature; a handler of ours carries all its settings
         finished = [self._apply(one, model.model) for one in batch]
@@ -122,7 +122,7 @@ class BatchHandler(ModelHandler[Batch, Batch, LoadedModel]):
             count_outcomes(one, self._name)
         return finished
 
-    def get_num_bytes(self, batch: Sequence[Batch]) -> int:
+    def get_num_bytes(self, batch: Sequence[Batch[Any]]) -> int:
         """Bytes of the encoded pictures at hand; Beam's default would pickle every batch."""
         return sum(_picture_bytes(record) for one in batch for record in one.records)
 
@@ -139,7 +139,7 @@ def _picture_bytes(record: object) -> int:
     return len(record.image or b"") if isinstance(record, SourceImage) else 0
 
 
-def count_outcomes(batch: Batch, name: str) -> None:
+def count_outcomes(batch: Batch[Any], name: str) -> None:
     """Count one batch that stage `name` finished: `records`, and `rejected_<reason>` by reason.
 
     Rejects of earlier stages travel in the batch and were counted there.
@@ -150,7 +150,7 @@ def count_outcomes(batch: Batch, name: str) -> None:
             Metrics.counter(name, f"rejected_{reject.reason}").inc()
 
 
-def _alone(batch: Batch) -> tuple[Batch]:
+def _alone(batch: Batch[RecordT]) -> tuple[Batch[RecordT]]:
     return (batch,)
 
 
@@ -169,14 +169,17 @@ class RunBatches(beam.PTransform):
 
     def expand(self, batches: beam.PCollection) -> beam.PCollection:
         """Wire the handler behind batches of one."""
+        alone = beam.Map(_alone).with_input_types(Batch)
         return (
             batches
-            | "Alone" >> beam.Map(_alone)
+            | "Alone" >> alone.with_output_types(beam.typehints.Tuple[Batch])
             | "Infer" >> RunInference(self.handler.with_no_batching()).with_output_types(Batch)
         )
 
 
-def _map_and_count(batch: Batch, function: Callable[[Batch], Batch], name: str) -> Batch:
+def _map_and_count(
+    batch: Batch[RecordT], function: Callable[[Batch[RecordT]], Batch[ResultT]], name: str
+) -> Batch[ResultT]:
     with timed(name):
         finished = function(batch)
     count_outcomes(finished, name)
@@ -192,14 +195,14 @@ class MapBatches(beam.PTransform):
     `function` is picklable; `name` is the stage's name.
     """
 
-    function: Callable[[Batch], Batch]
+    function: Callable[[Batch[Any]], Batch[Any]]
     name: str
 
     def expand(self, batches: beam.PCollection) -> beam.PCollection:
         """Map and count."""
-        return batches | "Map" >> beam.Map(
-            _map_and_count, function=self.function, name=self.name
-        ).with_output_types(Batch)
+        counting = beam.Map(_map_and_count, function=self.function, name=self.name)
+        counting = counting.with_input_types(Batch, function=Any, name=str)
+        return batches | "Map" >> counting.with_output_types(Batch)
 
 
 def bisect_failures(

@@ -83,7 +83,8 @@ class BlipCaptioner:
             # Beam search keeps log-probabilities, greedy search raw logits.
             normalize_logits=self.options.num_beams == 1,
         )
-        return scores.exp()
+        probabilities: torch.Tensor = scores.exp()
+        return probabilities
 
     def _read(self, tokens: list[int], chances: list[float]) -> GeneratedCaption:
         end = self.network.config.text_config.sep_token_id

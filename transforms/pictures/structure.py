@@ -11,6 +11,8 @@ objects and neither their tint nor the background's texture, so
 - the map is smoothed, so that similarity falls gradually as an object moves.
 """
 
+from typing import Literal
+
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
@@ -35,14 +37,15 @@ def structure_map(image: Image.Image) -> bytes:
     """
     energy = _edge_energy(_opponent_channels(image))
     pooled = energy.reshape(SIDE, CELL_PX, SIDE, CELL_PX).mean(axis=(1, 3))
-    standing_out = np.clip(pooled - BACKGROUND_FACTOR * np.median(pooled), 0, None)
+    standing_out: Map = np.clip(pooled - BACKGROUND_FACTOR * np.median(pooled), 0, None)
     strongest = standing_out.max()
     if strongest < LEAST_ENERGY:
         return bytes(SIDE * SIDE)
     smoothed = standing_out
     for _ in range(MAP_SMOOTHINGS):
         smoothed = _smooth(smoothed, edge="constant")
-    return np.rint(smoothed / smoothed.max() * 255).astype(np.uint8).tobytes()
+    levels: npt.NDArray[np.uint8] = np.rint(smoothed / smoothed.max() * 255).astype(np.uint8)
+    return levels.tobytes()
 
 
 def structure_similarity(first: bytes, second: bytes) -> float:
@@ -65,7 +68,8 @@ def structure_similarities(first: bytes, others: npt.NDArray[np.uint8]) -> npt.N
     lengths = np.sqrt(squares.astype(np.float64) * own)
     both_empty = (squares == 0) & (own == 0)
     cosines = np.divide(products, lengths, out=np.zeros(len(many)), where=lengths > 0)
-    return np.where(both_empty, 1.0, np.minimum(cosines, 1.0))
+    similarities: npt.NDArray[np.float64] = np.where(both_empty, 1.0, np.minimum(cosines, 1.0))
+    return similarities
 
 
 def _opponent_channels(image: Image.Image) -> Map:
@@ -86,12 +90,13 @@ def _edge_energy(channels: Map) -> Map:
     down = np.zeros_like(channels)
     across[:, 1:-1] = channels[:, 2:] - channels[:, :-2]
     down[1:-1] = channels[2:] - channels[:-2]
-    return np.sqrt((across**2 + down**2).sum(axis=2))
+    energy: Map = np.sqrt((across**2 + down**2).sum(axis=2))
+    return energy
 
 
-def _smooth(values: Map, *, edge: str) -> Map:
+def _smooth(values: Map, *, edge: Literal["constant", "edge"]) -> Map:
     """Convolution with (1, 2, 1) / 4 down and across; beyond the border as `numpy.pad` has it."""
     rest = [(0, 0)] * (values.ndim - 2)
-    padded = np.pad(values, [(1, 1), (1, 1), *rest], mode=edge)  # type: ignore[call-overload]
+    padded = np.pad(values, [(1, 1), (1, 1), *rest], mode=edge)
     down = (padded[:-2] + 2 * padded[1:-1] + padded[2:]) / 4
     return (down[:, :-2] + 2 * down[:, 1:-1] + down[:, 2:]) / 4

@@ -91,7 +91,8 @@ def read_rows(table: pa.Table | pa.RecordBatch) -> list[dict[str, object]]:
 
 def _values(column: pa.Array | pa.ChunkedArray) -> list[object]:
     try:
-        return column.to_pylist()
+        values: list[object] = column.to_pylist()
+        return values
     except UnicodeDecodeError:
         # Arrow takes a writer's word for it that text is UTF-8; not every writer's is good.
         whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column

@@ -16,11 +16,9 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from editing.diffusion.noise import Alphas, Latents
 from editing.editors.iedit.training_settings import IEditTraining, MaskCombine
-
-Latents = Float[Tensor, "b c h w"]
-Masks = Float[Tensor, "b 1 h w"]
-PerExample = Float[Tensor, " b"]
+from editing.tensors import Embeddings, LatentMask, PerExample
 
 
 def _mean(values: Tensor) -> PerExample:
@@ -37,8 +35,8 @@ def masked_loss(
     source_noise: Latents,
     target_noise: Latents,
     *,
-    source_mask: Masks,
-    target_mask: Masks,
+    source_mask: LatentMask,
+    target_mask: LatentMask,
     combine: MaskCombine = "paper",
 ) -> PerExample:
     """L_mask, equations 8 and 9: the target's noise inside the masks, the source's outside.
@@ -63,9 +61,7 @@ def masked_loss(
     return foreground + background
 
 
-def clip_distance(
-    image_embedding: Float[Tensor, "b d"], text_embedding: Float[Tensor, "b d"]
-) -> PerExample:
+def clip_distance(image_embedding: Embeddings, text_embedding: Embeddings) -> PerExample:
     """D_CLIP of equations 5 and 11: 1 - cosine, in [0, 2].
 
     For L_global the embeddings are of the whole estimated picture and the edit prompt; for L_loc of
@@ -93,7 +89,7 @@ def perceptual_loss(
 
 
 def term_factors(
-    settings: IEditTraining, noise_level: PerExample, alpha: PerExample
+    settings: IEditTraining, noise_level: PerExample, alpha: Alphas
 ) -> dict[str, PerExample]:
     """The factor of every term that has one, per example, at `noise_level` t/T in [0, 1): eq. 12.
 
@@ -118,7 +114,7 @@ def weighted_terms(
     settings: IEditTraining,
     *,
     noise_level: PerExample,
-    alpha: PerExample,
+    alpha: Alphas,
     quality: PerExample | None = None,
 ) -> dict[str, Float[Tensor, ""]]:
     """Equation 12's summands, each averaged over the batch; their sum is what is minimised.

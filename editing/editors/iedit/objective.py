@@ -6,16 +6,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from jaxtyping import Bool, Int
+from jaxtyping import Bool
 from torch import Tensor, nn
 
 from editing.diffusion.model import LatentDiffusion
-from editing.diffusion.noise import Latents, add_noise, alpha_at, estimate_latent, target_noise
+from editing.diffusion.noise import (
+    Alphas,
+    Latents,
+    Timesteps,
+    add_noise,
+    alpha_at,
+    estimate_latent,
+    target_noise,
+)
 from editing.diffusion.noise_edit import NoiseEditor
 from editing.diffusion.settings import SamplingSettings
 from editing.editors.iedit.blocks import alternating_groups
 from editing.editors.iedit.losses import (
-    PerExample,
     clip_distance,
     masked_loss,
     paired_loss,
@@ -27,7 +34,8 @@ from editing.features.clip import ClipSpace
 from editing.features.perceptual import PerceptualFeatures
 from editing.pictures import to_latent_mask
 from editing.requests import EditOutput, Request
-from editing.training.objective import Columns, Outcome, PairBatch, Pictures
+from editing.tensors import PerExample, PictureBatch
+from editing.training.objective import Columns, Outcome, PairBatch
 
 SAMPLES = SamplingSettings(strength=0.7, num_inference_steps=20)
 
@@ -40,7 +48,7 @@ class IEditDraw(Columns):
     classifier-free guidance compares with, see `IEditTraining`.
     """
 
-    timesteps: Int[Tensor, " b"]
+    timesteps: Timesteps
     noise: Latents
     without_text: Bool[Tensor, " b"]
 
@@ -145,7 +153,7 @@ class IEditObjective:
         z_1: Latents,
         z_2: Latents,
         predicted: Latents,
-        alpha: PerExample,
+        alpha: Alphas,
     ) -> tuple[dict[str, PerExample], Bool[Tensor, " b"]]:
         wanted = target_noise(z_1, z_2, draw.noise, alpha)
         paired = paired_loss(predicted, wanted)
@@ -167,7 +175,7 @@ class IEditObjective:
             "mask": torch.where(empty | draw.without_text, paired, masked),
         }, empty
 
-    def _picture_terms(self, batch: PairBatch, edited: Pictures) -> dict[str, PerExample]:
+    def _picture_terms(self, batch: PairBatch, edited: PictureBatch) -> dict[str, PerExample]:
         terms: dict[str, PerExample] = {}
         inside = edited * batch.source_mask
         if self.settings.weight_global > 0:
