@@ -201,7 +201,7 @@ def print_rows(summary: Summary) -> None:
     print_table(
         "editors on held-out edits, each at its best strength",
         [
-            (name, f"{point.value:g}", *(_mean(summary, point, each) for each in MEASURES))
+            (name, _turned(point), *(_mean(summary, point, each) for each in MEASURES))
             for name, point in best.items()
         ],
         columns=("row", "at", *MEASURES.values()),
@@ -212,13 +212,17 @@ def print_rows(summary: Summary) -> None:
             (
                 str(best[name]),
                 str(summary.differences[name]["both"]),
-                f"{other.value:g}",
+                _turned(other),
                 str(summary.matched_differences[name]["both"]),
             )
             for name, other in summary.matched.items()
         ],
         columns=("row", "at its best", "errs no more at", "more than there"),
     )
+
+
+def _turned(point: DialPoint) -> str:
+    return "" if point.value is None else f"{point.value:g}"
 
 
 def _mean(summary: Summary, point: DialPoint, measure: str) -> str:

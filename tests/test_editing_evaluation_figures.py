@@ -48,8 +48,8 @@ def test_figures_are_means_over_edits(means):
 
 
 def test_a_measure_that_nobody_has_is_left_out():
-    figures = intervals(mean_over_seeds({Cell("copy", 0, 0): {"both": [NAN, NAN], "x": [1, 2]}}))
-    assert set(figures[DialPoint("copy", 0)]) == {"x"}
+    figures = intervals(mean_over_seeds({Cell("copy", None, 0): {"both": [NAN, NAN], "x": [1, 2]}}))
+    assert set(figures[DialPoint("copy", None)]) == {"x"}
 
 
 def test_the_best_point_is_found_in_either_direction(means):
@@ -95,12 +95,13 @@ def test_an_editor_without_a_point_is_named(means):
 
 def test_what_one_of_two_lacks_is_not_compared():
     cells = {
-        Cell("copy", 0, 0): {"both": [1.0, 0.0], "lpips": [0.0, 0.0], "px": [NAN, 1.0]},
+        Cell("copy", None, 0): {"both": [1.0, 0.0], "lpips": [0.0, 0.0], "px": [NAN, 1.0]},
         Cell("sdedit", 0.5, 0): {"both": [1.0, 1.0], "px": [1.0, NAN]},
     }
-    found = compare(mean_over_seeds(cells), HALF, DialPoint("copy", 0))
+    found = compare(mean_over_seeds(cells), HALF, DialPoint("copy", None))
     assert set(found) == {"both"}
 
 
 def test_a_point_is_told_with_its_dial():
-    assert (str(HALF), str(DialPoint("copy", 0))) == ("sdedit 0.5", "copy")
+    assert (str(HALF), str(DialPoint("copy", None))) == ("sdedit 0.5", "copy")
+    assert str(DialPoint("tint", 0.0)) == "tint 0"

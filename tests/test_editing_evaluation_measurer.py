@@ -56,8 +56,8 @@ class TestCells:
 
     def test_an_editor_without_a_dial_has_one_by_the_first_seed(self):
         (cell,) = plan_cells(EDITORS["copy"], (3, 4), values=(0.3, 0.7))
-        assert cell == Cell("copy", 0.0, 3)
-        assert cell.name == "copy-0-3"
+        assert cell == Cell("copy", None, 3)
+        assert cell.name == "copy-3"
 
 
 class TestDial:

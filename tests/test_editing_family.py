@@ -159,7 +159,7 @@ class TestEvaluate:
         assert outcome.code == 0, outcome.err
         figures = outcome.counts
         assert [(each["editor"], each["value"]) for each in figures["points"]] == [
-            ("copy", 0.0),
+            ("copy", None),
             ("tint", 0.0),
             ("tint", 0.4),
             ("tint", 1.0),

@@ -31,7 +31,7 @@ def figures(values, *, level=True):
         for value in values
     }
     if level:
-        found[DialPoint("level", 0.0)] = {
+        found[DialPoint("level", None)] = {
             "gain": Interval(0.5, 0.4, 0.6),
             "cost": Interval(0, 0, 0),
         }
@@ -40,7 +40,7 @@ def figures(values, *, level=True):
 
 def curves(values, **options):
     some = figures(values, **options)
-    drawing = draw_curves(some, "gain", COLOURS, levels=["level"], label="a < b")
+    drawing = draw_curves(some, "gain", COLOURS, label="a < b")
     return ElementTree.fromstring(drawing)
 
 
@@ -77,8 +77,8 @@ class TestCurves:
 
     def test_an_editor_without_the_metric_is_left_out(self):
         some = figures((0.2, 0.4))
-        del some[DialPoint("level", 0.0)]["gain"]
-        drawing = draw_curves(some, "gain", COLOURS, levels=["level"], label="")
+        del some[DialPoint("level", None)]["gain"]
+        drawing = draw_curves(some, "gain", COLOURS, label="")
         assert of_colour(ElementTree.fromstring(drawing), "line", COLOURS["level"]) == []
 
     def test_the_label_is_text(self):

@@ -26,7 +26,7 @@ def numbers(score, error):
 TABLE = {
     Cell("second", 0.2, 0): numbers([1.0, 2.0], [0.1, 0.1]),
     Cell("second", 0.8, 0): numbers([5.0, 6.0], [0.5, 0.5]),
-    Cell("first", 0.0, 0): numbers([3.0, 4.0], [0.2, 0.2]),
+    Cell("first", None, 0): numbers([3.0, 4.0], [0.2, 0.2]),
 }
 
 
@@ -43,7 +43,7 @@ class TestSummary:
         summary = summarise(TABLE, baseline="second")
         assert {editor: point.value for editor, point in summary.best.items()} == {
             "second": 0.8,
-            "first": 0.0,
+            "first": None,
         }
         assert summary.differences["first"]["clip_score"].value == -2
         assert summary.matched["first"].value == 0.2

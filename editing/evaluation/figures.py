@@ -20,14 +20,14 @@ CellNumbers = Mapping[Cell, Mapping[str, Sequence[float]]]
 
 @dataclass(frozen=True, order=True)
 class DialPoint:
-    """An editor at a value of its dial; 0 for an editor that has none."""
+    """An editor at a value of its dial; None for an editor that has none."""
 
     editor: str
-    value: float
+    value: float | None
 
     def __str__(self) -> str:
         """The editor and the value, if it has a dial."""
-        return f"{self.editor} {self.value:g}" if self.value else self.editor
+        return self.editor if self.value is None else f"{self.editor} {self.value:g}"
 
 
 def mean_over_seeds(cells: CellNumbers) -> dict[DialPoint, dict[str, Numbers]]:

@@ -25,16 +25,17 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, order=True)
 class Cell:
-    """An editor at a value of its dial with a seed; the value of an editor that has none is 0."""
+    """An editor at a value of its dial with a seed; the value is None where it has no dial."""
 
     editor: str
-    value: float
+    value: float | None
     seed: int
 
     @property
     def name(self) -> str:
         """What the cell's file is called."""
-        return f"{self.editor}-{self.value:g}-{self.seed}"
+        turned = "" if self.value is None else f"-{self.value:g}"
+        return f"{self.editor}{turned}-{self.seed}"
 
 
 def plan_cells(
@@ -45,18 +46,18 @@ def plan_cells(
     `values` None stands for the dial's own.
     """
     if spec.dial is None:
-        return [Cell(spec.name, 0.0, seeds[0])]
+        return [Cell(spec.name, None, seeds[0])]
     turned = spec.dial.values if values is None else values
     return [Cell(spec.name, value, seed) for value in turned for seed in seeds]
 
 
-def turn_dial(spec: EditorSpec[Any], settings: Any, value: float) -> Any:
-    """`settings` with the dial of `spec` at `value`; as they are where there is no dial.
+def turn_dial(spec: EditorSpec[Any], settings: Any, value: float | None) -> Any:
+    """`settings` with the dial of `spec` at `value`; as they are for None, where there is no dial.
 
     Raises:
         ValueError: the setting does not take that value.
     """
-    if spec.dial is None:
+    if spec.dial is None or value is None:
         return settings
     return dataclasses.replace(settings, **{spec.dial.setting: value})
 

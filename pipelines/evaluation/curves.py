@@ -1,7 +1,7 @@
 """Drawings for the page of an evaluation, as SVG."""
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -35,27 +35,26 @@ def draw_curves(
     name: str,
     colours: Mapping[str, str],
     *,
-    levels: Collection[str],
     label: str,
 ) -> Markup:
-    """A metric over a dial, a line an editor of `colours`, and a dashed one for those of `levels`.
+    """A metric over a dial, a line an editor of `colours`; one without a dial is a dashed level.
 
-    `levels` are the editors without a dial. At least one of all has the metric.
+    At least one of them has the metric.
     """
     known = {
         point: found[name]
         for point, found in figures.items()
         if name in found and point.editor in colours
     }
-    values = sorted({point.value for point in known if point.editor not in levels}) or [0.0, 1.0]
+    values = sorted({p.value for p in known if p.value is not None}) or [0.0, 1.0]
     x = Axis(values[0], values[-1], LEFT + INSET, WIDTH - RIGHT - INSET)
     y, body = _upward(list(known.values()))
     body += _feet(x, values)
     for editor, colour in colours.items():
-        points = [(p.value, each) for p, each in sorted(known.items()) if p.editor == editor]
-        if editor in levels:
-            body += [_level(y(each.value), colour) for _, each in points]
-        else:
+        own = [(p.value, each) for p, each in sorted(known.items()) if p.editor == editor]
+        body += [_level(y(each.value), colour) for value, each in own if value is None]
+        points = [(value, each) for value, each in own if value is not None]
+        if points:
             body += [_band(points, colour, x, y), _line(points, colour, x, y)]
             body += _dots(points, colour, x, y)
     return _frame(body, label)

@@ -198,7 +198,7 @@ def draw_charts(
             label = f"{in_words(metric)}, over {dial_name.replace('_', ' ')}"
             shown = {name: colours[name] for name in (*levels, *names)}
             if not known.isdisjoint(names):
-                drawing = draw_curves(summary.figures, metric, shown, levels=levels, label=label)
+                drawing = draw_curves(summary.figures, metric, shown, label=label)
                 charts.append(Chart(label, drawing))
     return charts
 
