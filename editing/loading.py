@@ -5,9 +5,10 @@ recorded and pickled to a worker before anything is loaded.
 """
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from PIL import Image
@@ -16,7 +17,7 @@ from editing.editor import Editor, EditorSpec
 from editing.errors import EditError, SettingError
 from editing.parts import Parts
 from editing.regions.finder import RegionFinder, RegionSpec
-from editing.regions.registry import find_regions_spec
+from editing.regions.registry import NO_REGIONS, find_regions_spec
 from editing.registry import find_editor
 from editing.requests import EditOutput, OnStep, Request
 from editing.settings import make_settings
@@ -71,23 +72,12 @@ class EditorChoice:
             finder = self.regions.load(self.parts, self.region_settings)
         return LoadedEditor(self.spec, self.spec.load(self.parts), finder)
 
-    def __call__(self) -> "LoadedEditor":
-        """The same, for those who take a loader."""
-        return self.load()
-
 
 @dataclass(frozen=True, eq=False)
 class LoadedEditor:
     """An editor that is ready: it finds masks where requests have none, and edits.
 
-    >>> editor = load_editor("sdedit")
-    >>> from pipelines.still_life.source import StillLifeSource
-    >>> from transforms.pictures.decoding import decode
-    >>> source = StillLifeSource(count=1)
-    >>> picture = decode(next(source.read(source.shards()[0])).image)
-    >>> settings = editor.spec.settings(strength=0.5, num_inference_steps=4)
-    >>> editor(picture, "a red bus", settings=settings).image.size
-    (64, 64)
+    `regions` is None where nothing looks for masks. `spec.settings` makes what `settings` takes.
     """
 
     spec: EditorSpec[Any]
@@ -175,20 +165,18 @@ def check_needs(spec: EditorSpec[Any], request: Request) -> None:
 
 def choose_editor(
     name: str,
-    preset: Preset,
+    parts: Parts,
     *,
     model: Path | None = None,
     regions: str | None = None,
-    region_values: dict[str, Any] | None = None,
-    device: str | None = None,
-    dtype: str | None = None,
-    parts: Parts | None = None,
+    region_values: Mapping[str, Any] = MappingProxyType({}),
 ) -> EditorChoice:
     """A choice by names: of an editor, of its weights, and of a region finder.
 
+    `parts` are what it is loaded from; editors that share them load what they have in common once.
     `model` is a run of `train`, or a folder that holds the model itself; None for the preset's own.
     `regions` is a key of `REGIONS`, `none` for no masks, None for the editor's own.
-    `region_values` are settings of the region finder. `parts` shares what is loaded with others.
+    `region_values` are settings of the region finder.
 
     Raises:
         SettingError: an unknown name, a model that is needed or cannot be used, or a bad value.
@@ -201,20 +189,15 @@ def choose_editor(
     replaced = {}
     if model is not None and spec.model is not None:
         replaced = {spec.model.part: spec.model.spec(model)}
-    shared = parts or Parts(preset=preset, device=device, dtype=dtype)
+    choice = EditorChoice(spec=spec, parts=parts.with_replaced(replaced))
     wanted = spec.regions if regions is None else regions
-    finder = None if wanted in (None, "none") else find_regions_spec(wanted)
-    values = region_values or {}
-    if finder is None and values:
-        raise SettingError(f"{next(iter(values))} is of regions, and none are looked for")
-    return EditorChoice(
-        spec=spec,
-        parts=shared.with_replaced(replaced),
-        regions=finder,
-        region_settings=make_settings(finder.settings, values, owner=finder.name)
-        if finder
-        else None,
-    )
+    if wanted is not None and wanted != NO_REGIONS:
+        finder = find_regions_spec(wanted)
+        settings = make_settings(finder.settings, region_values, owner=finder.name)
+        return dataclasses.replace(choice, regions=finder, region_settings=settings)
+    for name in region_values:
+        raise SettingError(f"{name} is of regions, and none are looked for")
+    return choice
 
 
 def load_editor(
@@ -249,11 +232,6 @@ def load_editor(
     ('RGB', True)
     """
     chosen = load_preset(preset) if isinstance(preset, str) else preset
+    parts = Parts(preset=chosen, device=device, dtype=dtype)
     place = Path(model) if model is not None else None
-    return choose_editor(
-        name, chosen, model=place, regions=regions, device=device, dtype=dtype
-    ).load()
-
-
-Loader = Callable[[], LoadedEditor]
-"""Makes an editor in a worker process when called."""
+    return choose_editor(name, parts, model=place, regions=regions).load()

@@ -2,6 +2,7 @@
 
 import dataclasses
 import pickle
+from pathlib import Path
 
 import pytest
 import torch
@@ -123,42 +124,49 @@ class TestCalled:
 
 class TestChoose:
     def test_an_editor_brings_its_own_regions(self, editing_world, editing_preset):
-        choice = choose_editor("iedit-m", editing_preset, model=editing_world / "model")
+        choice = choose_editor(
+            "iedit-m", Parts(preset=editing_preset), model=editing_world / "model"
+        )
         assert choice.regions is REGIONS["segmenter"]
         assert choice.region_settings == REGIONS["segmenter"].settings()
         assert choice.part_names == ("diffusion", "segmenter")
 
     @pytest.mark.parametrize("name", ["copy", "sdedit"])
     def test_or_none(self, editing_preset, name):
-        choice = choose_editor(name, editing_preset)
+        choice = choose_editor(name, Parts(preset=editing_preset))
         assert (choice.regions, choice.region_settings) == (None, None)
 
     def test_regions_may_be_named_for_any_editor_and_be_set(self, editing_preset):
         choice = choose_editor(
-            "sdedit", editing_preset, regions="segmenter", region_values={"mask_grow": 0.25}
+            "sdedit",
+            Parts(preset=editing_preset),
+            regions="segmenter",
+            region_values={"mask_grow": 0.25},
         )
         assert choice.region_settings.mask_grow == 0.25
         assert choice.load().regions.grow == 0.25
 
     def test_or_be_left_out(self, editing_world, editing_preset):
         choice = choose_editor(
-            "iedit-m", editing_preset, model=editing_world / "model", regions="none"
+            "iedit-m", Parts(preset=editing_preset), model=editing_world / "model", regions="none"
         )
         assert choice.regions is None
         assert choice.load().regions is None
 
     def test_a_model_takes_the_place_of_the_preset_s(self, editing_world, editing_preset):
-        choice = choose_editor("sdedit", editing_preset, model=editing_world / "model")
+        choice = choose_editor(
+            "sdedit", Parts(preset=editing_preset), model=editing_world / "model"
+        )
         assert choice.parts.spec("diffusion").location == str(editing_world / "model")
         poor = load_preset(str(editing_world / "poor.yaml"))
-        choice = choose_editor("sdedit", poor, model=editing_world / "model")
+        choice = choose_editor("sdedit", Parts(preset=poor), model=editing_world / "model")
         assert isinstance(choice.load().editor, SDEditEditor)
 
     def test_what_two_choices_share_is_loaded_once(self, editing_world, editing_preset):
         parts = Parts(preset=editing_preset)
         model = editing_world / "model"
         one, other, trained = (
-            choose_editor(name, editing_preset, model=place, parts=parts).load()
+            choose_editor(name, parts, model=place).load()
             for name, place in (("sdedit", None), ("sdedit", None), ("iedit-m", model))
         )
         assert one.editor.model is other.editor.model
@@ -169,6 +177,7 @@ class TestChoose:
     @pytest.mark.parametrize(
         ("name", "more", "rule"),
         [
+            ("copy", {"model": Path("run")}, "--editor copy takes no --model"),
             ("magic", {}, "editor must be one of copy, .*, got 'magic'"),
             ("sdedit", {"regions": "magic"}, "regions must be one of segmenter, got 'magic'"),
             ("iedit", {}, "--editor iedit needs --model, a run of `pairloom train`"),
@@ -192,18 +201,16 @@ class TestChoose:
     )
     def test_what_breaks_a_rule_is_refused(self, editing_preset, name, more, rule):
         with pytest.raises(SettingError, match=f"^{rule}$"):
-            choose_editor(name, editing_preset, **more)
+            choose_editor(name, Parts(preset=editing_preset), **more)
 
 
 class TestChoice:
     def test_it_is_told_as_plain_data(self, editing_world, editing_preset):
         choice = choose_editor(
             "iedit-m",
-            editing_preset,
+            Parts(preset=editing_preset, device="cpu", dtype="float16"),
             model=editing_world / "model",
             region_values={"mask_grow": 0.1},
-            device="cpu",
-            dtype="float16",
         )
         told = choice.describe()
         assert set(told["models"]) == {"diffusion", "segmenter"}
@@ -214,20 +221,24 @@ class TestChoice:
             "dtype": "float16",
             "regions": {"name": "segmenter", "settings": {"mask_grow": 0.1}},
         }
-        plain = choose_editor("copy", editing_preset).describe()
+        plain = choose_editor("copy", Parts(preset=editing_preset)).describe()
         assert plain == {"editor": "copy", "models": {}, "dtype": None, "regions": None}
 
     def test_telling_loads_nothing_and_asks_for_no_part_that_is_not_needed(self, editing_preset):
         gone = dataclasses.replace(editing_preset.encoder, location="/nowhere")
         preset = Preset(name="mine", parts={**editing_preset.parts, "encoder": gone})
-        choice = choose_editor("sdedit", preset)
+        choice = choose_editor("sdedit", Parts(preset=preset))
         assert set(choice.describe()["models"]) == {"diffusion"}
-        broken = choose_editor("sdedit", Preset(name="mine", parts={"diffusion": gone}))
+        broken = choose_editor(
+            "sdedit", Parts(preset=Preset(name="mine", parts={"diffusion": gone}))
+        )
         with pytest.raises(ModelError, match="no model at /nowhere"):
             broken.describe()
 
     def test_it_can_be_sent_to_a_worker_and_loads_there(self, editing_world, editing_preset):
-        choice = choose_editor("iedit-m", editing_preset, model=editing_world / "model")
+        choice = choose_editor(
+            "iedit-m", Parts(preset=editing_preset), model=editing_world / "model"
+        )
         here = choice.load()
         data = pickle.dumps(choice)
         assert len(data) < 5_000
@@ -245,7 +256,7 @@ class TestChoice:
 
     def test_a_part_the_preset_does_not_name(self, editing_world):
         poor = load_preset(str(editing_world / "poor.yaml"))
-        choice = choose_editor("sdedit", poor)
+        choice = choose_editor("sdedit", Parts(preset=poor))
         for ask in (choice.load, choice.describe):
             with pytest.raises(PresetError, match="preset poor names no diffusion model; it has"):
                 ask()

@@ -52,7 +52,7 @@ def edited(cases):
     ]
     found = {}
     for name, grown in (("sdedit", {}), ("iedit-m", {"mask_grow": 0.05})):
-        choice = choose_editor(name, preset, model=SHIPPED, region_values=grown, parts=parts)
+        choice = choose_editor(name, parts, model=SHIPPED, region_values=grown)
         settings = choice.spec.settings(
             strength=0.7, guidance_scale=3.0, num_inference_steps=20, paste=True
         )

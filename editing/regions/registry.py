@@ -9,6 +9,9 @@ from editing.regions.segmenter_spec import SEGMENTER
 REGIONS: dict[str, RegionSpec[Any]] = {spec.name: spec for spec in (SEGMENTER,)}
 """The region finders by name."""
 
+NO_REGIONS = "none"
+"""What a person says to have nothing looked for."""
+
 
 def find_regions_spec(name: str) -> RegionSpec[Any]:
     """The region finder of that name.

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from editing.regions.registry import REGIONS
+from editing.regions.registry import NO_REGIONS, REGIONS
 from editing.registry import DEFAULT, EDITORS
 from pipelines.terminal.arguments import JSON_HELP, whole_number
 from pipelines.terminal.console import (
@@ -15,7 +15,6 @@ from pipelines.terminal.console import (
     show_progress,
 )
 from pipelines.terminal.editor_arguments import (
-    NO_REGIONS,
     ChosenEditor,
     add_editing_flags,
     add_editor_flag,

@@ -15,7 +15,7 @@ from editing.diffusion.settings import DTYPES
 from editing.errors import SettingError
 from editing.loading import EditorChoice, choose_editor
 from editing.parts import Parts
-from editing.regions.registry import REGIONS
+from editing.regions.registry import NO_REGIONS, REGIONS
 from editing.registry import EDITORS
 from pipelines.terminal.console import EXIT_USAGE, CommandError
 from pipelines.terminal.settings_arguments import (
@@ -26,8 +26,6 @@ from pipelines.terminal.settings_arguments import (
     for_help,
 )
 from transforms.presets import Preset
-
-NO_REGIONS = "none"
 
 
 @contextmanager
@@ -196,7 +194,7 @@ def read_editors(
             that breaks a rule.
     """
     given = GivenSettings(arguments, {**_editor_owners(), **_region_owners()})
-    shared = Parts(preset=preset, device=arguments.device, dtype=arguments.dtype)
+    parts = Parts(preset=preset, device=arguments.device, dtype=arguments.dtype)
     chosen = []
     used: list[str] = []
     for name in names:
@@ -207,11 +205,10 @@ def read_editors(
         try:
             choice = choose_editor(
                 name,
-                preset,
+                parts,
                 model=arguments.model if spec.needs_model or not compared else None,
                 regions=regions or NO_REGIONS,
-                region_values=given.for_owner(looks) if looks else None,
-                parts=shared,
+                region_values=given.for_owner(looks) if looks else {},
             )
         except SettingError as error:
             raise CommandError(str(error), exit_code=EXIT_USAGE) from error
