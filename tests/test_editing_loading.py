@@ -245,7 +245,7 @@ class TestChoice:
         again = pickle.loads(data)
         assert isinstance(again, EditorChoice)
         assert again.describe() == choice.describe()
-        there = again()
+        there = again.load()
         words = {"source_prompt": "a red apple", "seed": 1}
         settings = here.spec.settings(num_inference_steps=2)
         one, other = (
