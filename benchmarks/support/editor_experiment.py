@@ -19,7 +19,7 @@ from pipelines.evaluation.job import read_cell, read_numbers
 from pipelines.evaluation.page import spread_evenly
 from pipelines.evaluation.summary import Summary
 from pipelines.still_life.source import StillLifeSource
-from support.editor_rows import BUILDS, MASKED, ROWS, editors_of
+from support.editor_rows import BUILDS, MASKED, REAL, ROWS, editors_of
 from support.still_life_job import command, environment, source_file
 from transforms.dataset.files import write_bytes
 from transforms.models.spec import locate
@@ -79,30 +79,33 @@ class EditorExperiment:
     def evaluate(self, row: str) -> dict[Cell, dict[str, list[float]]]:
         """What was measured of a row's edits, without and with a mask."""
         arguments = self._arguments
-        if ROWS[row].pairs is None:
-            model = locate(self._preset.part("diffusion"))
-        else:
-            model = self._trained(row)
-        folder = self._evaluation(row)
-        names = editors_of(row)
-        words = ("evaluate", self._pairs("new"), "--out", folder, "--model", model)
-        how = ("--edits", arguments.edits, "--balanced", "--steps", arguments.sampling_steps)
-        guidance = ("--guidance-scale", arguments.guidance_scale, "--batch-size", 50)
-        masks = ("--mask-grow", arguments.mask_grow, "--paste", "--dtype", arguments.dtype)
+        folder, names = self._evaluation(row), editors_of(row)
+        words = ("evaluate", self._pairs("new"), "--out", folder, "--edits", arguments.edits)
         strengths, seeds = arguments.few_strengths, arguments.seeds[:1]
         if ROWS[row].headline:
             strengths, seeds = arguments.strengths, arguments.seeds
         if row == BASELINE:
             strengths = [*LOW_STRENGTHS, *strengths]
-        self._run(
-            *(*words, *how, *guidance, *masks, "--editors", *names),
-            *("--strengths", *strengths, "--seeds", *seeds),
-        )
+        how = () if row == REAL else self._how_to_edit(row, strengths)
+        which = ("--balanced", "--batch-size", 50, "--editors", *names, "--seeds", *seeds)
+        self._run(*words, *which, *how)
         return {
             replace(cell, editor=names[cell.editor]): read_numbers(folder, cell)
             for name in names
             for cell in plan_cells(EDITORS[name], seeds, values=strengths)
         }
+
+    def _how_to_edit(self, row: str, strengths: Sequence[float]) -> tuple[object, ...]:
+        """The flags of what edits with a diffusion model."""
+        arguments = self._arguments
+        if ROWS[row].pairs is None:
+            model = locate(self._preset.part("diffusion"))
+        else:
+            model = self._trained(row)
+        weights = ("--model", model, "--dtype", arguments.dtype)
+        steps = ("--steps", arguments.sampling_steps, "--guidance-scale", arguments.guidance_scale)
+        masks = ("--mask-grow", arguments.mask_grow, "--paste")
+        return (*weights, *steps, *masks, "--strengths", *strengths)
 
     def fid(self, row: str) -> dict[DialPoint, Interval]:
         """FID of a row's points, as `evaluate` wrote it."""
