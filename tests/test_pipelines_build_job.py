@@ -11,7 +11,6 @@ from fakes.folders import hashes, rows_of
 from fakes.still_life import SOURCE, InterruptedSource, plan_pairs
 
 from pipelines.build.job import build_job, run_build
-from pipelines.build.plan import BuildOptions
 from pipelines.main import main
 from pipelines.running.execution import Execution
 from pipelines.running.sharded_job import ShardUnit, run_unit
@@ -22,7 +21,6 @@ from transforms.dataset.checks import check_folder
 from transforms.dataset.files import OutputError
 from transforms.dataset.folder import prepare_output
 from transforms.dataset.manifest import load_manifest
-from transforms.rewrite import RewriteOptions
 from transforms.select import SelectionThresholds
 
 # The graphs run by FnApiRunner, which `run_build` and `run_index` name themselves.
@@ -286,16 +284,3 @@ def test_pairs_of_drawn_sources_can_be_selected_anew(world, tmp_path):
 
 
 LOOSE = ("--threshold", "structure=none")
-
-
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"captions": "mine"}, "captions must be model or source, got 'mine'"),
-        ({"edits": 0}, "edits must be at least 1, got 0"),
-        ({"edits": 3, "rewrite": RewriteOptions(edits=2)}, "attempts must be at least edits"),
-    ],
-)
-def test_bad_options(settings, message):
-    with pytest.raises(ValueError, match=message):
-        BuildOptions(**settings)
