@@ -1,6 +1,6 @@
 """From a choice of editor, weights and regions to an editor that edits. Loads networks when asked.
 
-`load_editor` is the short way for a person; a command makes an `EditorChoice`, which can be hashed,
+`load_editor` is the short way for a person; a command makes an `EditorChoice`, which can be
 recorded and pickled to a worker before anything is loaded.
 """
 

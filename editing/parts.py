@@ -63,7 +63,7 @@ class Parts:
     `replaced` stands in for parts of the preset, as trained weights do for the ones they were
     trained from. `device` is torch's word for where all parts compute, None for what the preset
     says; `dtype` is the precision of the diffusion model's weights, likewise. Pickled, it forgets
-    what was loaded.
+    what was loaded and what was hashed.
     """
 
     preset: Preset
@@ -73,12 +73,13 @@ class Parts:
     _loaded: dict[tuple[str, ModelSpec], Any] = field(
         default_factory=dict, repr=False, compare=False
     )
+    _identities: dict[ModelSpec, str] = field(default_factory=dict, repr=False, compare=False)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_loaded": {}}
+        return {**self.__dict__, "_loaded": {}, "_identities": {}}
 
     def with_replaced(self, replaced: Mapping[str, ModelSpec]) -> "Parts":
-        """The same with other parts replaced; what both have in common is loaded once."""
+        """The same with other parts replaced; what both share is loaded and hashed once."""
         return dataclasses.replace(self, replaced=replaced)
 
     def spec(self, name: str) -> ModelSpec:
@@ -102,7 +103,14 @@ class Parts:
             PresetError: no model plays a part.
             ModelError: its files are not there.
         """
-        return {of: identity(self.spec(of)) for of in sorted({PART_LOADERS[n].of for n in names})}
+        return {of: self._identity(of) for of in sorted({PART_LOADERS[n].of for n in names})}
+
+    def _identity(self, of: str) -> str:
+        spec = self.spec(of)
+        if spec not in self._identities:
+            # Weights in a folder are hashed, which for large ones takes long.
+            self._identities[spec] = identity(spec)
+        return self._identities[spec]
 
     def load(self, name: str) -> Any:
         """The part `name`, a key of `PART_LOADERS`.

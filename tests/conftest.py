@@ -26,6 +26,14 @@ def small_dataset(tmp_path):
 
 
 @pytest.fixture(scope="session")
+def network_folders(tmp_path_factory):
+    """A folder of a small random network for each loader; not to be changed."""
+    from fakes.model_folders import SAVERS  # needs torch, which most tests do without
+
+    return {name: save(tmp_path_factory.mktemp(name)) for name, save in SAVERS.items()}
+
+
+@pytest.fixture(scope="session")
 def report_folder(tmp_path_factory):
     """The folder of a data set of 30 drawn pairs and 18 rejects."""
     return write_dataset(tmp_path_factory.mktemp("report"), pairs=30, rejects=18)

@@ -5,7 +5,7 @@ import pickle
 import pytest
 
 from editing.parts import PART_LOADERS, PartLoader, Parts
-from transforms.models.spec import ModelError, ModelSpec
+from transforms.models.spec import ModelError, ModelSpec, identity
 from transforms.presets import Preset, PresetError
 
 NOWHERE = ModelSpec(loader="clip", location="/nowhere/clip")
@@ -138,6 +138,22 @@ class TestIdentities:
         assert parts.encoder is not None
         with pytest.raises(ModelError, match="no model at /nowhere/clip"):
             parts.identities(["captioner"])
+
+    def test_a_model_that_several_share_is_hashed_once(self, editing_preset, monkeypatch):
+        hashed = []
+
+        def counting(spec):
+            hashed.append(spec)
+            return identity(spec)
+
+        monkeypatch.setattr("editing.parts.identity", counting)
+        parts = Parts(preset=editing_preset)
+        found = parts.identities(["encoder"])
+        assert parts.with_replaced({"diffusion": OTHER}).identities(["encoder"]) == found
+        assert len(hashed) == 1
+        again = pickle.loads(pickle.dumps(parts))
+        assert again.identities(["encoder"]) == found
+        assert len(hashed) == 2
 
 
 class TestMissing:

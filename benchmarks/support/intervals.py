@@ -1,13 +1,9 @@
-"""95% intervals of shares and of means.
-
-`editing.evaluation.metrics` has a bootstrap for edits; this one needs neither torch nor
-torchmetrics, so that benchmarks without networks start at once.
-"""
+"""95% intervals of shares and of means."""
 
 import math
 from collections.abc import Sequence
 
-import numpy as np
+from editing.evaluation.intervals import bootstrap
 
 Bounds = tuple[float, float]
 
@@ -32,12 +28,9 @@ def wilson(successes: int, total: int) -> Bounds | None:
     return max(0.0, (middle - half) / scale), min(1.0, (middle + half) / scale)
 
 
-def bootstrap_mean(values: Sequence[float], *, seed: int = 0, draws: int = 2_000) -> Bounds | None:
+def bootstrap_mean(values: Sequence[float], *, seed: int = 0) -> Bounds | None:
     """The percentile interval of the mean of `values` (Efron 1979); None of nothing."""
     if not values:
         return None
-    table = np.asarray(values, dtype=np.float64)
-    generator = np.random.default_rng(seed)
-    means = [table[generator.integers(len(table), size=len(table))].mean() for _ in range(draws)]
-    low, high = np.quantile(means, [0.025, 0.975])
-    return float(low), float(high)
+    interval = bootstrap([values], seed=seed)
+    return interval.low, interval.high

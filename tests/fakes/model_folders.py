@@ -1,9 +1,13 @@
 """Very small random networks saved as published folders are: what the loader tests load."""
 
 import json
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
+
+from transforms.models.spec import ModelSpec
 
 WORDS = (
     "a",
@@ -182,3 +186,22 @@ def save_open_clip(folder: Path) -> Path:
     config = {"model_cfg": OPEN_CLIP_CONFIG, "preprocess_cfg": {"resize_mode": "squash"}}
     (folder / "open_clip_config.json").write_text(json.dumps(config))
     return folder
+
+
+SAVERS: dict[str, Callable[[Path], Path]] = {
+    "blip": save_blip,
+    "clip": save_clip,
+    "clipseg": save_clipseg,
+    "open_clip": save_open_clip,
+}
+"""By loader, what saves a network of it."""
+
+
+def network_spec(loader: str, folder: Path, **options) -> ModelSpec:
+    """The network in a folder, with options."""
+    return ModelSpec(loader=loader, location=str(folder), options=tuple(options.items()))
+
+
+def copy_folder(folder: Path, tmp_path: Path) -> Path:
+    """A copy that may be spoilt."""
+    return Path(shutil.copytree(folder, tmp_path / "copy"))
