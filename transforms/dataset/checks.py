@@ -30,7 +30,7 @@ from transforms.dataset.shards import (
     receipt_file,
 )
 from transforms.dataset.tables import DatasetError, ShardedTable, ShardFile, open_shard
-from transforms.pictures.decoding import STORED_LIMITS, PictureError, decode
+from transforms.pictures.decoding import PictureError, decode_stored
 from transforms.pictures.masks import MaskError, decode_mask
 
 Tell = Callable[[str], None]
@@ -212,7 +212,7 @@ def picture_problem(
     if hashlib.sha256(picture["bytes"]).hexdigest() != sha256:
         return f"its SHA-256 must be {sha256}"
     try:
-        size = decode(picture["bytes"], STORED_LIMITS).size
+        size = decode_stored(picture["bytes"]).size
         if mask is not None:
             decode_mask(mask["bytes"], size)
     except PictureError as error:

@@ -48,6 +48,7 @@ __all__ = [
     "PictureLimits",
     "decode",
     "decode_kept",
+    "decode_stored",
     "encode_png",
     "normalise",
     "normalise_here",
@@ -82,6 +83,15 @@ def decode_kept(data: bytes) -> Image.Image:
         PictureError: `data` is something else, that does not decode.
     """
     return _load_flat(open_picture(data, KEPT_FORMATS))
+
+
+def decode_stored(data: bytes, limits: PictureLimits = STORED_LIMITS) -> Image.Image:
+    """The pixels of a picture of a data set, mode RGB; `limits` are those of `stored_limits`.
+
+    Raises:
+        PictureError: `data` is no usable picture of `KEPT_FORMATS` within `limits`.
+    """
+    return decode(data, limits, formats=KEPT_FORMATS)
 
 
 def normalise(data: bytes, limits: PictureLimits = DEFAULT_LIMITS) -> NormalisedPicture:

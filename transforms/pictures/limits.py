@@ -5,7 +5,7 @@ A picture is judged once, where it comes in: by `normalise`, with the limits of 
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 
 from indexes.errors import PairloomError
 
@@ -113,23 +113,27 @@ STORED_LIMITS = PictureLimits(
 """For the pictures of a finished data set: what its source let in is not judged again."""
 
 
-def stored_limits(description: Mapping[str, object]) -> PictureLimits:
-    """The limits for reading a data set's pictures that came from the source so described.
+def stored_limits(*descriptions: Mapping[str, object]) -> PictureLimits:
+    """The limits for reading the pictures of a data set that came from the sources so described.
 
-    `description` is what `Source.describe` gave, out of a manifest that anybody may have written:
-    it can let in pictures that cost more scans or seconds to decode, as its source did, and what
-    makes no sense in it is passed over. Size, shape and bytes are those of `STORED_LIMITS`, for
+    `descriptions` are what `Source.describe` gave, out of a manifest that anybody may have written:
+    they can let in pictures that cost more scans or seconds to decode, as the sources did, and what
+    makes no sense in them is passed over. Size, shape and bytes are those of `STORED_LIMITS`, for
     `normalise` writes larger files than it reads, and Pillow has its own bound.
     """
-    given = description.get("limits")
-    if not isinstance(given, Mapping):
-        return STORED_LIMITS
-    wider = {
-        name: max(getattr(STORED_LIMITS, name), value)
-        for name in ("max_scans", "max_frames", "deadline_s")
-        if isinstance(value := given.get(name), int | float)
-    }
+    limits = STORED_LIMITS
+    for description in descriptions:
+        given = description.get("limits")
+        values = given if isinstance(given, Mapping) else {}
+        for name in ("max_scans", "max_frames", "deadline_s"):
+            if name in values:
+                limits = _widen(limits, name, values[name])
+    return limits
+
+
+def _widen(limits: PictureLimits, name: str, value: object) -> PictureLimits:
     try:
-        return PictureLimits(**{**asdict(STORED_LIMITS), **wider})
+        wider = replace(limits, **{name: value})  # type: ignore[arg-type]
     except ValueError:
-        return STORED_LIMITS
+        return limits
+    return wider if getattr(wider, name) > getattr(limits, name) else limits

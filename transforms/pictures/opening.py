@@ -25,7 +25,15 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 KEPT_FORMATS = ("JPEG", "PNG", "WEBP")
 """What `normalise` gives, and what the pictures of a data set are."""
 
-_SUPPORTED_SIGNS = (b"\xff\xd8", b"\x89PNG", b"GIF8", b"BM", b"II*\x00", b"MM\x00*", b"RIFF")
+_SIGNS = {
+    b"\xff\xd8": "JPEG",
+    b"\x89PNG": "PNG",
+    b"GIF8": "GIF",
+    b"BM": "BMP",
+    b"II*\x00": "TIFF",
+    b"MM\x00*": "TIFF",
+    b"RIFF": "WEBP",
+}
 _OTHER_SIGNS = (
     (4, b"ftypavif", "AVIF"),
     (4, b"ftyphei", "HEIC"),
@@ -135,7 +143,10 @@ def _unreadable(data: bytes, formats: Formats) -> PictureError:
     for offset, sign, name in _OTHER_SIGNS:
         if data[offset : offset + len(sign)] == sign:
             return PictureError("unsupported_format", f"{name} files are not read")
-    if data.startswith(_SUPPORTED_SIGNS):
+    found = next((name for sign, name in _SIGNS.items() if data.startswith(sign)), None)
+    if found is not None and found not in formats:
+        return PictureError("unsupported_format", f"a {found} file cannot stand here")
+    if found is not None:
         return PictureError("truncated", f"the file breaks off in its header ({len(data)} bytes)")
     return PictureError("not_an_image", f"no {', '.join(formats)} file: begins {data[:8]!r}")
 
