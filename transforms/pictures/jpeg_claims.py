@@ -7,6 +7,8 @@ from transforms.pictures.parts import Claims, check_parts, too_much
 
 _WITHOUT_LENGTH = frozenset({0xC8, *range(0xD0, 0xDA), *range(0xF0, 0xFE)})
 _START_OF_SCAN, _END = 0xDA, 0xD9
+_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_SEQUENTIAL = frozenset({0xC0, 0xC1, 0xC9})
 _EXIF, _MPF = b"Exif\0\0", b"MPF\0"
 _MAX_EXIF_SEGMENTS = 64
 """Pillow joins them one by one, which takes the square of the time; one is usual."""
@@ -20,7 +22,9 @@ def read_jpeg_claims(data: bytes, max_scans: int) -> Claims:
     Raises:
         PictureError: its segments or tags are out of proportion.
     """
-    first = _read_head(data)
+    first, frames = _read_head(data)
+    if _has_one_scan(data[first : first + 5], frames):
+        return Claims()
     # An upper bound that costs next to nothing: previews and profiles have these bytes too.
     passes = scans = max(1, data.count(b"\xff\xda"))
     if scans > max_scans:
@@ -28,8 +32,27 @@ def read_jpeg_claims(data: bytes, max_scans: int) -> Claims:
     return Claims(scans=scans, passes=passes)
 
 
-def _read_head(data: bytes) -> int:
-    """Where the first scan begins, as Pillow's own walk over the segments finds it."""
+def _has_one_scan(scan: bytes, frames: list[tuple[int, int]]) -> bool:
+    """Whether decoders stop after the first scan: it is of a sequential picture, and of all of it.
+
+    `scan` is the head of the first scan, `frames` the kind and the number of colours of each frame.
+    """
+    kinds = {kind for kind, _ in frames}
+    colours = {colours for _, colours in frames}
+    return (
+        len(scan) == 5
+        and scan[1] == _START_OF_SCAN
+        and kinds <= _SEQUENTIAL
+        and (colours == {scan[4]})
+    )
+
+
+def _read_head(data: bytes) -> tuple[int, list[tuple[int, int]]]:
+    """Where the first scan begins, as Pillow's own walk over the segments finds it.
+
+    With it, of each start of a frame its code and how many colours it has.
+    """
+    frames: list[tuple[int, int]] = []
     place, parts, segments, exif = 2, 0, 0, b""
     while place + 4 <= len(data):
         parts += 1
@@ -49,11 +72,13 @@ def _read_head(data: bytes) -> int:
                 if segments > _MAX_EXIF_SEGMENTS:
                     raise too_much(f"more than {_MAX_EXIF_SEGMENTS} EXIF segments")
                 exif += body[len(_EXIF) :] if exif else body
+            elif code in _FRAMES:
+                frames.append((code, body[5] if len(body) > 5 else 0))
             elif code == 0xE2 and body.startswith(_MPF):
                 check_directory(body[len(_MPF) :])
             place += 2 + size
     check_directory(exif)
-    return place
+    return place, frames
 
 
 def _count_scans(data: bytes, place: int, most: int) -> int:
