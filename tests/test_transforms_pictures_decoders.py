@@ -100,6 +100,29 @@ def test_a_process_that_dies_costs_its_picture_and_is_replaced():
     assert normalise_there(good, PictureLimits()).bytes == good
 
 
+def end_idle_decoders():
+    idle = decoders_of(os.getpid())
+    for child in idle:
+        child.kill()
+    wait_until(lambda: all(each.status() == psutil.STATUS_ZOMBIE for each in idle))
+
+
+def test_one_that_was_ended_while_idle_costs_no_picture():
+    good = PICTURES["kept"]
+    normalise_there(good, PictureLimits())
+    end_idle_decoders()
+    assert normalise_there(good, PictureLimits()).bytes == good
+
+
+def test_it_is_found_from_anywhere(tmp_path, monkeypatch):
+    """Neither a path beside the packages nor files where the program runs are in its way."""
+    (tmp_path / "numpy.py").write_text("raise SystemExit(3)")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", ["", *(path for path in sys.path if path)])
+    end_idle_decoders()
+    assert normalise_there(PICTURES["kept"], PictureLimits()).width == 32
+
+
 PARENT = """
 import os, sys
 from transforms.pictures.decoders import normalise_there

@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 from indexes.errors import PairloomError
 from transforms.pictures.limits import PictureError, PictureLimits
@@ -31,7 +32,8 @@ class _Decoder:
     def __init__(self) -> None:
         # The child finds the packages where this process found them, and nothing in the folder
         # where it happens to run; it computes with Pillow alone, so numpy needs no threads.
-        places = os.pathsep.join(path for path in sys.path if path)
+        root = Path(__file__).resolve().parents[2]
+        places = os.pathsep.join([*filter(None, sys.path), str(root)])
         try:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", _MODULE],
@@ -44,6 +46,10 @@ class _Decoder:
             raise DecoderProcessError(
                 f"the process that decodes large pictures does not start: {error.strerror}"
             ) from error
+
+    def is_alive(self) -> bool:
+        """Whether the process has not ended."""
+        return self._process.poll() is None
 
     def ask(self, data: bytes, limits: PictureLimits) -> object:
         """The answer to a request; EOFError where the process ended before it gave one."""
@@ -99,8 +105,11 @@ def normalise_there(data: bytes, limits: PictureLimits) -> NormalisedPicture:
 
 def _take() -> _Decoder:
     with _lock:
-        if _idle:
-            return _idle.pop()
+        while _idle:
+            decoder = _idle.pop()
+            if decoder.is_alive():
+                return decoder
+            decoder.end()  # somebody ended it while it had nothing to do
     return _Decoder()
 
 
