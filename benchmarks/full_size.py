@@ -156,7 +156,7 @@ def run_segment(model: Any, sources: Batch[SourceImage]) -> list[Any]:
     out = segment_batch(pairs(sources), model, data.__getitem__)
     assert not out.rejects, out.rejects
     masks = [mask for one in out.records for mask in (one.source_mask, one.target_mask) if mask]
-    return [[*Image.open(io.BytesIO(mask.png)).size, mask.area] for mask in masks]
+    return [[*Image.open(io.BytesIO(mask.png), formats=("PNG",)).size, mask.area] for mask in masks]
 
 
 STAGE_CALLS: dict[str, Callable[[Any, Batch[SourceImage]], list[Any]]] = {

@@ -29,7 +29,7 @@ def load_captioner(preset: str | Preset = "stilllife", *, device: str | None = N
     >>> source = StillLifeSource(count=1)
     >>> picture = next(source.read(source.shards()[0]))
     >>> captioner = load_captioner("stilllife")
-    >>> [caption] = captioner.caption([Image.open(io.BytesIO(picture.image))])
+    >>> [caption] = captioner.caption([Image.open(io.BytesIO(picture.image), formats=["PNG"])])
     >>> caption.text
     'a small yellow chair on the left of a patterned background'
     >>> 0 <= caption.confidence <= 1
@@ -84,7 +84,7 @@ def load_segmenter(preset: str | Preset = "stilllife", *, device: str | None = N
     >>> from pairloom import StillLifeSource, load_segmenter
     >>> source = StillLifeSource(count=1)  # a small yellow chair on the left
     >>> picture = next(source.read(source.shards()[0]))
-    >>> image = Image.open(io.BytesIO(picture.image))
+    >>> image = Image.open(io.BytesIO(picture.image), formats=["PNG"])
     >>> [relevance] = load_segmenter("stilllife").relevance([image], ["chair"])
     >>> relevance.shape
     (64, 64)

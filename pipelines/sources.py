@@ -8,10 +8,11 @@ is an entry in `SOURCE_KINDS`.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
-from transforms.pictures.decoding import DEFAULT_LIMITS, PictureLimits
+from transforms.pictures.limits import DEFAULT_LIMITS, LIMITS, PictureLimits
 from transforms.protocols import Source, SourceError
 from transforms.sources.folder import FolderSource
 from transforms.sources.img2dataset import Img2DatasetSource
@@ -20,7 +21,6 @@ STILL_LIFE = "still-life"
 
 _IN_WORDS = {str: "text", int: "a whole number", bool: "true or false", dict: "a mapping"}
 PATH_KEYS = ("path", "metadata", "store")
-_LIMITS = ("max_pixels", "max_bytes", "min_side")
 _DRAWING = ("objects", "drawn", "draw_seed")
 
 
@@ -131,15 +131,12 @@ def check_spec(values: Mapping[str, object], where: str, root: Path) -> SourceSp
     return SourceSpec(kind, settings)
 
 
-def _read_limits(values: Mapping[str, object]) -> PictureLimits:
+def _read_limits(values: Mapping[str, Any]) -> PictureLimits:
     for name in values:
-        if name not in _LIMITS:
-            raise SourceError(f"limits: unknown key {name!r}, it takes {', '.join(_LIMITS)}")
-    numbers = {name: value for name, value in values.items() if isinstance(value, int)}
-    if len(numbers) < len(values):
-        raise SourceError(f"limits: all values must be whole numbers, got {dict(values)!r}")
+        if name not in LIMITS:
+            raise SourceError(f"limits: unknown key {name!r}, it takes {', '.join(LIMITS)}")
     try:
-        return PictureLimits(**numbers)
+        return PictureLimits(**values)
     except ValueError as error:
         raise SourceError(f"limits: {error}") from error
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 from transforms.batches.inference import BatchHandler, MapBatches, RunBatches, bisect_failures
 from transforms.models.spec import ModelSpec, identity
-from transforms.pictures.decoding import PictureError, decode
+from transforms.pictures.decoding import PictureError, decode_kept
 from transforms.protocols import Captioner, GeneratedCaption
 from transforms.record import Batch, Reject, SourceImage, reject_source
 
@@ -104,7 +104,7 @@ def _describe(
 def _decode(record: SourceImage) -> Image.Image | Reject:
     assert record.image is not None, f"Caption runs where the bytes are at hand: {record.key}"
     try:
-        return decode(record.image)
+        return decode_kept(record.image)
     except PictureError as error:
         return _reject(record, error.reason, error.detail)
 

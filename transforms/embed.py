@@ -12,7 +12,7 @@ from PIL import Image
 
 from indexes.search import Vectors
 from transforms.batches.inference import BatchHandler, RunBatches, bisect_failures
-from transforms.pictures.decoding import PictureError, decode
+from transforms.pictures.decoding import PictureError, decode_kept
 from transforms.pictures.structure import structure_map
 from transforms.protocols import Encoder, SourceError
 from transforms.record import (
@@ -234,9 +234,9 @@ def _look_up(source: SourceImage, known: KnownPictures | None) -> _Vectors | Non
 def _open(source: SourceImage, open_picture: OpenPicture | None) -> Image.Image | Reject:
     try:
         if source.image is not None:
-            return decode(source.image)
+            return decode_kept(source.image)
         if open_picture is not None:
-            return decode(open_picture(source.reference))
+            return decode_kept(open_picture(source.reference))
     except PictureError as error:
         return reject_source(source, stage=STAGE, reason=error.reason, detail=error.detail)
     except SourceError as error:

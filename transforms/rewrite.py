@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import apache_beam as beam
 
 from transforms.batches.inference import BatchHandler, RunBatches
-from transforms.pictures.decoding import decode
+from transforms.pictures.decoding import decode_kept
 from transforms.protocols import Encoder
 from transforms.record import Batch, EditQuery, Reject, SourceImage, reject_source
 from transforms.words.lexicon import load_lexicon
@@ -110,7 +110,7 @@ class SourceSenseScorer:
     def score(self, glosses: Sequence[str]) -> Sequence[float]:
         """One log-probability for each gloss, in order."""
         if self._scorer is None:
-            (picture,) = self._encoder.encode_images([decode(self._image)])
+            (picture,) = self._encoder.encode_images([decode_kept(self._image)])
             self._scorer = PictureSenseScorer(picture, self._encoder)
         return self._scorer.score(glosses)
 

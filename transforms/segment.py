@@ -9,7 +9,7 @@ import apache_beam as beam
 from PIL import Image
 
 from transforms.batches.inference import BatchHandler, RunBatches, bisect_failures
-from transforms.pictures.decoding import PictureError, decode
+from transforms.pictures.decoding import PictureError, decode_kept
 from transforms.pictures.masks import THRESHOLD, mask_from_relevance
 from transforms.protocols import Segmenter, SourceError
 from transforms.record import Batch, EditExample, Reject, reject_query
@@ -19,6 +19,9 @@ STAGE = NAME.lower()
 
 OpenPicture = Callable[[str], bytes]
 """Encoded bytes of the picture with this reference. Raises SourceError where it is gone."""
+
+DecodePicture = Callable[[bytes], Image.Image]
+"""The RGB pixels of encoded bytes. Raises PictureError where there are none."""
 
 # Two pictures each are decoded at once, so this bounds the memory.
 _EXAMPLES_AT_ONCE = 8
@@ -31,11 +34,13 @@ def segment_batch(
     *,
     open_source: OpenPicture | None = None,
     threshold: float = THRESHOLD,
+    decode: DecodePicture = decode_kept,
 ) -> Batch[EditExample]:
     """Fill in both masks of every pair: source phrase in the source, target phrase in the target.
 
     `open_picture` opens the targets; the sources too, unless their bytes are at hand or
-    `open_source` is given for them. A phrase that is nowhere gives an empty mask, which is kept.
+    `open_source` is given for them. `decode` is for pictures of a data set, which no source has
+    just judged. A phrase that is nowhere gives an empty mask, which is kept.
 
     Rejects: `source_gone` and `target_gone` where a picture can no longer be opened or decoded,
     `model_failed` where the segmenter fails.
@@ -46,6 +51,7 @@ def segment_batch(
         open_target=open_picture,
         open_source=open_source or open_picture,
         threshold=threshold,
+        decode=decode,
     )
     records, rejects = bisect_failures(batch.records, segment, _reject, at_once=_EXAMPLES_AT_ONCE)
     return dataclasses.replace(batch, records=tuple(records), rejects=(*batch.rejects, *rejects))
@@ -58,8 +64,9 @@ def _segment(
     open_target: OpenPicture,
     open_source: OpenPicture,
     threshold: float,
+    decode: DecodePicture,
 ) -> list[EditExample | Reject]:
-    opened = [_open_both(example, open_target, open_source) for example in examples]
+    opened = [_open_both(example, open_target, open_source, decode=decode) for example in examples]
     images: list[Image.Image] = []
     phrases: list[str] = []
     for example, pair in zip(examples, opened, strict=True):
@@ -82,7 +89,11 @@ def _segment(
 
 
 def _open_both(
-    example: EditExample, open_target: OpenPicture, open_source: OpenPicture
+    example: EditExample,
+    open_target: OpenPicture,
+    open_source: OpenPicture,
+    *,
+    decode: DecodePicture,
 ) -> tuple[Image.Image, Image.Image] | Reject:
     source = example.query.source
     try:

@@ -24,7 +24,7 @@ from support.still_life_job import command, environment, source_file
 from transforms.dataset.files import write_bytes
 from transforms.models.spec import locate
 from transforms.pictures.contact_sheet import SheetEntry, draw_sheet
-from transforms.pictures.decoding import decode, encode_png
+from transforms.pictures.decoding import decode_kept, encode_png
 from transforms.presets import load_preset
 
 SHARD_SIZE = 500
@@ -140,7 +140,9 @@ class EditorExperiment:
         row = point.editor.removesuffix(MASKED)
         editor = "iedit" if row == point.editor else "iedit-m"
         cell = Cell(editor, point.value, self._arguments.seeds[0])
-        return [decode(each["image"]["bytes"]) for each in read_cell(self._evaluation(row), cell)]
+        return [
+            decode_kept(each["image"]["bytes"]) for each in read_cell(self._evaluation(row), cell)
+        ]
 
     def _evaluation(self, row: str) -> Path:
         return self._work / f"evaluation-{row}"

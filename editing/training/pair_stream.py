@@ -71,6 +71,7 @@ class PairStream:
         self._batch_size = batch_size
         self._seed = seed
         dataset = PairsDataset(folder, manifest)
+        self._limits = dataset.limits
         self._groups = dataset.row_groups()
         self.pairs = sum(group.rows for group in self._groups)
         if self.pairs == 0:
@@ -151,7 +152,7 @@ class PairStream:
         self, row: Mapping[str, Any], picture: str, mask: str
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """A picture and its mask, at the size that is trained on."""
-        image = decode_picture(row, picture)
+        image = decode_picture(row, picture, self._limits)
         marked = decode_row_mask(row, mask, image.size)
         size = self._size
         return (

@@ -38,7 +38,8 @@ from transforms.dataset.folder import COMPLETED
 from transforms.dataset.manifest import MANIFEST, hash_configuration, load_manifest
 from transforms.dataset.shards import OutputShard
 from transforms.dataset.tables import find_shard_file
-from transforms.pictures.decoding import PictureError, decode, encode_png
+from transforms.pictures.decoding import PictureError, decode_stored, encode_png
+from transforms.pictures.limits import stored_limits
 from transforms.record import Batch, Reject
 
 NAME = "Edit"
@@ -126,11 +127,15 @@ class EditBatch:
         for place, task in enumerate(tasks):
             try:
                 made[place] = Request(
-                    image=decode(task.image),
+                    image=decode_stored(task.image, task.limits),
                     prompt=task.edit_prompt,
                     source_prompt=task.caption,
                     mask_phrase=task.source_phrase,
-                    pseudo_target_image=decode(task.pseudo_target) if task.pseudo_target else None,
+                    pseudo_target_image=(
+                        decode_stored(task.pseudo_target, task.limits)
+                        if task.pseudo_target
+                        else None
+                    ),
                 )
             except (PictureError, EditingError) as error:
                 reason = error.reason if isinstance(error, PictureError) else "bad_request"
@@ -216,10 +221,12 @@ def list_shards(dataset: Path, *, with_pseudo_target: bool) -> list[PairsShard]:
         DatasetError, OutputError: the manifest or a shard cannot be read.
     """
     shards = []
-    for receipt in load_manifest(dataset).shards:
+    manifest = load_manifest(dataset)
+    limits = stored_limits(manifest.source, manifest.pool)
+    for receipt in manifest.shards:
         file = find_shard_file(dataset, "pairs", receipt)
         groups = tuple(
-            TaskGroup(receipt.name, str(group.path), group.number, with_pseudo_target)
+            TaskGroup(receipt.name, str(group.path), group.number, with_pseudo_target, limits)
             for group in file.row_groups()
         )
         shards.append(PairsShard(receipt.shard, groups, receipt.counts.pairs))

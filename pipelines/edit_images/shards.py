@@ -21,6 +21,7 @@ from transforms.dataset.rows import image_struct, reject_to_row
 from transforms.dataset.schema import IMAGE, REJECTS, Column, make_schema
 from transforms.dataset.shards import OutputShard, shard_file
 from transforms.dataset.tables import read_row_group
+from transforms.pictures.limits import STORED_LIMITS, PictureLimits
 from transforms.record import Batch
 
 EDITS = make_schema(
@@ -41,7 +42,7 @@ class EditTask:
     """One edit to make; `image` holds the source's encoded bytes before, the result's after.
 
     `pseudo_target` holds the encoded bytes of the real picture that stands for the result, where
-    the editor needs it, and is empty after.
+    the editor needs it, and is empty after. `limits` is what decoding either may cost.
     """
 
     key: str
@@ -53,6 +54,7 @@ class EditTask:
     source_phrase: str
     image: bytes
     pseudo_target: bytes
+    limits: PictureLimits = STORED_LIMITS
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,7 @@ class TaskGroup:
     path: str
     number: int
     with_pseudo_target: bool
+    limits: PictureLimits = STORED_LIMITS
 
 
 def read_tasks(group: TaskGroup) -> Batch[EditTask]:
@@ -84,6 +87,7 @@ def read_tasks(group: TaskGroup) -> Batch[EditTask]:
             source_phrase=row["source_phrase"],
             image=row[SOURCE_IMAGE]["bytes"],
             pseudo_target=row[PSEUDO_TARGET_IMAGE]["bytes"] if group.with_pseudo_target else b"",
+            limits=group.limits,
         )
         for row in rows
     )

@@ -29,7 +29,7 @@ def draw_cases(folder: Path, *, count: int, seed: int, balanced: bool = False) -
     if balanced:
         order = take_turns(order, _target_words(pairs))
     drawn = pairs.table.rows(PAIRS.names, positions=sorted(order[:count]))
-    return [make_case(Pair.from_row(row)) for row in drawn]
+    return [make_case(Pair.from_row(row, pairs.limits)) for row in drawn]
 
 
 def take_turns(order: Sequence[int], groups: Sequence[str]) -> list[int]:

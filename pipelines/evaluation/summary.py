@@ -30,7 +30,7 @@ from pipelines.terminal.console import CommandError
 from stilllife.judge import load_judge
 from stilllife.scene import PICTURE_SIZE
 from transforms.models.spec import ModelSpec
-from transforms.pictures.decoding import decode
+from transforms.pictures.decoding import decode_kept
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,9 @@ def measure_fid(
         return {}
     reduce = FrechetReduction(features([case.target for case in cases]))
     return {
-        cell: reduce(features([decode(row["image"]["bytes"]) for row in read_cell(folder, cell)]))
+        cell: reduce(
+            features([decode_kept(row["image"]["bytes"]) for row in read_cell(folder, cell)])
+        )
         for cell in cells
     }
 

@@ -18,6 +18,7 @@ from pipelines.report.pictures import (
 from pipelines.truth import Verdict
 from transforms.dataset.schema import SCORE_COLUMNS, score_column
 from transforms.pictures.contact_sheet import RGB
+from transforms.pictures.limits import STORED_LIMITS, PictureLimits
 from transforms.record import SCORE_NAMES
 
 MAIN_SCORES = ("directional", "structure", "image_image", "text_image_target")
@@ -96,13 +97,20 @@ class RejectLine:
 
 
 def make_cards(
-    rows: Iterable[Mapping[str, Any]], verdicts: Mapping[str, Verdict], *, budget: int
+    rows: Iterable[Mapping[str, Any]],
+    verdicts: Mapping[str, Verdict],
+    *,
+    budget: int,
+    limits: PictureLimits = STORED_LIMITS,
 ) -> list[PairCard]:
-    """The cards of `rows`, as many as fit into `budget` bytes of pictures, but at least one."""
+    """The cards of `rows`, as many as fit into `budget` bytes of pictures, but at least one.
+
+    `limits` are those of the data set, for decoding its pictures.
+    """
     cards: list[PairCard] = []
     spent = 0
     for row in rows:
-        card = make_card(row, verdicts.get(row["key"]))
+        card = make_card(row, verdicts.get(row["key"]), limits=limits)
         spent += card.bytes
         if cards and spent > budget:
             break
@@ -110,7 +118,9 @@ def make_cards(
     return cards
 
 
-def make_card(row: Mapping[str, Any], verdict: Verdict | None) -> PairCard:
+def make_card(
+    row: Mapping[str, Any], verdict: Verdict | None, *, limits: PictureLimits = STORED_LIMITS
+) -> PairCard:
     """The card of one row of the pairs, read with `CARD_COLUMNS`."""
     caption, prompt = row["caption"] or "", row["edit_prompt"] or ""
     own = row["target_caption"] or ""
@@ -122,12 +132,14 @@ def make_card(row: Mapping[str, Any], verdict: Verdict | None) -> PairCard:
             "source",
             mark_word(caption, row["source_word"], other=prompt),
             SOURCE_COLOUR,
+            limits=limits,
         ),
         target=make_side(
             row,
             "target",
             mark_word(prompt, row["target_word"], other=caption),
             TARGET_COLOUR,
+            limits=limits,
         ),
         own_caption=mark_word(own, row["target_word"]) if own != prompt else None,
         relation=row["relation"],
@@ -139,9 +151,16 @@ def make_card(row: Mapping[str, Any], verdict: Verdict | None) -> PairCard:
     )
 
 
-def make_side(row: Mapping[str, Any], side: str, words: MarkedText, colour: RGB) -> Side:
+def make_side(
+    row: Mapping[str, Any],
+    side: str,
+    words: MarkedText,
+    colour: RGB,
+    *,
+    limits: PictureLimits = STORED_LIMITS,
+) -> Side:
     """The `side` (source or target) of a pair."""
-    image, mask = open_side(row, side)
+    image, mask = open_side(row, side, limits)
     picture = masked = None
     if image is not None:
         image = scale_down(image)

@@ -10,6 +10,7 @@ from transforms.dataset.folder import COMPLETED, RUN_SUMMARY, is_completed
 from transforms.dataset.manifest import Manifest
 from transforms.dataset.reader import open_pairs
 from transforms.dataset.tables import ShardedTable
+from transforms.pictures.limits import PictureLimits, stored_limits
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,11 @@ class FinishedDataset:
     rejects: ShardedTable
     manifest: Manifest
     run_summary: dict[str, Any]
+
+    @property
+    def limits(self) -> PictureLimits:
+        """What decoding one of its pictures may cost."""
+        return stored_limits(self.manifest.source, self.manifest.pool)
 
 
 def open_dataset(folder: Path) -> FinishedDataset:

@@ -140,7 +140,12 @@ def pair_cards(
     columns = ("part_of_speech", "relation", "method")
     places = sample_places(dataset.pairs, options.pairs, seed=options.seed, columns=columns)
     rows = fetch_rows(dataset.pairs, places, cards.CARD_COLUMNS)
-    return cards.make_cards(rows, truth.verdicts if truth else {}, budget=options.picture_bytes)
+    return cards.make_cards(
+        rows,
+        truth.verdicts if truth else {},
+        budget=options.picture_bytes,
+        limits=dataset.limits,
+    )
 
 
 @dataclass(frozen=True)
@@ -238,7 +243,9 @@ def truth_context(
         "warning": "",
         "truth_rows": [("everything", truth.pairs), *truth.attributes.items()],
         "positions": sum_up_positions(truth),
-        "wrong_cards": cards.make_cards(rows, truth.verdicts, budget=WRONG_PICTURE_BYTES),
+        "wrong_cards": cards.make_cards(
+            rows, truth.verdicts, budget=WRONG_PICTURE_BYTES, limits=dataset.limits
+        ),
     }
 
 

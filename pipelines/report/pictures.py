@@ -18,6 +18,7 @@ from transforms.dataset.reader import (
 )
 from transforms.dataset.tables import DatasetError
 from transforms.pictures.contact_sheet import RGB
+from transforms.pictures.limits import STORED_LIMITS, PictureLimits
 
 # Up to this side a picture is shown enlarged, its pixels as squares; above it, it is scaled down.
 SMALL_SIDE = 96
@@ -41,14 +42,17 @@ class PagePicture:
     pixelated: bool
 
 
-def open_side(row: Mapping[str, Any], side: str) -> tuple[Image.Image | None, Image.Image | None]:
+def open_side(
+    row: Mapping[str, Any], side: str, limits: PictureLimits = STORED_LIMITS
+) -> tuple[Image.Image | None, Image.Image | None]:
     """The picture of the `side` (source or target) of a pair, and its mask.
 
-    `row` is one of the pairs. None stands for what is not there or cannot be decoded.
+    `row` is one of the pairs, `limits` are those of its data set. None stands for what is not there
+    or cannot be decoded.
     """
     column = _PICTURE_COLUMNS[side]
     try:
-        picture = decode_picture(row, column)
+        picture = decode_picture(row, column, limits)
     except DatasetError:
         return None, None
     try:

@@ -21,6 +21,7 @@ from pipelines.terminal.console import CommandError
 from transforms.dataset.files import write_bytes
 from transforms.pictures.contact_sheet import RGB, SheetEntry, Words, draw_sheet
 from transforms.pictures.decoding import encode_png
+from transforms.pictures.limits import STORED_LIMITS, PictureLimits
 
 HEADINGS = ("source", "target", "source mask", "target mask")
 
@@ -45,15 +46,20 @@ def write_sheet(folder: Path, path: Path, *, count: int = 12, seed: int = 0) -> 
     places = sample_places(dataset.pairs, count, seed=seed, columns=columns)
     if not places:
         raise CommandError(f"{folder} holds no pair to draw")
-    entries = [make_entry(row) for row in fetch_rows(dataset.pairs, places, CARD_COLUMNS)]
+    entries = [
+        make_entry(row, dataset.limits) for row in fetch_rows(dataset.pairs, places, CARD_COLUMNS)
+    ]
     write_bytes(path, encode_png(draw_sheet(entries, HEADINGS, across=2)))
     return len(places)
 
 
-def make_entry(row: Mapping[str, Any]) -> SheetEntry:
-    """One pair as the sheet shows it, from a row of the pairs read with `CARD_COLUMNS`."""
-    source, source_masked = _draw_side(row, "source", SOURCE_COLOUR)
-    target, target_masked = _draw_side(row, "target", TARGET_COLOUR)
+def make_entry(row: Mapping[str, Any], limits: PictureLimits = STORED_LIMITS) -> SheetEntry:
+    """One pair as the sheet shows it, from a row of the pairs read with `CARD_COLUMNS`.
+
+    `limits` are those of the data set, for decoding its pictures.
+    """
+    source, source_masked = _draw_side(row, "source", SOURCE_COLOUR, limits=limits)
+    target, target_masked = _draw_side(row, "target", TARGET_COLOUR, limits=limits)
     caption, prompt = row["caption"] or "", row["edit_prompt"] or ""
     return SheetEntry(
         pictures=(source, target, source_masked, target_masked),
@@ -65,10 +71,10 @@ def make_entry(row: Mapping[str, Any]) -> SheetEntry:
 
 
 def _draw_side(
-    row: Mapping[str, Any], side: str, colour: RGB
+    row: Mapping[str, Any], side: str, colour: RGB, *, limits: PictureLimits
 ) -> tuple[Image.Image | None, Image.Image | None]:
     """The picture of one side, and the same with its mask laid over."""
-    image, mask = open_side(row, side)
+    image, mask = open_side(row, side, limits)
     if image is None or mask is None:
         return image, None
     return image, overlay(image, mask_as_array(mask, image.size), colour)

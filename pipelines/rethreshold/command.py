@@ -37,6 +37,7 @@ from transforms.dataset.manifest import (
 )
 from transforms.dataset.shard_contents import shard_contents, tabulate
 from transforms.dataset.shards import OutputShard, ShardReceipt, whole_shard
+from transforms.pictures.limits import stored_limits
 from transforms.protocols import Segmenter, Source
 from transforms.select import SelectionThresholds
 from transforms.write import write_contents
@@ -235,7 +236,11 @@ def rethreshold_shard(task: Rethreshold, old: ShardReceipt, digest: str) -> Shar
     stored = read_shard(task.folder, old)
     batch = choose_again(stored, task.thresholds, edits=task.edits)
     something_new = any(stored.again(example) is None for example in batch.records)
-    pictures = PairPictures(stored, task.sources if something_new else None)
+    pictures = PairPictures(
+        stored,
+        task.sources if something_new else None,
+        limits=stored_limits(task.parent.source, task.parent.pool),
+    )
     if task.segmenter is not None:
         batch = segment_bare(batch, pictures, task.segmenter)
     contents = shard_contents([batch], [tabulate(stored.queries)])

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from transforms.dataset.schema import PAIRS
 from transforms.dataset.shard_contents import query_id, reject_id
 from transforms.dataset.shards import ShardReceipt
 from transforms.dataset.tables import RowGroup, ShardFile, find_shard_file
+from transforms.pictures.decoding import decode_stored
+from transforms.pictures.limits import STORED_LIMITS, PictureLimits
 from transforms.protocols import Segmenter, Source, SourceError
 from transforms.record import Batch, EditExample, EditQuery, Reject
 from transforms.segment import segment_batch
@@ -121,11 +124,19 @@ class PairPictures:
     """The pictures of pairs selected anew: stored ones from the file, new ones from their sources.
 
     `sources` are those of the source pictures and of the targets; None where nothing is new.
+    `limits` is what decoding a stored picture may cost.
     """
 
-    def __init__(self, stored: StoredShard, sources: tuple[Source, Source] | None) -> None:
+    def __init__(
+        self,
+        stored: StoredShard,
+        sources: tuple[Source, Source] | None,
+        *,
+        limits: PictureLimits = STORED_LIMITS,
+    ) -> None:
         self._stored = stored
         self._sources = sources
+        self.limits = limits
 
     def fetch(self, example: EditExample) -> PicturePair:
         """The source picture and the pseudo-target of `example`.
@@ -155,14 +166,14 @@ def segment_bare(
         except SourceError:
             examples.append(example)  # Write rejects it, and says why.
             continue
-        segmented = _segment_one(example, found, segmenter)
+        segmented = _segment_one(example, found, segmenter, limits=pictures.limits)
         examples += segmented.records
         rejects += segmented.rejects
     return dataclasses.replace(batch, records=tuple(examples), rejects=tuple(rejects))
 
 
 def _segment_one(
-    example: EditExample, pictures: PicturePair, segmenter: Segmenter
+    example: EditExample, pictures: PicturePair, segmenter: Segmenter, *, limits: PictureLimits
 ) -> Batch[EditExample]:
     source, target = pictures
     return segment_batch(
@@ -170,4 +181,5 @@ def _segment_one(
         segmenter,
         {example.target.reference: target}.__getitem__,
         open_source={example.query.source.reference: source}.__getitem__,
+        decode=partial(decode_stored, limits=limits),
     )

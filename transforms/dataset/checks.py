@@ -30,7 +30,8 @@ from transforms.dataset.shards import (
     receipt_file,
 )
 from transforms.dataset.tables import DatasetError, ShardedTable, ShardFile, open_shard
-from transforms.pictures.decoding import STORED_LIMITS, PictureError, decode
+from transforms.pictures.decoding import PictureError, decode_stored
+from transforms.pictures.limits import STORED_LIMITS, PictureLimits, stored_limits
 from transforms.pictures.masks import MaskError, decode_mask
 
 Tell = Callable[[str], None]
@@ -81,12 +82,13 @@ def check_folder(
     _check_documents(folder, manifest, findings.tell)
     _check_strays(folder, manifest, findings.tell)
     keys: set[bytes] = set()
+    limits = stored_limits(manifest.source, manifest.pool)
     with show_progress(len(manifest.shards)) as advance:
         for shard in manifest.shards:
             _check_receipt(folder, shard, findings.tell)
             sound = [_check_file(folder, file, findings) for file in shard.files]
             if all(sound) and not quick:
-                _check_rows(folder, shard, keys, findings.tell)
+                _check_rows(folder, shard, keys, findings.tell, limits=limits)
             advance(1)
     return findings
 
@@ -139,7 +141,9 @@ def _check_file(folder: Path, file: FileReceipt, findings: Findings) -> bool:
     return True
 
 
-def _check_rows(folder: Path, shard: ShardReceipt, keys: set[bytes], tell: Tell) -> None:
+def _check_rows(
+    folder: Path, shard: ShardReceipt, keys: set[bytes], tell: Tell, *, limits: PictureLimits
+) -> None:
     rows: dict[str, list[dict[str, Any]]] = {}
     for file in shard.files:
         kind = file.name.partition("-")[0]
@@ -150,7 +154,7 @@ def _check_rows(folder: Path, shard: ShardReceipt, keys: set[bytes], tell: Tell)
                 return
             rows[kind] = found
             if kind == "pairs":
-                _check_pictures(ShardFile(folder / file.name, file.rows), tell)
+                _check_pictures(ShardFile(folder / file.name, file.rows), tell, limits)
         except DatasetError as error:
             tell(str(error))
             return
@@ -194,25 +198,32 @@ def _check_keys(
         keys.add(digest)
 
 
-def _check_pictures(file: ShardFile, tell: Tell) -> None:
+def _check_pictures(file: ShardFile, tell: Tell, limits: PictureLimits) -> None:
     columns = ["key", *(name for side in _SIDES for name in side)]
     for row in ShardedTable([file]).rows(columns):
         for picture, mask, sha256 in _SIDES:
-            problem = picture_problem(row[picture], row[mask], sha256=row[sha256])
+            problem = picture_problem(row[picture], row[mask], sha256=row[sha256], limits=limits)
             if problem:
                 tell(f"{file.path.name}: {row['key']}: {picture}: {problem}")
 
 
 def picture_problem(
-    picture: dict[str, Any] | None, mask: dict[str, Any] | None, *, sha256: str
+    picture: dict[str, Any] | None,
+    mask: dict[str, Any] | None,
+    *,
+    sha256: str,
+    limits: PictureLimits = STORED_LIMITS,
 ) -> str | None:
-    """What is wrong with a picture and its mask, in one line; None where nothing is."""
+    """What is wrong with a picture and its mask, in one line; None where nothing is.
+
+    `limits` are those of the data set.
+    """
     if picture is None or picture["bytes"] is None:
         return "there is no picture"
     if hashlib.sha256(picture["bytes"]).hexdigest() != sha256:
         return f"its SHA-256 must be {sha256}"
     try:
-        size = decode(picture["bytes"], STORED_LIMITS).size
+        size = decode_stored(picture["bytes"], limits).size
         if mask is not None:
             decode_mask(mask["bytes"], size)
     except PictureError as error:

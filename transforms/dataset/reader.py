@@ -19,7 +19,8 @@ from transforms.dataset.manifest import Manifest, load_manifest
 from transforms.dataset.rows import Row, scores_from_row
 from transforms.dataset.schema import MASK_COMPUTED, PAIRS
 from transforms.dataset.tables import DatasetError, RowGroup, ShardedTable, find_shard_file
-from transforms.pictures.decoding import STORED_LIMITS, PictureError, decode
+from transforms.pictures.decoding import PictureError, decode_stored
+from transforms.pictures.limits import STORED_LIMITS, PictureLimits, stored_limits
 from transforms.pictures.masks import MaskError, decode_mask
 from transforms.record import Scores
 
@@ -57,7 +58,7 @@ class Pair:
     `target_caption` is the pseudo-target's own caption. `key` is the pair's, `source_key` and
     `target_key` are the pictures' in their collections; a licence is None where the collection
     names none. `scores` are those of the pair, None where one was not measured. `row` holds every
-    column of the pair, pictures and masks encoded.
+    column of the pair, pictures and masks encoded; `limits` is what decoding a picture may cost.
     """
 
     key: str
@@ -77,12 +78,13 @@ class Pair:
     target_licence: str | None
     scores: Scores
     row: Row = field(repr=False, compare=False)
+    limits: PictureLimits = field(default=STORED_LIMITS, repr=False, compare=False)
 
     @classmethod
-    def from_row(cls, row: Row) -> "Pair":
-        """The pair of a row of the pairs with all its columns."""
+    def from_row(cls, row: Row, limits: PictureLimits = STORED_LIMITS) -> "Pair":
+        """The pair of a row of the pairs with all its columns; `limits` as of its data set."""
         texts = {name: row[name] for name in _TEXTS}
-        return cls(**texts, scores=scores_from_row(row), row=row)
+        return cls(**texts, scores=scores_from_row(row), row=row, limits=limits)
 
     @cached_property
     def source_image(self) -> Image.Image:
@@ -91,7 +93,7 @@ class Pair:
         Raises:
             DatasetError: it cannot be decoded.
         """
-        return decode_picture(self.row, SOURCE_IMAGE)
+        return decode_picture(self.row, SOURCE_IMAGE, self.limits)
 
     @cached_property
     def pseudo_target_image(self) -> Image.Image:
@@ -100,7 +102,7 @@ class Pair:
         Raises:
             DatasetError: it cannot be decoded.
         """
-        return decode_picture(self.row, PSEUDO_TARGET_IMAGE)
+        return decode_picture(self.row, PSEUDO_TARGET_IMAGE, self.limits)
 
     @property
     def has_masks(self) -> bool:
@@ -129,7 +131,8 @@ class Pair:
 class PairsDataset(Sequence[Pair]):
     """The pairs of a finished data set, in the order of its shards: a sequence of `Pair`.
 
-    `folder` and `manifest` are the data set's. `table`, `rejects` and `candidates` are its three
+    `folder` and `manifest` are the data set's, `limits` what decoding one of its pictures may cost,
+    by the sources that its manifest names. `table`, `rejects` and `candidates` are its three
     tables by rows and columns, for what goes beyond single pairs.
 
     A row group (100 pairs, encoded) is in memory at a time; reading in order reads each once, and
@@ -139,6 +142,7 @@ class PairsDataset(Sequence[Pair]):
     def __init__(self, folder: Path, manifest: Manifest) -> None:
         self.folder = folder
         self.manifest = manifest
+        self.limits = stored_limits(manifest.source, manifest.pool)
         self.table = self._open_table("pairs")
         self._last: tuple[int, list[Row]] = (0, [])
 
@@ -172,7 +176,7 @@ class PairsDataset(Sequence[Pair]):
         Raises:
             DatasetError: a shard cannot be read.
         """
-        return map(Pair.from_row, self.table.rows(PAIRS.names))
+        return (Pair.from_row(row, self.limits) for row in self.table.rows(PAIRS.names))
 
     @overload
     def __getitem__(self, index: int) -> Pair: ...
@@ -188,8 +192,8 @@ class PairsDataset(Sequence[Pair]):
             DatasetError: a shard cannot be read.
         """
         if isinstance(index, slice):
-            positions = range(*index.indices(len(self)))
-            return [Pair.from_row(row) for row in self.table.take(positions, PAIRS.names)]
+            rows = self.table.take(range(*index.indices(len(self))), PAIRS.names)
+            return [Pair.from_row(row, self.limits) for row in rows]
         position = operator.index(index)
         position += len(self) if position < 0 else 0
         if not 0 <= position < len(self):
@@ -199,7 +203,7 @@ class PairsDataset(Sequence[Pair]):
             group, first = self.table.find_row_group(position)
             rows = group.read(PAIRS.names).to_pylist()
             self._last = first, rows
-        return Pair.from_row(rows[position - first])
+        return Pair.from_row(rows[position - first], self.limits)
 
     def row_groups(self) -> list[RowGroup]:
         """The row groups of the pairs, in order; reads the shards' footers.
@@ -256,14 +260,18 @@ def open_pairs(folder: str | os.PathLike[str]) -> PairsDataset:
         raise DatasetError(str(error)) from error
 
 
-def decode_picture(row: Mapping[str, Any], column: str) -> Image.Image:
+def decode_picture(
+    row: Mapping[str, Any], column: str, limits: PictureLimits = STORED_LIMITS
+) -> Image.Image:
     """The picture in `column` of a row of the pairs, which has its `key`: RGB, upright.
+
+    `limits` are those of its data set.
 
     Raises:
         DatasetError: there is none, or it cannot be decoded.
     """
     try:
-        return decode(_encoded(row, column), STORED_LIMITS)
+        return decode_stored(_encoded(row, column), limits)
     except PictureError as error:
         raise DatasetError(f"pair {row['key']}: {column}: {error}") from error
 

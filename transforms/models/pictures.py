@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image
 
 from transforms.models.spec import ModelError
+from transforms.resizing import cut_ends, resize_cheaply
 
 if TYPE_CHECKING:
     import torch
@@ -29,9 +30,10 @@ class PictureProcessor:
     """Resize, crop and normalise.
 
     Either `shortest_edge` is given (the shorter side becomes that long, the aspect is kept, then
-    the middle `height` x `width` is cut out), or it is None and the picture is resized to `height`
-    x `width` without regard to its aspect. `resample` is Pillow's number of the filter. A channel
-    value v in 0..255 becomes (v * scale - mean) / std.
+    the middle `height` x `width` is cut out; of more than 50 to 1 the ends are cut off first), or
+    it is None and the picture is resized to `height` x `width` without regard to its aspect.
+    `resample` is Pillow's number of the filter. A channel value v in 0..255 becomes
+    (v * scale - mean) / std.
     """
 
     height: int
@@ -69,7 +71,8 @@ class PictureProcessor:
             return image
         resample = Image.Resampling(self.resample)
         if self.shortest_edge is None:
-            return image.resize((self.width, self.height), resample)
+            return resize_cheaply(image, (self.width, self.height), resample)
+        image = cut_ends(image)
         short = min(image.size)
         resized = tuple(max(1, int(self.shortest_edge * side / short)) for side in image.size)
         if resized != image.size:

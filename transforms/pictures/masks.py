@@ -1,17 +1,21 @@
 """Masks of pictures: made of a segmenter's relevance, and read again from their files."""
 
+import struct
+
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
 from indexes.errors import PairloomError
-from transforms.pictures.decoding import STORED_LIMITS, PictureError, decode, encode_png
+from transforms.pictures.decoding import PictureError, decode, encode_png
+from transforms.pictures.limits import STORED_LIMITS
 from transforms.protocols import Vectors
 from transforms.record import Mask
+from transforms.resizing import resize_cheaply
 
 THRESHOLD = 0.5
 _PNG_START = b"\x89PNG\r\n\x1a\n"
-_BIT_DEPTH, _COLOUR_TYPE = 24, 25  # offsets in a PNG file
+_SIZE, _BIT_DEPTH, _COLOUR_TYPE = 16, 24, 25  # offsets in a PNG file
 _GREY = 0
 
 
@@ -34,7 +38,9 @@ def mark_region(
         raise ValueError(f"threshold must be in (0, 1), got {threshold}")
     marked = relevance > threshold
     if size != (marked.shape[1], marked.shape[0]):
-        soft = Image.fromarray(marked.astype(np.float32)).resize(size, Image.Resampling.BILINEAR)
+        soft = resize_cheaply(
+            Image.fromarray(marked.astype(np.float32)), size, Image.Resampling.BILINEAR
+        )
         marked = np.asarray(soft) > 0.5
     return np.where(marked, np.uint8(255), np.uint8(0))
 
@@ -56,22 +62,28 @@ def mask_from_relevance(
 def decode_mask(data: bytes, size: tuple[int, int]) -> Image.Image:
     """The mask in `data`, of a picture of `size` (width, height): mode L, 255 inside, 0 outside.
 
+    Kind and size are read from the first bytes, so that a mask of another size costs nothing.
+
     Raises:
         MaskError: it is no PNG with one channel of at most 8 bits, has another size, or does not
             decode.
     """
+    if data.startswith(_PNG_START) and len(data) > _COLOUR_TYPE:
+        claimed = struct.unpack_from(">II", data, _SIZE)
+        colour_type, bits = data[_COLOUR_TYPE], data[_BIT_DEPTH]
+        if colour_type != _GREY or bits > 8:
+            raise MaskError(
+                "mask must be a single-channel PNG of at most 8 bits, "
+                f"got colour type {colour_type} and {bits} bits"
+            )
+        if claimed != size:
+            raise MaskError(f"mask must be of size {size}, its picture's, got {claimed}")
     try:
-        image = decode(data, STORED_LIMITS)
+        image = decode(data, STORED_LIMITS, formats=("PNG",))
     except PictureError as error:
+        if error.reason == "unsupported_format":
+            raise MaskError("mask must be a single-channel PNG, got another format") from error
         raise MaskError(f"mask cannot be decoded: {error}") from error
-    if not data.startswith(_PNG_START):
-        raise MaskError("mask must be a single-channel PNG, got another format")
-    colour_type, bits = data[_COLOUR_TYPE], data[_BIT_DEPTH]
-    if colour_type != _GREY or bits > 8:
-        raise MaskError(
-            "mask must be a single-channel PNG of at most 8 bits, "
-            f"got colour type {colour_type} and {bits} bits"
-        )
-    if image.size != size:
+    if image.size != size:  # turned, by what its EXIF data say
         raise MaskError(f"mask must be of size {size}, its picture's, got {image.size}")
     return image.convert("L")

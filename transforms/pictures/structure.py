@@ -17,6 +17,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from transforms.resizing import resize_cheaply
+
 SIDE = 16
 CELL_PX = 4
 LIGHTNESS_WEIGHT = 0.3
@@ -75,7 +77,7 @@ def structure_similarities(first: bytes, others: npt.NDArray[np.uint8]) -> npt.N
 def _opponent_channels(image: Image.Image) -> Map:
     """Smoothed (64, 64, 4): three colour differences and the weighted lightness."""
     side = SIDE * CELL_PX
-    small = image.convert("RGB").resize((side, side), Image.Resampling.BOX)
+    small = resize_cheaply(image.convert("RGB"), (side, side), Image.Resampling.BOX)
     pixels = np.asarray(small, dtype=np.float64)
     lightness = pixels.mean(axis=2, keepdims=True)
     channels = np.concatenate([pixels - lightness, LIGHTNESS_WEIGHT * lightness], axis=2)

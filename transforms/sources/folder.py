@@ -17,7 +17,7 @@ import stat
 import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
@@ -143,7 +143,7 @@ class FolderSource:
             "kind": "folder",
             "path": self.path,
             "shard_size": self.shard_size,
-            "limits": asdict(self.limits),
+            "limits": self.limits.describe(),
         }
 
     def _locate(self, name: bytes) -> Path:

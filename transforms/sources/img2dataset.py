@@ -7,7 +7,7 @@ so that a folder in which files of two downloads are mixed is refused as well.
 """
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -114,7 +114,7 @@ class Img2DatasetSource:
 
     def describe(self) -> dict[str, object]:
         """The source as plain data."""
-        return {"kind": "img2dataset", "path": self.path, "limits": asdict(self.limits)}
+        return {"kind": "img2dataset", "path": self.path, "limits": self.limits.describe()}
 
     def _refuse_duplicate_keys(self, hashes: dict[Path, Hashes]) -> None:
         files = list(hashes)
