@@ -11,5 +11,9 @@ class EditError(EditingError, ValueError):
     """An edit that cannot be made, in one line that names the value and the rule."""
 
 
+class NotFiniteError(EditError):
+    """A model that gave infinite numbers, or none, in one line that names a cure."""
+
+
 class SettingError(EditingError, ValueError):
     """A setting that an editor does not have, or a value that breaks its rule, in one line."""

@@ -11,7 +11,11 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
+from editing.finite import require_finite
 from editing.tensors import LatentMask, MaskBatch, MaskTensor, PictureTensor
+
+MOST_TIMES = 4
+"""The longer side that is worked at is at most so many times the side a model was trained at."""
 
 
 def fit_square(image: Image.Image, size: int) -> Image.Image:
@@ -27,9 +31,13 @@ def fit_square(image: Image.Image, size: int) -> Image.Image:
 def fit_sides(size: tuple[int, int], *, shorter: int, multiple: int) -> tuple[int, int]:
     """The size (width, height) of about the same aspect whose shorter side is about `shorter`.
 
-    Both sides are multiples of `multiple`, as the networks' halvings ask for.
+    Both sides are multiples of `multiple`, as the networks' halvings ask for. Of a picture more
+    than `MOST_TIMES` as long as it is wide the longer side is `MOST_TIMES` `shorter` instead, and
+    the shorter one is smaller, down to `multiple`: what an edit costs is bounded by the model.
     """
     scale = shorter / min(size)
+    if max(size) > MOST_TIMES * min(size):
+        scale = MOST_TIMES * shorter / max(size)
     width, height = (max(1, round(side * scale / multiple)) * multiple for side in size)
     return width, height
 
@@ -75,7 +83,12 @@ def to_latent_mask(mask: MaskBatch, factor: int) -> LatentMask:
 
 
 def tensor_to_picture(tensor: PictureTensor) -> Image.Image:
-    """The 8-bit RGB picture of a tensor in [-1, 1]; what lies outside is clamped."""
+    """The 8-bit RGB picture of a tensor in [-1, 1]; what lies outside is clamped.
+
+    Raises:
+        NotFiniteError: it holds infinite numbers, or none.
+    """
+    require_finite(tensor, where="in a decoded picture")
     unit = (tensor.detach().float().cpu().clamp(-1, 1) + 1) / 2
     pixels = (unit * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
     return Image.fromarray(np.ascontiguousarray(pixels))

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from editing.diffusion.model import LatentDiffusion
 from editing.diffusion.noise import Latents
+from editing.finite import require_finite
 from editing.pictures import (
     fit_sides,
     mask_to_tensor,
@@ -22,6 +23,7 @@ from editing.pictures import (
     tensor_to_picture,
     to_latent_mask,
 )
+from editing.remarks import ELONGATED, TINY_MASK, Remark, remark_on_mask
 from editing.requests import Edit, EditOutput, Request
 from editing.tensors import LatentMask
 
@@ -54,10 +56,12 @@ def edit_pictures(
 ) -> list[EditOutput]:
     """The outputs of requests by a function that edits latents.
 
-    With `paste` the source's own pixels are put back outside a request's mask.
+    With `paste` the source's own pixels are put back outside a request's mask. What is worked at
+    is bounded (`fit_sides`), and a picture that is made smaller for it is remarked on.
 
     Raises:
         ValueError: more or fewer generators than requests.
+        NotFiniteError: the model gave infinite numbers, or none, for one of them.
         PromptLengthError: a prompt has more tokens than the text encoder takes.
         whatever `edit_latents` raises.
     """
@@ -71,11 +75,31 @@ def edit_pictures(
     for size, places in places_by_size(sizes).items():
         some = [requests[place] for place in places]
         batch = _to_latents(model, some, [generators[place] for place in places], size)
-        pictures = model.decode(edit_latents(batch))
-        for place, request, picture in zip(places, some, pictures, strict=True):
-            image = _finish(picture, request, paste=paste)
-            outputs[place] = EditOutput((Edit(image),), request.edit_mask)
+        latents = edit_latents(batch)
+        require_finite(latents, where="in the edited latent")
+        pictures = model.decode(latents)
+        for row, (place, request) in enumerate(zip(places, some, strict=True)):
+            image = _finish(pictures[row], request, paste=paste)
+            marked = None if batch.edit_mask is None else batch.edit_mask[row]
+            remarks = _remarks(request, size, marked, smaller=min(size) < model.picture_size)
+            outputs[place] = EditOutput((Edit(image),), request.edit_mask, remarks)
     return [outputs[place] for place in range(len(requests))]
+
+
+def _remarks(
+    request: Request, size: tuple[int, int], latent_mask: Tensor | None, *, smaller: bool
+) -> tuple[Remark, ...]:
+    """What is to be said of an edit at `size`, `smaller` than the model was trained at."""
+    remarks = []
+    if smaller:
+        (width, height), (worked_width, worked_height) = request.image.size, size
+        line = f"{width} x {height} pixels are worked at as {worked_width} x {worked_height}"
+        remarks.append(Remark(ELONGATED, line))
+    marks_something = request.edit_mask is not None and not remark_on_mask(request.edit_mask)
+    if marks_something and latent_mask is not None and not bool(latent_mask.any()):
+        line = f"the mask marks too little to change anything at {size[0]} x {size[1]} pixels"
+        remarks.append(Remark(TINY_MASK, line))
+    return tuple(remarks)
 
 
 def _to_latents(
@@ -86,6 +110,7 @@ def _to_latents(
 ) -> LatentBatch:
     sources = [picture_to_tensor(resize(request.image, size)) for request in requests]
     source_latent = model.encode(torch.stack(sources))
+    require_finite(source_latent, where="in the picture's latent")
     edit_mask = None
     if any(request.edit_mask is not None for request in requests):
         masks = torch.stack([_mask(request.edit_mask, size) for request in requests])

@@ -17,11 +17,12 @@ from typing import Any
 
 import apache_beam as beam
 
-from editing.errors import EditingError
+from editing.errors import EditingError, SettingError
 from editing.evaluation.measurer import key_generator
 from editing.loading import EditorChoice, LoadedEditor
 from editing.requests import Request
 from pipelines.edit_images.shards import (
+    REMARKS,
     EditTask,
     TaskGroup,
     read_tasks,
@@ -31,6 +32,7 @@ from pipelines.edit_images.shards import (
 from pipelines.running.execution import Execution
 from pipelines.running.job_folder import JobFolder, require_whole
 from pipelines.running.sharded_job import ShardedJob, run_job
+from pipelines.terminal.console import EXIT_USAGE, CommandError
 from transforms.batches.inference import BatchHandler, RunBatches, bisect_failures
 from transforms.batches.packing import Packed, pack, unpack
 from transforms.dataset.files import hash_file, write_bytes
@@ -38,7 +40,7 @@ from transforms.dataset.folder import COMPLETED
 from transforms.dataset.manifest import MANIFEST, hash_configuration, load_manifest
 from transforms.dataset.shards import OutputShard
 from transforms.dataset.tables import find_shard_file
-from transforms.pictures.decoding import PictureError, decode, encode_png
+from transforms.pictures.decoding import STORED_LIMITS, PictureError, decode, encode_png
 from transforms.record import Batch, Reject
 
 NAME = "Edit"
@@ -125,28 +127,48 @@ class EditBatch:
         made: dict[int, Request | Reject] = {}
         for place, task in enumerate(tasks):
             try:
-                made[place] = Request(
-                    image=decode(task.image),
-                    prompt=task.edit_prompt,
-                    source_prompt=task.caption,
-                    mask_phrase=task.source_phrase,
-                    pseudo_target_image=decode(task.pseudo_target) if task.pseudo_target else None,
-                )
+                made[place] = make_request(task)
             except (PictureError, EditingError) as error:
                 reason = error.reason if isinstance(error, PictureError) else "bad_request"
                 made[place] = reject_task(task, reason, str(error), shard=shard)
         places = [place for place, one in made.items() if isinstance(one, Request)]
         requests = [one for one in made.values() if isinstance(one, Request)]
         generators = [key_generator(tasks[place].key, self.seed) for place in places]
-        outputs = editor.edit(requests, self.settings, generators) if requests else []
+        try:
+            outputs = editor.edit(requests, self.settings, generators) if requests else []
+        except SettingError as error:
+            # Of no pair but of the command line: as a reject it would come back for every pair.
+            raise CommandError(str(error), exit_code=EXIT_USAGE) from error
         results: dict[int, EditTask | Reject] = {
             place: one for place, one in made.items() if isinstance(one, Reject)
         }
         for place, output in zip(places, outputs, strict=True):
             results[place] = dataclasses.replace(
-                tasks[place], image=encode_png(output.image), pseudo_target=b""
+                tasks[place],
+                image=encode_png(output.image),
+                pseudo_target=b"",
+                remarks=tuple(remark.name for remark in output.remarks),
             )
         return [results[place] for place in range(len(tasks))]
+
+
+def make_request(task: EditTask) -> Request:
+    """What is asked of an editor for a pair.
+
+    What its source let into the data set is not judged again by its size.
+
+    Raises:
+        PictureError: a picture cannot be decoded.
+        EditError: the pair asks for nothing that can be made.
+    """
+    target = decode(task.pseudo_target, STORED_LIMITS) if task.pseudo_target else None
+    return Request(
+        image=decode(task.image, STORED_LIMITS),
+        prompt=task.edit_prompt,
+        source_prompt=task.caption,
+        mask_phrase=task.source_phrase,
+        pseudo_target_image=target,
+    )
 
 
 def reject_task(task: EditTask, reason: str, detail: str, *, shard: str) -> Reject:
@@ -254,12 +276,15 @@ def edit_images(plan: EditPlan, execution: Execution) -> dict[str, Any]:
     ]
     write_bytes(plan.folder / COMPLETED, b"")
     reasons: Counter[str] = Counter()
+    remarks: Counter[str] = Counter()
     for receipt in receipts:
         reasons.update(receipt["rejects"])
+        remarks.update({name: len(keys) for name, keys in receipt.get(REMARKS, {}).items()})
     return {
         "folder": str(plan.folder),
         "edits": sum(receipt["edits"] for receipt in receipts),
         "rejects": dict(reasons),
+        "remarks": dict(remarks),
         "shards": progress.shards,
         "shards_skipped": progress.skipped,
     }

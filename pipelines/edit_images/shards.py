@@ -32,6 +32,7 @@ EDITS = make_schema(
         Column("image", IMAGE, "the edited picture"),
     )
 )
+REMARKS = "remarks"
 _COLUMNS = ("key", "source_key", "source_position", "number", "caption", "edit_prompt")
 _MORE = ("source_phrase", SOURCE_IMAGE)
 
@@ -41,7 +42,8 @@ class EditTask:
     """One edit to make; `image` holds the source's encoded bytes before, the result's after.
 
     `pseudo_target` holds the encoded bytes of the real picture that stands for the result, where
-    the editor needs it, and is empty after.
+    the editor needs it, and is empty after. `remarks` are the names of what there is to say of the
+    edit, such as a mask that marks nothing.
     """
 
     key: str
@@ -53,6 +55,7 @@ class EditTask:
     source_phrase: str
     image: bytes
     pseudo_target: bytes
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -126,11 +129,18 @@ def write_edits(
     reasons: dict[str, int] = {}
     for reject in sorted(rejects, key=lambda reject: reject.reason):
         reasons[reject.reason] = reasons.get(reject.reason, 0) + 1
+    remarks: dict[str, list[str]] = {}
+    for batch in batches:
+        for task in batch.records:
+            for name in task.remarks:
+                remarks.setdefault(name, []).append(task.key)
     receipt = {
         "number": shard.number,
         "edits": files[0].rows,
         "rejects": reasons,
         "files": [dataclasses.asdict(file) for file in files],
+        # The keys of the edits that there is something to say of, by what it is.
+        **({REMARKS: dict(sorted(remarks.items()))} if remarks else {}),
     }
     write_bytes(place, dump_json(receipt))
     return receipt

@@ -6,7 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from editing.registry import BASELINE, COMPARED, EDITORS
-from pipelines.terminal.arguments import JSON_HELP, existing_folder, whole_number
+from pipelines.terminal.arguments import (
+    JSON_HELP,
+    existing_folder,
+    finite_number,
+    whole_number,
+)
 from pipelines.terminal.console import EXIT_USAGE, CommandError, print_json_line, print_table
 from pipelines.terminal.editor_arguments import (
     ChosenEditor,
@@ -82,7 +87,7 @@ def _add_dial_flags(parser: argparse.ArgumentParser) -> None:
             f"--{flag}",
             dest=f"{_DIAL}{flag}",
             nargs="+",
-            type=float,
+            type=finite_number,
             metavar="VALUE",
             help=f"values of {dials[0].setting} for {', '.join(names)} (default {values})",
         )
