@@ -1,4 +1,4 @@
-"""Numbers of a model, made sure to be finite: what is not becomes an error, never a black picture."""
+"""Numbers of a model, made sure to be finite: else there is an error, never a black picture."""
 
 import torch
 from torch import Tensor

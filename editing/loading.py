@@ -19,8 +19,8 @@ from editing.parts import Parts
 from editing.regions.finder import RegionFinder, RegionSpec
 from editing.regions.registry import NO_REGIONS, find_regions_spec
 from editing.registry import find_editor
-from editing.requests import EditOutput, OnStep, Request
 from editing.remarks import remark_on_mask
+from editing.requests import EditOutput, OnStep, Request
 from editing.settings import make_settings, require_numbers
 from transforms.presets import Preset, load_preset
 
@@ -138,8 +138,7 @@ class LoadedEditor:
         with_masks = self._find_masks(requests, generators)
         outputs = self.editor.edit(with_masks, settings, generators, on_step)
         return [
-            _with_mask(output, request)
-            for output, request in zip(outputs, with_masks, strict=True)
+            _with_mask(output, request) for output, request in zip(outputs, with_masks, strict=True)
         ]
 
     def _find_masks(

@@ -3,7 +3,7 @@
 Tensors are float32 CHW, pictures in [-1, 1], masks 0 or 1.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -48,6 +48,19 @@ def places_by_size(sizes: Sequence[tuple[int, int]]) -> dict[tuple[int, int], li
     for place, size in enumerate(sizes):
         places.setdefault(size, []).append(place)
     return places
+
+
+def places_in_batches(
+    sizes: Sequence[tuple[int, int]], *, most: int = 64, most_pixels: int = 2**24
+) -> Iterator[list[int]]:
+    """`places_by_size` in batches of at most `most` pictures and `most_pixels` pixels together.
+
+    A picture that has more of them is alone.
+    """
+    for (width, height), places in places_by_size(sizes).items():
+        together = max(1, min(most, most_pixels // (width * height)))
+        for start in range(0, len(places), together):
+            yield places[start : start + together]
 
 
 def resize(image: Image.Image, size: tuple[int, int]) -> Image.Image:

@@ -11,8 +11,8 @@ from pipelines.terminal.arguments import JSON_HELP, MOST_SEED, whole_number
 from pipelines.terminal.console import (
     EXIT_USAGE,
     CommandError,
-    print_note,
     print_json_line,
+    print_note,
     print_table,
     show_progress,
 )
