@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
-from editing.finite import require_finite
+from editing.finite import not_finite
 from editing.tensors import LatentMask, MaskBatch, MaskTensor, PictureTensor
 
 MOST_TIMES = 4
@@ -31,13 +31,22 @@ def fit_square(image: Image.Image, size: int) -> Image.Image:
 def fit_sides(size: tuple[int, int], *, shorter: int, multiple: int) -> tuple[int, int]:
     """The size (width, height) of about the same aspect whose shorter side is about `shorter`.
 
-    Both sides are multiples of `multiple`, as the networks' halvings ask for. Of a picture more
-    than `MOST_TIMES` as long as it is wide the longer side is `MOST_TIMES` `shorter` instead, and
-    the shorter one is smaller, down to `multiple`: what an edit costs is bounded by the model.
+    Both sides are multiples of `multiple`, as the networks' halvings ask for.
     """
     scale = shorter / min(size)
-    if max(size) > MOST_TIMES * min(size):
-        scale = MOST_TIMES * shorter / max(size)
+    width, height = (max(1, round(side * scale / multiple)) * multiple for side in size)
+    return width, height
+
+
+def working_sides(size: tuple[int, int], *, shorter: int, multiple: int) -> tuple[int, int]:
+    """`fit_sides` within bounds: what an edit costs depends on the model, not on the picture.
+
+    Of a picture more than `MOST_TIMES` as long as it is wide the longer side is `MOST_TIMES`
+    `shorter` instead, and the shorter one is smaller, down to `multiple`.
+    """
+    if max(size) <= MOST_TIMES * min(size):
+        return fit_sides(size, shorter=shorter, multiple=multiple)
+    scale = MOST_TIMES * shorter / max(size)
     width, height = (max(1, round(side * scale / multiple)) * multiple for side in size)
     return width, height
 
@@ -101,7 +110,8 @@ def tensor_to_picture(tensor: PictureTensor) -> Image.Image:
     Raises:
         NotFiniteError: it holds infinite numbers, or none.
     """
-    require_finite(tensor, where="in a decoded picture")
+    if not bool(torch.isfinite(tensor).all()):
+        raise not_finite("in a picture")
     unit = (tensor.detach().float().cpu().clamp(-1, 1) + 1) / 2
     pixels = (unit * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
     return Image.fromarray(np.ascontiguousarray(pixels))

@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 
 from editing.editor import EditorSpec
-from editing.errors import EditingError, SettingError
+from editing.errors import EditingError, NotFiniteError, SettingError
 from editing.evaluation.cases import EditCase
 from editing.evaluation.metrics import Statistics
 from editing.loading import LoadedEditor
@@ -108,7 +108,7 @@ class Measurer:
     def _edit(self, cell: Cell, cases: Sequence[EditCase]) -> list[EditOutput | str]:
         """An output for each case, or the line that says why there is none.
 
-        A failing batch is halved until the guilty edits are alone.
+        A failing batch is halved until the guilty edits are alone, unless the error names them.
         """
         editor, settings = self.editors[cell.editor]
         try:
@@ -122,8 +122,13 @@ class Measurer:
         except SettingError:
             raise  # of no case, but of all
         except _EDIT_ERRORS as error:
+            line = " ".join(str(error).split()) or type(error).__name__
             if len(cases) == 1:
-                return [" ".join(str(error).split()) or type(error).__name__]
+                return [line]
+            if isinstance(error, NotFiniteError) and error.places:
+                others = [case for n, case in enumerate(cases) if n not in error.places]
+                made = iter(self._edit(cell, others) if others else [])
+                return [line if n in error.places else next(made) for n in range(len(cases))]
         middle = len(cases) // 2
         return [*self._edit(cell, cases[:middle]), *self._edit(cell, cases[middle:])]
 

@@ -17,13 +17,10 @@ from typing import Any
 
 import apache_beam as beam
 
-from editing.errors import EditingError, SettingError
-from editing.evaluation.measurer import key_generator
 from editing.loading import EditorChoice, LoadedEditor
-from editing.requests import Request
+from pipelines.edit_images.batch import NAME, EditBatch
 from pipelines.edit_images.shards import (
     REMARKS,
-    EditTask,
     TaskGroup,
     read_tasks,
     receipt_path,
@@ -32,19 +29,15 @@ from pipelines.edit_images.shards import (
 from pipelines.running.execution import Execution
 from pipelines.running.job_folder import JobFolder, require_whole
 from pipelines.running.sharded_job import ShardedJob, run_job
-from pipelines.terminal.console import EXIT_USAGE, CommandError
-from transforms.batches.inference import BatchHandler, RunBatches, bisect_failures
+from transforms.batches.inference import BatchHandler, RunBatches
 from transforms.batches.packing import Packed, pack, unpack
 from transforms.dataset.files import hash_file, write_bytes
 from transforms.dataset.folder import COMPLETED
 from transforms.dataset.manifest import MANIFEST, hash_configuration, load_manifest
 from transforms.dataset.shards import OutputShard
 from transforms.dataset.tables import find_shard_file
-from transforms.pictures.decoding import STORED_LIMITS, PictureError, decode, encode_png
-from transforms.record import Batch, Reject
+from transforms.record import Batch
 
-NAME = "Edit"
-STAGE = NAME.lower()
 RECORD = "edits.json"
 
 
@@ -98,92 +91,6 @@ class PairsShard:
     shard: OutputShard
     groups: tuple[TaskGroup, ...]
     pairs: int
-
-
-@dataclass(frozen=True)
-class EditBatch:
-    """Edits a batch: what Beam applies behind RunInference."""
-
-    settings: Any
-    seed: int
-    at_once: int = 16
-
-    def __call__(self, batch: Batch[EditTask], editor: LoadedEditor) -> Batch[EditTask]:
-        """`batch` with results for sources; what cannot be edited becomes a reject."""
-        work = partial(self._edit, editor=editor, shard=batch.shard)
-        records, rejects = bisect_failures(
-            batch.records,
-            work,
-            partial(reject_task, shard=batch.shard),
-            at_once=self.at_once,
-        )
-        return dataclasses.replace(
-            batch, records=tuple(records), rejects=(*batch.rejects, *rejects)
-        )
-
-    def _edit(
-        self, tasks: Sequence[EditTask], *, editor: LoadedEditor, shard: str
-    ) -> list[EditTask | Reject]:
-        made: dict[int, Request | Reject] = {}
-        for place, task in enumerate(tasks):
-            try:
-                made[place] = make_request(task)
-            except (PictureError, EditingError) as error:
-                reason = error.reason if isinstance(error, PictureError) else "bad_request"
-                made[place] = reject_task(task, reason, str(error), shard=shard)
-        places = [place for place, one in made.items() if isinstance(one, Request)]
-        requests = [one for one in made.values() if isinstance(one, Request)]
-        generators = [key_generator(tasks[place].key, self.seed) for place in places]
-        try:
-            outputs = editor.edit(requests, self.settings, generators) if requests else []
-        except SettingError as error:
-            # Of no pair but of the command line: as a reject it would come back for every pair.
-            raise CommandError(str(error), exit_code=EXIT_USAGE) from error
-        results: dict[int, EditTask | Reject] = {
-            place: one for place, one in made.items() if isinstance(one, Reject)
-        }
-        for place, output in zip(places, outputs, strict=True):
-            results[place] = dataclasses.replace(
-                tasks[place],
-                image=encode_png(output.image),
-                pseudo_target=b"",
-                remarks=tuple(remark.name for remark in output.remarks),
-            )
-        return [results[place] for place in range(len(tasks))]
-
-
-def make_request(task: EditTask) -> Request:
-    """What is asked of an editor for a pair.
-
-    What its source let into the data set is not judged again by its size.
-
-    Raises:
-        PictureError: a picture cannot be decoded.
-        EditError: the pair asks for nothing that can be made.
-    """
-    target = decode(task.pseudo_target, STORED_LIMITS) if task.pseudo_target else None
-    return Request(
-        image=decode(task.image, STORED_LIMITS),
-        prompt=task.edit_prompt,
-        source_prompt=task.caption,
-        mask_phrase=task.source_phrase,
-        pseudo_target_image=target,
-    )
-
-
-def reject_task(task: EditTask, reason: str, detail: str, *, shard: str) -> Reject:
-    """The reject of an edit that could not be made."""
-    return Reject(
-        key=task.source_key,
-        shard=shard,
-        position=task.position,
-        stage=STAGE,
-        reason=reason,
-        detail=detail,
-        number=task.number,
-        caption=task.caption,
-        edit_prompt=task.edit_prompt,
-    )
 
 
 def _write_group(group: tuple[str, Mapping[str, Iterable[Any]]], *, folder: str) -> dict[str, Any]:
