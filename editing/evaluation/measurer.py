@@ -10,13 +10,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from PIL import Image
 
 from editing.editor import EditorSpec
 from editing.errors import EditingError, NotFiniteError, SettingError
 from editing.evaluation.cases import EditCase
-from editing.evaluation.metrics import Statistics
+from editing.evaluation.metrics import Numbers, Statistics
 from editing.loading import LoadedEditor
 from editing.requests import EditOutput, Request
 from editing.settings import require_numbers
@@ -137,10 +138,23 @@ class Measurer:
         if not cases:
             return rows
         for statistics in self.statistics:
-            for name, values in statistics(cases, images).items():
+            for name, values in _numbers(statistics, cases, images).items():
                 for row, value in zip(rows, values, strict=True):
                     row[name] = float(value)
         return rows
+
+
+def _numbers(
+    statistics: Statistics, cases: Sequence[EditCase], images: Sequence[Image.Image]
+) -> Mapping[str, Numbers]:
+    """What is measured; NaN of the edits that cannot be, such as those too small for a network."""
+    try:
+        return statistics(cases, images)
+    except EditingError:
+        if len(cases) == 1:
+            return {metric.name: np.array([np.nan]) for metric in statistics.metrics}
+    apart = [_numbers(statistics, [c], [i]) for c, i in zip(cases, images, strict=True)]
+    return {name: np.concatenate([each[name] for each in apart]) for name in apart[0]}
 
 
 def _row(case: EditCase, outcome: EditOutput | str, numbers: Iterator[Row]) -> Row:

@@ -9,12 +9,7 @@ from PIL import Image
 
 from editing.evaluation.cases import EditCase
 from editing.evaluation.metrics import Metric, Numbers
-from editing.evaluation.similarity import (
-    LPIPS_LEAST_SIDE,
-    background_error,
-    clip_scores,
-    region_ssim,
-)
+from editing.evaluation.similarity import background_error, clip_scores, region_ssim
 from editing.pictures import mask_to_tensor, picture_to_tensor, places_in_batches
 from editing.tensors import PerExample, PictureBatch
 from transforms.protocols import Encoder
@@ -88,11 +83,13 @@ class SourceDistance:
     def __call__(
         self, cases: Sequence[EditCase], images: Sequence[Image.Image]
     ) -> dict[str, Numbers]:
-        """The distance, 0 where nothing changed; NaN of pictures too small for the network."""
+        """The distance, 0 where nothing changed.
+
+        Raises:
+            EditingError: a picture is too small for the network.
+        """
         found = np.full(len(cases), np.nan)
         for places in places_in_batches([case.source.size for case in cases]):
-            if min(cases[places[0]].source.size) < LPIPS_LEAST_SIDE:
-                continue
             source, edited = _tensors(cases, images, places)
             found[places] = self.distance(edited, source).numpy()
         return {LPIPS.name: found}

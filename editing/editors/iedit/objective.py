@@ -130,7 +130,7 @@ class IEditObjective:
         alpha = alpha_at(model.alphas_cumprod, draw.timesteps)
         z_t = add_noise(z_1, draw.noise, alpha)
         predicted = model.predict_noise(z_t, draw.timesteps, text)
-        terms, counts = self._noise_terms(batch, draw, z_1, z_2, predicted, alpha)
+        terms, empty = self._noise_terms(batch, draw, z_1, z_2, predicted, alpha)
         if self._looks_at_pictures:
             edited = model.decode(estimate_latent(z_t, predicted, alpha))
             with_text = ~draw.without_text
@@ -145,7 +145,7 @@ class IEditObjective:
             alpha=alpha,
             quality=batch.quality,
         )
-        return Outcome(summands, predicted, counts)
+        return Outcome(summands, predicted, {"empty_masks": int(empty.sum())})
 
     @property
     def _looks_at_pictures(self) -> bool:
@@ -159,7 +159,7 @@ class IEditObjective:
         z_2: Latents,
         predicted: Latents,
         alpha: Alphas,
-    ) -> tuple[dict[str, PerExample], dict[str, int]]:
+    ) -> tuple[dict[str, PerExample], Bool[Tensor, " b"]]:
         wanted = target_noise(z_1, z_2, draw.noise, alpha)
         paired = paired_loss(predicted, wanted)
         factor = self.model.factor
@@ -174,12 +174,11 @@ class IEditObjective:
             combine=self.settings.mask_combine,
         )
         empty = (source_mask.flatten(1).sum(1) == 0) | (target_mask.flatten(1).sum(1) == 0)
-        whole = (source_mask == 1).flatten(1).all(1) | (target_mask == 1).flatten(1).all(1)
         # Without a region to change, equation 8 would teach to leave all as it is.
         return {
             "paired": paired,
             "mask": torch.where(empty | draw.without_text, paired, masked),
-        }, {"empty_masks": int(empty.sum()), "whole_masks": int(whole.sum())}
+        }, empty
 
     def _picture_terms(self, batch: PairBatch, edited: PictureBatch) -> dict[str, PerExample]:
         terms: dict[str, PerExample] = {}
