@@ -19,8 +19,9 @@ from editing.parts import Parts
 from editing.regions.finder import RegionFinder, RegionSpec
 from editing.regions.registry import NO_REGIONS, find_regions_spec
 from editing.registry import find_editor
+from editing.remarks import remark_on_mask
 from editing.requests import EditOutput, OnStep, Request
-from editing.settings import make_settings
+from editing.settings import make_settings, require_numbers
 from transforms.presets import Preset, load_preset
 
 if TYPE_CHECKING:
@@ -121,19 +122,23 @@ class LoadedEditor:
     ) -> list[EditOutput]:
         """The edits of a batch; see `editing.editor.Editor`.
 
+        A mask that marks nothing or everything is remarked on, whoever made it.
+
         Raises:
+            SettingError: a setting is infinite or not a number.
             EditingError: an edit cannot be made, or a request lacks what the editor needs.
             ValueError: more or fewer generators than requests.
         """
         if len(generators) != len(requests):
             raise ValueError(f"there must be {len(requests)} generators, got {len(generators)}")
+        if dataclasses.is_dataclass(settings):
+            require_numbers(settings)
         for request in requests:
             check_needs(self.spec, request)
         with_masks = self._find_masks(requests, generators)
         outputs = self.editor.edit(with_masks, settings, generators, on_step)
         return [
-            dataclasses.replace(output, edit_mask=output.edit_mask or request.edit_mask)
-            for output, request in zip(outputs, with_masks, strict=True)
+            _with_mask(output, request) for output, request in zip(outputs, with_masks, strict=True)
         ]
 
     def _find_masks(
@@ -150,6 +155,14 @@ class LoadedEditor:
             dataclasses.replace(request, edit_mask=masks.get(place, request.edit_mask))
             for place, request in enumerate(requests)
         ]
+
+
+def _with_mask(output: EditOutput, request: Request) -> EditOutput:
+    """An output with the mask that was used, and what is to be said of it."""
+    mask = output.edit_mask or request.edit_mask
+    return dataclasses.replace(
+        output, edit_mask=mask, remarks=(*remark_on_mask(mask), *output.remarks)
+    )
 
 
 def check_needs(spec: EditorSpec[Any], request: Request) -> None:

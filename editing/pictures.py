@@ -3,7 +3,7 @@
 Tensors are float32 CHW, pictures in [-1, 1], masks 0 or 1.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +11,11 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
+from editing.finite import not_finite
 from editing.tensors import LatentMask, MaskBatch, MaskTensor, PictureTensor
+
+MOST_TIMES = 4
+"""The longer side that is worked at is at most so many times the side a model was trained at."""
 
 
 def fit_square(image: Image.Image, size: int) -> Image.Image:
@@ -34,12 +38,38 @@ def fit_sides(size: tuple[int, int], *, shorter: int, multiple: int) -> tuple[in
     return width, height
 
 
+def working_sides(size: tuple[int, int], *, shorter: int, multiple: int) -> tuple[int, int]:
+    """`fit_sides` within bounds: what an edit costs depends on the model, not on the picture.
+
+    Of a picture more than `MOST_TIMES` as long as it is wide the longer side is `MOST_TIMES`
+    `shorter` instead, and the shorter one is smaller, down to `multiple`.
+    """
+    if max(size) <= MOST_TIMES * min(size):
+        return fit_sides(size, shorter=shorter, multiple=multiple)
+    scale = MOST_TIMES * shorter / max(size)
+    width, height = (max(1, round(side * scale / multiple)) * multiple for side in size)
+    return width, height
+
+
 def places_by_size(sizes: Sequence[tuple[int, int]]) -> dict[tuple[int, int], list[int]]:
     """Where each size stands in `sizes`: what has one size can be worked on in one batch."""
     places: dict[tuple[int, int], list[int]] = {}
     for place, size in enumerate(sizes):
         places.setdefault(size, []).append(place)
     return places
+
+
+def places_in_batches(
+    sizes: Sequence[tuple[int, int]], *, most: int = 64, most_pixels: int = 2**24
+) -> Iterator[list[int]]:
+    """`places_by_size` in batches of at most `most` pictures and `most_pixels` pixels together.
+
+    A picture that has more of them is alone.
+    """
+    for (width, height), places in places_by_size(sizes).items():
+        together = max(1, min(most, most_pixels // (width * height)))
+        for start in range(0, len(places), together):
+            yield places[start : start + together]
 
 
 def resize(image: Image.Image, size: tuple[int, int]) -> Image.Image:
@@ -75,7 +105,13 @@ def to_latent_mask(mask: MaskBatch, factor: int) -> LatentMask:
 
 
 def tensor_to_picture(tensor: PictureTensor) -> Image.Image:
-    """The 8-bit RGB picture of a tensor in [-1, 1]; what lies outside is clamped."""
+    """The 8-bit RGB picture of a tensor in [-1, 1]; what lies outside is clamped.
+
+    Raises:
+        NotFiniteError: it holds infinite numbers, or none.
+    """
+    if not bool(torch.isfinite(tensor).all()):
+        raise not_finite("in a picture")
     unit = (tensor.detach().float().cpu().clamp(-1, 1) + 1) / 2
     pixels = (unit * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
     return Image.fromarray(np.ascontiguousarray(pixels))

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from PIL import Image
 
 from editing.errors import EditError
+from editing.remarks import Remark
+from editing.settings import shorten
 
 OnStep = Callable[[], None]
 """Called after every step of a long edit, to show how far it is."""
@@ -21,10 +23,14 @@ class Edit:
 
 @dataclass(frozen=True)
 class EditOutput:
-    """The results for one source, best first, and the mask that was used (L, 255 = may change)."""
+    """The results for one source, best first, and the mask that was used (L, 255 = may change).
+
+    `remarks` are what a person should know of, such as a mask that marks nothing.
+    """
 
     edits: tuple[Edit, ...]
     edit_mask: Image.Image | None = None
+    remarks: tuple[Remark, ...] = ()
 
     @property
     def image(self) -> Image.Image:
@@ -46,7 +52,8 @@ class Request:
     | `pseudo_target_image` | a real picture that stands for the result, RGB |
 
     Raises:
-        EditError: a picture that is not RGB, no prompt, or a mask of another size.
+        EditError: a picture that is not RGB, no prompt, words that are no text, or a mask of
+            another size.
     """
 
     image: Image.Image
@@ -62,6 +69,8 @@ class Request:
                 raise EditError(f"a picture must be RGB, got {image.mode}")
         if not self.prompt.strip():
             raise EditError("prompt must not be empty")
+        for name in ("prompt", "source_prompt", "mask_phrase"):
+            _check_text(name, getattr(self, name))
         if self.edit_mask is not None and self.edit_mask.size != self.image.size:
             raise EditError(
                 f"edit_mask must have the picture's size {_by(self.image.size)}, "
@@ -97,6 +106,14 @@ def changed_words(source_prompt: str, prompt: str) -> str:
     while tail < min(len(before), len(after)) - head and before[-1 - tail] == after[-1 - tail]:
         tail += 1
     return " ".join(before[head : len(before) - tail])
+
+
+def _check_text(name: str, text: str | None) -> None:
+    """Halves of characters, as bytes that are not UTF-8 come from a command line, are no text."""
+    try:
+        (text or "").encode()
+    except UnicodeEncodeError as error:
+        raise EditError(f"{name} must be text in UTF-8, got {shorten(text or '')}") from error
 
 
 def _by(size: tuple[int, int]) -> str:

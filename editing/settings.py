@@ -6,6 +6,7 @@ network library.
 """
 
 import dataclasses
+import math
 import types
 import typing
 from collections.abc import Mapping, Sequence
@@ -81,10 +82,12 @@ class Setting:
                 raise SettingError(f"{self.name} must be true or false, got {text!r}")
             return text == "true"
         try:
-            return self.kind(text)
+            value = self.kind(text)
         except ValueError:
             words = {int: "a whole number", float: "a number"}[self.kind]
-            raise SettingError(f"{self.name} must be {words}, got {text!r}") from None
+            raise SettingError(f"{self.name} must be {words}, got {shorten(text)}") from None
+        _require_number(self.name, value)
+        return value
 
 
 def describe_settings(kind: type[Any]) -> tuple[Setting, ...]:
@@ -135,11 +138,35 @@ def make_settings(kind: type[SettingsT], values: Mapping[str, Any], *, owner: st
         if name not in known:
             raise SettingError(f"{owner} has no setting {name}; {_listed(known)}")
     try:
-        return kind(**values)
+        made = kind(**values)
     except SettingError:
         raise
     except ValueError as error:
         raise SettingError(str(error)) from error
+    require_numbers(made)
+    return made
+
+
+def require_numbers(settings: Any) -> None:
+    """Make sure that no setting is infinite or not a number, whatever its own rule lets through.
+
+    Every road to an editor comes through here: flags, `--set`, dials, and Python.
+
+    Raises:
+        SettingError: one is.
+    """
+    for field in dataclasses.fields(settings):
+        _require_number(field.name, getattr(settings, field.name))
+
+
+def _require_number(name: str, value: object) -> None:
+    if isinstance(value, float) and not math.isfinite(value):
+        raise SettingError(f"{name} must be a finite number, got {value}")
+
+
+def shorten(text: str, most: int = 60) -> str:
+    """A text as an error shows it: quoted, in ASCII, and cut where it is long."""
+    return ascii(text if len(text) <= most else f"{text[:most]}...")
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -5,6 +5,7 @@ import io
 import numpy as np
 import pytest
 import torch
+from fakes.brightness import Brightness
 from fakes.cases import edit_case
 from fakes.editors import DrawingEditor, HalfRegions, drawing_spec
 from PIL import Image
@@ -18,29 +19,12 @@ from editing.evaluation.measurer import (
     plan_cells,
     turn_dial,
 )
-from editing.evaluation.metrics import Metric
 from editing.loading import LoadedEditor
 from editing.registry import EDITORS
 from editing.settings import NoSettings
 
 CASES = [edit_case(n) for n in range(5)]
 DIALLED = drawing_spec(settings=SamplingSettings, dial=STRENGTH_DIAL)
-
-
-class Brightness:
-    """The brightness of edited pictures, and the length of their keys."""
-
-    metrics = (Metric(name="bright", label="brightness"), Metric(name="key_length", label="length"))
-
-    def __init__(self):
-        self.batches = []
-
-    def __call__(self, cases, images):
-        self.batches.append(len(cases))
-        return {
-            "bright": np.array([np.asarray(image).mean() for image in images]),
-            "key_length": np.array([len(case.key) for case in cases], np.float64),
-        }
 
 
 class TestCells:

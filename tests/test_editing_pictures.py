@@ -12,9 +12,11 @@ from editing.pictures import (
     mask_to_tensor,
     picture_to_tensor,
     places_by_size,
+    places_in_batches,
     resize,
     tensor_to_picture,
     to_latent_mask,
+    working_sides,
 )
 
 
@@ -80,3 +82,27 @@ def test_a_resized_mask_has_no_values_beyond_its_own():
     assert (steep[:6, :6] == 255).all()  # Lanczos would swing below it and above 0 outside
     assert (steep[:5, 12:] == 0).all()
     assert resize(mask, mask.size) is mask
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [
+        ((64, 64), (64, 64)),
+        ((640, 427), (96, 64)),
+        ((16, 64), (64, 256)),
+        ((64, 600), (32, 256)),
+        ((16, 3000), (16, 256)),
+        ((20000, 16), (256, 16)),
+        ((1, 50_000_000), (16, 256)),
+        ((9000, 9000), (64, 64)),
+    ],
+)
+def test_what_is_worked_at_is_bounded_by_the_model(size, expected):
+    assert working_sides(size, shorter=64, multiple=16) == expected
+
+
+def test_pictures_of_one_size_are_taken_together_within_bounds():
+    sizes = [(10, 10), (20, 10), (10, 10), (10, 10), (900, 900)]
+    found = list(places_in_batches(sizes, most=2, most_pixels=1000))
+    assert found == [[0, 2], [3], [1], [4]]
+    assert list(places_in_batches(sizes[:3], most_pixels=199)) == [[0], [2], [1]]

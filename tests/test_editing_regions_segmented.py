@@ -135,3 +135,12 @@ class TestGrown:
     def test_it_grows_alike_in_every_direction(self, mask, share):
         turned = np.ascontiguousarray(np.rot90(mask))
         assert np.array_equal(grown(turned, share), np.rot90(grown(mask, share)))
+
+
+@pytest.mark.parametrize("reach", [1, 2, 3, 7, 30])
+def test_growing_is_the_largest_within_reach_however_wide(reach):
+    pixels = np.random.default_rng(reach).integers(0, 256, (40, 50), dtype=np.uint8)
+    grown = np.asarray(grow_region(Image.fromarray(pixels), reach / 40))
+    for row, column in ((0, 0), (20, 25), (39, 49), (3, 48)):
+        near = pixels[max(0, row - reach) : row + reach + 1, max(0, column - reach) :]
+        assert grown[row, column] == near[:, : min(column, reach) + reach + 1].max()

@@ -57,6 +57,20 @@ class TestFacts:
         assert describe_settings(NoSettings) == ()
 
 
+class TestNumbers:
+    @pytest.mark.parametrize("words", ["inf", "-inf", "nan", "1e999", "Infinity", "NaN"])
+    def test_what_is_infinite_or_no_number_is_refused(self, words):
+        with pytest.raises(SettingError, match="minutes must be a finite number, got"):
+            FACTS["minutes"].read(words)
+        with pytest.raises(SettingError, match="minutes must be a finite number, got"):
+            make_settings(OvenSettings, {"minutes": float(words)}, owner="oven")
+
+    def test_long_words_are_cut(self):
+        with pytest.raises(SettingError) as caught:
+            FACTS["degrees"].read("9" * 100_000)
+        assert len(str(caught.value)) < 120
+
+
 class TestNotSettings:
     def test_a_field_that_setting_did_not_make(self):
         @dataclass(frozen=True)

@@ -31,6 +31,23 @@ class TestBadFolders:
         with pytest.raises(ModelError, match="holds a blip network, not clip"):
             load_encoder(network_spec("clip", network_folders["blip"]))
 
+    @pytest.mark.parametrize("value", [float("nan"), float("inf")])
+    def test_weights_that_are_not_finite_are_named_with_their_file(
+        self, network_folders, tmp_path, value
+    ):
+        from safetensors.torch import load_file, save_file
+
+        folder = copy_folder(network_folders["clip"], tmp_path)
+        tensors = load_file(folder / "model.safetensors")
+        tensors["visual_projection.weight"][0, 0] = value
+        save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+        with pytest.raises(ModelError) as caught:
+            load_encoder(network_spec("clip", folder))
+        assert str(caught.value) == (
+            f"{folder}/model.safetensors: the tensor visual_projection.weight holds numbers that "
+            "are not finite"
+        )
+
     def test_weights_that_lack_a_tensor_are_refused(self, network_folders, tmp_path):
         from safetensors.torch import load_file, save_file
 

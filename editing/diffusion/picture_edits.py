@@ -13,15 +13,18 @@ from torch import Tensor
 
 from editing.diffusion.model import LatentDiffusion
 from editing.diffusion.noise import Latents
+from editing.errors import NotFiniteError
+from editing.finite import require_finite_rows
 from editing.pictures import (
-    fit_sides,
     mask_to_tensor,
     picture_to_tensor,
     places_by_size,
     resize,
     tensor_to_picture,
     to_latent_mask,
+    working_sides,
 )
+from editing.remarks import ELONGATED, TINY_MASK, Remark, remark_on_mask
 from editing.requests import Edit, EditOutput, Request
 from editing.tensors import LatentMask
 
@@ -54,28 +57,77 @@ def edit_pictures(
 ) -> list[EditOutput]:
     """The outputs of requests by a function that edits latents.
 
-    With `paste` the source's own pixels are put back outside a request's mask.
+    With `paste` the source's own pixels are put back outside a request's mask. What is worked at
+    is bounded (`working_sides`), and a picture that is made smaller for it is remarked on.
 
     Raises:
         ValueError: more or fewer generators than requests.
+        NotFiniteError: the model gave infinite numbers, or none, for those at its `places`.
         PromptLengthError: a prompt has more tokens than the text encoder takes.
         whatever `edit_latents` raises.
     """
     if len(generators) != len(requests):
         raise ValueError(f"there must be {len(requests)} generators, got {len(generators)}")
     outputs: dict[int, EditOutput] = {}
+    broken: list[NotFiniteError] = []
+    guilty: list[int] = []
     sizes = [
-        fit_sides(request.image.size, shorter=model.picture_size, multiple=model.size_multiple)
+        working_sides(request.image.size, shorter=model.picture_size, multiple=model.size_multiple)
         for request in requests
     ]
     for size, places in places_by_size(sizes).items():
         some = [requests[place] for place in places]
-        batch = _to_latents(model, some, [generators[place] for place in places], size)
-        pictures = model.decode(edit_latents(batch))
-        for place, request, picture in zip(places, some, pictures, strict=True):
-            image = _finish(picture, request, paste=paste)
-            outputs[place] = EditOutput((Edit(image),), request.edit_mask)
+        try:
+            batch = _to_latents(model, some, [generators[place] for place in places], size)
+            made = _edit_batch(model, some, batch, edit_latents, size=size, paste=paste)
+        except NotFiniteError as error:
+            # Those of other sizes are looked at too, so that all the guilty are known at once.
+            broken.append(error)
+            guilty += [places[row] for row in error.places]
+        else:
+            outputs |= dict(zip(places, made, strict=True))
+    if broken:
+        raise NotFiniteError(str(broken[0]), sorted(guilty)) from broken[0]
     return [outputs[place] for place in range(len(requests))]
+
+
+def _edit_batch(
+    model: LatentDiffusion,
+    requests: Sequence[Request],
+    batch: LatentBatch,
+    edit_latents: EditLatents,
+    *,
+    size: tuple[int, int],
+    paste: bool,
+) -> list[EditOutput]:
+    """The outputs of requests that are worked on at one size."""
+    latents = edit_latents(batch)
+    require_finite_rows(latents, where="in the edited latent")
+    pictures = model.decode(latents)
+    require_finite_rows(pictures, where="in the decoded picture")
+    outputs = []
+    for row, request in enumerate(requests):
+        image = _finish(pictures[row], request, paste=paste)
+        marked = None if batch.edit_mask is None else batch.edit_mask[row]
+        remarks = _remarks(request, size, marked, smaller=min(size) < model.picture_size)
+        outputs.append(EditOutput((Edit(image),), request.edit_mask, remarks))
+    return outputs
+
+
+def _remarks(
+    request: Request, size: tuple[int, int], latent_mask: Tensor | None, *, smaller: bool
+) -> tuple[Remark, ...]:
+    """What is to be said of an edit at `size`, `smaller` than the model was trained at."""
+    remarks = []
+    if smaller:
+        (width, height), (worked_width, worked_height) = request.image.size, size
+        line = f"{width} x {height} pixels are worked at as {worked_width} x {worked_height}"
+        remarks.append(Remark(ELONGATED, line))
+    marks_something = request.edit_mask is not None and not remark_on_mask(request.edit_mask)
+    if marks_something and latent_mask is not None and not bool(latent_mask.any()):
+        line = f"the mask marks too little to change anything at {size[0]} x {size[1]} pixels"
+        remarks.append(Remark(TINY_MASK, line))
+    return tuple(remarks)
 
 
 def _to_latents(
@@ -86,6 +138,7 @@ def _to_latents(
 ) -> LatentBatch:
     sources = [picture_to_tensor(resize(request.image, size)) for request in requests]
     source_latent = model.encode(torch.stack(sources))
+    require_finite_rows(source_latent, where="in the picture's latent")
     edit_mask = None
     if any(request.edit_mask is not None for request in requests):
         masks = torch.stack([_mask(request.edit_mask, size) for request in requests])

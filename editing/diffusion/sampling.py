@@ -14,6 +14,7 @@ from editing.diffusion.model import LatentDiffusion, TextStates
 from editing.diffusion.noise import AlphaTable, Latents, add_noise, alpha_at, ddim_step
 from editing.diffusion.settings import steps_left_out
 from editing.errors import SettingError
+from editing.finite import require_some_finite
 from editing.tensors import LatentMask
 
 Denoiser = Callable[[Latents, int], Latents]
@@ -92,13 +93,16 @@ def sample(
 
     Raises:
         ValueError: a mask without what is known.
+        NotFiniteError: a step came to infinite numbers, or none, in all of the batch. Where some
+            are finite, the broken ones stay as they are.
     """
     if edit_mask is not None and known is None:
         raise ValueError("edit_mask needs what is known of the source outside of it")
-    for t, t_next in zip(levels, [*levels[1:], None], strict=True):
+    for step, (t, t_next) in enumerate(zip(levels, [*levels[1:], None], strict=True), 1):
         # Below the last level lies that of t = 0, as with diffusers' set_alpha_to_one=False.
         alpha, alpha_next = (_alpha(alphas_cumprod, level, z) for level in (t, t_next or 0))
         z = ddim_step(z, denoise(z, t), alpha, alpha_next)
+        require_some_finite(z, where=f"at step {step} of {len(levels)}")
         if edit_mask is not None and known is not None:
             z = torch.where(edit_mask > 0.5, z, known(t_next))
         on_step()

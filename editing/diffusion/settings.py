@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from editing.settings import Dial, setting
+from editing.settings import Dial, require_numbers, setting
 from editing.trained_part import TrainedPart
 
 DTYPES = ("float32", "float16", "bfloat16")
@@ -36,6 +36,7 @@ class SamplingSettings:
         steps_left_out(self.strength, self.num_inference_steps)  # raises where they break a rule
         if not self.guidance_scale >= 0:
             raise ValueError(f"guidance_scale must be at least 0, got {self.guidance_scale}")
+        require_numbers(self)
 
 
 def steps_left_out(strength: float, num_inference_steps: int) -> int:

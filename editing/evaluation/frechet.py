@@ -17,7 +17,7 @@ from torchmetrics.image.fid import FrechetInceptionDistance
 
 from editing.evaluation.metrics import Metric, Numbers
 from editing.evaluation.similarity import fetching
-from editing.pictures import picture_to_tensor, places_by_size, resize
+from editing.pictures import picture_to_tensor, places_in_batches, resize
 
 FID = Metric(name="fid", label="FID", less_is_better=True)
 BATCH = 64
@@ -41,13 +41,11 @@ class PictureFeatures:
         if self.side is not None:
             images = [resize(image, (self.side, self.side)) for image in images]
         rows: dict[int, Numbers] = {}
-        for places in places_by_size([image.size for image in images]).values():
-            for start in range(0, len(places), BATCH):
-                some = places[start : start + BATCH]
-                # As 8-bit pictures, in which form edits are kept.
-                pictures = torch.stack([picture_to_tensor(images[place]) for place in some])
-                features = self.network(pictures).flatten(1).double().cpu().numpy()
-                rows |= dict(zip(some, features, strict=True))
+        for some in places_in_batches([image.size for image in images], most=BATCH):
+            # As 8-bit pictures, in which form edits are kept.
+            pictures = torch.stack([picture_to_tensor(images[place]) for place in some])
+            features = self.network(pictures).flatten(1).double().cpu().numpy()
+            rows |= dict(zip(some, features, strict=True))
         return np.stack([rows[place] for place in range(len(images))])
 
 

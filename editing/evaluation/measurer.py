@@ -10,17 +10,29 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from PIL import Image
 
 from editing.editor import EditorSpec
+from editing.errors import EditingError, NotFiniteError, SettingError
 from editing.evaluation.cases import EditCase
-from editing.evaluation.metrics import Statistics
+from editing.evaluation.metrics import Numbers, Statistics
 from editing.loading import LoadedEditor
-from editing.requests import Request
+from editing.requests import EditOutput, Request
+from editing.settings import require_numbers
 from transforms.pictures.decoding import encode_png
 
 Row = dict[str, Any]
+
+REJECTED = "rejected"
+"""What a row has in place of a picture and numbers where the edit could not be made: why."""
+
+REMARKS = "remarks"
+"""What a row has where there is something to say of its edit: names of remarks, with blanks."""
+
+_EDIT_ERRORS = (EditingError, RuntimeError, ValueError, IndexError, ArithmeticError)
+# What an editor raises over an edit it cannot make. Anything else is a fault of the program.
 
 
 @dataclass(frozen=True, order=True)
@@ -59,7 +71,9 @@ def turn_dial(spec: EditorSpec[Any], settings: Any, value: float | None) -> Any:
     """
     if spec.dial is None or value is None:
         return settings
-    return dataclasses.replace(settings, **{spec.dial.setting: value})
+    turned = dataclasses.replace(settings, **{spec.dial.setting: value})
+    require_numbers(turned)
+    return turned
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,32 +88,84 @@ class Measurer:
     batch_size: int = 16
 
     def measure(self, cell: Cell, cases: Sequence[EditCase]) -> Iterator[list[Row]]:
-        """The rows of a cell, a batch at a time, in the order of `cases`."""
+        """The rows of a cell, a batch at a time, in the order of `cases`.
+
+        An edit that cannot be made has a row without numbers, which says why; the others of its
+        batch are made.
+
+        Raises:
+            SettingError: a setting that the editor cannot work with.
+        """
         for start in range(0, len(cases), self.batch_size):
             some = cases[start : start + self.batch_size]
-            images = self._edit(cell, some)
-            rows = self._rows(some, images)
+            outcomes = self._edit(cell, some)
+            made = [place for place, one in enumerate(outcomes) if isinstance(one, EditOutput)]
+            outputs = [one for one in outcomes if isinstance(one, EditOutput)]
+            numbers = iter(self._rows([some[p] for p in made], [each.image for each in outputs]))
             yield [
-                {"key": case.key, "source_key": case.source_key, **row, "image": encode_png(image)}
-                for case, row, image in zip(some, rows, images, strict=True)
+                _row(case, outcome, numbers) for case, outcome in zip(some, outcomes, strict=True)
             ]
 
-    def _edit(self, cell: Cell, cases: Sequence[EditCase]) -> list[Image.Image]:
+    def _edit(self, cell: Cell, cases: Sequence[EditCase]) -> list[EditOutput | str]:
+        """An output for each case, or the line that says why there is none.
+
+        A failing batch is halved until the guilty edits are alone, unless the error names them.
+        """
         editor, settings = self.editors[cell.editor]
-        outputs = editor.edit(
-            [case_request(case) for case in cases],
-            turn_dial(editor.spec, settings, cell.value),
-            [key_generator(case.key, cell.seed) for case in cases],
-        )
-        return [output.image for output in outputs]
+        try:
+            return list(
+                editor.edit(
+                    [case_request(case) for case in cases],
+                    turn_dial(editor.spec, settings, cell.value),
+                    [key_generator(case.key, cell.seed) for case in cases],
+                )
+            )
+        except SettingError:
+            raise  # of no case, but of all
+        except _EDIT_ERRORS as error:
+            line = " ".join(str(error).split()) or type(error).__name__
+            if len(cases) == 1:
+                return [line]
+            if isinstance(error, NotFiniteError) and error.places:
+                others = [case for n, case in enumerate(cases) if n not in error.places]
+                made = iter(self._edit(cell, others) if others else [])
+                return [line if n in error.places else next(made) for n in range(len(cases))]
+        middle = len(cases) // 2
+        return [*self._edit(cell, cases[:middle]), *self._edit(cell, cases[middle:])]
 
     def _rows(self, cases: Sequence[EditCase], images: Sequence[Image.Image]) -> list[Row]:
         rows: list[Row] = [{} for _ in cases]
+        if not cases:
+            return rows
         for statistics in self.statistics:
-            for name, values in statistics(cases, images).items():
+            for name, values in _numbers(statistics, cases, images).items():
                 for row, value in zip(rows, values, strict=True):
                     row[name] = float(value)
         return rows
+
+
+def _numbers(
+    statistics: Statistics, cases: Sequence[EditCase], images: Sequence[Image.Image]
+) -> Mapping[str, Numbers]:
+    """What is measured; NaN of the edits that cannot be, such as those too small for a network."""
+    try:
+        return statistics(cases, images)
+    except EditingError:
+        if len(cases) == 1:
+            return {metric.name: np.array([np.nan]) for metric in statistics.metrics}
+    apart = [_numbers(statistics, [c], [i]) for c, i in zip(cases, images, strict=True)]
+    return {name: np.concatenate([each[name] for each in apart]) for name in apart[0]}
+
+
+def _row(case: EditCase, outcome: EditOutput | str, numbers: Iterator[Row]) -> Row:
+    """The row of an edit that was made, with the next of `numbers`, or of one that was not."""
+    keys = {"key": case.key, "source_key": case.source_key}
+    if isinstance(outcome, str):
+        return {**keys, "image": None, REJECTED: outcome}
+    row = {**keys, **next(numbers), "image": encode_png(outcome.image)}
+    if outcome.remarks:
+        row[REMARKS] = " ".join(remark.name for remark in outcome.remarks)
+    return row
 
 
 def case_request(case: EditCase) -> Request:

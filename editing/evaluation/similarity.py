@@ -21,6 +21,9 @@ LpipsNetwork = Literal["alex", "vgg", "squeeze"]
 
 HESSEL_WEIGHT = 2.5
 SSIM_WINDOW = 11
+SSIM_LEAST_SIDE = SSIM_WINDOW // 2 + 1
+"""The smallest side in pixels that can be mirrored by half a window."""
+
 LPIPS_LEAST_SIDE = 64
 """The smallest side in pixels that all of the networks' poolings leave something of."""
 
@@ -43,8 +46,11 @@ def region_ssim(
     """SSIM (Wang et al. 2004) of edited picture and source over a region, in both readings.
 
     `mean` is the mean of the SSIM map over the region, `zero_filled` the SSIM of the two pictures
-    with all else set to black. NaN where the region is empty.
+    with all else set to black. NaN where the region is empty, or a side smaller than half a window.
     """
+    if min(edited.shape[-2:]) < SSIM_LEAST_SIDE:
+        nothing = edited.new_full((len(edited),), torch.nan)
+        return {"mean": nothing, "zero_filled": nothing}
     maps = _ssim_map(edited, source).mean(1, keepdim=True)
     area = region.flatten(1).sum(1)
     mean = (maps * region).flatten(1).sum(1) / area  # 0 / 0 is the NaN that is promised

@@ -10,7 +10,7 @@ from PIL import Image
 from editing.evaluation.cases import EditCase
 from editing.evaluation.metrics import Metric, Numbers
 from editing.evaluation.similarity import background_error, clip_scores, region_ssim
-from editing.pictures import mask_to_tensor, picture_to_tensor, places_by_size
+from editing.pictures import mask_to_tensor, picture_to_tensor, places_in_batches
 from editing.tensors import PerExample, PictureBatch
 from transforms.protocols import Encoder
 
@@ -62,7 +62,7 @@ class Kept:
     ) -> dict[str, Numbers]:
         """Error outside, and SSIM inside and outside in both readings."""
         found = {metric.name: np.full(len(cases), np.nan) for metric in self.metrics}
-        for places in places_by_size([case.source.size for case in cases]).values():
+        for places in places_in_batches([case.source.size for case in cases]):
             source, edited = _tensors(cases, images, places)
             masks = [mask_to_tensor(cases[place].edit_mask) for place in places]
             inside = torch.stack(masks)
@@ -89,7 +89,7 @@ class SourceDistance:
             EditingError: a picture is too small for the network.
         """
         found = np.full(len(cases), np.nan)
-        for places in places_by_size([case.source.size for case in cases]).values():
+        for places in places_in_batches([case.source.size for case in cases]):
             source, edited = _tensors(cases, images, places)
             found[places] = self.distance(edited, source).numpy()
         return {LPIPS.name: found}

@@ -14,6 +14,7 @@ from torch import Tensor
 from editing.features.clip import fit_pictures
 from editing.tensors import PictureBatch
 from transforms.models.clip import load_clip
+from transforms.models.folder import check_weights
 from transforms.models.pictures import PictureProcessor
 from transforms.models.spec import ModelError, ModelSpec, locate, read_options, weight_files
 
@@ -87,6 +88,7 @@ def load_vgg16(spec: ModelSpec) -> VggFeatures:
         for file in weight_files(path)
         for name, value in load_file(file).items()
     }
+    check_weights(state, path)
     wanted = body.state_dict().keys()
     lacking = sorted(wanted - state.keys())
     if lacking:

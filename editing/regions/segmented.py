@@ -4,13 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import torch
-import torch.nn.functional as F
 from PIL import Image
 
 from editing.requests import Request
 from transforms.pictures.masks import mark_region
 from transforms.protocols import Segmenter
+
+Grey = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +50,18 @@ def grow_region(mask: Image.Image, share: float) -> Image.Image:
     reach = round(share * min(mask.size))
     if reach == 0:
         return mask
-    grown = torch.from_numpy(np.asarray(mask, np.float32))[None, None]
-    grown = F.max_pool2d(grown, (2 * reach + 1, 1), stride=1, padding=(reach, 0))
-    grown = F.max_pool2d(grown, (1, 2 * reach + 1), stride=1, padding=(0, reach))
-    return Image.fromarray(grown[0, 0].numpy().astype(np.uint8))
+    return Image.fromarray(_spread(_spread(np.asarray(mask), reach).T, reach).T.copy())
+
+
+def _spread(values: Grey, reach: int) -> Grey:
+    """The largest of each value and those up to `reach` rows away.
+
+    A window is doubled until it is wide enough, so that a wide one costs little more than a narrow.
+    """
+    wanted, width = 2 * reach + 1, 1
+    found = np.pad(values, ((reach, reach), (0, 0)))
+    while width * 2 <= wanted:
+        found = np.maximum(found[:-width], found[width:])
+        width *= 2
+    rest = wanted - width
+    return np.maximum(found[: len(found) - rest], found[rest:])

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from editing.regions.finder import RegionSpec
-from editing.settings import setting
+from editing.settings import require_numbers, setting
 
 if TYPE_CHECKING:
     from editing.parts import Parts
@@ -29,6 +29,7 @@ class SegmenterSettings:
     def __post_init__(self) -> None:
         if not 0 <= self.mask_grow <= 1:
             raise ValueError(f"mask_grow must be in [0, 1], got {self.mask_grow}")
+        require_numbers(self)
 
 
 def _load(parts: "Parts", settings: SegmenterSettings) -> "SegmentedRegions":

@@ -55,6 +55,11 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, *, keep: int = 2) -> P
     return place
 
 
+def drop_checkpoint(folder: Path, step: int) -> None:
+    """Removes the checkpoint of `step` below `folder`, if it is there."""
+    shutil.rmtree(folder / f"checkpoint-{step:08d}", ignore_errors=True)
+
+
 def list_checkpoints(folder: Path) -> list[Path]:
     """The checkpoints below `folder`, by step."""
     if not folder.is_dir():
@@ -80,6 +85,9 @@ def load_last_checkpoint(folder: Path, *, identities: Collection[str]) -> Checkp
         optimisers = torch.load(place / _OPTIMISERS, map_location="cpu", weights_only=True)
     except (OSError, ValueError, RuntimeError, EOFError, safetensors.SafetensorError) as error:
         raise CheckpointError(f"{place} is damaged ({type(error).__name__}): remove it") from error
+    for name, value in weights.items():
+        if not bool(torch.isfinite(value).all()):
+            raise CheckpointError(f"{place} is damaged ({name} holds no finite numbers): remove it")
     if state.get("identity") not in identities:
         raise CheckpointError(
             f"{place} is of a run with other settings or data: give another --out, or remove it"

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from editing.settings import setting
+from editing.settings import require_numbers, setting
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +52,7 @@ class LoopSettings:
                 raise ValueError(
                     f"{name} must be one of {', '.join(allowed)}, got {getattr(self, name)!r}"
                 )
+        require_numbers(self)
 
     def pairs_a_step(self, devices: int) -> int:
         """How many pairs an optimiser step sees on so many devices together."""

@@ -107,6 +107,11 @@ class Objective(Protocol[DrawT]):
         """Side in pixels of the pictures that are trained on where a person names none."""
         ...
 
+    @property
+    def size_multiple(self) -> int:
+        """What the side of pictures that are trained on must be a multiple of, in pixels."""
+        ...
+
     def group_of(self, step: int) -> int:
         """Which of `groups` the step trains."""
         ...

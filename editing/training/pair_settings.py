@@ -14,14 +14,17 @@ PROMPT_COLUMNS = {"edit": "edit_prompt", "target": "target_caption"}
 class PairSettings:
     """How pairs are read.
 
-    `size` is the side of the training pictures in pixels, None for the model's own. `prompts` is a
+    `size` is the side of the training pictures in pixels, a multiple of what the model asks for and
+    at most four times its own; None for its own. `prompts` is a
     key of `PROMPT_COLUMNS`. `quality` names the score that weighs pairs (negative scores count as
     0), None for equal weights. With `align` pseudo-targets are moved as
     `editing.training.alignment` says.
     """
 
     size: int | None = setting(
-        "side of the pictures in pixels; none for the model's own", default=None
+        "side of the pictures in pixels, a multiple of what the model halves them by, at most four "
+        "times its own; none for its own",
+        default=None,
     )
     prompts: Literal["edit", "target"] = setting(
         "train under the edit prompt, or, as a baseline, the pseudo-target's own caption",

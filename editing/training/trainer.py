@@ -16,10 +16,18 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 
-from editing.errors import EditingError
-from editing.training.checkpoints import Checkpoint, load_last_checkpoint, save_checkpoint
+from editing.errors import EditingError, NotFiniteError
+from editing.training.checkpoints import (
+    Checkpoint,
+    drop_checkpoint,
+    load_last_checkpoint,
+    save_checkpoint,
+)
 from editing.training.loop_settings import LoopSettings
 from editing.training.objective import DrawT, Objective, PairBatch
+
+MOST_SKIPPED = 24
+"""Steps in a row that fp16 may leave out while it looks for a scale: it halves one of 2^16."""
 
 
 class TrainingError(EditingError):
@@ -100,6 +108,7 @@ class Trainer:
         self._accelerator = accelerator
         self._folder = folder
         self._identities = identities
+        self._skipped = 0
         if settings.gradient_checkpointing:
             objective.save_memory()
         self._optimisers = [
@@ -136,7 +145,8 @@ class Trainer:
         `on_step` is told of every step, `on_sample` asked for samples now and then.
 
         Raises:
-            TrainingError: a term is not finite, or memory does not suffice.
+            TrainingError: a term, a gradient, a weight or a sample is not finite, or memory does
+                not suffice. What was saved before stays.
         """
         settings = self._settings
         for step in range(first_step, settings.steps):
@@ -145,7 +155,18 @@ class Trainer:
             if done % settings.checkpoint_every == 0 or done == settings.steps:
                 self._save(done)
             if done % settings.sample_every == 0 or done == settings.steps:
-                on_sample(done)
+                self._sample(done, on_sample)
+
+    def _sample(self, step: int, on_sample: Callable[[int], None]) -> None:
+        try:
+            on_sample(step)
+        except NotFiniteError as error:
+            # Gone on from, a state that paints nothing would end as an editor that does.
+            drop_checkpoint(self._folder, step)
+            raise TrainingError(
+                f"step {step}: samples by the weights of now are not finite; try a smaller "
+                "--learning-rate; earlier checkpoints are kept"
+            ) from error
 
     def _step(self, step: int, batch: PairBatch) -> StepReport:
         trained = begin_step(self._objective, step)
@@ -161,7 +182,7 @@ class Trainer:
                     device = self._accelerator.device
                     outcome = self._objective(part.to(device), draw.to(device))
                 for name, value in outcome.terms.items():
-                    _check_finite(step, name, value)
+                    _check_finite(step, f"the term {name}", value)
                     sums[name] = sums.get(name, 0.0) + value.item() / parts
                 counts.update(outcome.counts)
                 if step % self._settings.gradients_every == 0 and not gradients:
@@ -169,8 +190,12 @@ class Trainer:
                 loss = torch.stack(list(outcome.terms.values())).sum()
                 self._accelerator.backward(loss / parts)
             self._average_gradients(trained)
-            self._accelerator.clip_grad_norm_(trained, self._settings.clip_norm)
+            norm = self._accelerator.clip_grad_norm_(trained, self._settings.clip_norm)
+            # Of fp16 the scaler looks itself, and leaves the step out with a smaller scale.
+            if self._accelerator.scaler is None and norm is not None:
+                _check_finite(step, "the norm of the gradient", norm)
             optimiser.step()
+            self._count_skipped(step, optimiser)
         except torch.OutOfMemoryError as error:
             raise TrainingError(
                 f"out of memory at step {step}: try --gradient-checkpointing, "
@@ -178,6 +203,14 @@ class Trainer:
                 "or a smaller --size"
             ) from error
         return self._report(step, sums, counts, gradients)
+
+    def _count_skipped(self, step: int, optimiser: Any) -> None:
+        self._skipped = self._skipped + 1 if optimiser.step_was_skipped else 0
+        if self._skipped > MOST_SKIPPED:
+            raise TrainingError(
+                f"step {step}: no gradient of the last {self._skipped} steps was finite; try "
+                "--precision bf16 or no"
+            )
 
     def _draw(self, step: int, batch: PairBatch) -> Any:
         """The device's share of the step's draw, which does not depend on how many there are."""
@@ -241,6 +274,12 @@ class Trainer:
         }
 
     def _save(self, step: int) -> None:
+        for name, weight in self._trained().items():
+            if not torch.isfinite(weight).all():
+                raise TrainingError(
+                    f"step {step}: the weight {name} is not finite; try a smaller "
+                    "--learning-rate; earlier checkpoints are kept"
+                )
         if self._accelerator.is_main_process:
             checkpoint = Checkpoint(
                 step=step,
@@ -254,4 +293,4 @@ class Trainer:
 
 def _check_finite(step: int, name: str, value: torch.Tensor) -> None:
     if not torch.isfinite(value):
-        raise TrainingError(f"step {step}: the term {name} is {value.item()}; nothing was updated")
+        raise TrainingError(f"step {step}: {name} is {value.item()}; nothing was updated")

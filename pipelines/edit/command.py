@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from editing.regions.registry import NO_REGIONS, REGIONS
 from editing.registry import DEFAULT, EDITORS
-from pipelines.terminal.arguments import JSON_HELP, whole_number
+from pipelines.edit.files import check_outputs, read_mask_file, read_photo, result_paths, write_png
+from pipelines.terminal.arguments import JSON_HELP, MOST_SEED, whole_number
 from pipelines.terminal.console import (
     EXIT_USAGE,
     CommandError,
     print_json_line,
+    print_note,
     print_table,
     show_progress,
 )
@@ -25,10 +27,6 @@ from pipelines.terminal.editor_arguments import (
 from transforms.presets import load_preset
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from PIL import Image
-
     from editing.requests import EditOutput, Request
 
 FOUND = "auto"
@@ -59,8 +57,8 @@ def _add_mask_flags(parser: argparse.ArgumentParser) -> None:
         "--mask",
         default=None,
         metavar="auto|none|FILE",
-        help="what may change: found by --regions, everything, or what is bright in FILE "
-        "(default: what the editor does)",
+        help="what may change: found by --regions, everything, or what is bright, coloured, "
+        "labelled or painted in FILE (default: what the editor does)",
     )
     parser.add_argument(
         "--mask-out",
@@ -84,7 +82,7 @@ def _add_result_flags(parser: argparse.ArgumentParser) -> None:
         default=1,
         help="how many; the best comes first, by CLIP's cosine of picture and prompt",
     )
-    parser.add_argument("--seed", type=whole_number(0), default=0)
+    parser.add_argument("--seed", type=whole_number(0, MOST_SEED), default=0)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -94,12 +92,15 @@ def run(arguments: argparse.Namespace) -> int:
         CommandError: a file cannot be read or written, or a flag breaks a rule.
         EditingError, ModelError: in one line each.
     """
-    for flag, path in (("--out", arguments.out), ("--mask-out", arguments.mask_out)):
-        if path is not None and path.suffix.lower() != ".png":
-            raise CommandError(f"{flag} must be a .png file, got {path}", exit_code=EXIT_USAGE)
+    paths = result_paths(arguments.out, arguments.results)
+    drawn = None if arguments.mask in (None, FOUND, NO_REGIONS) else Path(arguments.mask)
+    check_outputs(paths, arguments.mask_out, read=(arguments.photo, drawn))
     with editing_extra():
         output = edit(arguments)
-    paths = write_results(arguments.out, output)
+    for path, result in zip(paths, output.edits, strict=True):
+        write_png(path, result.image)
+    for remark in output.remarks:
+        print_note(remark.detail)
     if arguments.results > 1:
         scores = [(str(path), each.score) for path, each in zip(paths, output.edits, strict=True)]
         print_table("results, best first", scores, columns=("file", "cosine with the prompt"))
@@ -113,7 +114,8 @@ def run(arguments: argparse.Namespace) -> int:
             {"file": str(path), "score": edit.score}
             for path, edit in zip(paths, output.edits, strict=True)
         ]
-        print_json_line({"editor": arguments.editor, "results": results})
+        remarks = [remark.name for remark in output.remarks]
+        print_json_line({"editor": arguments.editor, "results": results, "remarks": remarks})
     return 0
 
 
@@ -185,60 +187,18 @@ def read_request(arguments: argparse.Namespace, chosen: ChosenEditor) -> "Reques
     from editing.requests import Request
 
     image = read_photo(arguments.photo)
+    mask = None
+    if arguments.mask not in (None, FOUND, NO_REGIONS):
+        mask = read_mask_file(Path(arguments.mask), image.size)
     words: str | None = arguments.source_prompt
     regions = chosen.choice.regions
     looks_for_words = regions is not None and regions.needs_words and not arguments.mask_phrase
     if words is None and (looks_for_words or "source_prompt" in chosen.choice.spec.needs):
         words = chosen.choice.parts.captioner.caption([image])[0].text
-    mask = arguments.mask
     return Request(
         image=image,
         prompt=arguments.prompt,
         source_prompt=words,
-        edit_mask=None
-        if mask in (None, FOUND, NO_REGIONS)
-        else read_photo(Path(mask)).convert("L"),
+        edit_mask=mask,
         mask_phrase=arguments.mask_phrase,
     )
-
-
-def read_photo(path: Path) -> "Image.Image":
-    """The picture in a file, upright and RGB.
-
-    Raises:
-        CommandError: it cannot be read, or is no picture.
-    """
-    from transforms.pictures.decoding import PictureError, decode
-
-    try:
-        return decode(path.read_bytes())
-    except PictureError as error:
-        raise CommandError(f"{path}: {error}") from error
-
-
-def write_results(out: Path, output: "EditOutput") -> "Sequence[Path]":
-    """Writes the results: one as `out`, several with their rank before the suffix.
-
-    Raises:
-        OutputError: one cannot be written.
-    """
-    several = len(output.edits) > 1
-    paths = [
-        out.with_stem(f"{out.stem}-{rank}") if several else out
-        for rank in range(1, len(output.edits) + 1)
-    ]
-    for path, each in zip(paths, output.edits, strict=True):
-        write_png(path, each.image)
-    return paths
-
-
-def write_png(path: Path, image: "Image.Image") -> None:
-    """Writes a picture, whole or not at all.
-
-    Raises:
-        OutputError: it cannot be written.
-    """
-    from transforms.dataset.files import write_bytes
-    from transforms.pictures.decoding import encode_png
-
-    write_bytes(path, encode_png(image))

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from editing.registry import DEFAULT, EDITORS
+from editing.remarks import in_words
 from pipelines.running.execution_arguments import add_execution_flags, read_execution
 from pipelines.terminal.arguments import existing_folder, whole_number
 from pipelines.terminal.console import print_json_line, print_table
@@ -55,6 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
         f"edits {counts['folder']}",
         [
             ("edits", counts["edits"]),
+            *((f"with {in_words(name)}", n) for name, n in counts["remarks"].items()),
             *((f"rejected: {reason}", number) for reason, number in counts["rejects"].items()),
             ("shards", counts["shards"]),
             ("of these already there", counts["shards_skipped"]),

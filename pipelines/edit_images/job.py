@@ -17,12 +17,10 @@ from typing import Any
 
 import apache_beam as beam
 
-from editing.errors import EditingError
-from editing.evaluation.measurer import key_generator
 from editing.loading import EditorChoice, LoadedEditor
-from editing.requests import Request
+from pipelines.edit_images.batch import NAME, EditBatch
 from pipelines.edit_images.shards import (
-    EditTask,
+    REMARKS,
     TaskGroup,
     read_tasks,
     receipt_path,
@@ -31,19 +29,16 @@ from pipelines.edit_images.shards import (
 from pipelines.running.execution import Execution
 from pipelines.running.job_folder import JobFolder, require_whole
 from pipelines.running.sharded_job import ShardedJob, run_job
-from transforms.batches.inference import BatchHandler, RunBatches, bisect_failures
+from transforms.batches.inference import BatchHandler, RunBatches
 from transforms.batches.packing import Packed, pack, unpack
 from transforms.dataset.files import hash_file, write_bytes
 from transforms.dataset.folder import COMPLETED
 from transforms.dataset.manifest import MANIFEST, hash_configuration, load_manifest
 from transforms.dataset.shards import OutputShard
 from transforms.dataset.tables import find_shard_file
-from transforms.pictures.decoding import PictureError, decode_stored, encode_png
 from transforms.pictures.limits import stored_limits
-from transforms.record import Batch, Reject
+from transforms.record import Batch
 
-NAME = "Edit"
-STAGE = NAME.lower()
 RECORD = "edits.json"
 
 
@@ -97,76 +92,6 @@ class PairsShard:
     shard: OutputShard
     groups: tuple[TaskGroup, ...]
     pairs: int
-
-
-@dataclass(frozen=True)
-class EditBatch:
-    """Edits a batch: what Beam applies behind RunInference."""
-
-    settings: Any
-    seed: int
-    at_once: int = 16
-
-    def __call__(self, batch: Batch[EditTask], editor: LoadedEditor) -> Batch[EditTask]:
-        """`batch` with results for sources; what cannot be edited becomes a reject."""
-        work = partial(self._edit, editor=editor, shard=batch.shard)
-        records, rejects = bisect_failures(
-            batch.records,
-            work,
-            partial(reject_task, shard=batch.shard),
-            at_once=self.at_once,
-        )
-        return dataclasses.replace(
-            batch, records=tuple(records), rejects=(*batch.rejects, *rejects)
-        )
-
-    def _edit(
-        self, tasks: Sequence[EditTask], *, editor: LoadedEditor, shard: str
-    ) -> list[EditTask | Reject]:
-        made: dict[int, Request | Reject] = {}
-        for place, task in enumerate(tasks):
-            try:
-                made[place] = Request(
-                    image=decode_stored(task.image, task.limits),
-                    prompt=task.edit_prompt,
-                    source_prompt=task.caption,
-                    mask_phrase=task.source_phrase,
-                    pseudo_target_image=(
-                        decode_stored(task.pseudo_target, task.limits)
-                        if task.pseudo_target
-                        else None
-                    ),
-                )
-            except (PictureError, EditingError) as error:
-                reason = error.reason if isinstance(error, PictureError) else "bad_request"
-                made[place] = reject_task(task, reason, str(error), shard=shard)
-        places = [place for place, one in made.items() if isinstance(one, Request)]
-        requests = [one for one in made.values() if isinstance(one, Request)]
-        generators = [key_generator(tasks[place].key, self.seed) for place in places]
-        outputs = editor.edit(requests, self.settings, generators) if requests else []
-        results: dict[int, EditTask | Reject] = {
-            place: one for place, one in made.items() if isinstance(one, Reject)
-        }
-        for place, output in zip(places, outputs, strict=True):
-            results[place] = dataclasses.replace(
-                tasks[place], image=encode_png(output.image), pseudo_target=b""
-            )
-        return [results[place] for place in range(len(tasks))]
-
-
-def reject_task(task: EditTask, reason: str, detail: str, *, shard: str) -> Reject:
-    """The reject of an edit that could not be made."""
-    return Reject(
-        key=task.source_key,
-        shard=shard,
-        position=task.position,
-        stage=STAGE,
-        reason=reason,
-        detail=detail,
-        number=task.number,
-        caption=task.caption,
-        edit_prompt=task.edit_prompt,
-    )
 
 
 def _write_group(group: tuple[str, Mapping[str, Iterable[Any]]], *, folder: str) -> dict[str, Any]:
@@ -261,12 +186,15 @@ def edit_images(plan: EditPlan, execution: Execution) -> dict[str, Any]:
     ]
     write_bytes(plan.folder / COMPLETED, b"")
     reasons: Counter[str] = Counter()
+    remarks: Counter[str] = Counter()
     for receipt in receipts:
         reasons.update(receipt["rejects"])
+        remarks.update({name: len(keys) for name, keys in receipt.get(REMARKS, {}).items()})
     return {
         "folder": str(plan.folder),
         "edits": sum(receipt["edits"] for receipt in receipts),
         "rejects": dict(reasons),
+        "remarks": dict(remarks),
         "shards": progress.shards,
         "shards_skipped": progress.skipped,
     }

@@ -33,6 +33,7 @@ EDITS = make_schema(
         Column("image", IMAGE, "the edited picture"),
     )
 )
+REMARKS = "remarks"
 _COLUMNS = ("key", "source_key", "source_position", "number", "caption", "edit_prompt")
 _MORE = ("source_phrase", SOURCE_IMAGE)
 
@@ -42,7 +43,8 @@ class EditTask:
     """One edit to make; `image` holds the source's encoded bytes before, the result's after.
 
     `pseudo_target` holds the encoded bytes of the real picture that stands for the result, where
-    the editor needs it, and is empty after. `limits` is what decoding either may cost.
+    the editor needs it, and is empty after. `limits` is what decoding either may cost. `remarks`
+    are the names of what there is to say of the edit, such as a mask that marks nothing.
     """
 
     key: str
@@ -55,6 +57,7 @@ class EditTask:
     image: bytes
     pseudo_target: bytes
     limits: PictureLimits = STORED_LIMITS
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -130,11 +133,18 @@ def write_edits(
     reasons: dict[str, int] = {}
     for reject in sorted(rejects, key=lambda reject: reject.reason):
         reasons[reject.reason] = reasons.get(reject.reason, 0) + 1
+    remarks: dict[str, list[str]] = {}
+    for batch in batches:
+        for task in batch.records:
+            for name in task.remarks:
+                remarks.setdefault(name, []).append(task.key)
     receipt = {
         "number": shard.number,
         "edits": files[0].rows,
         "rejects": reasons,
         "files": [dataclasses.asdict(file) for file in files],
+        # The keys of the edits that there is something to say of, by what it is.
+        **({REMARKS: dict(sorted(remarks.items()))} if remarks else {}),
     }
     write_bytes(place, dump_json(receipt))
     return receipt

@@ -6,8 +6,19 @@ from pathlib import Path
 from typing import Any
 
 from editing.registry import BASELINE, COMPARED, EDITORS
-from pipelines.terminal.arguments import JSON_HELP, existing_folder, whole_number
-from pipelines.terminal.console import EXIT_USAGE, CommandError, print_json_line, print_table
+from pipelines.terminal.arguments import (
+    JSON_HELP,
+    existing_folder,
+    finite_number,
+    whole_number,
+)
+from pipelines.terminal.console import (
+    EXIT_USAGE,
+    CommandError,
+    print_json_line,
+    print_note,
+    print_table,
+)
 from pipelines.terminal.editor_arguments import (
     ChosenEditor,
     add_editing_flags,
@@ -82,7 +93,7 @@ def _add_dial_flags(parser: argparse.ArgumentParser) -> None:
             f"--{flag}",
             dest=f"{_DIAL}{flag}",
             nargs="+",
-            type=float,
+            type=finite_number,
             metavar="VALUE",
             help=f"values of {dials[0].setting} for {', '.join(names)} (default {values})",
         )
@@ -102,8 +113,14 @@ def run(arguments: argparse.Namespace) -> int:
     with editing_extra():
         from pipelines.evaluation.job import evaluate, read_numbers
         from pipelines.evaluation.known_metrics import SHOWN
+        from pipelines.evaluation.notes import count_odd_masks
         from pipelines.evaluation.page import make_page
-        from pipelines.evaluation.summary import load_features, measure_fid, summarise
+        from pipelines.evaluation.summary import (
+            load_features,
+            measure_fid,
+            read_notes,
+            summarise,
+        )
     from transforms.dataset.files import dump_json, write_bytes
 
     plan = read_plan(arguments)
@@ -114,7 +131,13 @@ def run(arguments: argparse.Namespace) -> int:
     cases = evaluate(plan)
     fid = measure_fid(plan.folder, cells, cases, features=features)
     numbers = {cell: read_numbers(plan.folder, cell) for cell in cells}
-    summary = summarise(numbers, baseline=baseline, fid=fid)
+    summary = summarise(
+        numbers,
+        baseline=baseline,
+        fid=fid,
+        notes=read_notes(plan.folder, cells),
+        odd_masks=count_odd_masks(cases),
+    )
     write_bytes(plan.folder / FIGURES, dump_json(summary.as_dict()))
     page = make_page(plan, summary, cases, features=name)
     write_bytes(plan.folder / PAGE, page.encode())
@@ -128,6 +151,10 @@ def run(arguments: argparse.Namespace) -> int:
         ],
         columns=("", *map(str, best)),
     )
+    for line in summary.lines():
+        print_note(line)
+    if plan.lpips is not None and not any("lpips" in each for each in summary.figures.values()):
+        print_note("LPIPS was not measured: all pictures are too small for its network")
     print(f"page: {plan.folder / PAGE}")
     if arguments.json:
         print_json_line(summary.as_dict())

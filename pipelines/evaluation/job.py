@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from editing.evaluation.cases import EditCase
-from editing.evaluation.measurer import Cell, Measurer, Row, plan_cells
+from editing.evaluation.measurer import REJECTED, REMARKS, Cell, Measurer, Row, plan_cells
 from editing.evaluation.metrics import Statistics
 from editing.evaluation.similarity import LpipsNetwork, PerceptualDistance
 from editing.evaluation.statistics import Kept, PromptAgreement, SourceDistance
@@ -39,7 +39,13 @@ _TEXTS = (
     Column("source_key", pa.string(), "key of the source picture"),
 )
 _IMAGE = Column("image", IMAGE, "the edited picture")
-_NO_NUMBERS = tuple(column.name for column in (*_TEXTS, _IMAGE))
+_SOMETIMES = (
+    Column(REMARKS, pa.string(), "what there is to say of the edit, in names with blanks between"),
+    Column(REJECTED, pa.string(), "why the edit could not be made; it has no picture"),
+)
+"""Columns of the cells that have something to put into them."""
+
+_NO_NUMBERS = tuple(column.name for column in (*_TEXTS, _IMAGE, *_SOMETIMES))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,8 +191,10 @@ def write_cell(folder: Path, cell: Cell, rows: Sequence[Row]) -> None:
     Raises:
         OutputError: it cannot be written.
     """
-    measured = (Column(name, pa.float64(), "measure of the edit") for name in numbers_of(rows[0]))
-    schema = make_schema((*_TEXTS, *measured, _IMAGE))
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    measured = (Column(name, pa.float64(), "measure of the edit") for name in numbers_of(names))
+    more = (column for column in _SOMETIMES if column.name in names)
+    schema = make_schema((*_TEXTS, *measured, _IMAGE, *more))
     write_table(
         cell_path(folder, cell),
         schema,
@@ -195,7 +203,10 @@ def write_cell(folder: Path, cell: Cell, rows: Sequence[Row]) -> None:
 
 
 def read_cell(folder: Path, cell: Cell) -> list[Row]:
-    """The rows of a cell with their encoded pictures, in the order of the data set."""
+    """The rows of a cell with their encoded pictures, in the order of the data set.
+
+    The picture of an edit that could not be made is None.
+    """
     rows: list[Row] = pq.read_table(cell_path(folder, cell)).to_pylist()
     return rows
 

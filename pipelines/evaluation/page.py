@@ -12,7 +12,7 @@ from markupsafe import Markup
 from editing.evaluation.cases import EditCase
 from editing.evaluation.figures import DialPoint
 from editing.evaluation.intervals import Interval
-from editing.evaluation.measurer import Cell
+from editing.evaluation.measurer import REJECTED, Cell
 from pipelines.evaluation.curves import draw_curves, draw_trade
 from pipelines.evaluation.job import EvaluatePlan, read_cell
 from pipelines.evaluation.known_metrics import SHOWN
@@ -32,6 +32,9 @@ TRUTH = (
     "The truth is known: the renderer knows the source, and the judge, a network that no editor "
     "uses, reads the result."
 )
+
+NO_PICTURE = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
+"""One transparent pixel, where an edit could not be made."""
 
 MARKS: dict[float | None, str] = {1.0: "right", 0.0: "wrong"}
 
@@ -89,6 +92,7 @@ def make_page(
         editors=[(each.name, describe_settings(plan, each)) for each in plan.editors],
         features=features,
         note=TRUTH if judged else NO_TRUTH,
+        remarks=summary.lines(),
         by=summary.by,
         best_heads=[str(point) for point in summary.best.values()],
         figures_of_best=[summary.figures[point] for point in summary.best.values()],
@@ -188,6 +192,8 @@ def draw_charts(
     levels = []
     for editor in plan.editors:
         dial = editor.choice.spec.dial
+        if editor.name not in colours:
+            continue  # it could make no edit
         if dial is None:
             levels.append(editor.name)
         else:
@@ -222,6 +228,10 @@ def draw_sheet(
         pictures = [SheetPicture(_address(encode_png(case.source)), f"source: {case.caption}")]
         for editor, found in columns.items():
             row = found[place]
+            if row["image"] is None:
+                edits_alt = f"{editor}: could not be made, {row[REJECTED]}"
+                pictures.append(SheetPicture(NO_PICTURE, edits_alt))
+                continue
             mark = MARKS.get(row.get(RIGHT.name), "")
             alt = f"{editor}: {case.edit_prompt}"
             pictures.append(SheetPicture(_address(row["image"]["bytes"]), alt, mark))

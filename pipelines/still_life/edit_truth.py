@@ -15,6 +15,7 @@ from editing.evaluation.similarity import background_error
 from editing.pictures import picture_to_tensor
 from stilllife.edits import edited_thing, judge_edit
 from stilllife.judge import Judge, load_judge
+from stilllife.scene import PICTURE_SIZE
 from stilllife.truth import is_still_life, masks_of, truth_of
 from transforms.pictures.masks import mark_region
 from transforms.protocols import Segmenter
@@ -86,8 +87,9 @@ class StillLifeTruth:
 
 
 def load_truth(cases: Sequence[EditCase], segmenter: Segmenter) -> StillLifeTruth | None:
-    """The truth where all `cases` are still lifes, else None."""
-    if not all(is_still_life(case.source_key) for case in cases):
+    """The truth where all `cases` are still lifes as they are rendered, else None."""
+    size = (PICTURE_SIZE, PICTURE_SIZE)
+    if not all(is_still_life(each.source_key) and each.source.size == size for each in cases):
         return None
     return StillLifeTruth(load_judge(), segmenter)
 

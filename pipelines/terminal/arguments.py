@@ -1,6 +1,7 @@
 """Flags that several commands share, and what they are turned into."""
 
 import argparse
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -9,8 +10,12 @@ from pipelines.terminal.console import EXIT_USAGE, CommandError
 JSON_HELP = "end with one line of JSON on stdout"
 
 
-def whole_number(least: int) -> Callable[[str], int]:
-    """An argparse type: a whole number of at least `least`."""
+MOST_SEED = 2**64 - 1
+"""The largest seed that torch takes."""
+
+
+def whole_number(least: int, most: int | None = None) -> Callable[[str], int]:
+    """An argparse type: a whole number of at least `least`, and at most `most`."""
 
     def convert(text: str) -> int:
         try:
@@ -19,9 +24,22 @@ def whole_number(least: int) -> Callable[[str], int]:
             raise argparse.ArgumentTypeError(f"must be a whole number, got {text!r}") from None
         if number < least:
             raise argparse.ArgumentTypeError(f"must be at least {least}, got {number}")
+        if most is not None and number > most:
+            raise argparse.ArgumentTypeError(f"must be at most {most}, got {number}")
         return number
 
     return convert
+
+
+def finite_number(text: str) -> float:
+    """An argparse type: a number that is neither infinite nor NaN."""
+    try:
+        number = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a number, got {text!r}") from None
+    if not math.isfinite(number):
+        raise argparse.ArgumentTypeError(f"must be a finite number, got {text!r}")
+    return number
 
 
 def existing_folder(text: str) -> Path:

@@ -74,6 +74,13 @@ def fail(error: BaseException | str, *, debug: bool = False, stream: TextIO | No
     return code
 
 
+def print_note(words: str, *, stream: TextIO | None = None) -> None:
+    """Tell a person on stderr what went otherwise than expected, though the work was done."""
+    stream = stream or sys.stderr
+    stream.write(f"pairloom: note: {' '.join(words.split())}\n")
+    stream.flush()
+
+
 def print_json_line(counts: Mapping[str, object], *, stream: TextIO | None = None) -> None:
     """Write `counts` as one line of JSON with sorted keys; call it last.
 

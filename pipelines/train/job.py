@@ -10,6 +10,7 @@ from accelerate import Accelerator
 
 from editing.editor import EditorSpec, Recipe
 from editing.parts import Parts
+from editing.pictures import MOST_TIMES
 from editing.trained_part import TrainedPart
 from editing.training.loop_settings import LoopSettings
 from editing.training.objective import Objective
@@ -17,7 +18,7 @@ from editing.training.pair_settings import PairSettings
 from editing.training.pair_stream import PairStream
 from editing.training.trainer import Trainer
 from pipelines.running.job_folder import JobFolder, require_whole
-from pipelines.terminal.console import CommandError
+from pipelines.terminal.console import EXIT_USAGE, CommandError
 from pipelines.train.watch import SAMPLES, watch_run
 from transforms.dataset.files import hash_file, write_bytes
 from transforms.dataset.folder import COMPLETED
@@ -121,10 +122,13 @@ def train(plan: TrainPlan) -> TrainSummary | None:
     accelerator = Accelerator(mixed_precision=plan.loop.precision)
     identities = known_identities(plan, description)
     if accelerator.is_main_process:
-        begin_run(plan.folder, description, identities)
-    accelerator.wait_for_everyone()
+        _run_folder(plan.folder).claim(*identities)  # before networks are loaded in vain
     parts = Parts(preset=plan.preset, device=str(accelerator.device))
     objective = plan.recipe.load(parts, plan.objective)
+    check_size(plan.pairs.size, objective)
+    if accelerator.is_main_process:
+        begin_run(plan.folder, description, identities)
+    accelerator.wait_for_everyone()
     stream = open_stream(plan, objective, accelerator.num_processes)
     trainer = Trainer(
         objective,
@@ -203,13 +207,32 @@ def known_identities(plan: TrainPlan, description: dict[str, Any]) -> tuple[str,
         return (mark,)
 
 
+def check_size(size: int | None, objective: Objective[Any]) -> None:
+    """Makes sure that the model can be trained on pictures of that side; None for its own.
+
+    Raises:
+        CommandError: it cannot.
+    """
+    multiple, own = objective.size_multiple, objective.picture_size
+    if size is not None and (size % multiple or size > MOST_TIMES * own):
+        raise CommandError(
+            f"size must be a multiple of {multiple} pixels and at most {MOST_TIMES * own} "
+            f"({MOST_TIMES} times the {own} that the model was trained at), got {size}",
+            exit_code=EXIT_USAGE,
+        )
+
+
+def _run_folder(folder: Path) -> JobFolder:
+    return JobFolder(folder=folder, name=RUN, one="a run", this="this run")
+
+
 def begin_run(folder: Path, description: dict[str, Any], identities: tuple[str, ...]) -> None:
     """Makes the folder this run's, or makes sure that it is.
 
     Raises:
         CommandError: it holds another run, or something else.
     """
-    job = JobFolder(folder=folder, name=RUN, one="a run", this="this run")
+    job = _run_folder(folder)
     job.claim(*identities)
     (folder / SAMPLES).mkdir(parents=True, exist_ok=True)
     (folder / COMPLETED).unlink(missing_ok=True)

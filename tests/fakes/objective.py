@@ -37,6 +37,7 @@ class ColourObjective:
     trained: list[tuple[bool, bool]] = field(default_factory=list)
     memory_saved: int = 0
     picture_size: int = 16
+    size_multiple: int = 1
 
     @property
     def groups(self):

@@ -121,6 +121,7 @@ class TintObjective:
     network: TintNetwork
     settings: TintTraining
     picture_size: int = 16
+    size_multiple: int = 1
 
     @property
     def groups(self) -> tuple[dict[str, nn.Parameter], ...]:

@@ -6,6 +6,7 @@ library; here that is an error.
 
 import json
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +40,8 @@ def load_network(kind: Any, folder: Path, *, device: str, dtype: str = "float32"
     network of diffusers forgets the folder, which it would otherwise write into what is saved.
 
     Raises:
-        ModelError: the weights are damaged, incomplete, no safetensors, or of another shape than
-            the config's.
+        ModelError: the weights are damaged, incomplete, not finite, no safetensors, or of another
+            shape than the config's.
     """
     import safetensors
     import torch
@@ -70,9 +71,40 @@ def load_network(kind: Any, folder: Path, *, device: str, dtype: str = "float32"
     missing = sorted(loading["missing_keys"])
     if missing:
         raise ModelError(f"{folder}: the weights lack {len(missing)} tensors, such as {missing[0]}")
+    check_weights(network.state_dict(), folder)
     if hasattr(network, "register_to_config"):
         network.register_to_config(_name_or_path=None)
     return to_device(network, device)
+
+
+def check_weights(state: Mapping[str, Any], path: Path) -> None:
+    """See that all of a network's weights are numbers; `path` is where they were read from.
+
+    Raises:
+        ModelError: naming the first tensor that holds infinite numbers, or none, and its file.
+    """
+    import safetensors.torch
+    import torch
+
+    def broken(tensors: Mapping[str, Any]) -> str | None:
+        return next(
+            (
+                name
+                for name, value in tensors.items()
+                if value.is_floating_point() and not bool(torch.isfinite(value).all())
+            ),
+            None,
+        )
+
+    name = broken(state)
+    if name is None:
+        return
+    for file in weight_files(path):
+        found = broken(safetensors.torch.load_file(file))
+        if found is not None:
+            raise ModelError(f"{file}: the tensor {found} holds numbers that are not finite")
+    dtype = str(state[name].dtype).removeprefix("torch.")
+    raise ModelError(f"{path}: the tensor {name} is not finite in {dtype}; try another dtype")
 
 
 def to_device(network: Any, device: str) -> Any:

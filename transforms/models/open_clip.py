@@ -17,7 +17,7 @@ from PIL import Image
 
 from transforms.models.chunks import chunks, pad_chunk
 from transforms.models.clip import unit_vectors
-from transforms.models.folder import to_device
+from transforms.models.folder import check_weights, to_device
 from transforms.models.pictures import CLIP_MEAN, CLIP_STD, PictureProcessor
 from transforms.models.spec import ModelError, ModelSpec, locate, read_options, weight_files
 from transforms.protocols import Vectors
@@ -163,10 +163,12 @@ def _fill(network: Any, weights: Path) -> None:
 
     try:
         # Loading into float32 parameters widens half-precision weights.
-        network.load_state_dict(load_file(weights), strict=True)
+        state = load_file(weights)
+        network.load_state_dict(state, strict=True)
     except (RuntimeError, OSError, safetensors.SafetensorError) as error:
         words = " ".join(str(error).split())[:160]
         raise ModelError(f"{weights}: does not fit the architecture ({words})") from error
+    check_weights(state, weights)
 
 
 def _picture_processor(size: int | tuple[int, int], fields: dict[str, Any]) -> PictureProcessor:

@@ -80,6 +80,11 @@ class IEditObjective:
         """Side of the pictures that the diffusion model was trained on, in pixels."""
         return self.model.picture_size
 
+    @property
+    def size_multiple(self) -> int:
+        """Pixels of a picture to one of a latent: the halvings of the autoencoder."""
+        return self.model.factor
+
     def group_of(self, step: int) -> int:
         """Input layers in even steps, the middle in odd ones."""
         return step % len(self.groups)

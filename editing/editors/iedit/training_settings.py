@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from editing.settings import setting
+from editing.settings import require_numbers, setting
 
 MaskCombine = Literal["paper", "union"]
 TERMS = ("loc", "global", "mask", "paired", "perc")
@@ -70,6 +70,7 @@ class IEditTraining:
             raise ValueError(f"snr_cap must be above 0, got {self.snr_cap}")
         if not 0 <= self.empty_share < 1:
             raise ValueError(f"empty_share must be in [0, 1), got {self.empty_share}")
+        require_numbers(self)
 
     def weight(self, term: str) -> float:
         """The factor of one of `TERMS`."""

@@ -1,0 +1,121 @@
+"""The files that `edit` reads and writes: checked before any work is done."""
+
+import os
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipelines.terminal.console import EXIT_USAGE, CommandError
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+
+def result_paths(out: Path, results: int) -> list[Path]:
+    """Where results go: one to `out`, several with their rank before the suffix."""
+    if results == 1:
+        return [out]
+    return [out.with_stem(f"{out.stem}-{rank}") for rank in range(1, results + 1)]
+
+
+def check_outputs(
+    results: Sequence[Path], mask_out: Path | None, *, read: Sequence[Path | None]
+) -> None:
+    """Makes sure that results and mask can be written, each to a file of its own.
+
+    `read` are the files that the command reads, which it does not write over.
+
+    Raises:
+        CommandError: a path that is no .png file, one that is read or written twice, or a folder
+            that is not there or cannot be written into.
+    """
+    taken = {_place(path): path for path in read if path is not None}
+    for flag, path in (*(("--out", each) for each in results), ("--mask-out", mask_out)):
+        if path is None:
+            continue
+        if path.suffix.lower() != ".png":
+            raise CommandError(f"{flag} must be a .png file, got {path}", exit_code=EXIT_USAGE)
+        if _place(path) in taken:
+            raise CommandError(
+                f"{flag} must be another file than {taken[_place(path)]}, which it would overwrite",
+                exit_code=EXIT_USAGE,
+            )
+        taken[_place(path)] = path
+        if path.is_dir():
+            raise CommandError(f"{flag} must be a file, got the folder {path}")
+        if not path.parent.is_dir():
+            raise CommandError(f"{flag} must lie in a folder that is there, got {path}")
+        if not os.access(path.parent, os.W_OK | os.X_OK):
+            raise CommandError(f"{flag} {path}: the folder cannot be written into")
+
+
+def _place(path: Path) -> Path:
+    """Where a path leads, links followed."""
+    return Path(os.path.realpath(path))
+
+
+def read_given(path: Path, *, most: int) -> bytes:
+    """The bytes of a file that a person named, at most `most`.
+
+    What is no plain file is refused, for a pipe or device may never end.
+
+    Raises:
+        CommandError: it is no plain file, or too large.
+        OSError: it cannot be read.
+    """
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise CommandError(f"{path} must be a plain file, got {_kind(status.st_mode)}")
+    if status.st_size > most:
+        raise CommandError(f"{path}: the file has {status.st_size} bytes, at most {most} are read")
+    with path.open("rb") as file:
+        return file.read(most)
+
+
+def _kind(mode: int) -> str:
+    if stat.S_ISDIR(mode):
+        return "a folder"
+    return "a pipe" if stat.S_ISFIFO(mode) else "a device or socket"
+
+
+def read_photo(path: Path) -> "Image.Image":
+    """The picture in a file, upright and RGB.
+
+    Raises:
+        CommandError: it cannot be read, or is no picture.
+    """
+    from transforms.pictures.decoding import DEFAULT_LIMITS, PictureError, decode
+
+    try:
+        return decode(read_given(path, most=DEFAULT_LIMITS.max_bytes))
+    except PictureError as error:
+        raise CommandError(f"{path}: {error}") from error
+
+
+def read_mask_file(path: Path, size: tuple[int, int]) -> "Image.Image":
+    """The mask in a file, of a picture of `size` (width, height); see `editing.masks`.
+
+    Raises:
+        CommandError: it cannot be read, or is no picture.
+        EditError: it is no mask of that picture.
+    """
+    from editing.masks import read_mask
+    from transforms.pictures.decoding import DEFAULT_LIMITS, PictureError
+
+    try:
+        return read_mask(read_given(path, most=DEFAULT_LIMITS.max_bytes), size)
+    except PictureError as error:
+        raise CommandError(f"{path}: {error}") from error
+
+
+def write_png(path: Path, image: "Image.Image") -> None:
+    """Writes a picture, whole or not at all.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    from transforms.dataset.files import write_bytes
+    from transforms.pictures.decoding import encode_png
+
+    write_bytes(path, encode_png(image))
