@@ -219,6 +219,20 @@ def read_group(
     return _as_table(file, batches, columns)
 
 
+def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
+    """All rows of a file whose columns hold no pictures.
+
+    Raises:
+        ParquetError: as `open_parquet` and `read_group`; a column is missing.
+    """
+    with open_parquet(path) as file:
+        groups = [
+            read_group(file, path, number, columns)
+            for number in range(file.metadata.num_row_groups)
+        ]
+        return pa.concat_tables(groups) if groups else _as_table(file, [], columns)
+
+
 def _as_table(
     file: pq.ParquetFile, batches: list[pa.RecordBatch], columns: Sequence[str] | None
 ) -> Any:
@@ -226,6 +240,9 @@ def _as_table(
         return pa.Table.from_batches(batches)
     schema = file.schema_arrow
     names = schema.names if columns is None else columns
+    missing = [name for name in names if name not in schema.names]
+    if missing:
+        raise ParquetError(f"column {missing[0]} is missing")
     return pa.schema([schema.field(name) for name in names]).empty_table()
 
 

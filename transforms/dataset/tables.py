@@ -18,6 +18,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from indexes.parquet.reading import ParquetError, open_parquet, read_group
 from transforms.dataset.files import OutputError
 from transforms.dataset.rows import Row
 from transforms.dataset.shards import ShardReceipt, shard_file
@@ -37,12 +38,15 @@ def open_shard(path: Path, columns: Sequence[str] | None = None) -> Iterator[pq.
         DatasetError: it cannot be read, now or inside the block, or a column is missing.
     """
     try:
-        with pq.ParquetFile(path) as shard:
+        path.stat()  # that it is not there is said in the words of the system
+        with open_parquet(path) as shard:
             names = shard.schema_arrow.names
             missing = [name for name in columns or () if name not in names]
             if missing:
                 raise DatasetError(f"{path} has no column {missing[0]}")
             yield shard
+    except ParquetError as error:
+        raise DatasetError(f"cannot read {path}: {error}") from error
     except OSError as error:
         cause = os.strerror(error.errno) if error.errno else error
         raise DatasetError(f"cannot read {path}: {cause}") from error
@@ -74,7 +78,7 @@ def read_row_group(path: Path, number: int, columns: Sequence[str] | None = None
         DatasetError: as `open_shard`.
     """
     with open_shard(path, columns) as shard:
-        return shard.read_row_group(number, columns=_as_list(columns))
+        return read_group(shard, path, number, columns)
 
 
 @dataclass(frozen=True)
@@ -91,7 +95,11 @@ class ShardFile:
             DatasetError: as `open_shard`.
         """
         with open_shard(self.path, columns) as shard:
-            return shard.read(columns=_as_list(columns))
+            groups = range(shard.metadata.num_row_groups)
+            return pa.concat_tables(
+                [_empty(shard, columns)]
+                + [read_group(shard, self.path, number, columns) for number in groups]
+            )
 
     def row_groups(self) -> list[RowGroup]:
         """Its row groups, in order.
@@ -199,7 +207,7 @@ class ShardedTable:
             first = start
             with open_shard(file.path, columns) as shard:
                 _group_sizes(file, shard)
-                for batch in shard.iter_batches(ROWS_AT_ONCE, columns=list(columns)):
+                for batch in _batches(shard, file.path, columns):
                     yield first, {name: batch.column(name).to_pylist() for name in columns}
                     first += batch.num_rows
 
@@ -238,7 +246,7 @@ def _rows_of_file(
         for number, count in enumerate(_group_sizes(file, shard)):
             here = None if places is None else _between(places, first, first + count)
             if here is None or here:
-                table = shard.read_row_group(number, columns=_as_list(columns))
+                table = read_group(shard, file.path, number, columns)
                 yield from (table if here is None else table.take(here)).to_pylist()
             first += count
 
@@ -258,5 +266,12 @@ def _group_sizes(file: ShardFile, shard: pq.ParquetFile) -> list[int]:
     return [metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)]
 
 
-def _as_list(columns: Sequence[str] | None) -> list[str] | None:
-    return None if columns is None else list(columns)
+def _batches(shard: pq.ParquetFile, path: Path, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    for number in range(shard.metadata.num_row_groups):
+        yield from read_group(shard, path, number, columns).to_batches(ROWS_AT_ONCE)
+
+
+def _empty(shard: pq.ParquetFile, columns: Sequence[str] | None) -> pa.Table:
+    schema = shard.schema_arrow
+    names = schema.names if columns is None else columns
+    return pa.schema([schema.field(name) for name in names]).empty_table()

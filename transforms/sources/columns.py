@@ -197,12 +197,15 @@ def failure(key: str, place: Place, row: Mapping[str, object]) -> Reject | None:
     status = row.get("status") or "success"
     if status == "success":
         return None
-    reason = str(row.get("reject_reason") or status)
+    reason, said = row.get("reject_reason") or status, row.get("error_message") or status
+    if isinstance(said, TooLarge):
+        said = f"its message has {said.size} bytes, at most {MAX_TEXT_BYTES} are read"
+    reason = str(reason)
     return reject(
         key,
         place,
         reason if _REASON.fullmatch(reason) else "failed",
-        clean_text(str(row.get("error_message") or status)) or "",
+        clean_text(str(said)) or "",
     )
 
 

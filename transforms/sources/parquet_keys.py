@@ -7,13 +7,18 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 import pyarrow.parquet as pq
 
-from indexes.parquet.reading import ParquetError, measure_group, open_parquet, read_batches
+from indexes.parquet.reading import (
+    ParquetError,
+    group_rows,
+    measure_group,
+    open_parquet,
+    read_batches,
+)
 from transforms.protocols import SourceError
 from transforms.sources.columns import read_value
-from transforms.sources.texts import MAX_KEY_BYTES, is_long_key, safe_key
+from transforms.sources.texts import MAX_TEXT_BYTES, is_long_key, safe_key
 
 _ROWS_AT_ONCE = 4096
 _MOST_BYTES = 64 << 20
@@ -36,33 +41,41 @@ def open_shard_file(
         raise SourceError(f"{path}: no readable Parquet file: {error}") from error
 
 
-def read_column(file: pq.ParquetFile, path: Path, column: str) -> Iterator[pa.Scalar]:
-    """The values of one column.
+def read_rows_of(
+    file: pq.ParquetFile, path: Path, columns: list[str]
+) -> Iterator[dict[str, object]]:
+    """The values of some columns of texts or numbers, row by row, a too long text as `TooLarge`.
 
     Raises:
-        ParquetError: it cannot be read.
+        ParquetError: they cannot be read, or the file claims more rows than it has bytes.
     """
-    for group in range(file.metadata.num_row_groups):
-        if file.metadata.row_group(group).num_rows == 0:
+    sizes = group_rows(file.metadata, most=path.stat().st_size)
+    for group, rows in enumerate(sizes):
+        if rows == 0:
             continue
-        cost = measure_group(path, file.metadata, group, [column])
+        cost = measure_group(path, file.metadata, group, columns)
         for batch in read_batches(
-            file, group, [column], cost=cost, rows=_ROWS_AT_ONCE, most_bytes=_MOST_BYTES
+            file, group, columns, cost=cost, rows=_ROWS_AT_ONCE, most_bytes=_MOST_BYTES
         ):
-            yield from batch.column(column)
+            found = [batch.column(name) for name in columns]
+            for row in range(batch.num_rows):
+                yield {
+                    name: read_value(column[row], most_bytes=MAX_TEXT_BYTES)
+                    for name, column in zip(columns, found, strict=True)
+                }
 
 
 def read_keys(file: pq.ParquetFile, path: Path, column: str) -> Iterator[str]:
     """The keys of all rows in order, empty where there is none, or none that can be used."""
-    for value in read_column(file, path, column):
-        key = read_value(value, most_bytes=MAX_KEY_BYTES)
+    for row in read_rows_of(file, path, [column]):
+        key = row[column]
         usable = isinstance(key, str) and not is_long_key(key)
         yield safe_key(str(key)) if usable else ""
 
 
 def is_empty(file: pq.ParquetFile, path: Path, column: str) -> bool:
     """Whether a column of numbers holds only nulls and NaN."""
-    return all(read_value(value) is None for value in read_column(file, path, column))
+    return all(row[column] is None for row in read_rows_of(file, path, [column]))
 
 
 def find_repeats(keys: Iterator[str]) -> npt.NDArray[np.int64]:

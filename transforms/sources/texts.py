@@ -23,6 +23,7 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+_MARK_BYTES = 4
 _MOST_FOREIGN = 0.25
 """Share of a Windows-1252 text's characters that may be beyond ASCII: more is another alphabet."""
 # Controls, and marks that turn the direction of whatever is printed after them.
@@ -56,9 +57,10 @@ def decode_text(data: bytes, name: str) -> str:
 
 
 def _decode(data: bytes, encoding: str) -> str | None:
-    """The text, but for a last character that was cut through; None where it is not so encoded."""
+    """The text, without a last character that was cut through; None where it is not so encoded."""
+    whole = len(data) < MAX_TEXT_BYTES - _MARK_BYTES
     try:
-        return codecs.getincrementaldecoder(encoding)().decode(data)
+        return codecs.getincrementaldecoder(encoding)().decode(data, whole)
     except UnicodeDecodeError:
         return None
 
