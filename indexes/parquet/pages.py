@@ -7,9 +7,10 @@ that names it. So the headers are walked first, past the pages themselves.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
-from indexes.parquet.thrift import STRUCT, Compact, ThriftError
+from indexes.parquet.footer import Chunk
+from indexes.parquet.thrift import NUMBERS, STRUCT, Compact, ThriftError
 
 _HEADER_BYTES = (512, 8192, 1 << 20)
 _MAX_PAGES = 200_000
@@ -57,8 +58,8 @@ class ChunkCost:
 _NO_PAGE = Page(dictionary=False, stored=0, decoded=0, values=0, repeating=False)
 
 
-def measure_chunk(file: BinaryIO, chunk: Any, *, lists: bool) -> ChunkCost:
-    """What reading a column chunk will cost; `chunk` is Arrow's metadata of it.
+def measure_chunk(file: BinaryIO, chunk: Chunk, *, lists: bool) -> ChunkCost:
+    """What reading a column chunk will cost.
 
     `lists` says that a row may hold any number of values.
 
@@ -87,12 +88,10 @@ def measure_chunk(file: BinaryIO, chunk: Any, *, lists: bool) -> ChunkCost:
     )
 
 
-def _pages(file: BinaryIO, chunk: Any) -> Iterator[Page]:
+def _pages(file: BinaryIO, chunk: Chunk) -> Iterator[Page]:
     """The pages of a chunk, up to the first that is damaged: Arrow will stop there as well."""
-    place = chunk.data_page_offset
-    if chunk.has_dictionary_page and chunk.dictionary_page_offset:
-        place = min(place, chunk.dictionary_page_offset)
-    end = place + chunk.total_compressed_size
+    place = chunk.start
+    end = place + chunk.stored
     if place < 0:
         return
     for _ in range(_MAX_PAGES):
@@ -128,7 +127,7 @@ def _parse(header: Compact) -> Page:
     sizes: dict[int, int] = {}
     details: dict[int, dict[int, int]] = {}
     for number, kind in header.fields():
-        if number in (1, 2, 3):
+        if number in (1, 2, 3) and kind in NUMBERS:
             sizes[number] = header.integer()
         elif number in _DETAILS_OF and kind == STRUCT:
             details[_DETAILS_OF[number]] = _numbers(header)
@@ -151,7 +150,7 @@ def _numbers(header: Compact) -> dict[int, int]:
     """The first two to four fields of a page's own header, which are whole numbers."""
     found = {}
     for number, kind in header.fields():
-        if kind == 5:
+        if kind in NUMBERS:
             found[number] = header.integer()
         else:
             header.skip(kind)

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from indexes.errors import PairloomError
-from indexes.parquet.footer import FooterError, check_footer
+from indexes.parquet.footer import Footer, FooterError, read_footer
 from indexes.parquet.pages import ChunkCost, measure_chunk, total
 
 BYTES_AT_ONCE = 512 << 20
@@ -59,7 +59,7 @@ def open_parquet(
         if not stat.S_ISREG(path.stat().st_mode):
             raise ParquetError("it is a folder, pipe or device, not a file")
         if metadata is None:
-            check_footer(path)
+            read_footer(path)
         file = pq.ParquetFile(path, metadata=metadata, buffer_size=_BUFFER_BYTES, pre_buffer=False)
     except FooterError as error:
         raise ParquetError(str(error)) from error
@@ -69,45 +69,57 @@ def open_parquet(
         yield file
 
 
-def group_rows(metadata: pq.FileMetaData, *, most: int) -> list[int]:
+def describe(path: Path) -> Footer:
+    """The row groups of the file at `path`.
+
+    Raises:
+        ParquetError: it has no readable footer.
+    """
+    try:
+        return read_footer(path)
+    except (FooterError, OSError) as error:
+        raise ParquetError(one_line(error)) from error
+
+
+def group_rows(path: Path, *, most: int | None = None) -> list[int]:
     """How many rows each row group has.
 
     Raises:
-        ParquetError: one says less than none, or there are more than `most` in all.
+        ParquetError: one says less than none, or there are more than `most` in all, or more than
+            the file has bytes.
     """
-    rows = [int(metadata.row_group(number).num_rows) for number in range(metadata.num_row_groups)]
+    rows = [group.rows for group in describe(path).groups]
     if min(rows, default=0) < 0:
         raise ParquetError(f"a row group of {min(rows)} rows")
-    if sum(rows) > most:
-        raise ParquetError(f"it claims {sum(rows)} rows, more than its {most} bytes can hold")
+    size = path.stat().st_size if most is None else most
+    if sum(rows) > size:
+        raise ParquetError(f"it claims {sum(rows)} rows, more than its {size} bytes can hold")
     return rows
 
 
 def measure_group(
-    path: Path, metadata: pq.FileMetaData, number: int, columns: Sequence[str] | None = None
+    path: Path, schema: pq.ParquetSchema, number: int, columns: Sequence[str] | None = None
 ) -> ChunkCost:
     """What reading `columns` (or their parts, `a.b`; None for all) of a row group will cost.
 
     Raises:
         ParquetError: the file cannot be read, or has none of the columns.
     """
+    chunks = describe(path).groups[number].chunks
+    if len(chunks) != len(schema):
+        raise ParquetError(f"a row group of {len(chunks)} columns, the schema has {len(schema)}")
     try:
-        group = metadata.row_group(number)
         with path.open("rb") as file:
             costs = [
-                measure_chunk(file, group.column(place), lists=_holds_lists(metadata, place))
-                for place in range(group.num_columns)
-                if _is_wanted(group.column(place).path_in_schema, columns)
+                measure_chunk(file, chunk, lists=schema.column(place).max_repetition_level > 0)
+                for place, chunk in enumerate(chunks)
+                if _is_wanted(schema.column(place).path, columns)
             ]
     except ARROW_ERRORS as error:
         raise ParquetError(one_line(error)) from error
     if not costs:
         raise ParquetError("it has no such column")
     return total(costs)
-
-
-def _holds_lists(metadata: pq.FileMetaData, place: int) -> bool:
-    return bool(metadata.schema.column(place).max_repetition_level > 0)
 
 
 def _is_wanted(path: str, columns: Sequence[str] | None) -> bool:
@@ -146,18 +158,20 @@ def read_batches(
     number: int,
     columns: Sequence[str] | None,
     *,
+    expected: int,
     cost: ChunkCost,
     rows: int,
     most_bytes: int,
 ) -> Iterator[pa.RecordBatch]:
     """The rows of row group `number`, at most `rows` at a time; `cost` is `measure_group`'s.
 
+    `expected` is how many rows the footer says the row group has.
+
     Raises:
         ParquetError: the row group costs too much, or is damaged; the rows before the damage
             come first.
     """
     check_cost(cost, most_bytes)
-    expected = file.metadata.row_group(number).num_rows
     count = rows_at_once(cost, wanted=rows, most_bytes=most_bytes)
     done = 0
     try:
@@ -201,13 +215,19 @@ def read_group(
         # One value may stand for every row, and whoever takes the rows as plain values finds out.
         if "dictionary<" in str(field.type) and (columns is None or field.name in columns):
             raise ParquetError(f"column {field.name} must be plain, it is {field.type}")
-    cost = measure_group(path, file.metadata, number, columns)
+    cost = measure_group(path, file.schema, number, columns)
     most = max(BYTES_AT_ONCE, _MAX_GROWTH_OF_ALL * cost.stored)
     batches: list[pa.RecordBatch] = []
     size = 0
-    rows = file.metadata.row_group(number).num_rows
+    rows = describe(path).groups[number].rows
     for batch in read_batches(
-        file, number, columns, cost=cost, rows=max(1, rows), most_bytes=BYTES_AT_ONCE
+        file,
+        number,
+        columns,
+        expected=rows,
+        cost=cost,
+        rows=max(1, rows),
+        most_bytes=BYTES_AT_ONCE,
     ):
         size += batch.nbytes
         if size > most:
@@ -227,8 +247,7 @@ def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
     """
     with open_parquet(path) as file:
         groups = [
-            read_group(file, path, number, columns)
-            for number in range(file.metadata.num_row_groups)
+            read_group(file, path, number, columns) for number in range(len(describe(path).groups))
         ]
         return pa.concat_tables(groups) if groups else _as_table(file, [], columns)
 

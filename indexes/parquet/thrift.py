@@ -9,10 +9,10 @@ from collections.abc import Iterator
 
 STRUCT = 12
 LIST = 9
-_BINARY = 8
+BINARY = 8
 _SET = 10
 _MAP = 11
-_VARINTS = frozenset({4, 5, 6})
+NUMBERS = frozenset({4, 5, 6})
 _FIXED_BYTES = {3: 1, 7: 8, 13: 16}
 _BOOLEANS = frozenset({1, 2})
 _MAX_DEPTH = 32
@@ -58,6 +58,16 @@ class Compact:
         value = self._varint()
         return (value >> 1) ^ -(value & 1)
 
+    def binary(self) -> bytes:
+        """A text or other bytes.
+
+        Raises:
+            ThriftError: it breaks off.
+        """
+        count = self._varint()
+        self._advance(count)
+        return self._data[self.position - count : self.position]
+
     def elements(self) -> tuple[int, int]:
         """How many elements a list has, and of which type.
 
@@ -80,11 +90,11 @@ class Compact:
         """
         if kind in _BOOLEANS:
             return
-        if kind in _VARINTS:
+        if kind in NUMBERS:
             self._varint()
         elif kind in _FIXED_BYTES:
             self._advance(_FIXED_BYTES[kind])
-        elif kind == _BINARY:
+        elif kind == BINARY:
             self._advance(self._varint())
         elif depth == _MAX_DEPTH:
             raise ThriftError(f"nested more than {_MAX_DEPTH} deep")

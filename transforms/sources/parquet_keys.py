@@ -49,13 +49,19 @@ def read_rows_of(
     Raises:
         ParquetError: they cannot be read, or the file claims more rows than it has bytes.
     """
-    sizes = group_rows(file.metadata, most=path.stat().st_size)
+    sizes = group_rows(path)
     for group, rows in enumerate(sizes):
         if rows == 0:
             continue
-        cost = measure_group(path, file.metadata, group, columns)
+        cost = measure_group(path, file.schema, group, columns)
         for batch in read_batches(
-            file, group, columns, cost=cost, rows=_ROWS_AT_ONCE, most_bytes=_MOST_BYTES
+            file,
+            group,
+            columns,
+            expected=rows,
+            cost=cost,
+            rows=_ROWS_AT_ONCE,
+            most_bytes=_MOST_BYTES,
         ):
             found = [batch.column(name) for name in columns]
             for row in range(batch.num_rows):

@@ -127,7 +127,7 @@ class ParquetShard:
         """Rows of one row group from its row `skip` on, as fields."""
         names = _leaves(self.metadata.schema.to_arrow_schema(), self.columns)
         if group not in self._costs:
-            self._costs[group] = measure_group(self.path, self.metadata, group, names)
+            self._costs[group] = measure_group(self.path, self.metadata.schema, group, names)
         most = dict.fromkeys(self.columns, MAX_TEXT_BYTES)
         most |= dict.fromkeys(PICTURE_FIELDS, limits.max_bytes)
         with open_parquet(self.path, metadata=self.metadata) as file:
@@ -135,6 +135,7 @@ class ParquetShard:
                 file,
                 group,
                 names,
+                expected=self.starts[group + 1] - self.starts[group],
                 cost=self._costs[group],
                 rows=_ROWS_AT_ONCE,
                 most_bytes=max(_BYTES_PER_PICTURE * limits.max_bytes, _LEAST_BYTES),
@@ -223,13 +224,13 @@ def load_parquet(path: Path) -> ParquetShard:
 
 # A worker reads a file in many slices; this many files' footers are kept between them.
 @lru_cache(maxsize=16)
-def _load(path: Path, _changed_ns: int, size: int) -> ParquetShard:
+def _load(path: Path, _changed_ns: int, _size: int) -> ParquetShard:
     with open_shard_file(path) as file:
         columns = find_columns(
             file.schema_arrow, _WANTED, str(path), is_empty=partial(is_empty, file, path)
         )
         _check_columns(file.schema_arrow, columns, path)
-        sizes = group_rows(file.metadata, most=size)
+        sizes = group_rows(path)
         repeated = find_repeats(read_keys(file, path, columns["key"]))
         metadata = file.metadata
     return ParquetShard(path, metadata, columns, tuple(accumulate(sizes, initial=0)), repeated)
