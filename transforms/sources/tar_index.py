@@ -6,6 +6,7 @@ what a Mac puts into `__MACOSX` are passed over, as a folder's are. A link is fo
 of the same tar and never out of it.
 """
 
+import os
 import unicodedata
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -73,10 +74,16 @@ def index_tar(path: Path) -> tuple[tuple[Sample, ...], str]:
                 raise
             fault = f"cut short or damaged after {len(samples)} samples: {error}"
             whole = error.after_end
+        size = file.seek(0, os.SEEK_END)
     if samples and not whole:
         samples.pop()
+        samples = [sample for sample in samples if _is_within(sample, size)]
     _follow(links)
     return tuple(samples), fault
+
+
+def _is_within(sample: Sample, size: int) -> bool:
+    return all(offset + length <= size for offset, length in sample.members.values())
 
 
 def _add(

@@ -104,7 +104,8 @@ def read_members(file: BinaryIO) -> Iterator[TarMember]:
     """The members of a tar, in order.
 
     Raises:
-        TarError: it is damaged or cut short; the members before that come first.
+        TarError: it is damaged or cut short; the members before that come first, the one that is
+            cut among them.
         OSError: it cannot be read.
     """
     end = file.seek(0, os.SEEK_END)
@@ -131,9 +132,10 @@ def read_members(file: BinaryIO) -> Iterator[TarMember]:
             continue
         member, place = _make_member(file, header, data, extended)
         extended = _Extended()
-        if place - _padding(member.size) > end:
-            raise TarError(f"{_show(member.name)} has {member.size} bytes, the file ends before")
         yield member
+        if place - _padding(member.size) > end:
+            name = ascii(member.name.decode("utf-8", "replace"))[:200]
+            raise TarError(f"{name} has {member.size} bytes, the file ends before")
     if not ended:
         raise TarError("it ends without an end")
 
@@ -294,7 +296,3 @@ def _padding(size: int) -> int:
 
 def _padded(size: int) -> int:
     return size + _padding(size)
-
-
-def _show(name: bytes) -> str:
-    return ascii(name.decode("utf-8", "replace"))[:200]
