@@ -14,6 +14,13 @@ import pyarrow.parquet as pq
 
 from indexes.layout import STRUCTURE_BYTES, IndexFolderError, Part, write_atomically
 from indexes.names import EARLIER_NAME, NAME
+from indexes.parquet.reading import (
+    ARROW_ERRORS,
+    ParquetError,
+    one_line,
+    open_parquet,
+    read_table,
+)
 from indexes.search import Vectors
 
 Structures = npt.NDArray[np.uint8]
@@ -119,11 +126,12 @@ def read_part(folder: Path, part: Part, *, fingerprint: str) -> PartSummary | No
     if not metadata_path.exists():
         return None
     try:
-        file = pq.read_metadata(metadata_path)
+        with open_parquet(metadata_path) as opened:
+            file = opened.metadata
         about = _read_about(file.metadata or {})
         embeddings = load_array(part.embedding_path(folder))
         structures = load_array(part.structure_path(folder))
-    except (pa.ArrowException, IndexFolderError, KeyError, ValueError, OSError):
+    except (ParquetError, IndexFolderError, KeyError, ValueError, OSError):
         return None
     whole = file.num_rows == len(embeddings) == len(structures)
     if not whole or about.get("fingerprint") != fingerprint:
@@ -146,10 +154,10 @@ def read_keys(folder: Path, part: Part) -> list[str]:
     """
     path = part.metadata_path(folder)
     try:
-        keys: list[str] = pq.read_table(path, columns=["key"])["key"].to_pylist()
+        keys: list[str] = read_table(path, ["key"])["key"].to_pylist()
         return keys
-    except (pa.ArrowException, OSError) as error:
-        raise IndexFolderError(f"{path} cannot be read: {error}") from error
+    except (ParquetError, *ARROW_ERRORS) as error:
+        raise IndexFolderError(f"{path} cannot be read: {one_line(error)}") from error
 
 
 def load_array(path: Path) -> npt.NDArray[Any]:

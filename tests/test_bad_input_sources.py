@@ -67,14 +67,14 @@ def test_a_folder_without_permission(tmp_path, place):
 
 def test_a_file_without_permission_becomes_a_reject(tmp_path, monkeypatch):
     index_folder()
-    real = Path.read_bytes
+    real = Path.open
 
-    def read_bytes(path):
-        if path.name == "good-002.png":
+    def open_file(path, *args, **kwargs):
+        if path.name == "good-002.png" and args == ("rb",):
             raise PermissionError(13, "Permission denied", str(path))
-        return real(path)
+        return real(path, *args, **kwargs)
 
-    monkeypatch.setattr(Path, "read_bytes", read_bytes)
+    monkeypatch.setattr(Path, "open", open_file)
     built = build_command(make_collection(tmp_path / "pictures"), tmp_path / "pairs")
     assert built.code == 0, built.err
     assert built.counts["rejects"]["read"] == {"unreadable": 1}

@@ -18,6 +18,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from indexes.parquet.footer import number_ranges
+from indexes.parquet.reading import ParquetError, describe, open_parquet, read_group
 from transforms.dataset.files import OutputError
 from transforms.dataset.rows import Row
 from transforms.dataset.shards import ShardReceipt, shard_file
@@ -37,12 +39,15 @@ def open_shard(path: Path, columns: Sequence[str] | None = None) -> Iterator[pq.
         DatasetError: it cannot be read, now or inside the block, or a column is missing.
     """
     try:
-        with pq.ParquetFile(path) as shard:
+        path.stat()  # that it is not there is said in the words of the system
+        with open_parquet(path) as shard:
             names = shard.schema_arrow.names
             missing = [name for name in columns or () if name not in names]
             if missing:
                 raise DatasetError(f"{path} has no column {missing[0]}")
             yield shard
+    except ParquetError as error:
+        raise DatasetError(f"cannot read {path}: {error}") from error
     except OSError as error:
         cause = os.strerror(error.errno) if error.errno else error
         raise DatasetError(f"cannot read {path}: {cause}") from error
@@ -74,7 +79,7 @@ def read_row_group(path: Path, number: int, columns: Sequence[str] | None = None
         DatasetError: as `open_shard`.
     """
     with open_shard(path, columns) as shard:
-        return shard.read_row_group(number, columns=_as_list(columns))
+        return read_group(shard, path, number, columns)
 
 
 @dataclass(frozen=True)
@@ -91,7 +96,11 @@ class ShardFile:
             DatasetError: as `open_shard`.
         """
         with open_shard(self.path, columns) as shard:
-            return shard.read(columns=_as_list(columns))
+            groups = range(len(describe(self.path).groups))
+            return pa.concat_tables(
+                [_empty(shard, columns)]
+                + [read_group(shard, self.path, number, columns) for number in groups]
+            )
 
     def row_groups(self) -> list[RowGroup]:
         """Its row groups, in order.
@@ -99,10 +108,8 @@ class ShardFile:
         Raises:
             DatasetError: as `open_shard`, or the file has another number of rows than it should.
         """
-        with open_shard(self.path) as shard:
-            return [
-                RowGroup(self.path, n, rows) for n, rows in enumerate(_group_sizes(self, shard))
-            ]
+        with open_shard(self.path):
+            return [RowGroup(self.path, n, rows) for n, rows in enumerate(_group_sizes(self))]
 
 
 def find_shard_file(folder: Path, kind: str, receipt: ShardReceipt) -> ShardFile:
@@ -198,8 +205,8 @@ class ShardedTable:
         for file, start in zip(self.files, self._starts, strict=False):
             first = start
             with open_shard(file.path, columns) as shard:
-                _group_sizes(file, shard)
-                for batch in shard.iter_batches(ROWS_AT_ONCE, columns=list(columns)):
+                _group_sizes(file)
+                for batch in _batches(shard, file.path, columns):
                     yield first, {name: batch.column(name).to_pylist() for name in columns}
                     first += batch.num_rows
 
@@ -213,15 +220,11 @@ class ShardedTable:
         """
         ranges: dict[str, tuple[float, float]] = {}
         for file in self.files:
-            with open_shard(file.path, columns) as shard:
-                leaves = {leaf: place for place, leaf in enumerate(shard.schema.names)}
-                for group in range(shard.num_row_groups):
-                    chunks = shard.metadata.row_group(group)
-                    for name in columns:
-                        found = chunks.column(leaves[name]).statistics
-                        if found is not None and found.has_min_max:
-                            low, high = ranges.get(name, (math.inf, -math.inf))
-                            ranges[name] = (min(low, found.min), max(high, found.max))
+            with open_shard(file.path, columns):
+                for group in describe(file.path).groups:
+                    for name, low, high in number_ranges(group, columns):
+                        before = ranges.get(name, (math.inf, -math.inf))
+                        ranges[name] = (min(before[0], low), max(before[1], high))
         return ranges
 
     def _check(self, position: int) -> None:
@@ -235,10 +238,10 @@ def _rows_of_file(
     """The rows of one file; with `places`, which ascend from 0, those alone."""
     with open_shard(file.path, columns) as shard:
         first = 0
-        for number, count in enumerate(_group_sizes(file, shard)):
+        for number, count in enumerate(_group_sizes(file)):
             here = None if places is None else _between(places, first, first + count)
             if here is None or here:
-                table = shard.read_row_group(number, columns=_as_list(columns))
+                table = read_group(shard, file.path, number, columns)
                 yield from (table if here is None else table.take(here)).to_pylist()
             first += count
 
@@ -249,14 +252,28 @@ def _between(positions: Sequence[int], start: int, stop: int) -> list[int]:
     return [position - start for position in here]
 
 
-def _group_sizes(file: ShardFile, shard: pq.ParquetFile) -> list[int]:
-    metadata = shard.metadata
-    if metadata.num_rows != file.rows:
+def _group_sizes(file: ShardFile) -> list[int]:
+    sizes = [group.rows for group in describe(file.path).groups]
+    if sum(sizes) != file.rows or min(sizes, default=0) < 0:
         raise DatasetError(
-            f"{file.path} must have {file.rows} rows, as the manifest says, got {metadata.num_rows}"
+            f"{file.path} must have {file.rows} rows, as the manifest says, got {sum(sizes)}"
         )
-    return [metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)]
+    return sizes
 
 
-def _as_list(columns: Sequence[str] | None) -> list[str] | None:
-    return None if columns is None else list(columns)
+def _batches(shard: pq.ParquetFile, path: Path, columns: Sequence[str]) -> Iterator[pa.Table]:
+    """The rows, `ROWS_AT_ONCE` at a time wherever the row groups end."""
+    waiting = _empty(shard, columns)
+    for number in range(len(describe(path).groups)):
+        waiting = pa.concat_tables([waiting, read_group(shard, path, number, columns)])
+        while waiting.num_rows >= ROWS_AT_ONCE:
+            yield waiting.slice(0, ROWS_AT_ONCE)
+            waiting = waiting.slice(ROWS_AT_ONCE)
+    if waiting.num_rows:
+        yield waiting
+
+
+def _empty(shard: pq.ParquetFile, columns: Sequence[str] | None) -> pa.Table:
+    schema = shard.schema_arrow
+    names = schema.names if columns is None else columns
+    return pa.schema([schema.field(name) for name in names]).empty_table()

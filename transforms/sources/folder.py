@@ -3,8 +3,8 @@
 Every regular or irregular file below the folder is a row, but for hidden ones (a name that begins
 with a dot, or below such a folder) and sidecars (`.txt`, `.json`). Kinds are told by content, not
 by name, and a row that is no picture becomes a reject, so that nothing disappears. Rows are sorted
-by the bytes of their path. A text file beside a picture (`photo.txt` for `photo.jpg`) is its alt
-text. Links to files are followed, links to folders are not.
+by the bytes of their path. A text file beside a picture (`photo.txt` or `photo.jpg.txt` for
+`photo.jpg`) is its alt text. Links to files are followed, links to folders are not.
 
 A picture's key is the first 32 hex digits of the SHA-256 of its file; of files with the same
 content the first counts. A row that is rejected here is keyed by a hash of its path instead,
@@ -15,8 +15,7 @@ import hashlib
 import os
 import stat
 import zlib
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote_from_bytes, unquote_to_bytes
@@ -24,11 +23,11 @@ from urllib.parse import quote_from_bytes, unquote_to_bytes
 from transforms.pictures.decoding import DEFAULT_LIMITS, PictureError, PictureLimits, normalise
 from transforms.protocols import SourceError, SourceShard
 from transforms.record import Reject, SourceImage
+from transforms.sources.same_content import find_duplicates
+from transforms.sources.texts import MAX_TEXT_BYTES, clean_text, decode_text
 
 _SIDECARS = (b".txt", b".json")
-_MAX_CAPTION_BYTES = 65_536
-_SAMPLE_BYTES = 4096
-_BLOCK_BYTES = 1 << 20
+_CAPTION_ENDINGS = (".txt", ".TXT", ".Txt")
 
 
 @dataclass(frozen=True)
@@ -100,7 +99,7 @@ class FolderSource:
             names = tuple(sorted(_walk(self.path)))
             if not names:
                 raise SourceError(f"{self.path}: the folder holds no picture files")
-            self._plans.append(FolderPlan(names, _find_duplicates(self.path, names)))
+            self._plans.append(FolderPlan(names, find_duplicates(self.path, names, self.limits)))
         return self._plans[0]
 
     def shards(self) -> list[SourceShard]:
@@ -132,7 +131,8 @@ class FolderSource:
             raise SourceError(f"{reference}: a reference must stay inside {self.path}")
         try:
             return normalise(_read_file(self._locate(name), self.limits), self.limits).bytes
-        except (OSError, PictureError) as error:
+        except (OSError, ValueError, PictureError) as error:
+            # A name with a zero byte is a ValueError.
             raise SourceError(
                 f"{reference}: the picture is gone from {self.path}: {error}"
             ) from error
@@ -161,6 +161,7 @@ class FolderSource:
             path = self._locate(name)
             data = _read_file(path, self.limits)
             picture = normalise(data, self.limits)
+            caption = _read_caption(path)
         except PictureError as error:
             return _reject(name, shard, row, error.reason, f"{reference}: {error.detail}")
         except OSError as error:
@@ -174,7 +175,7 @@ class FolderSource:
             width=picture.width,
             height=picture.height,
             image=picture.bytes,
-            alt_text=_read_caption(path),
+            alt_text=caption,
         )
 
 
@@ -196,59 +197,24 @@ def _walk(folder: str) -> Iterator[bytes]:
                         continue
                     if entry.is_dir(follow_symlinks=False):
                         waiting.append(inner + entry.name + b"/")
-                    elif not entry.is_dir() and not entry.name.lower().endswith(_SIDECARS):
+                    elif not _leads_to_folder(entry) and not _is_sidecar(entry.name):
                         yield inner + entry.name
-        except OSError as error:
+        except (OSError, ValueError) as error:
             where = (root + b"/" + inner).rstrip(b"/").decode("utf-8", "backslashreplace")
-            raise SourceError(f"{where}: cannot list it: {error.strerror}") from error
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise SourceError(f"{where}: cannot list it: {reason}") from error
 
 
-def _find_duplicates(folder: str, names: tuple[bytes, ...]) -> dict[int, int]:
-    """Which rows repeat an earlier one.
-
-    Only files of one size can be equal, and most of those differ within their first and last
-    blocks; so whole files are read for few rows.
-    """
-    paths = {row: Path(folder, os.fsdecode(name)) for row, name in enumerate(names)}
-    duplicates: dict[int, int] = {}
-    for same_size in _alike(range(len(names)), lambda row: _size(paths[row])):
-        for same_ends in _alike(same_size, lambda row: _digest_ends(paths[row])):
-            for same in _alike(same_ends, lambda row: _digest(paths[row])):
-                duplicates.update(dict.fromkeys(same[1:], same[0]))
-    return duplicates
+def _leads_to_folder(entry: os.DirEntry[bytes]) -> bool:
+    """Whether it is a link to a folder; one that leads in a circle is a row, which says so."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
-def _alike(rows: Iterable[int], measure: Callable[[int], object]) -> list[list[int]]:
-    """Groups of two and more rows whose measure is equal and not None, each in order."""
-    groups: dict[object, list[int]] = defaultdict(list)
-    for row in rows:
-        try:
-            groups[measure(row)].append(row)
-        except OSError:
-            continue  # reading the row will say what is wrong with it
-    return [group for value, group in groups.items() if value is not None and len(group) > 1]
-
-
-def _size(path: Path) -> int | None:
-    """Bytes of a regular file that has any, else None."""
-    status = path.stat()
-    return status.st_size if stat.S_ISREG(status.st_mode) and status.st_size else None
-
-
-def _digest_ends(path: Path) -> bytes:
-    with path.open("rb") as file:
-        digest = hashlib.sha256(file.read(_SAMPLE_BYTES))
-        file.seek(-min(_SAMPLE_BYTES, file.seek(0, os.SEEK_END)), os.SEEK_END)
-        digest.update(file.read(_SAMPLE_BYTES))
-    return digest.digest()
-
-
-def _digest(path: Path) -> bytes:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK_BYTES):
-            digest.update(block)
-    return digest.digest()
+def _is_sidecar(name: bytes) -> bool:
+    return name.lower().endswith(_SIDECARS)
 
 
 def _read_file(path: Path, limits: PictureLimits) -> bytes:
@@ -259,22 +225,37 @@ def _read_file(path: Path, limits: PictureLimits) -> bytes:
     status = path.stat()
     if not stat.S_ISREG(status.st_mode):
         raise PictureError("not_a_file", "it is a pipe, socket or device, not a file")
-    if status.st_size > limits.max_bytes:
+    size = status.st_size
+    if size <= limits.max_bytes:
+        with path.open("rb") as file:
+            data = file.read(limits.max_bytes + 1)  # it may have grown
+        size = len(data)
+    if size > limits.max_bytes:
         raise PictureError(
-            "too_large_file",
-            f"the file has {status.st_size} bytes, at most {limits.max_bytes} are read",
+            "too_large_file", f"the file has {size} bytes, at most {limits.max_bytes} are read"
         )
-    return path.read_bytes()
+    return data
 
 
 def _read_caption(path: Path) -> str | None:
-    """The text beside a picture on one line, or None."""
-    beside = path.with_suffix(".txt")
-    try:
-        if not stat.S_ISREG(beside.stat().st_mode):
-            return None
-        with beside.open("rb") as file:
-            text = file.read(_MAX_CAPTION_BYTES).decode("utf-8-sig", "replace")
-    except OSError:
-        return None
-    return " ".join(text.split()) or None
+    """The text beside a picture on one line, or None.
+
+    Raises:
+        PictureError: `broken_text`, it is in no known encoding.
+    """
+    for beside in _captions_of(path):
+        try:
+            if not stat.S_ISREG(beside.stat().st_mode):
+                continue
+            with beside.open("rb") as file:
+                data = file.read(MAX_TEXT_BYTES)
+        except OSError:
+            continue
+        return clean_text(decode_text(data, beside.name.encode("utf-8", "replace").decode()))
+    return None
+
+
+def _captions_of(path: Path) -> Iterator[Path]:
+    """Where the text of a picture may lie: under its name without its ending, or with it."""
+    for name in (path.stem, path.name):
+        yield from (path.with_name(name + ending) for ending in _CAPTION_ENDINGS)

@@ -99,14 +99,14 @@ class Img2DatasetSource:
         """
         name, _, locator = reference.partition("#")
         name = unquote(name)
-        if "/" in name or not name.endswith((".tar", ".parquet")):
+        if "/" in name or "\0" in name or not name.endswith((".tar", ".parquet")):
             raise SourceError(f"{reference}: a reference must name a .tar or .parquet file")
         root = Path(self.path)
         path = root / name if root.is_dir() else root.with_name(name)
         if name.endswith(".tar"):
             data = open_tar_member(path, locator, self.limits)
         else:
-            data = open_parquet_row(path, locator)
+            data = open_parquet_row(path, locator, self.limits)
         try:
             return normalise(data, self.limits).bytes
         except PictureError as error:

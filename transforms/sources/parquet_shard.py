@@ -1,37 +1,54 @@
 """One Parquet file of img2dataset: pictures in a binary column, failed rows among them.
 
-Rows are streamed a few at a time. A slice begins at the row group that holds its first row, so
-what is read for nothing is at most one row group; img2dataset writes 100 rows to each.
+Rows are streamed a few at a time, fewer where they are large (`indexes.parquet`): memory stays at a
+few times `max_bytes` whatever the file claims. A slice begins at the row group that holds its first
+row, so what is read for nothing is at most one row group; img2dataset writes 100 rows to each.
 """
 
 import re
 from bisect import bisect_right
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, field, replace
+from functools import lru_cache, partial
 from itertools import accumulate
 from pathlib import Path
 from urllib.parse import quote
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from transforms.pictures.decoding import PictureLimits
+from indexes.parquet.pages import ChunkCost
+from indexes.parquet.reading import (
+    ParquetError,
+    group_rows,
+    measure_group,
+    open_parquet,
+    read_batches,
+)
+from transforms.pictures.decoding import DEFAULT_LIMITS, PictureError, PictureLimits
 from transforms.protocols import SourceError
 from transforms.record import Reject, SourceImage
 from transforms.sources.columns import (
     PICTURE_FIELDS,
     Place,
+    TooLarge,
+    check_length,
     failure,
     find_columns,
+    holds_files,
     picture,
-    read_rows,
+    read_value,
     reject,
 )
+from transforms.sources.parquet_keys import find_repeats, is_empty, open_shard_file, read_keys
+from transforms.sources.texts import MAX_KEY_BYTES, MAX_TEXT_BYTES, is_long_key, safe_key
 
 _ROWS_AT_ONCE = 16
-_BUFFER_BYTES = 1 << 20
+_BYTES_PER_PICTURE = 4
+"""A row group is read where its pages take at most so many times `max_bytes` in memory."""
+_LEAST_BYTES = 64 << 20
 _WANTED = (
     "key",
     "url",
@@ -52,28 +69,29 @@ class ParquetShard:
     """A file that was opened and found to be of the right make.
 
     `columns` maps fields to column names, `starts` holds the first row of each row group and the
-    number of rows, `repeated` the rows whose key an earlier row has.
+    number of rows, `repeated` the rows whose key an earlier row has, rising.
     """
 
     path: Path
     metadata: pq.FileMetaData
     columns: dict[str, str]
     starts: tuple[int, ...]
-    repeated: frozenset[int]
+    repeated: npt.NDArray[np.int64]
+    _costs: dict[int, ChunkCost] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def rows(self) -> int:
         """Number of rows, failed ones included."""
         return self.starts[-1]
 
-    def keys(self) -> list[str]:
+    def keys(self) -> Iterator[str]:
         """The keys of all rows that have one, read from the file.
 
         Raises:
             SourceError: the file can no longer be read.
         """
-        with _open(self.path) as file:
-            return [key for key in _read_keys(file, self.columns["key"]) if key]
+        with open_shard_file(self.path, self.metadata) as file:
+            yield from filter(None, read_keys(file, self.path, self.columns["key"]))
 
     def read(
         self, start: int, stop: int, *, shard: str, limits: PictureLimits
@@ -84,32 +102,49 @@ class ParquetShard:
             group = bisect_right(self.starts, row) - 1
             end = min(stop, self.starts[group + 1])
             try:
-                for values in self._rows_of(group, row - self.starts[group]):
+                for values in self._rows_of(group, row - self.starts[group], limits):
                     yield self._record(values, row, group, shard=shard, limits=limits)
                     row += 1
                     if row == end:
                         break
-            except (pa.ArrowException, OSError) as error:
+            except ParquetError as error:
                 for lost in range(row, end):
                     place = Place(shard, lost, self._reference(group, lost))
-                    detail = f"{self.path.name}: row group {group} cannot be read: {_line(error)}"
+                    detail = f"{self.path.name}: row group {group} cannot be read: {error}"
                     yield reject(f"{shard}@{lost}", place, "broken_shard", detail)
             row = end
 
-    def _rows_of(self, group: int, skip: int) -> Iterator[dict[str, object]]:
+    def open_row(self, group: int, row: int, limits: PictureLimits) -> bytes | None:
+        """The stored bytes of the picture in row `row` of a row group, None where there is none.
+
+        Raises:
+            ParquetError: they cannot be read.
+        """
+        values: dict[str, object] = next(self._rows_of(group, row, limits), {})
+        return _picture_in(values, limits)
+
+    def _rows_of(self, group: int, skip: int, limits: PictureLimits) -> Iterator[dict[str, object]]:
         """Rows of one row group from its row `skip` on, as fields."""
-        with pq.ParquetFile(
-            self.path, metadata=self.metadata, buffer_size=_BUFFER_BYTES, pre_buffer=False
-        ) as file:
-            for batch in file.iter_batches(
-                _ROWS_AT_ONCE,
-                row_groups=[group],
-                columns=list(self.columns.values()),
-                use_threads=False,
+        names = _leaves(self.metadata.schema.to_arrow_schema(), self.columns)
+        if group not in self._costs:
+            self._costs[group] = measure_group(self.path, self.metadata.schema, group, names)
+        most = dict.fromkeys(self.columns, MAX_TEXT_BYTES)
+        most |= dict.fromkeys(PICTURE_FIELDS, limits.max_bytes)
+        with open_parquet(self.path, metadata=self.metadata) as file:
+            for batch in read_batches(
+                file,
+                group,
+                names,
+                expected=self.starts[group + 1] - self.starts[group],
+                cost=self._costs[group],
+                rows=_ROWS_AT_ONCE,
+                most_bytes=max(_BYTES_PER_PICTURE * limits.max_bytes, _LEAST_BYTES),
             ):
-                if skip < batch.num_rows:
-                    for values in read_rows(batch.slice(skip)):
-                        yield {field: values[name] for field, name in self.columns.items()}
+                for row in range(skip, batch.num_rows):
+                    yield {
+                        field: read_value(batch.column(name)[row], most_bytes=most[field])
+                        for field, name in self.columns.items()
+                    }
                 skip = max(0, skip - batch.num_rows)
 
     def _record(
@@ -123,22 +158,55 @@ class ParquetShard:
     ) -> SourceImage | Reject:
         place = Place(shard, row, self._reference(group, row))
         key = values["key"]
+        if isinstance(key, TooLarge) or is_long_key(str(key or "")):
+            detail = f"row {row} has a key of more than {MAX_KEY_BYTES} bytes"
+            return reject(f"{shard}@{row}", place, "too_long_key", detail)
         if not key:
             return reject(f"{shard}@{row}", place, "no_key", f"row {row} has no key")
-        if row in self.repeated:
+        key = safe_key(str(key))
+        place_found = int(np.searchsorted(self.repeated, row))
+        if place_found < len(self.repeated) and self.repeated[place_found] == row:
             return reject(
                 f"{key}@{row}", place, "duplicate_key", f"an earlier row has the key {key}"
             )
-        failed = failure(str(key), place, values)
+        failed = failure(key, place, values)
         if failed is not None:
             return failed
-        data = next((values[name] for name in PICTURE_FIELDS if values.get(name)), None)
-        if not isinstance(data, bytes):
-            return reject(str(key), place, "no_picture", f"row {row} has no picture in it")
-        return picture(str(key), place, data, values, limits)
+        try:
+            data = _picture_in(values, limits)
+            for name in self.columns:
+                check_length(self.columns[name], values[name])
+        except PictureError as error:
+            return reject(key, place, error.reason, error.detail)
+        if data is None:
+            return reject(key, place, "no_picture", f"row {row} has no picture in it")
+        return picture(key, place, data, values, limits)
 
     def _reference(self, group: int, row: int) -> str:
         return f"{quote(self.path.name)}#{group}.{row - self.starts[group]}"
+
+
+def _picture_in(values: dict[str, object], limits: PictureLimits) -> bytes | None:
+    """The file in the first picture column that holds one.
+
+    Raises:
+        PictureError: `too_large_file`.
+    """
+    data = next((values[name] for name in PICTURE_FIELDS if values.get(name)), None)
+    if isinstance(data, TooLarge):
+        raise PictureError(
+            "too_large_file",
+            f"the file has {data.size} bytes, at most {limits.max_bytes} are read",
+        )
+    return data if isinstance(data, bytes) else None
+
+
+def _leaves(schema: pa.Schema, columns: dict[str, str]) -> list[str]:
+    """What is read of each column: all of it, of a struct that holds a file only the file."""
+    return [
+        f"{name}.bytes" if holds_files(schema.field(name).type) else name
+        for name in columns.values()
+    ]
 
 
 def load_parquet(path: Path) -> ParquetShard:
@@ -157,29 +225,15 @@ def load_parquet(path: Path) -> ParquetShard:
 # A worker reads a file in many slices; this many files' footers are kept between them.
 @lru_cache(maxsize=16)
 def _load(path: Path, _changed_ns: int, _size: int) -> ParquetShard:
-    with _open(path) as file:
-        columns = find_columns(file.schema_arrow, _WANTED, str(path))
+    with open_shard_file(path) as file:
+        columns = find_columns(
+            file.schema_arrow, _WANTED, str(path), is_empty=partial(is_empty, file, path)
+        )
         _check_columns(file.schema_arrow, columns, path)
-        keys = _read_keys(file, columns["key"])
+        sizes = group_rows(path)
+        repeated = find_repeats(read_keys(file, path, columns["key"]))
         metadata = file.metadata
-    sizes = [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
-    return ParquetShard(
-        path, metadata, columns, tuple(accumulate(sizes, initial=0)), frozenset(_repeats(keys))
-    )
-
-
-@contextmanager
-def _open(path: Path) -> Iterator[pq.ParquetFile]:
-    try:
-        with pq.ParquetFile(path) as file:
-            yield file
-    except (pa.ArrowException, OSError) as error:
-        raise SourceError(f"{path}: no readable Parquet file: {_line(error)}") from error
-
-
-def _read_keys(file: pq.ParquetFile, column: str) -> list[str]:
-    """The keys of all rows in order, empty where there is none."""
-    return [str(row[column] or "") for row in read_rows(file.read([column]))]
+    return ParquetShard(path, metadata, columns, tuple(accumulate(sizes, initial=0)), repeated)
 
 
 def _check_columns(schema: pa.Schema, columns: dict[str, str], path: Path) -> None:
@@ -193,20 +247,7 @@ def _check_columns(schema: pa.Schema, columns: dict[str, str], path: Path) -> No
         raise SourceError(f"{path}: column key is missing (columns: {', '.join(schema.names)})")
 
 
-def _repeats(keys: list[str]) -> Iterator[int]:
-    seen: set[str] = set()
-    for row, key in enumerate(keys):
-        if key in seen:
-            yield row
-        elif key:
-            seen.add(key)
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())
-
-
-def open_parquet_row(path: Path, locator: str) -> bytes:
+def open_parquet_row(path: Path, locator: str, limits: PictureLimits = DEFAULT_LIMITS) -> bytes:
     """The stored bytes of one picture, found by `row group.row in it`.
 
     Raises:
@@ -219,12 +260,11 @@ def open_parquet_row(path: Path, locator: str) -> bytes:
     shard = load_parquet(path)
     if group + 1 < len(shard.starts):
         columns = {name: shard.columns[name] for name in PICTURE_FIELDS if name in shard.columns}
-        pictures = ParquetShard(path, shard.metadata, columns, shard.starts, shard.repeated)
+        pictures = replace(shard, columns=columns, _costs={})
         try:
-            values = next(pictures._rows_of(group, row), {})
-        except (pa.ArrowException, OSError) as error:
-            raise SourceError(f"{path.name}#{locator}: {_line(error)}") from error
-        for data in values.values():
-            if isinstance(data, bytes) and data:
-                return data
+            data = pictures.open_row(group, row, limits)
+        except (ParquetError, PictureError) as error:
+            raise SourceError(f"{path.name}#{locator}: {error}") from error
+        if data:
+            return data
     raise SourceError(f"{path.name}#{locator}: the file has no picture there")

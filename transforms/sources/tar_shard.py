@@ -8,17 +8,15 @@ A tar that was cut short gives the samples before the cut, and one reject for th
 
 import json
 import re
-import tarfile
+import stat
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import quote
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
+from indexes.parquet.reading import ParquetError
 from transforms.pictures.decoding import PictureError, PictureLimits
 from transforms.protocols import SourceError
 from transforms.record import Reject, SourceImage
@@ -28,29 +26,21 @@ from transforms.sources.columns import (
     find_columns,
     from_mapping,
     picture,
-    read_rows,
     reject,
 )
+from transforms.sources.parquet_keys import open_shard_file, read_rows_of
+from transforms.sources.tar_index import Sample, index_tar
+from transforms.sources.tar_members import TarError
+from transforms.sources.texts import (
+    MAX_KEY_BYTES,
+    MAX_TEXT_BYTES,
+    decode_text,
+    is_long_key,
+    safe_key,
+)
 
-_PICTURES = ("jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff")
-_MAX_TEXT_BYTES = 65_536
 _MAX_JSON_BYTES = 1_048_576
-_BLOCK = 512
 _LOCATOR = re.compile(r"(\d{1,15})\+(\d{1,12})")
-
-Member = tuple[int, int]
-"""Offset of a member's data in the tar, and its size, in bytes."""
-
-
-@dataclass
-class _Sample:
-    key: str
-    repeated: bool = False
-    members: dict[str, Member] = field(default_factory=dict)
-
-    @property
-    def picture(self) -> Member | None:
-        return next((self.members[name] for name in _PICTURES if name in self.members), None)
 
 
 @dataclass(frozen=True)
@@ -61,7 +51,7 @@ class TarShard:
     """
 
     path: Path
-    samples: tuple[_Sample, ...]
+    samples: tuple[Sample, ...]
     failed: tuple[dict[str, object], ...]
     faults: tuple[str, ...]
 
@@ -71,19 +61,28 @@ class TarShard:
         return len(self.samples) + len(self.failed) + len(self.faults)
 
     def keys(self) -> list[str]:
-        """The keys of all samples and failures."""
-        return [sample.key for sample in self.samples] + [str(row["key"]) for row in self.failed]
+        """The keys of all samples and failures; a sample without a picture has none of its own."""
+        samples = [sample.key for sample in self.samples if _has_key(sample)]
+        return samples + [str(row["key"]) for row in self.failed]
 
     def read(
         self, start: int, stop: int, *, shard: str, limits: PictureLimits
     ) -> Iterator[SourceImage | Reject]:
-        """Rows `start` to `stop`, one record each."""
-        with self.path.open("rb") as file:
-            for row in range(start, min(stop, self.rows)):
-                if row < len(self.samples):
-                    yield self._sample(file, row, shard=shard, limits=limits)
-                else:
-                    yield self._without_sample(row, shard)
+        """Rows `start` to `stop`, one record each; rows that cannot be read become rejects."""
+        row = start
+        try:
+            with self.path.open("rb") as file:
+                while row < min(stop, self.rows):
+                    if row < len(self.samples):
+                        yield self._sample(file, row, shard=shard, limits=limits)
+                    else:
+                        yield self._without_sample(row, shard)
+                    row += 1
+        except OSError as error:
+            for lost in range(row, min(stop, self.rows)):
+                detail = f"{self.path.name}: cannot read it: {error.strerror}"
+                place = Place(shard, lost, "")
+                yield reject(f"{shard}@{lost}", place, "broken_shard", detail)
 
     def _sample(
         self, file: BinaryIO, row: int, *, shard: str, limits: PictureLimits
@@ -91,12 +90,18 @@ class TarShard:
         sample = self.samples[row]
         offset, size = sample.picture or (0, 0)
         place = Place(shard, row, f"{quote(self.path.name)}#{offset}+{size}")
+        if sample.picture is None:
+            # What is no sample (a README, checksums) may be in every tar under the same name.
+            detail = f"{sample.key[:MAX_KEY_BYTES]}: the sample holds only: {_contents(sample)}"
+            return reject(f"{shard}@{row}", place, "no_picture", detail)
+        if is_long_key(sample.key):
+            detail = f"{sample.key[:80]}...: a name of more than {MAX_KEY_BYTES} bytes"
+            return reject(f"{shard}@{row}", place, "too_long_key", detail)
+        if not sample.key:
+            return reject(f"{shard}@{row}", place, "no_key", "the sample has no name")
         if sample.repeated:
             detail = f"an earlier sample has the key {sample.key}"
             return reject(f"{sample.key}@{row}", place, "duplicate_key", detail)
-        if sample.picture is None:
-            detail = f"the sample holds only: {', '.join(sorted(sample.members)) or 'nothing'}"
-            return reject(sample.key, place, "no_picture", detail)
         if size > limits.max_bytes:
             detail = f"the file has {size} bytes, at most {limits.max_bytes} are read"
             return reject(sample.key, place, "too_large_file", detail)
@@ -118,6 +123,16 @@ class TarShard:
         return reject(f"{shard}@{row}", place, "broken_shard", fault)
 
 
+def _has_key(sample: Sample) -> bool:
+    return sample.picture is not None and bool(sample.key) and not is_long_key(sample.key)
+
+
+def _contents(sample: Sample) -> str:
+    others = [f"{name or 'no ending'} ({what})" for name, what in sample.others.items()]
+    names = sorted([*(name or "no ending" for name in sample.members), *others])
+    return ", ".join(name[:80] for name in names[:10])
+
+
 def load_tar(path: Path) -> TarShard:
     """Indexes a tar; the answer is remembered while the file stays the same.
 
@@ -130,6 +145,8 @@ def load_tar(path: Path) -> TarShard:
         other = beside.stat().st_mtime_ns if beside.exists() else 0
     except OSError as error:
         raise SourceError(f"{path}: cannot read it: {error.strerror}") from error
+    if not stat.S_ISREG(status.st_mode):
+        raise SourceError(f"{path}: no readable tar file: it is a folder, pipe or device")
     return _load(path, (status.st_mtime_ns, status.st_size, other))
 
 
@@ -138,8 +155,8 @@ def load_tar(path: Path) -> TarShard:
 def _load(path: Path, _state: tuple[int, int, int]) -> TarShard:
     faults = []
     try:
-        samples, fault = _index(path)
-    except (tarfile.TarError, OSError) as error:
+        samples, fault = index_tar(path)
+    except (TarError, OSError) as error:
         raise SourceError(f"{path}: no readable tar file: {error}") from error
     if fault and not samples:
         raise SourceError(f"{path}: {fault}")
@@ -155,69 +172,42 @@ def _load(path: Path, _state: tuple[int, int, int]) -> TarShard:
     return TarShard(path, samples, failed, tuple(faults))
 
 
-def _index(path: Path) -> tuple[tuple[_Sample, ...], str]:
-    """The samples in order of first appearance, and what is wrong with the file's end, if so."""
-    samples: list[_Sample] = []
-    by_key: dict[str, _Sample] = {}
-    fault = ""
-    with tarfile.open(path, "r:") as tar:
-        try:
-            while (member := tar.next()) is not None:
-                if not member.isdir():
-                    _add(samples, by_key, member)
-        except tarfile.ReadError as error:
-            fault = f"cut short after {len(samples)} samples: {error}"
-        else:
-            with path.open("rb") as file:
-                if _read_at(file, tar.offset, _BLOCK) != bytes(_BLOCK):
-                    fault = f"cut short or damaged after {len(samples)} samples"
-    if fault and samples:
-        # The last member may reach beyond the end of the file.
-        samples.pop()
-    return tuple(samples), fault
-
-
-def _add(samples: list[_Sample], by_key: dict[str, _Sample], member: tarfile.TarInfo) -> None:
-    folder, _, name = member.name.rpartition("/")
-    stem, _, extension = name.partition(".")
-    key = f"{folder}/{stem}" if folder else stem
-    # A damaged name may hold any byte; a key is text.
-    key = key.encode("utf-8", "replace").decode("utf-8")
-    extension = extension.lower()
-    sample = by_key.get(key)
-    if sample is None or extension in sample.members:
-        sample = _Sample(key, repeated=sample is not None)
-        samples.append(sample)
-        by_key[key] = sample
-    if member.isreg():
-        sample.members[extension] = (member.offset_data, member.size)
-
-
 def _rows_without_sample(beside: Path, keys: set[str]) -> tuple[dict[str, object], ...]:
     """Rows of img2dataset's table whose picture did not make it into the tar.
 
     Raises:
         SourceError: the table is broken or has missing or retyped columns.
     """
+    failed = []
+    texts: dict[object, object] = {}
+    wanted = ("key", "status", "error_message", "reject_reason")
     try:
-        with pq.ParquetFile(beside) as file:
-            wanted = ("key", "status", "error_message", "reject_reason")
+        with open_shard_file(beside) as file:
             columns = find_columns(file.schema_arrow, wanted, str(beside))
             if "key" not in columns:
                 raise SourceError(f"{beside}: column key is missing")
-            rows = read_rows(file.read(list(columns.values())))
-    except (pa.ArrowException, OSError) as error:
+            for row in read_rows_of(file, beside, list(columns.values())):
+                key = row[columns["key"]]
+                key = safe_key(key) if isinstance(key, str) and not is_long_key(key) else ""
+                if key and key not in keys:
+                    # Most rows say the same, which is kept once.
+                    found = {name: row[column] for name, column in columns.items()}
+                    found = {name: texts.setdefault(each, each) for name, each in found.items()}
+                    failed.append(found | {"key": key})
+    except ParquetError as error:
         raise SourceError(f"{beside}: no readable Parquet file: {error}") from error
-    found = ({name: row[column] for name, column in columns.items()} for row in rows)
-    return tuple(row for row in found if row["key"] and row["key"] not in keys)
+    return tuple(failed)
 
 
-def _metadata(file: BinaryIO, sample: _Sample) -> dict[str, object]:
+def _metadata(file: BinaryIO, sample: Sample) -> dict[str, object]:
     """What the sample's JSON and text files say.
 
     Raises:
-        PictureError: `broken_metadata`.
+        PictureError: `broken_metadata`, `broken_text` or `too_long_text`.
     """
+    for name in ("json", "txt"):
+        if name in sample.others:
+            raise PictureError("broken_metadata", f"{sample.key}.{name}: {sample.others[name]}")
     values: dict[str, object] = {}
     if "json" in sample.members:
         offset, size = sample.members["json"]
@@ -232,8 +222,8 @@ def _metadata(file: BinaryIO, sample: _Sample) -> dict[str, object]:
         values = from_mapping(found)
     if "txt" in sample.members:
         offset, size = sample.members["txt"]
-        text = _read_at(file, offset, min(size, _MAX_TEXT_BYTES))
-        values["caption"] = text.decode("utf-8-sig", "replace")
+        text = _read_at(file, offset, min(size, MAX_TEXT_BYTES))
+        values["caption"] = decode_text(text, f"{sample.key}.txt")
     return values
 
 
