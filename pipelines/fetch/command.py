@@ -20,7 +20,7 @@ from pipelines.terminal.console import (
     show_progress,
 )
 from transforms.dataset.files import OutputError
-from transforms.fetching.fetcher import FetchOptions
+from transforms.fetching.options import FetchOptions
 from transforms.fetching.store import fetch_shard, open_store, read_stats
 from transforms.protocols import SourceError
 from transforms.sources.laion import LaionMetadata

@@ -31,7 +31,8 @@ from transforms.dataset.files import (
     write_bytes,
     write_table,
 )
-from transforms.fetching.fetcher import FetchOptions, fetch_links
+from transforms.fetching.fetcher import fetch_links
+from transforms.fetching.options import FetchOptions
 from transforms.fetching.policy import FetchError
 from transforms.pictures.decoding import NormalisedPicture
 from transforms.sources.laion import LaionMetadata, Link, LinkShard
@@ -151,7 +152,7 @@ def fetch_shard(
         with tempfile.TemporaryFile(dir=folder) as spool:
             results = _Results(spool, advance, links=list(metadata.read(shard)))
             links = [(link, link.url) for link in results.links]
-            asyncio.run(fetch_links(links, results.add, options=options))
+            asyncio.run(fetch_links(links, results.add, options=options, folder=folder))
             _write_tar(folder / f"{shard.name}.tar", results)
     except OSError as error:
         raise output_error(folder / f"{shard.name}.tar", error) from error
