@@ -21,6 +21,8 @@ from indexes.errors import PairloomError
 from transforms.fetching.networks import why_not_public
 from transforms.fetching.robots_tag import read_robots_tag
 
+IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
+
 OPT_OUTS = frozenset({"noai", "noimageai", "noindex", "noimageindex", "none", "unavailable_after"})
 """Directives of `X-Robots-Tag` that keep a picture out; `none` means noindex and nofollow.
 
@@ -49,6 +51,7 @@ _MAX_LINK = 8192
 _MAX_HOST = 253
 _MAX_LABEL = 63
 _MAX_DETAIL = 500
+_MAX_TAGS = 10_000
 _RESERVED = re.compile(r"1\b")
 
 
@@ -118,7 +121,14 @@ class AddressPolicy:
         return name
 
 
-def read_network(text: object) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+def contains(outer: IPNetwork, inner: IPNetwork) -> bool:
+    """Whether all of `inner` is in `outer`."""
+    return outer.version == inner.version and all(
+        address in outer for address in (inner.network_address, inner.broadcast_address)
+    )
+
+
+def read_network(text: object) -> IPNetwork:
     """A network in CIDR notation.
 
     Raises:
@@ -229,8 +239,12 @@ def _bad(link: str | URL, rule: str) -> FetchError:
 def find_opt_out(headers: Iterable[str]) -> str | None:
     """The first directive in the `X-Robots-Tag` headers that keeps the picture out, or None.
 
-    A robot's name before a directive holds for all that follow it in the same header.
+    A robot's name before a directive holds for all that follow it in the same header. Headers of
+    more than 10 000 characters together say more than is read, and no is understood.
     """
+    headers = list(headers)
+    if sum(len(header) for header in headers) > _MAX_TAGS:
+        return f"more than {_MAX_TAGS} characters"
     today = datetime.datetime.now(datetime.UTC).date()
     for header in headers:
         for directive in read_robots_tag(header, today):

@@ -24,7 +24,7 @@ _APART = re.compile(r"(?<![\w-])no[\s_-]*(image[\s_-]*)?(ai|index)(?![\w-])")
 # A colon before a digit belongs to a time of day and not to a robot's name.
 _WORD = re.compile(r"(?P<word>[^\W\d_][\w-]*|\*)(?P<mark>(?:/[\w.]+)?\s*(?::(?!\s*\d)|=))?")
 _VALUE = re.compile(r"\s*[^\s,;]*")
-_UNAVAILABLE = re.compile(r"unavailable[\s_-]*after\s*[:=]?(?P<when>[^;]*)")
+_UNAVAILABLE = re.compile(r"unavailable[\s_-]*after\s*[:=]?(?P<when>[^;]{0,60})")
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _DATES = (
     re.compile(r"(?P<year>\d{4})-(?P<month>\d{1,2})-(?P<day>\d{1,2})"),
@@ -58,7 +58,7 @@ def read_robots_tag(header: str, today: datetime.date) -> Iterator[Directive]:
             value = _VALUE.match(text, place)
             place = value.end() if value and found["mark"] else place
         elif word == "unavailableafter":
-            when = _UNAVAILABLE.search(text, found.start())
+            when = _UNAVAILABLE.match(text, found.start())
             date = _read_date(when["when"]) if when else None
             if date is not None and date < today:
                 yield Directive(agent, "unavailable_after")

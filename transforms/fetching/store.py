@@ -225,10 +225,8 @@ def _write_tar(path: Path, links: list[Link], partial: PartialShard) -> None:
             _add(tar, f"{link.key}.{kept.extension}", partial.read(kept))
             if link.caption:
                 _add(tar, f"{link.key}.txt", link.caption.encode("utf-8", "replace"))
-            values = {name: _plain(value) for name, value in link.extra.items()}
-            _add(
-                tar, f"{link.key}.json", json.dumps(_row(link, kept) | values, default=str).encode()
-            )
+            row = _row(link, kept) | {name: _plain(value) for name, value in link.extra.items()}
+            _add(tar, f"{link.key}.json", json.dumps(row, default=str).encode())
 
 
 def _plain(value: object) -> object:
