@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from transforms.protocols import SourceError
 from transforms.sources.columns import FIELDS, find_columns
 from transforms.sources.link_columns import (
+    DAMAGED,
     convert,
     find_common_type,
     is_blank,
@@ -24,6 +25,7 @@ from transforms.sources.link_columns import (
     open_table,
     read_batches,
     read_texts,
+    without_nan,
 )
 
 MAX_SHARD_SIZE = 10_000
@@ -202,7 +204,7 @@ class LaionMetadata:
                         caption=_text(row.get(columns.get("caption", ""))),
                         extra={name: row.get(name) for name in schema.names},
                     )
-        except (pa.ArrowException, OSError) as error:
+        except DAMAGED as error:
             raise SourceError(
                 f"{shard.file}: cannot read rows {shard.start} to {shard.stop}: "
                 f"{' '.join(str(error).split())}"
@@ -278,6 +280,6 @@ def _values(batch: pa.RecordBatch, schema: pa.Schema) -> Iterator[dict[str, obje
         elif name in schema.names:
             columns.append(convert(values, schema.field(name).type).to_pylist())
         else:
-            columns.append(values.to_pylist())
+            columns.append(without_nan(values).to_pylist())
     for row in zip(*columns, strict=True):
         yield dict(zip(batch.schema.names, row, strict=True))

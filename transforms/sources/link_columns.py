@@ -19,6 +19,9 @@ from transforms.protocols import SourceError
 MAX_TEXT_BYTES = 65_536
 """As much of a text is read, as of a caption in a file of its own."""
 
+DAMAGED = (pa.ArrowException, OSError, ValueError, LookupError)
+"""What Arrow raises for a file that is not what it should be: names that are no text, too."""
+
 _BATCH_ROWS = 200
 _BATCH_BYTES = 32_000_000
 _TEXTS = (pa.types.is_string, pa.types.is_large_string)
@@ -39,7 +42,7 @@ def open_table(path: Path, *, texts_apart: bool = True) -> Iterator[pq.ParquetFi
                 names = [each.name for each in schema if any(is_(each.type) for is_ in _TEXTS)]
         with pq.ParquetFile(path, read_dictionary=names) as file:
             yield file
-    except (pa.ArrowException, OSError) as error:
+    except DAMAGED as error:
         raise SourceError(f"{path}: no readable Parquet file: {_line(error)}") from error
 
 
@@ -77,7 +80,7 @@ def find_common_type(files: Sequence[Path], column: str) -> pa.DataType:
     Raises:
         SourceError: there is none; naming the column and two files, or a file that cannot be read.
     """
-    types = {path: pq.read_schema(path).field(column).type for path in files}
+    types = {path: _read_type(path, column) for path in files}
     first = types[files[0]]
     if all(each == first for each in types.values()):
         return first
@@ -178,6 +181,11 @@ def _fits(path: Path, column: str, held: pa.DataType, wanted: pa.DataType) -> bo
     except pa.ArrowException:
         return False
     return True
+
+
+def _read_type(path: Path, column: str) -> pa.DataType:
+    with open_table(path, texts_apart=False) as file:
+        return file.schema_arrow.field(column).type
 
 
 def _read_column(path: Path, column: str) -> Iterator[pa.Array]:
