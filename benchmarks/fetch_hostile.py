@@ -5,8 +5,8 @@
 Servers of this process answer on 127.0.0.0/8. For silence there are 128 links to a host that takes
 connections and never answers, then 64 to one that does, with the defaults but for the deadline: how
 long until the last good picture, and until the end. For memory the whole command line fetches, with
-its defaults, 96 pictures of almost 20 MB from 12 hosts, half of which are encoded anew, and 4 of
-49 megapixels with transparency; the resident memory of it and of all processes below it is summed
+its defaults, 80 pictures of almost 20 MB from 16 hosts, a quarter of which are encoded anew, and 4
+of 49 megapixels with transparency; the resident memory of it and of all processes below it is summed
 many times a second, and the greatest sum counts.
 """
 
@@ -38,9 +38,9 @@ from transforms.pictures.decoding import NormalisedPicture, encode_png
 
 SILENT_LINKS = 128
 GOOD_LINKS = 64
-LARGE_BODIES = 96
+LARGE_BODIES = 80
 LARGE_PICTURES = 4
-HOSTS = 12
+HOSTS = 16
 LOCAL = ("127.0.0.0/8",)
 MOST_MIB = 1200.0
 """What docs/sources.md says of memory with the defaults."""
@@ -118,7 +118,7 @@ def measure_silence(port: int, deadline_s: float) -> dict[str, float]:
 def measure_memory(port: int, work: Path) -> dict[str, float]:
     """Greatest resident memory of the command, in MiB, and its seconds."""
     hosts = [f"127.0.0.{number + 1}" for number in range(HOSTS)]
-    paths = ["/kept", "/anew"] * (LARGE_BODIES // 2)
+    paths = ["/kept", "/kept", "/kept", "/anew"] * (LARGE_BODIES // 4)
     every = LARGE_BODIES // LARGE_PICTURES
     for place in range(LARGE_PICTURES):
         paths.insert(place * every, "/large")

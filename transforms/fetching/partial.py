@@ -129,6 +129,8 @@ class PartialShard:
             self._note(key, url, FetchError(str(line["reason"]), str(line["detail"])))
             return True
         kept = _read_facts(line, self._file.tell())
+        if kept.size > os.fstat(self._file.fileno()).st_size:
+            raise ValueError("the picture breaks off")
         data = self._file.read(kept.size)
         if len(data) != kept.size or hashlib.sha256(data).hexdigest() != kept.sha256:
             raise ValueError("the picture breaks off")
