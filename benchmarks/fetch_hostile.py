@@ -6,8 +6,8 @@ Servers of this process answer on 127.0.0.0/8. For silence there are 128 links t
 connections and never answers, then 64 to one that does, with the defaults but for the deadline: how
 long until the last good picture, and until the end. For memory the whole command line fetches, with
 its defaults, 80 pictures of almost 20 MB from 16 hosts, a quarter of which are encoded anew, and 4
-of 49 megapixels with transparency; the resident memory of it and of all processes below it is summed
-many times a second, and the greatest sum counts.
+of 49 megapixels with transparency; the resident memory of it and of all processes below it is
+summed many times a second, and the greatest sum counts.
 """
 
 import argparse
