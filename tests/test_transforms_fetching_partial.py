@@ -206,20 +206,3 @@ def test_what_cannot_be_written_is_said_before_anything_is_fetched(server, tmp_p
     with pytest.raises(SourceError, match=r"b\.parquet: column hash holds string"):
         fetch(tmp_path / "store", LaionMetadata(str(tmp_path)))
     assert not server.asked
-
-
-def test_metadata_that_changed_is_seen_and_a_store_of_before_goes_on(metadata, server, tmp_path):
-    store = tmp_path / "store"
-    fetch(store, metadata)
-    file = tmp_path / "metadata" / "b.parquet"
-    now = (store / "fetch.json").read_bytes()
-    old = json.loads(now)
-    for each in old["files"]:
-        del each["bytes"], each["end_sha256"]  # as they were written once
-    (store / "fetch.json").write_text(json.dumps(old))
-    open_store(store, LaionMetadata(metadata.path))
-    assert (store / "fetch.json").read_bytes() == now
-    urls = [server.url(path) for path in reversed(PATHS)]
-    pq.write_table(pa.table({"URL": urls, "WIDTH": [7.0] * 7}), file)
-    with pytest.raises(OutputError, match=r"b\.parquet has changed since pictures were fetched"):
-        open_store(store, LaionMetadata(metadata.path))

@@ -16,7 +16,6 @@ from collections import Counter
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
@@ -61,18 +60,19 @@ def open_store(folder: Path, metadata: LaionMetadata) -> None:
     Raises:
         OutputError: it holds something else, or cannot be written.
     """
-    wanted: dict[str, object] = {
-        "files": [
-            {"name": file.name, "rows": rows} | metadata.fingerprint(file)
-            for file, rows in metadata.files.items()
-        ],
+    wanted = {
+        "files": [{"name": file.name, "rows": rows} for file, rows in metadata.files.items()],
         "shard_size": metadata.shard_size,
     }
     description = folder / DESCRIPTION
     make_folder(folder)
     try:
         if description.exists():
-            _compare(folder, json.loads(description.read_bytes()), wanted)
+            if json.loads(description.read_bytes()) != wanted:
+                raise OutputError(
+                    f"{folder}: it holds pictures of other metadata or of another shard size; "
+                    "name another folder"
+                )
         elif any(not entry.name.startswith(".") for entry in folder.iterdir()):
             raise OutputError(f"{folder}: it holds files that `pairloom fetch` did not write")
         for entry in folder.iterdir():
@@ -80,30 +80,9 @@ def open_store(folder: Path, metadata: LaionMetadata) -> None:
             left = entry.suffix == PARTIAL_SUFFIX and whole.exists()
             if left or is_temporary_file(entry.name):
                 remove_file(entry)
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise OutputError(f"{description}: cannot read it: {error}") from error
     write_bytes(description, dump_json(wanted))
-
-
-def _compare(folder: Path, found: dict[str, Any], wanted: dict[str, Any]) -> None:
-    """Refuses a store of other metadata; fingerprints are compared where there are any.
-
-    Raises:
-        OutputError: it is of other metadata, of another shard size, or the metadata has changed.
-    """
-    pairs = [(each["name"], each["rows"]) for each in found["files"]]
-    same = pairs == [(each["name"], each["rows"]) for each in wanted["files"]]
-    if not same or found["shard_size"] != wanted["shard_size"]:
-        raise OutputError(
-            f"{folder}: it holds pictures of other metadata or of another shard size; "
-            "name another folder"
-        )
-    for old, new in zip(found["files"], wanted["files"], strict=True):
-        if any(old.get(name, value) != value for name, value in new.items()):
-            raise OutputError(
-                f"{folder}: {new['name']} has changed since pictures were fetched by it; "
-                "name another folder"
-            )
 
 
 def read_stats(folder: Path, shard: LinkShard) -> Counter[str] | None:

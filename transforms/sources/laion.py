@@ -4,8 +4,6 @@ They hold no pictures. `pairloom fetch` goes through them shard by shard and mak
 img2dataset's layout (`transforms.fetching.store`), which is the source that everything else reads.
 """
 
-import hashlib
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -47,7 +45,6 @@ EXTRA_COLUMNS = (
 )
 """Columns of the metadata that are kept beside the pictures, as they are."""
 
-_END_BYTES = 65_536
 _CHECKED = ("url", "caption", "licence", "nsfw", "watermark")
 
 
@@ -146,22 +143,6 @@ class LaionMetadata:
             raise SourceError(f"{self.path}: the metadata holds no rows")
         self.schema()
         return found
-
-    def fingerprint(self, file: Path) -> dict[str, object]:
-        """What changes when a metadata file does: its size, and the hash of where it ends.
-
-        There Parquet keeps the place, the size and the bounds of all that is in it.
-
-        Raises:
-            SourceError: the file cannot be read.
-        """
-        try:
-            with file.open("rb") as data:
-                size = data.seek(0, os.SEEK_END)
-                data.seek(max(0, size - _END_BYTES))
-                return {"bytes": size, "end_sha256": hashlib.sha256(data.read()).hexdigest()}
-        except OSError as error:
-            raise SourceError(f"{file}: cannot read it: {error.strerror}") from error
 
     def schema(self) -> pa.Schema:
         """The extra columns of the first file that has rows, which are those that are kept.
