@@ -1,5 +1,8 @@
 """What a source file may say by itself, and what only the command line may."""
 
+import subprocess
+import sys
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -122,3 +125,17 @@ def test_columns_that_do_not_agree_are_said_before_anything_is_fetched(links, se
     assert "z.parquet: column WIDTH holds string, in links.parquet it holds int64" in done.error
     assert not server.asked
     assert not (tmp_path / "out").exists()
+
+
+def test_fetching_loads_neither_torch_nor_beam():
+    """They are hundreds of megabytes, and fetch promises how much memory it takes."""
+    code = (
+        "import contextlib, sys\n"
+        "from pipelines.main import main\n"
+        "with contextlib.suppress(SystemExit):\n"
+        "    main(['fetch', '--help'])\n"
+        "print({'torch', 'apache_beam', 'transformers'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "set()"
+    assert "--allow-address" in done.stdout
