@@ -1,11 +1,11 @@
 """The command `pairloom`."""
 
 import argparse
+import importlib
 import os
 import sys
 from collections.abc import Sequence
 from functools import partial
-from types import ModuleType
 from typing import NoReturn
 
 from indexes.names import installed_version
@@ -18,6 +18,22 @@ from pipelines.terminal.console import (
 )
 from pipelines.terminal.failures import EXPECTED_ERRORS, as_command_error
 
+_COMMANDS = {
+    "demo": "pipelines.demo.command",
+    "index": "pipelines.index.command",
+    "build": "pipelines.build.command",
+    "verify": "pipelines.verify.command",
+    "report": "pipelines.report.command",
+    "rethreshold": "pipelines.rethreshold.command",
+    "fetch": "pipelines.fetch.command",
+    "lexicon": "pipelines.lexicon.command",
+    "train": "pipelines.train.command",
+    "edit": "pipelines.edit.command",
+    "edit-images": "pipelines.edit_images.command",
+    "evaluate": "pipelines.evaluation.command",
+}
+"""The module of each command, in the order in which they are told of."""
+
 
 class OneLineParser(argparse.ArgumentParser):
     """Tells what is wrong with a command line as all other errors are told, without its usage."""
@@ -27,8 +43,11 @@ class OneLineParser(argparse.ArgumentParser):
         raise CommandError(f"{message} (see {self.prog} --help)", exit_code=EXIT_USAGE)
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The whole command line, but for what follows `--`."""
+def build_parser(only: str | None = None) -> argparse.ArgumentParser:
+    """The whole command line, but for what follows `--`; or, of its commands, `only` one.
+
+    Only what a command needs is then loaded: `fetch`, for one, does without torch and Beam.
+    """
     parser = OneLineParser(
         prog="pairloom",
         description="Image-editing training data without annotators: pairs of pictures from any "
@@ -39,33 +58,23 @@ def build_parser() -> argparse.ArgumentParser:
         "--debug", action="store_true", help="show the traceback of an error as well"
     )
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in _commands():
-        command.add_parser(subparsers)
-    # Only the command line knows both the report and the world whose truth it can show.
-    from pipelines.report import command as report
-    from pipelines.still_life.pair_truth import judge_still_lifes
+    # Beam remarks on parts that are not installed while it is imported: `silence_libraries` before.
+    for name, module in _COMMANDS.items():
+        if only in (None, name):
+            importlib.import_module(module).add_parser(subparsers)
+    if only in (None, "report"):
+        # Only the command line knows both the report and the world whose truth it can show.
+        from pipelines.report import command as report
+        from pipelines.still_life.pair_truth import judge_still_lifes
 
-    subparsers.choices["report"].set_defaults(run=partial(report.run, find_truth=judge_still_lifes))
+        report_parser = subparsers.choices["report"]
+        report_parser.set_defaults(run=partial(report.run, find_truth=judge_still_lifes))
     return parser
 
 
-def _commands() -> tuple[ModuleType, ...]:
-    # Beam remarks on parts that are not installed while it is imported: `silence_libraries` before.
-    from pipelines.build import command as build
-    from pipelines.demo import command as demo
-    from pipelines.edit import command as edit
-    from pipelines.edit_images import command as edit_images
-    from pipelines.evaluation import command as evaluation
-    from pipelines.fetch import command as fetch
-    from pipelines.index import command as index
-    from pipelines.lexicon import command as lexicon
-    from pipelines.report import command as report
-    from pipelines.rethreshold import command as rethreshold
-    from pipelines.train import command as train
-    from pipelines.verify import command as verify
-
-    of_pairs = (demo, index, build, verify, report, rethreshold, fetch, lexicon)
-    return (*of_pairs, train, edit, edit_images, evaluation)
+def find_command(words: Sequence[str]) -> str | None:
+    """The command that `words` begin with, if they do so and it is one."""
+    return words[0] if words and words[0] in _COMMANDS else None
 
 
 def read_arguments(words: Sequence[str]) -> argparse.Namespace:
@@ -76,7 +85,7 @@ def read_arguments(words: Sequence[str]) -> argparse.Namespace:
     """
     words = list(words)
     cut = words.index("--") if "--" in words else len(words)
-    arguments = build_parser().parse_args(words[:cut])
+    arguments = build_parser(find_command(words)).parse_args(words[:cut])
     beam_flags = tuple(words[cut + 1 :])
     if beam_flags and not hasattr(arguments, "beam_flags"):
         raise CommandError(

@@ -1,4 +1,5 @@
 import asyncio
+import pickle
 import socket
 
 import aiohttp
@@ -6,10 +7,13 @@ import pytest
 
 from transforms.fetching.policy import (
     AddressPolicy,
+    FetchError,
     ForbiddenAddressError,
     GuardedResolver,
     check_url,
+    contains,
     find_opt_out,
+    read_network,
 )
 
 
@@ -94,3 +98,38 @@ def test_user_names_in_links_are_not_sent():
     assert str(check_url(" http://user:secret@example.org/a b.png\n")) == (
         "http://example.org/a%20b.png"
     )
+
+
+def test_what_a_server_says_is_one_line_that_can_be_written_down():
+    error = FetchError("bad_response", "a\nb\r\n\tc \udcff" + "x" * 1000)
+    assert error.detail == "a b c ?" + "x" * 493
+    again = pickle.loads(pickle.dumps(FetchError("http_503", "busy", retry=True, retry_after_s=2)))
+    assert (again.reason, again.detail, again.retry, again.retry_after_s) == (
+        "http_503",
+        "busy",
+        True,
+        2,
+    )
+
+
+@pytest.mark.parametrize(
+    ("outer", "inner", "expected"),
+    [
+        ("10.0.0.0/8", "10.1.0.0/16", True),
+        ("10.0.0.0/8", "10.0.0.0/8", True),
+        ("10.1.0.0/16", "10.0.0.0/8", False),
+        ("10.0.0.0/8", "11.0.0.0/8", False),
+        ("0.0.0.0/0", "::/0", False),
+        ("::/0", "::ffff:10.0.0.0/104", True),
+    ],
+)
+def test_networks_in_networks(outer, inner, expected):
+    assert contains(read_network(outer), read_network(inner)) == expected
+
+
+@pytest.mark.parametrize("text", [None, 10, 167772160, b"10.0.0.0/8", "10", "intranet", "10.1/8"])
+def test_what_is_no_network(text):
+    with pytest.raises(ValueError, match="network"):
+        read_network(text)
+    with pytest.raises(ValueError, match="network"):
+        AddressPolicy((text,))

@@ -157,6 +157,7 @@ def test_a_killed_run_leaves_no_shard_that_looks_whole(metadata, tmp_path):
         "00000.parquet",
         "00000.tar",
         "00000_stats.json",
+        "00001.partial",
         "fetch.json",
     ]
     full = refused_files("_stats.json", errno.ENOSPC)
@@ -168,16 +169,20 @@ def test_a_killed_run_leaves_no_shard_that_looks_whole(metadata, tmp_path):
     assert len(read_everything(store)) == 5
 
 
-def test_a_tar_half_written_is_not_there(metadata, tmp_path):
+def test_a_tar_half_written_is_not_there_and_its_pictures_are_kept(metadata, server, tmp_path):
     # Its two pictures have room on the disk, the tar with their captions has none.
-    full = files_of_at_most(2 * len(PICTURE))
+    full = files_of_at_most(2 * len(PICTURE) + 2000)
     store = tmp_path / "store"
     open_store(store, metadata)
     with full, pytest.raises(OutputError, match=r"cannot write .*00000\.tar: File too large"):
         fetch_shard(
             store, metadata, metadata.shards()[0], options=OPTIONS, advance=lambda count: None
         )
-    assert [path.name for path in store.iterdir()] == ["fetch.json"]
+    assert {path.name for path in store.iterdir()} == {"fetch.json", "00000.partial"}
+    server.asked.clear()
+    fetch_everything(store, metadata)
+    assert not {"/not_found", "/gzipped"} & set(server.asked)
+    assert not list(store.glob("*.partial"))
 
 
 def test_a_store_takes_one_set_of_metadata(metadata, tmp_path):

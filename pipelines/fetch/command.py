@@ -20,7 +20,8 @@ from pipelines.terminal.console import (
     show_progress,
 )
 from transforms.dataset.files import OutputError
-from transforms.fetching.fetcher import FetchOptions
+from transforms.fetching.options import FetchOptions
+from transforms.fetching.policy import contains, read_network
 from transforms.fetching.store import fetch_shard, open_store, read_stats
 from transforms.protocols import SourceError
 from transforms.sources.laion import LaionMetadata
@@ -40,16 +41,20 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument(
         "source", metavar="SOURCE", help="a metadata .parquet file, a folder of them, or a .yaml"
     )
-    parser.add_argument("--out", metavar="DIR", help="where the pictures go (or `store` in SOURCE)")
+    parser.add_argument(
+        "--out",
+        metavar="DIR",
+        help="where the pictures go (or `store` in SOURCE, for a folder below SOURCE's own)",
+    )
     parser.add_argument(
         "--shard-size", type=int, metavar="N", help=f"links to a shard ({LaionMetadata.shard_size})"
     )
     for flag, kind, text in (
-        ("deadline_s", float, "seconds for one picture, retries included"),
-        ("in_flight", int, "pictures fetched at once"),
-        ("per_host", int, "of them from one host"),
+        ("deadline_s", float, "seconds for one picture, retries included, at most 3600"),
+        ("in_flight", int, "pictures fetched at once, at most 1000"),
+        ("per_host", int, "of them from one host, redirected to it or not"),
         ("retries", int, "more attempts on a busy server or a lost connection"),
-        ("max_bytes", int, "bytes of one picture"),
+        ("max_bytes", int, "bytes of one picture, also after decompression"),
     ):
         name = "--" + flag.removesuffix("_s").replace("_", "-")
         shown = f"{text} ({getattr(defaults, flag)})"
@@ -58,7 +63,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--allow-address",
         action="append",
         metavar="NETWORK",
-        help="let through a network that is not public, e.g. 10.1.0.0/16; may be repeated",
+        help="let through a network that is not public, e.g. 10.1.0.0/16; may be repeated, and "
+        "must name those of SOURCE's allow_addresses too",
     )
     parser.add_argument("--json", action="store_true", help="end with one line of JSON")
     parser.set_defaults(run=run)
@@ -74,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
         spec = _read_source(args.source)
         options = _read_options(spec, args)
         metadata = _read_metadata(spec, args.shard_size)
-        counts = _fetch(metadata, _find_folder(spec, args.out), options)
+        counts = _fetch(metadata, _find_folder(spec, args.out, Path(args.source).parent), options)
     except (SourceError, OutputError) as error:
         raise CommandError(str(error)) from error
     total = sum(counts.values())
@@ -103,11 +109,32 @@ def _read_options(spec: SourceSpec, args: argparse.Namespace) -> FetchOptions:
         if name not in allowed:
             raise SourceError(f"fetch: unknown key {name!r}, it takes {', '.join(allowed)}")
     values |= {name: getattr(args, name) for name in _FLAGS if getattr(args, name) is not None}
-    values["allow_addresses"] = (*values.get("allow_addresses", ()), *(args.allow_address or ()))
     try:
+        values["allow_addresses"] = _read_networks(
+            values.get("allow_addresses", []), tuple(args.allow_address or ())
+        )
         return replace(FetchOptions(limits=spec.limits()), **values)
     except (ValueError, TypeError) as error:
         raise SourceError(f"fetch: {error}") from error
+
+
+def _read_networks(in_file: object, on_command_line: tuple[str, ...]) -> tuple[str, ...]:
+    """The networks to let through: a file that came with a list of links opens none by itself.
+
+    Raises:
+        ValueError: one of the file's is not let through by the command line too, or is none.
+    """
+    if not isinstance(in_file, list):
+        raise ValueError(f"allow_addresses must be a list of networks, got {in_file!r:.100}")
+    opened = [read_network(text) for text in on_command_line]
+    for text in in_file:
+        network = read_network(text)
+        if not any(contains(outer, network) for outer in opened):
+            raise ValueError(
+                f"allow_addresses {network} is let through only if the command line says so too: "
+                f"--allow-address {network}"
+            )
+    return (*in_file, *on_command_line)
 
 
 def _read_metadata(spec: SourceSpec, shard_size: int | None) -> LaionMetadata:
@@ -118,11 +145,19 @@ def _read_metadata(spec: SourceSpec, shard_size: int | None) -> LaionMetadata:
     return LaionMetadata(spec.text("metadata"), size)
 
 
-def _find_folder(spec: SourceSpec, out: str | None) -> Path:
-    folder = out or spec.settings.get("store")
-    if not folder:
+def _find_folder(spec: SourceSpec, out: str | None, home: Path) -> Path:
+    """Where the pictures go; a source file in the folder `home` names nothing outside of it."""
+    if out:
+        return Path(out)
+    if "store" not in spec.settings:
         raise SourceError("--out is missing: say where the pictures go")
-    return Path(str(folder))
+    store = Path(spec.text("store"))
+    if not store.resolve().is_relative_to(home.resolve()):
+        raise SourceError(
+            f"store: {store} is not below the folder of the source file, and is written only if "
+            f"the command line says so too: --out {store}"
+        )
+    return store
 
 
 def _fetch(metadata: LaionMetadata, folder: Path, options: FetchOptions) -> Counter[str]:

@@ -18,6 +18,7 @@ import numpy as np
 from transforms.pictures.decoding import encode_png
 
 PICTURE = encode_png(np.random.default_rng(0).integers(0, 255, (40, 40, 3), np.uint8))
+LARGE = encode_png(np.random.default_rng(0).integers(0, 255, (700, 1000, 3), np.uint8))
 
 
 def answer(body=b"", *, status="200 OK", headers=(), length=None):
@@ -41,6 +42,7 @@ def huge_header():
 GZIPPED = ("Content-Encoding: gzip",)
 FIXED = {
     "/good": answer(PICTURE),
+    "/large": answer(LARGE),
     "/good_without_length": answer(PICTURE, length=True),
     "/gzipped": answer(gzip.compress(PICTURE), headers=GZIPPED),
     "/gzip_bomb": answer(gzip.compress(bytes(30_000_000)), headers=GZIPPED),
@@ -79,6 +81,22 @@ FIXED = {
     "/redirect_metadata": answer(
         status="308 Moved", headers=("Location: http://169.254.169.254/latest/meta-data",)
     ),
+    "/early_hints": b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" * 50 + answer(PICTURE),
+    "/cookies": answer(PICTURE, headers=("Set-Cookie: a b=;;\x01", "Set-Cookie: " + "x" * 8000)),
+    "/tdm_reserved": answer(PICTURE, headers=("TDM-Reservation: 1",)),
+    "/not_found_noai": answer(status="404 Not Found", headers=("X-Robots-Tag: noai;",)),
+    "/not_modified_noai": answer(status="304 Not Modified", headers=("X-Robots-Tag: all noai",)),
+    "/redirect_to_mail": answer(status="302 Found", headers=("Location: http://127.0.0.1:25/",)),
+    "/redirect_script": answer(status="302 Found", headers=("Location: javascript:alert(1)",)),
+    "/redirect_long": answer(status="302 Found", headers=("Location: /" + "x" * 100_000,)),
+    "/switching": b"HTTP/1.1 101 Switching\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n" + PICTURE,
+    "/nothing": answer(status="204 No Content"),
+    "/a_part": answer(PICTURE[:100], status="206 Partial Content"),
+    "/no_http": PICTURE,
+    "/two_lengths": answer(PICTURE, headers=("Content-Length: 5",)),
+    "/length_and_chunks": answer(PICTURE, headers=("Transfer-Encoding: chunked",)),
+    "/one_long_header": answer(PICTURE, headers=("X-A: " + "b" * 1_000_000,)),
+    "/waits_for_ever": answer(status="503 Unavailable", headers=("Retry-After: " + "9" * 400,)),
     "/garbage": b"\x00\xff\x13 what is HTTP?\r\n\r\n",
     "/endless_headers": b"HTTP/1.1 200 OK\r\n" + b"X-A: b\r\n" * 50_000,
     "/closes_at_once": b"",
@@ -115,7 +133,7 @@ class MisbehavingServer:
         first = self.asked[path] == 1
         if path in FIXED:
             writer.write(FIXED[path])
-        elif path == "/slow_drip":
+        elif path.startswith("/slow_drip"):
             writer.write(answer(length=len(PICTURE)))
             for byte in PICTURE:
                 writer.write(bytes([byte]))
@@ -132,6 +150,11 @@ class MisbehavingServer:
             await asyncio.sleep(0.05)
             self.at_once -= 1
             writer.write(FIXED["/good"])
+        elif path.startswith("/to?"):
+            writer.write(answer(status="302 Found", headers=(f"Location: {path[4:]}",)))
+        elif path == "/asks_to_wait":
+            busy = answer(status="503 Unavailable", headers=("Retry-After: 1",))
+            writer.write(busy)
         elif path == "/hangs_before_headers":
             await asyncio.sleep(60)
         elif path == "/500_then_ok":
@@ -161,7 +184,8 @@ def misbehaving_server():
     started = threading.Event()
 
     async def serve():
-        listener = await asyncio.start_server(server.handle, "127.0.0.1", 0)
+        # On all of 127.0.0.0/8, whose addresses are hosts of their own.
+        listener = await asyncio.start_server(server.handle, "0.0.0.0", 0)
         server.port = listener.sockets[0].getsockname()[1]
         started.set()
         async with listener:

@@ -5,7 +5,9 @@ its neighbours, so that only addresses of the public internet are let through; a
 opt-out header is honoured.
 """
 
+import datetime
 import ipaddress
+import re
 import socket
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -16,11 +18,16 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from indexes.errors import PairloomError
+from transforms.fetching.networks import why_not_public
+from transforms.fetching.robots_tag import read_robots_tag
 
-IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-OPT_OUTS = frozenset({"noai", "noimageai", "noindex", "noimageindex", "none"})
-"""Directives of `X-Robots-Tag` that keep a picture out; `none` means noindex and nofollow."""
+OPT_OUTS = frozenset({"noai", "noimageai", "noindex", "noimageindex", "none", "unavailable_after"})
+"""Directives of `X-Robots-Tag` that keep a picture out; `none` means noindex and nofollow.
+
+`unavailable_after` counts from the day after the one it names.
+"""
 
 AGENTS = frozenset({"*", "pairloom", "img2dataset"})
 """Names an `X-Robots-Tag` may be addressed to so that it counts here.
@@ -28,10 +35,24 @@ AGENTS = frozenset({"*", "pairloom", "img2dataset"})
 img2dataset is among them: who turns that program away does not want the picture in a data set.
 """
 
-# These carry a value after a colon; everything else before a colon is a robot's name.
-_VALUED = frozenset({"unavailable_after", "max-snippet", "max-image-preview", "max-video-preview"})
-_NAT64 = (ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("64:ff9b:1::/48"))
-_IPV4_COMPATIBLE = ipaddress.ip_network("::/96")
+_PORTS = (
+    "0 1 7 9 11 13 15 17 19 20 21 22 23 25 37 42 43 53 69 77 79 87 95 101 102 103 104 109 110 111 "
+    "113 115 117 119 123 135 137 139 143 161 179 389 427 465 512 513 514 515 526 530 531 532 540 "
+    "548 554 556 563 587 601 636 989 990 993 995 1719 1720 1723 2049 3659 4045 4190 5060 5061 "
+    "6000 6566 6665 6666 6667 6668 6669 6679 6697 10080"
+)
+BAD_PORTS = frozenset(int(port) for port in _PORTS.split())
+"""Ports of other protocols, mail and logins among them, that browsers do not ask either.
+
+They are the bad ports of https://fetch.spec.whatwg.org/#port-blocking.
+"""
+
+_MAX_LINK = 8192
+_MAX_HOST = 253
+_MAX_LABEL = 63
+_MAX_DETAIL = 500
+_MAX_TAGS = 10_000
+_RESERVED = re.compile(r"1\b")
 
 
 class FetchError(PairloomError):
@@ -43,6 +64,8 @@ class FetchError(PairloomError):
     def __init__(
         self, reason: str, detail: str, *, retry: bool = False, retry_after_s: float | None = None
     ) -> None:
+        # What servers say ends in tables: one line of text that can be written down.
+        detail = " ".join(detail.encode("utf-8", "replace").decode().split())[:_MAX_DETAIL]
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         self.detail = detail
@@ -61,22 +84,21 @@ class ForbiddenAddressError(OSError):
 
 @dataclass(frozen=True)
 class AddressPolicy:
-    """Which addresses may be connected to: public ones, and the networks in `allow` (CIDR)."""
+    """Which addresses may be connected to: public ones, and the networks in `allow` (CIDR).
+
+    Raises:
+        ValueError: `allow` holds something that is no network written as text.
+    """
 
     allow: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for network in self.allow:
-            ipaddress.ip_network(network)
+            read_network(network)
 
     def permits(self, address: str) -> bool:
         """Whether a connection to `address` is let through; False for what is no address."""
-        try:
-            parsed = ipaddress.ip_address(address.partition("%")[0])
-        except ValueError:
-            return False
-        networks = (ipaddress.ip_network(network) for network in self.allow)
-        return is_public(parsed) or any(parsed in network for network in networks)
+        return self._refusal(address) is None
 
     def check(self, address: str) -> None:
         """Refuses an address.
@@ -84,22 +106,37 @@ class AddressPolicy:
         Raises:
             ForbiddenAddressError: `address` is not let through.
         """
-        if not self.permits(address):
-            raise ForbiddenAddressError(f"{address} is not a public address")
+        refusal = self._refusal(address)
+        if refusal is not None:
+            raise ForbiddenAddressError(f"{address} is not a public address ({refusal})")
+
+    def _refusal(self, address: str) -> str | None:
+        try:
+            parsed = ipaddress.ip_address(address.partition("%")[0])
+        except ValueError:
+            return "not an address"
+        name = why_not_public(parsed)
+        if name is None or any(parsed in read_network(network) for network in self.allow):
+            return None
+        return name
 
 
-def is_public(address: IPAddress) -> bool:
-    """Whether `address` is one of the public internet, and so is any address hidden in it."""
-    if not address.is_global or address.is_multicast or address.is_unspecified:
-        return False
-    if isinstance(address, ipaddress.IPv4Address):
-        return not address.is_reserved
-    if address.is_site_local or address in _IPV4_COMPATIBLE:
-        return False
-    if any(address in network for network in _NAT64):
-        return False
-    hidden = address.ipv4_mapped or address.sixtofour
-    return is_public(hidden) if hidden else True
+def contains(outer: IPNetwork, inner: IPNetwork) -> bool:
+    """Whether all of `inner` is in `outer`."""
+    return outer.version == inner.version and all(
+        address in outer for address in (inner.network_address, inner.broadcast_address)
+    )
+
+
+def read_network(text: object) -> IPNetwork:
+    """A network in CIDR notation.
+
+    Raises:
+        ValueError: `text` is none; the interpreter would take a number for one.
+    """
+    if not isinstance(text, str):
+        raise ValueError(f"a network must be text like 10.1.0.0/16, got {text!r}")
+    return ipaddress.ip_network(text)
 
 
 class GuardedResolver(AbstractResolver):
@@ -120,7 +157,8 @@ class GuardedResolver(AbstractResolver):
         found = await self._inner.resolve(host, port, family)
         permitted = [answer for answer in found if self._policy.permits(answer["host"])]
         if found and not permitted:
-            raise ForbiddenAddressError(f"{host} is {found[0]['host']}, not a public address")
+            where = str(found[0]["host"])
+            raise ForbiddenAddressError(f"{host} is {where}, which is not a public address")
         return permitted
 
     async def close(self) -> None:
@@ -136,7 +174,8 @@ def guard_connections(policy: AddressPolicy) -> aiohttp.TCPConnector:
     """
     return aiohttp.TCPConnector(
         limit=0,
-        keepalive_timeout=5,
+        # Of a thousand hosts few are asked twice, and a connection that is kept is an open file.
+        force_close=True,
         resolver=GuardedResolver(policy),
         socket_factory=partial(_make_socket, policy),
     )
@@ -152,40 +191,72 @@ def _make_socket(policy: AddressPolicy, address: aiohttp.AddrInfoType) -> socket
 
 
 def check_url(link: str | URL) -> URL:
-    """`link` as a URL that may be asked for, without a user name.
+    """`link` as a URL that may be asked for, without a user name and what comes after `#`.
 
     Raises:
-        FetchError: `bad_url` or `forbidden_scheme`.
+        FetchError: `bad_url`, `forbidden_scheme` or `forbidden_port`.
     """
+    if isinstance(link, str) and len(link) > _MAX_LINK:
+        raise FetchError("bad_url", f"{link[:100]!r}...: longer than {_MAX_LINK} characters")
     try:
         url = URL(link.strip()) if isinstance(link, str) else link
-        host, scheme = url.host, url.scheme
+        host, scheme, port = url.host and url.raw_host, url.scheme, url.port
         url = url.with_user(None) if url.user is not None else url
     except ValueError as error:
-        raise FetchError("bad_url", " ".join(f"{str(link)[:200]!r}: {error}".split())) from error
+        raise _bad(link, str(error)) from error
     if not scheme:
-        raise FetchError("bad_url", f"{str(link)[:200]!r}: it has no scheme")
+        raise _bad(link, "it has no scheme")
     if scheme not in ("http", "https"):
         raise FetchError("forbidden_scheme", f"{scheme}: only http and https are fetched")
     if not host:
-        raise FetchError("bad_url", f"{str(link)[:200]!r}: it has no host")
-    return url
+        raise _bad(link, "it has no host")
+    _check_host(link, host)
+    if port in BAD_PORTS:
+        raise FetchError("forbidden_port", f"port {port} is another protocol's")
+    return url.with_fragment(None)
+
+
+def _check_host(link: str | URL, host: str) -> None:
+    """Refuses what name servers and sockets would read each in their own way."""
+    if ":" in host:
+        if "%" in host:
+            raise _bad(link, "an address in a link must have no zone")
+        return
+    if host.replace(".", "").isdecimal():
+        try:
+            ipaddress.IPv4Address(host)
+        except ValueError as error:
+            raise _bad(link, "a host of digits must be four numbers from 0 to 255") from error
+    labels = host.removesuffix(".").split(".")
+    if len(host) > _MAX_HOST or not all(1 <= len(label) <= _MAX_LABEL for label in labels):
+        raise _bad(link, f"a host must have parts of 1 to {_MAX_LABEL} characters")
+
+
+def _bad(link: str | URL, rule: str) -> FetchError:
+    return FetchError("bad_url", f"{str(link)[:200]!r}: {rule}")
 
 
 def find_opt_out(headers: Iterable[str]) -> str | None:
     """The first directive in the `X-Robots-Tag` headers that keeps the picture out, or None.
 
-    A robot's name before a directive holds for all that follow it in the same header.
+    A robot's name before a directive holds for all that follow it in the same header. Headers of
+    more than 10 000 characters together say more than is read, and no is understood.
     """
+    headers = list(headers)
+    if sum(len(header) for header in headers) > _MAX_TAGS:
+        return f"more than {_MAX_TAGS} characters"
+    today = datetime.datetime.now(datetime.UTC).date()
     for header in headers:
-        for_us = True
-        for part in header.lower().split(","):
-            name, colon, rest = part.strip().partition(":")
-            if colon and name.strip() in _VALUED:
-                continue
-            if colon:
-                for_us = name.strip() in AGENTS
-            directive = (rest if colon else name).strip()
-            if for_us and directive in OPT_OUTS:
-                return directive
+        for directive in read_robots_tag(header, today):
+            if directive.agent in AGENTS and directive.name in OPT_OUTS:
+                return directive.name
     return None
+
+
+def is_reserved(headers: Iterable[str]) -> bool:
+    """Whether a `TDM-Reservation` header reserves the rights of text and data mining.
+
+    https://www.w3.org/community/reports/tdmrep/CG-FINAL-tdmrep-20240202/: 1 reserves them, 0
+    does not.
+    """
+    return any(_RESERVED.match(header.strip(" \t\"'")) for header in headers)

@@ -1,22 +1,21 @@
 """The store that fetched pictures go to: img2dataset's layout, so that its readers read it.
 
 For each shard a tar of the pictures with their captions and metadata, a Parquet table of ALL rows
-with what became of them, and `{shard}_stats.json`, written last: a shard that has one is whole, and
-one that has none is fetched again from its start. Every file appears under its name only when it is
-complete. Order in the files is that of the links, whatever came first.
+with what became of them, and `{shard}_stats.json`, written last: a shard that has one is whole.
+One that has none is gone on with: what has come of its links is in `{shard}.partial` until then.
+Every other file appears under its name only when it is complete. Order in the files is that of the
+links, whatever came first.
 """
 
 import asyncio
 import json
+import math
 import tarfile
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
-from typing import IO
 
 import pyarrow as pa
 
@@ -26,14 +25,16 @@ from transforms.dataset.files import (
     dump_json,
     is_temporary_file,
     make_folder,
-    output_error,
     remove_file,
     write_bytes,
-    write_table,
+    write_columns,
 )
-from transforms.fetching.fetcher import FetchOptions, fetch_links
+from transforms.fetching.fetcher import fetch_links
+from transforms.fetching.options import FetchOptions
+from transforms.fetching.partial import PARTIAL_SUFFIX, Kept, PartialShard, open_partial
 from transforms.fetching.policy import FetchError
 from transforms.pictures.decoding import NormalisedPicture
+from transforms.protocols import SourceError
 from transforms.sources.laion import LaionMetadata, Link, LinkShard
 
 DESCRIPTION = "fetch.json"
@@ -51,44 +52,6 @@ _COLUMNS = [
     ("original_height", pa.int32()),
     ("sha256", pa.string()),
 ]
-
-
-@dataclass(frozen=True)
-class _Kept:
-    """A picture in the spool: where its bytes lie and what they are."""
-
-    offset: int
-    size: int
-    extension: str
-    width: int
-    height: int
-    sha256: str
-
-
-@dataclass
-class _Results:
-    """What came of the links of one shard so far; picture bytes wait in `spool`, on disk."""
-
-    spool: IO[bytes]
-    advance: Callable[[int], None]
-    links: list[Link] = field(default_factory=list)
-    by_key: dict[str, _Kept | FetchError] = field(default_factory=dict)
-
-    def add(self, link: Link, outcome: NormalisedPicture | FetchError) -> None:
-        if isinstance(outcome, NormalisedPicture):
-            offset = self.spool.tell()
-            size = self.spool.write(outcome.bytes)
-            outcome_kept = _Kept(
-                offset, size, outcome.extension, outcome.width, outcome.height, outcome.sha256
-            )
-            self.by_key[link.key] = outcome_kept
-        else:
-            self.by_key[link.key] = outcome
-        self.advance(1)
-
-    def counts(self) -> Counter[str]:
-        outcomes = (self.by_key[link.key] for link in self.links)
-        return Counter(o.reason if isinstance(o, FetchError) else "success" for o in outcomes)
 
 
 def open_store(folder: Path, metadata: LaionMetadata) -> None:
@@ -110,12 +73,14 @@ def open_store(folder: Path, metadata: LaionMetadata) -> None:
                     f"{folder}: it holds pictures of other metadata or of another shard size; "
                     "name another folder"
                 )
-        elif any(not is_temporary_file(entry.name) for entry in folder.iterdir()):
+        elif any(not entry.name.startswith(".") for entry in folder.iterdir()):
             raise OutputError(f"{folder}: it holds files that `pairloom fetch` did not write")
         for entry in folder.iterdir():
-            if is_temporary_file(entry.name):
+            whole = entry.with_name(f"{entry.stem}_stats.json")
+            left = entry.suffix == PARTIAL_SUFFIX and whole.exists()
+            if left or is_temporary_file(entry.name):
                 remove_file(entry)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise OutputError(f"{description}: cannot read it: {error}") from error
     write_bytes(description, dump_json(wanted))
 
@@ -140,41 +105,74 @@ def fetch_shard(
 ) -> Counter[str]:
     """Fetches one shard into the store and returns the counts by outcome.
 
-    `advance` is called with 1 after each link.
+    What an earlier run has already fetched of it is not fetched again. `advance` is called with 1
+    after each link, and with the number of those that need not be fetched.
 
     Raises:
         SourceError: the metadata cannot be read.
         OutputError: the store cannot be written; the shard is then not there.
     """
     began = time.time()
-    try:
-        with tempfile.TemporaryFile(dir=folder) as spool:
-            results = _Results(spool, advance, links=list(metadata.read(shard)))
-            links = [(link, link.url) for link in results.links]
-            asyncio.run(fetch_links(links, results.add, options=options))
-            _write_tar(folder / f"{shard.name}.tar", results)
-    except OSError as error:
-        raise output_error(folder / f"{shard.name}.tar", error) from error
-    schema = pa.schema([*(pa.field(*column) for column in _COLUMNS), *metadata.schema()])
-    rows = (_row(link, results.by_key[link.key]) for link in results.links)
-    write_table(folder / f"{shard.name}.parquet", schema, rows)
-    counts = results.counts()
-    stats = {
-        "count": len(results.links),
-        "successes": counts["success"],
-        "failed_to_download": len(results.links) - counts["success"],
-        "failed_to_resize": 0,
-        "start_time": began,
-        "end_time": time.time(),
-        "duration": time.time() - began,
-        "status_dict": dict(counts),
-    }
-    write_bytes(folder / f"{shard.name}_stats.json", dump_json(stats))
+    links = list(metadata.read(shard))
+    extra = _make_extra_columns(shard, links, metadata.schema())
+    with open_partial(folder / f"{shard.name}{PARTIAL_SUFFIX}", options.limits) as partial:
+        waiting = [link for link in links if not partial.settles(link)]
+        if len(waiting) < len(links):
+            advance(len(links) - len(waiting))
+
+        def add(link: Link, outcome: NormalisedPicture | FetchError) -> None:
+            partial.add(link, outcome)
+            advance(1)
+
+        asks = ((link, link.url) for link in waiting)
+        asyncio.run(fetch_links(asks, add, options=options, folder=folder))
+        _write_tar(folder / f"{shard.name}.tar", links, partial)
+        rows = [_row(link, partial.outcomes[link.key]) for link in links]
+        own = pa.Table.from_pylist(rows, pa.schema([pa.field(*column) for column in _COLUMNS]))
+        table = pa.table(
+            [*own.columns, *extra], schema=pa.schema([*own.schema, *metadata.schema()])
+        )
+        write_columns(folder / f"{shard.name}.parquet", table)
+        counts = Counter(_outcome(partial.outcomes[link.key]) for link in links)
+        stats = {
+            "count": len(links),
+            "successes": counts["success"],
+            "failed_to_download": len(links) - counts["success"],
+            "failed_to_resize": 0,
+            "start_time": began,
+            "end_time": time.time(),
+            "duration": time.time() - began,
+            "status_dict": dict(counts),
+        }
+        write_bytes(folder / f"{shard.name}_stats.json", dump_json(stats))
     return counts
 
 
-def _row(link: Link, outcome: _Kept | FetchError) -> dict[str, object]:
-    """One row of the table, which is also what the picture's JSON file holds."""
+def _make_extra_columns(shard: LinkShard, links: list[Link], schema: pa.Schema) -> list[pa.Array]:
+    """The columns of the metadata that are kept, made before anything is fetched for them.
+
+    Raises:
+        SourceError: values cannot be written; naming the file and the column.
+    """
+    columns = []
+    for field in schema:
+        try:
+            values = [link.extra[field.name] for link in links]
+            columns.append(pa.array(values, type=field.type))
+        except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
+            raise SourceError(
+                f"{shard.file}: column {field.name} cannot be kept as {field.type}: "
+                f"{' '.join(str(error).split())}"
+            ) from error
+    return columns
+
+
+def _outcome(outcome: Kept | FetchError) -> str:
+    return outcome.reason if isinstance(outcome, FetchError) else "success"
+
+
+def _row(link: Link, outcome: Kept | FetchError) -> dict[str, object]:
+    """One row of the table without the extra columns, all of which the picture's JSON holds."""
     row: dict[str, object] = {"url": link.url, "caption": link.caption, "key": link.key}
     if isinstance(outcome, FetchError):
         row |= {
@@ -191,23 +189,28 @@ def _row(link: Link, outcome: _Kept | FetchError) -> dict[str, object]:
             "original_height": outcome.height,
             "sha256": outcome.sha256,
         }
-    return row | link.extra
+    return row
 
 
-def _write_tar(path: Path, results: _Results) -> None:
+def _write_tar(path: Path, links: list[Link], partial: PartialShard) -> None:
     with (
         atomic_file(path) as file,
         tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT) as tar,
     ):
-        for link in results.links:
-            kept = results.by_key[link.key]
+        for link in links:
+            kept = partial.outcomes[link.key]
             if isinstance(kept, FetchError):
                 continue
-            results.spool.seek(kept.offset)
-            _add(tar, f"{link.key}.{kept.extension}", results.spool.read(kept.size))
+            _add(tar, f"{link.key}.{kept.extension}", partial.read(kept))
             if link.caption:
                 _add(tar, f"{link.key}.txt", link.caption.encode("utf-8", "replace"))
-            _add(tar, f"{link.key}.json", json.dumps(_row(link, kept), default=str).encode())
+            row = _row(link, kept) | {name: _plain(value) for name, value in link.extra.items()}
+            _add(tar, f"{link.key}.json", json.dumps(row, default=str).encode())
+
+
+def _plain(value: object) -> object:
+    """`value`, but null for what JSON has no number for."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:

@@ -13,7 +13,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from transforms.protocols import SourceError
-from transforms.sources.columns import find_columns, read_rows
+from transforms.sources.columns import FIELDS, find_columns
+from transforms.sources.link_columns import (
+    DAMAGED,
+    convert,
+    find_common_type,
+    is_blank,
+    is_text,
+    open_table,
+    read_batches,
+    read_texts,
+    without_nan,
+)
 
 MAX_SHARD_SIZE = 10_000
 
@@ -34,7 +45,7 @@ EXTRA_COLUMNS = (
 )
 """Columns of the metadata that are kept beside the pictures, as they are."""
 
-_ROWS_AT_ONCE = 1000
+_CHECKED = ("url", "caption", "licence", "nsfw", "watermark")
 
 
 @dataclass(frozen=True)
@@ -121,7 +132,7 @@ class LaionMetadata:
         """Runs of at most `shard_size` rows, none of them across two files.
 
         Raises:
-            SourceError: as `files`, or there are no rows.
+            SourceError: as `files` and `schema`, or there are no rows.
         """
         found: list[LinkShard] = []
         for file, rows in self.files.items():
@@ -130,15 +141,29 @@ class LaionMetadata:
                 found.append(LinkShard(len(found), file, start, stop))
         if not found:
             raise SourceError(f"{self.path}: the metadata holds no rows")
+        self.schema()
         return found
 
     def schema(self) -> pa.Schema:
-        """The extra columns of the first file, which are those that are kept.
+        """The extra columns of the first file that has rows, which are those that are kept.
 
-        A column that another file does not have is null for its rows.
+        A column that another file does not have is null for its rows. Where files differ in a
+        column's type, it has one that holds the values of all.
+
+        Raises:
+            SourceError: there is no such type; naming the file and the column.
         """
-        schema = pq.read_schema(next(iter(self.files)))
-        return pa.schema([schema.field(name) for name in EXTRA_COLUMNS if name in schema.names])
+        return self._schema
+
+    @cached_property
+    def _schema(self) -> pa.Schema:
+        files = [file for file, rows in self.files.items() if rows] or list(self.files)
+        names = {file: _read_names(file) for file in files}
+        return pa.schema(
+            pa.field(name, find_common_type([f for f in files if name in names[f]], name))
+            for name in EXTRA_COLUMNS
+            if name in names[files[0]]
+        )
 
     def read(self, shard: LinkShard) -> Iterator[Link]:
         """The rows of one shard in order; a row without a link has the empty one.
@@ -146,19 +171,21 @@ class LaionMetadata:
         Raises:
             SourceError: the file cannot be read any more.
         """
-        extra = self.schema().names
+        schema = self.schema()
         try:
-            with pq.ParquetFile(shard.file) as file:
-                columns = find_columns(file.schema_arrow, ("url", "caption"), str(shard.file))
-                wanted = {*columns.values(), *extra} & set(file.schema_arrow.names)
-                for number, row in enumerate(_rows(file, shard.start, shard.stop, sorted(wanted))):
+            with open_table(shard.file) as file:
+                names = file.schema_arrow.names
+                columns = _find_columns(shard.file, file.schema_arrow, ("url", "caption"))
+                wanted = sorted({*columns.values(), *schema.names} & set(names))
+                rows = _rows(file, shard.start, shard.stop, wanted, schema)
+                for number, row in enumerate(rows):
                     yield Link(
                         key=f"{shard.number:05d}{number:04d}",
                         url=str(row[columns["url"]] or ""),
                         caption=_text(row.get(columns.get("caption", ""))),
-                        extra={name: row.get(name) for name in extra},
+                        extra={name: row.get(name) for name in schema.names},
                     )
-        except (pa.ArrowException, OSError) as error:
+        except DAMAGED as error:
             raise SourceError(
                 f"{shard.file}: cannot read rows {shard.start} to {shard.stop}: "
                 f"{' '.join(str(error).split())}"
@@ -169,26 +196,45 @@ def _text(value: object) -> str | None:
     return None if value is None else str(value)
 
 
+def _read_names(path: Path) -> list[str]:
+    with open_table(path, texts_apart=False) as file:
+        return list(file.schema_arrow.names)
+
+
 def _check_file(path: Path) -> int:
-    """The number of rows of a file of the right make."""
-    try:
-        with pq.ParquetFile(path) as file:
-            schema = file.schema_arrow
-            columns = find_columns(
-                schema, ("url", "caption", "licence", "nsfw", "watermark"), str(path)
-            )
-            rows = int(file.metadata.num_rows)
-    except (pa.ArrowException, OSError) as error:
-        raise SourceError(
-            f"{path}: no readable Parquet file: {' '.join(str(error).split())}"
-        ) from error
-    if "url" not in columns:
+    """The number of rows of a file of the right make; one without rows may be of any."""
+    with open_table(path, texts_apart=False) as file:
+        schema, rows = file.schema_arrow, int(file.metadata.num_rows)
+    if not rows:
+        return 0
+    for name in EXTRA_COLUMNS:
+        if schema.names.count(name) > 1:
+            raise SourceError(f"{path}: column {name} is there more than once")
+    if "url" not in _find_columns(path, schema, _CHECKED):
         raise SourceError(f"{path}: column URL is missing (columns: {', '.join(schema.names)})")
     return rows
 
 
+def _find_columns(path: Path, schema: pa.Schema, fields: tuple[str, ...]) -> dict[str, str]:
+    """As `find_columns`, but a text column without any value may be of any type.
+
+    So pandas writes a column in which every text is missing: as numbers, all of them NaN.
+    """
+    try:
+        return find_columns(schema, fields, str(path))
+    except SourceError:
+        names = {name for field in fields if field != "url" for name in FIELDS[field][0]}
+        blank = schema
+        for place, column in enumerate(schema):
+            if column.name in names and is_blank(path, column.name):
+                blank = blank.set(place, pa.field(column.name, pa.null()))
+        if blank == schema:
+            raise
+        return find_columns(blank, fields, str(path))
+
+
 def _rows(
-    file: pq.ParquetFile, start: int, stop: int, columns: list[str]
+    file: pq.ParquetFile, start: int, stop: int, columns: list[str], schema: pa.Schema
 ) -> Iterator[dict[str, object]]:
     """Rows `start` to `stop`, read from the row groups that hold them."""
     first = 0
@@ -196,9 +242,25 @@ def _rows(
         last = first + file.metadata.row_group(group).num_rows
         if first < stop and last > start:
             place = first
-            for batch in file.iter_batches(_ROWS_AT_ONCE, row_groups=[group], columns=columns):
+            for batch in read_batches(file, group, columns):
                 begin, end = max(start - place, 0), min(stop - place, batch.num_rows)
                 if begin < end:
-                    yield from read_rows(batch.slice(begin, end - begin))
+                    yield from _values(batch.slice(begin, end - begin), schema)
                 place += batch.num_rows
+                if place >= stop:
+                    return
         first = last
+
+
+def _values(batch: pa.RecordBatch, schema: pa.Schema) -> Iterator[dict[str, object]]:
+    """The rows of `batch` as plain values, extra columns as `schema` has them."""
+    columns = []
+    for name, values in zip(batch.schema.names, batch.columns, strict=True):
+        if is_text(values.type):
+            columns.append(read_texts(values))
+        elif name in schema.names:
+            columns.append(convert(values, schema.field(name).type).to_pylist())
+        else:
+            columns.append(without_nan(values).to_pylist())
+    for row in zip(*columns, strict=True):
+        yield dict(zip(batch.schema.names, row, strict=True))

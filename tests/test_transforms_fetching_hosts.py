@@ -1,0 +1,167 @@
+import asyncio
+import socket
+import threading
+import time
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+from fakes.server import PICTURE
+from fakes.silence import silent_host
+
+from transforms.fetching.fetcher import fetch_links
+from transforms.fetching.hosts import TIMEOUTS_IN_A_ROW, UNPROVEN_PLACES, HostQueue
+from transforms.fetching.options import FetchOptions
+from transforms.fetching.policy import FetchError
+
+OPTIONS = FetchOptions(deadline_s=0.5, backoff_s=0.01, allow_addresses=("127.0.0.0/8", "::1/128"))
+
+
+def queue_of(jobs, per_host=3):
+    queue = HostQueue(per_host)
+    for number, host in enumerate(jobs):
+        assert queue.put(number, host, number)
+    return queue
+
+
+def take_all(queue):
+    return list(iter(queue.take, None))
+
+
+def test_a_host_without_room_is_passed():
+    queue = queue_of(["a"] * 5 + ["b", "c"])
+    assert take_all(queue) == [0, 1, 5, 6]
+    assert queue.leave("a", timed_out=False) == []
+    assert take_all(queue) == [2, 3]  # it has answered, and gets three places
+    assert queue.leave("a", timed_out=False) == []
+    assert take_all(queue) == [4]
+
+
+def test_what_comes_back_goes_first():
+    queue = queue_of(["a", "b", "b", "b", "b"], per_host=2)
+    assert take_all(queue) == [0, 1, 2]
+    queue.leave("a", timed_out=False)
+    queue.put(0, "b", 0)  # redirected
+    assert take_all(queue) == []
+    queue.leave("b", timed_out=False)
+    assert take_all(queue) == [0]
+
+
+def test_a_host_that_never_answers_is_set_aside_and_given_up():
+    queue = queue_of(["a"] * 6 + ["b", "b"])
+    assert take_all(queue) == [0, 1, 6, 7]
+    assert queue.leave("a", timed_out=True) == queue.leave("a", timed_out=True) == []
+    assert queue.take() is None
+    assert queue.take_aside() is None  # others run
+    queue.leave("b", timed_out=False)
+    queue.leave("b", timed_out=False)
+    assert queue.take_aside() == 2
+    assert queue.take_aside() is None  # one asks for its host
+    assert queue.leave("a", timed_out=True) == [3, 4, 5]
+    assert not queue.put(9, "a", 9)
+    assert queue.put(10, "b", 10)
+
+
+def test_a_host_that_answers_again_is_as_before():
+    queue = queue_of(["a"] * 8)
+    assert len(take_all(queue)) == UNPROVEN_PLACES
+    queue.leave("a", timed_out=True)
+    queue.leave("a", timed_out=True)
+    assert queue.take_aside() == 2
+    assert queue.leave("a", timed_out=False) == []
+    assert take_all(queue) == [3, 4, 5]
+
+
+def test_one_that_has_answered_may_let_several_run_out_of_time():
+    queue = queue_of(["a"] * 20, per_host=1)
+    assert queue.take() == 0
+    queue.leave("a", timed_out=False)
+    for number in range(1, 1 + TIMEOUTS_IN_A_ROW):
+        assert queue.take() == number
+        queue.leave("a", timed_out=None)
+        assert queue.put(number, "a", number)
+        assert queue.take() == number
+        queue.leave("a", timed_out=True)
+    assert queue.take() is None
+    assert queue.take_aside() == 1 + TIMEOUTS_IN_A_ROW
+
+
+def fetch(links, options=OPTIONS):
+    """What came of each link and when, in seconds, and when all was over."""
+    found, began = {}, time.monotonic()
+
+    def done(number, outcome):
+        said = outcome.reason if isinstance(outcome, FetchError) else outcome.bytes
+        found[number] = (said, time.monotonic() - began)
+
+    asyncio.run(fetch_links(enumerate(links), done, options=options))
+    assert set(found) == set(range(len(links)))
+    return [found[number] for number in range(len(links))], time.monotonic() - began
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_silent_host_does_not_hold_up_the_others(server, scheme):
+    with silent_host("127.0.0.2") as silent:
+        links = [f"{scheme}://{silent}/{number}" for number in range(128)]
+        links += [server.url(f"/takes_a_while?{number}") for number in range(24)]
+        found, _ = fetch(links, replace(OPTIONS, in_flight=16, deadline_s=1.2))
+    good = found[128:]
+    assert {said for said, _ in good} == {PICTURE}
+    # Not until the first of the silent ones has run out of time.
+    assert max(when for _, when in good) < min(when for _, when in found[:128])
+    assert Counter(said for said, _ in found[:128]) == {
+        "deadline": UNPROVEN_PLACES + 1,
+        "silent_host": 128 - UNPROVEN_PLACES - 1,
+    }
+    # Which of them is told what does not depend on chance.
+    assert {said for said, _ in found[: UNPROVEN_PLACES + 1]} == {"deadline"}
+
+
+def test_a_host_that_drips_and_one_that_is_busy_hold_up_nobody(server):
+    links = [f"http://localhost:{server.port}/slow_drip?" for _ in range(20)]
+    links[::2] = [f"http://127.0.0.3:{server.port}/asks_to_wait" for _ in range(10)]
+    links += [server.url(f"/takes_a_while?{number}") for number in range(20)]
+    found, _ = fetch(links, replace(OPTIONS, in_flight=12, deadline_s=1.2))
+    assert {said for said, _ in found[20:]} == {PICTURE}
+
+
+def test_redirects_count_for_the_host_they_lead_to(server):
+    target = f"http://localhost:{server.port}/takes_a_while"
+    starts = [f"http://127.0.0.{1 + n % 6}:{server.port}/to?{target}?{n}" for n in range(18)]
+    found, _ = fetch(starts, replace(OPTIONS, per_host=2, deadline_s=20))
+    assert {said for said, _ in found} == {PICTURE}
+    assert server.most_at_once == 2
+
+
+def test_redirects_to_a_silent_host_do_not_hold_up_the_others(server):
+    with silent_host("127.0.0.2") as silent:
+        links = [
+            f"http://127.0.0.{1 + n % 8}:{server.port}/to?http://{silent}/{n}" for n in range(40)
+        ]
+        links += [server.url(f"/takes_a_while?{number}") for number in range(20)]
+        found, _ = fetch(links, replace(OPTIONS, in_flight=6, deadline_s=0.7))
+    assert {said for said, _ in found[40:]} == {PICTURE}
+    assert {said for said, _ in found[:40]} == {"deadline", "silent_host"}
+
+
+@pytest.mark.parametrize("names", [["hang.example"] * 60, [f"hang{n}.example" for n in range(12)]])
+def test_names_that_are_never_found_hold_up_neither_the_others_nor_the_end(
+    server, names, monkeypatch
+):
+    look_up, stuck = socket.getaddrinfo, threading.Event()
+
+    def hang(host, *args, **kwargs):
+        if "hang" not in str(host):
+            return look_up(host, *args, **kwargs)
+        stuck.wait(20)
+        raise socket.gaierror(socket.EAI_AGAIN, "no answer")
+
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    links = [f"http://{name}/" for name in names]
+    links += [f"http://localhost:{server.port}/good?{n}" for n in range(10)]
+    began = time.monotonic()
+    found, _ = fetch(links, replace(OPTIONS, in_flight=16))
+    assert time.monotonic() - began < 10
+    stuck.set()
+    assert {said for said, _ in found[: len(names)]} <= {"deadline", "silent_host"}
+    assert {said for said, _ in found[len(names) :]} == {"http_404"}

@@ -1,0 +1,172 @@
+"""One request: a link, and what the server makes of it.
+
+A body is cut off at a byte cap, and every address is checked twice: after the name is looked up,
+and when the socket for the connection is made, so that no second answer of a name server slips in
+between. A redirect is no more than an answer: whoever asked sees to it that the link it leads to
+is checked like the first.
+"""
+
+import asyncio
+import email.utils
+import errno
+import resource
+import time
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+from yarl import URL
+
+from indexes.errors import PairloomError
+from transforms.fetching.bodies import Body, read_body
+from transforms.fetching.lookups import LookupThreads
+from transforms.fetching.options import FetchOptions
+from transforms.fetching.policy import (
+    AddressPolicy,
+    FetchError,
+    ForbiddenAddressError,
+    check_url,
+    find_opt_out,
+    guard_connections,
+    is_reserved,
+)
+
+USER_AGENT = "Mozilla/5.0 (compatible; pairloom; builds data sets, honours X-Robots-Tag)"
+
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_RETRIED = frozenset({429, 500, 502, 503, 504})
+_LOOKUPS_PER_PLACE = 4
+_FILES_PER_PLACE = 2
+_OTHER_FILES = 64
+
+
+class ResourceError(PairloomError):
+    """What a fetch fails by is the machine it runs on, and not a server."""
+
+
+class Asker:
+    """Sends single requests; made by `open_asker`."""
+
+    def __init__(self, session: aiohttp.ClientSession, options: FetchOptions, folder: Path) -> None:
+        self._session = session
+        self._options = options
+        self._folder = folder
+
+    async def ask(self, url: URL, left_s: float) -> Body | URL:
+        """The body, whose file the caller closes, or where the server says it is, checked.
+
+        Raises:
+            FetchError: it could not be had, or not within `left_s` seconds.
+            ResourceError: there are too many open files.
+            OutputError: the folder cannot be written.
+        """
+        try:
+            async with asyncio.timeout(left_s):
+                return await _name_errors(self._ask(url))
+        except TimeoutError as error:
+            limit_s = self._options.deadline_s
+            raise FetchError("deadline", f"not done within {limit_s:g} s") from error
+
+    async def _ask(self, url: URL) -> Body | URL:
+        async with self._session.get(url, allow_redirects=False) as response:
+            opt_out = find_opt_out(response.headers.getall("X-Robots-Tag", ()))
+            if opt_out is not None:
+                raise FetchError("opted_out", f"the server sends X-Robots-Tag: {opt_out}")
+            if is_reserved(response.headers.getall("TDM-Reservation", ())):
+                raise FetchError("opted_out", "the server sends TDM-Reservation: 1")
+            if response.status in _REDIRECTS:
+                return check_url(_read_location(url, response.headers.get("Location", "")))
+            if response.status != 200:
+                raise FetchError(
+                    f"http_{response.status}",
+                    f"the server answers {response.status}",
+                    retry=response.status in _RETRIED,
+                    retry_after_s=_read_retry_after(response.headers.get("Retry-After", "")),
+                )
+            return await read_body(response, self._options.max_bytes, self._folder)
+
+
+@asynccontextmanager
+async def open_asker(options: FetchOptions, folder: Path) -> AsyncIterator[Asker]:
+    """Connections, closed at the end of the block; long bodies wait in `folder`.
+
+    Raises:
+        ResourceError: `options.in_flight` needs more open files than a process may have.
+    """
+    _check_files(options.in_flight)
+    loop = asyncio.get_running_loop()
+    loop.set_default_executor(LookupThreads(_LOOKUPS_PER_PLACE * options.in_flight))
+    session = aiohttp.ClientSession(
+        connector=guard_connections(AddressPolicy(options.allow_addresses)),
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"},
+        auto_decompress=False,
+        trust_env=False,
+    )
+    async with session:
+        yield Asker(session, options, folder)
+
+
+def _check_files(in_flight: int) -> None:
+    needed = _FILES_PER_PLACE * in_flight + _OTHER_FILES
+    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if most != resource.RLIM_INFINITY and needed > most:
+        raise ResourceError(
+            f"in_flight {in_flight} may need {needed} open files, this process may have {most}: "
+            "lower it or raise `ulimit -n`"
+        )
+
+
+async def _name_errors(answer: Awaitable[Body | URL]) -> Body | URL:
+    """The answer, with aiohttp's exceptions turned into reasons."""
+    try:
+        return await answer
+    except (aiohttp.ClientSSLError, aiohttp.ServerFingerprintMismatch) as error:
+        raise FetchError("bad_certificate", _line(error)) from error
+    except OSError as error:
+        raise _name_os_error(error) from error
+    except (aiohttp.ServerDisconnectedError, aiohttp.ClientPayloadError) as error:
+        raise FetchError("connection_lost", _line(error), retry=True) from error
+    except (aiohttp.InvalidURL, UnicodeError) as error:
+        raise FetchError("bad_url", _line(error)) from error
+    except (aiohttp.ClientError, ValueError) as error:
+        raise FetchError("bad_response", _line(error)) from error
+
+
+def _name_os_error(error: OSError) -> PairloomError:
+    """The reason for an error of the system, which most of aiohttp's are."""
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return ResourceError("there are too many open files: lower in_flight or raise `ulimit -n`")
+    if not isinstance(error, aiohttp.ClientConnectorError):
+        return FetchError("connection_lost", _line(error), retry=True)
+    if isinstance(error.os_error, ForbiddenAddressError):
+        return FetchError("forbidden_address", str(error.os_error))
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return FetchError("unknown_host", f"{error.host}: the name is not known")
+    reset = isinstance(error.os_error, ConnectionResetError)
+    return FetchError("no_connection", _line(error), retry=reset)
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300] or type(error).__name__
+
+
+def _read_location(url: URL, location: str) -> URL:
+    if not location:
+        raise FetchError("bad_redirect", "the server redirects without saying where to")
+    try:
+        return url.join(URL(location))
+    except ValueError as error:
+        raise FetchError("bad_redirect", f"{location[:200]!r}: {_line(error)}") from error
+
+
+def _read_retry_after(header: str) -> float | None:
+    """Seconds to wait, from a number or a date; None where it says nothing."""
+    if header.strip().isdecimal():
+        return float(header[:9])
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(header).timestamp() - time.time())
+    except (ValueError, OverflowError):
+        return None
