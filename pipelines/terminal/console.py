@@ -8,22 +8,29 @@ terminal, so that a log file holds plain lines.
 import json
 import logging
 import os
+import signal
 import sys
 import time
 import traceback
+import unicodedata
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TextIO
 
 from indexes.errors import PairloomError
+from pipelines.terminal.signals import Stopped
 
 EXIT_OK = 0
 EXIT_FAILED = 1
 EXIT_USAGE = 2
-EXIT_INTERRUPTED = 130
+EXIT_BY_SIGNAL = 128
+"""The exit code of a command that a signal ended is this and the signal's number: 130 for Ctrl-C,
+143 for SIGTERM, 129 for SIGHUP, 141 where nobody reads its results any more."""
 
 SECONDS_BETWEEN_LINES = 30.0
+
+_NOT_SHOWN = ("Cc", "Cf", "Cs", "Zl", "Zp")
 
 Advance = Callable[[int], None]
 
@@ -62,16 +69,58 @@ def fail(error: BaseException | str, *, debug: bool = False, stream: TextIO | No
         stream.write("".join(traceback.format_exception(error)))
     code = EXIT_FAILED
     if isinstance(error, KeyboardInterrupt):
-        message, code = "interrupted", EXIT_INTERRUPTED
+        number = error.number if isinstance(error, Stopped) else signal.SIGINT
+        name = signal.Signals(number).name
+        message = "interrupted" if number == signal.SIGINT else f"stopped by {name}"
+        code = EXIT_BY_SIGNAL + number
     elif isinstance(error, CommandError):
         message, code = str(error), error.exit_code
     elif isinstance(error, str):
         message = error
     else:
         message = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    stream.write(f"pairloom: error: {' '.join(message.split())}\n")
+    stream.write(f"pairloom: error: {one_line(message)}\n")
     stream.flush()
     return code
+
+
+def tell(message: str, *, stream: TextIO | None = None) -> None:
+    """Say on stderr, in one line, what is no error but should not be overlooked."""
+    stream = stream or sys.stderr
+    stream.write(f"pairloom: {one_line(message)}\n")
+    stream.flush()
+
+
+def one_line(message: str) -> str:
+    """`message` with single spaces for line breaks and other blanks, and `printable`."""
+    return printable(" ".join(message.split()))
+
+
+def printable(text: str) -> str:
+    r"""`text` without what would move a terminal's cursor, change its colours or its direction.
+
+    Control characters but line breaks become escapes, as does what is no character.
+
+    >>> printable("a\x1b[31m name")
+    'a\\x1b[31m name'
+    """
+    return "".join(map(_shown, text))
+
+
+def _shown(character: str) -> str:
+    if character == "\n" or unicodedata.category(character) not in _NOT_SHOWN:
+        return character
+    return character.encode("unicode_escape", "surrogatepass").decode("ascii")
+
+
+def reject_counts(rejects: Mapping[str, int]) -> str:
+    """Reasons and how often each was the reason, most frequent first: `38 too_large, 2 truncated`.
+
+    >>> reject_counts({"read: truncated": 2, "read: too_large": 38})
+    '38 read: too_large, 2 read: truncated'
+    """
+    ordered = sorted(rejects.items(), key=lambda each: (-each[1], each[0]))
+    return ", ".join(f"{count} {reason}" for reason, count in ordered if count)
 
 
 def print_json_line(counts: Mapping[str, object], *, stream: TextIO | None = None) -> None:
@@ -102,7 +151,7 @@ def print_table(
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=Text(title), title_justify="left", show_header=bool(columns))
+    table = Table(title=Text(printable(title)), title_justify="left", show_header=bool(columns))
     width = max([len(columns), *(len(row) for row in rows)])
     for index in range(width):
         numeric = any(index < len(row) and is_number(row[index]) for row in rows)
@@ -124,7 +173,7 @@ def format_value(value: object) -> str:
         return f"{value:,}".replace(",", " ")
     if isinstance(value, float):
         return f"{value:,.0f}".replace(",", " ") if abs(value) >= 1000 else f"{value:.3g}"
-    return str(value)
+    return printable(str(value))
 
 
 def format_seconds(seconds: float) -> str:
