@@ -23,7 +23,9 @@ from pipelines.terminal.console import (
     print_json_line,
     print_table,
     show_progress,
+    tell,
 )
+from pipelines.terminal.nothing_made import nothing_made
 from pipelines.terminal.thresholds import change_thresholds
 from transforms import select
 from transforms.dataset.files import OutputError, hash_file
@@ -162,7 +164,7 @@ def run(
         args.folder, args.out, parent, thresholds, segmenter, args.segment, open_source
     )
     manifest = rethreshold(task, overwrite=args.overwrite)
-    _print_outcome(parent, manifest, with_json=args.json)
+    _print_outcome(parent, manifest, folder=args.out, with_json=args.json)
     return EXIT_OK
 
 
@@ -181,7 +183,7 @@ def load_parent(folder: Path) -> Manifest:
     return manifest
 
 
-def _print_outcome(parent: Manifest, manifest: Manifest, *, with_json: bool) -> None:
+def _print_outcome(parent: Manifest, manifest: Manifest, *, folder: Path, with_json: bool) -> None:
     before, after = parent.counts, manifest.counts
     names = ("sources", "sources_with_pairs", "queries", "pairs")
     rows: list[tuple[object, ...]] = [(n, getattr(before, n), getattr(after, n)) for n in names]
@@ -189,6 +191,9 @@ def _print_outcome(parent: Manifest, manifest: Manifest, *, with_json: bool) -> 
     old, new = before.rejects.get(stage, {}), after.rejects.get(stage, {})
     rows += [(f"rejected: {r}", old.get(r, 0), new.get(r, 0)) for r in sorted({*old, *new})]
     print_table("selected anew", rows, columns=("", "before", "after"))
+    if not after.pairs:
+        what = f"pair of {after.queries} edits proposed is selected"
+        tell(nothing_made(what, after.rejects, where=folder))
     if with_json:
         counts = {"sources": after.sources, "pairs": after.pairs, "rejects": after.rejects}
         print_json_line({**counts, "pairs_before": before.pairs})

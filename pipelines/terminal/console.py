@@ -12,13 +12,13 @@ import signal
 import sys
 import time
 import traceback
-import unicodedata
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TextIO
 
 from indexes.errors import PairloomError
+from pipelines.terminal.printable import one_line, printable
 from pipelines.terminal.signals import Stopped
 
 EXIT_OK = 0
@@ -29,8 +29,6 @@ EXIT_BY_SIGNAL = 128
 143 for SIGTERM, 129 for SIGHUP, 141 where nobody reads its results any more."""
 
 SECONDS_BETWEEN_LINES = 30.0
-
-_NOT_SHOWN = ("Cc", "Cf", "Cs", "Zl", "Zp")
 
 Advance = Callable[[int], None]
 
@@ -89,38 +87,6 @@ def tell(message: str, *, stream: TextIO | None = None) -> None:
     stream = stream or sys.stderr
     stream.write(f"pairloom: {one_line(message)}\n")
     stream.flush()
-
-
-def one_line(message: str) -> str:
-    """`message` with single spaces for line breaks and other blanks, and `printable`."""
-    return printable(" ".join(message.split()))
-
-
-def printable(text: str) -> str:
-    r"""`text` without what would move a terminal's cursor, change its colours or its direction.
-
-    Control characters but line breaks become escapes, as does what is no character.
-
-    >>> printable("a\x1b[31m name")
-    'a\\x1b[31m name'
-    """
-    return "".join(map(_shown, text))
-
-
-def _shown(character: str) -> str:
-    if character == "\n" or unicodedata.category(character) not in _NOT_SHOWN:
-        return character
-    return character.encode("unicode_escape", "surrogatepass").decode("ascii")
-
-
-def reject_counts(rejects: Mapping[str, int]) -> str:
-    """Reasons and how often each was the reason, most frequent first: `38 too_large, 2 truncated`.
-
-    >>> reject_counts({"read: truncated": 2, "read: too_large": 38})
-    '38 read: too_large, 2 read: truncated'
-    """
-    ordered = sorted(rejects.items(), key=lambda each: (-each[1], each[0]))
-    return ", ".join(f"{count} {reason}" for reason, count in ordered if count)
 
 
 def print_json_line(counts: Mapping[str, object], *, stream: TextIO | None = None) -> None:
