@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 from typing import NoReturn
@@ -20,16 +21,20 @@ from pipelines.terminal.console import (
     silence_libraries,
 )
 from pipelines.terminal.failures import (
-    EXPECTED_ERRORS,
     OutOfMemory,
     as_command_error,
     as_memory_error,
+    is_expected,
 )
 from pipelines.terminal.signals import heed_signals
 from pipelines.terminal.streams import LastingStream, lasting_streams
 
 _RESERVED_BYTES = 8 << 20
 """Given back when a command fails, so that there is room to say that memory has run out."""
+
+
+_TEXTS = ("--prompt", "--source-prompt", "--mask-phrase")
+"""Flags whose value may be empty."""
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -88,6 +93,7 @@ def read_arguments(words: Sequence[str]) -> argparse.Namespace:
         CommandError: a word that does not belong there, or a value that breaks a rule.
     """
     words = list(words)
+    refuse_empty(words)
     cut = words.index("--") if "--" in words else len(words)
     arguments = build_parser().parse_args(words[:cut])
     beam_flags = tuple(words[cut + 1 :])
@@ -98,6 +104,23 @@ def read_arguments(words: Sequence[str]) -> argparse.Namespace:
         )
     arguments.beam_flags = beam_flags
     return arguments
+
+
+def refuse_empty(words: Sequence[str]) -> None:
+    """Makes sure that nothing is empty but texts: as a path it would be the current folder.
+
+    Raises:
+        CommandError: a word is, most often a variable that a script did not set.
+    """
+    for before, word in pairwise(("", *words)):
+        flag, sign, value = word.partition("=")
+        if before == "--":
+            return
+        if (word == "" and before not in _TEXTS) or (
+            flag.startswith("--") and sign and value == "" and flag not in _TEXTS
+        ):
+            place = f"{flag or before} needs a value" if flag or before else "a word is missing"
+            raise CommandError(f"{place}, got an empty one", exit_code=EXIT_USAGE)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -163,7 +186,9 @@ def as_told(error: BaseException) -> BaseException:
     short = as_memory_error(error)
     if short is not None:
         return short
-    return as_command_error(error) if isinstance(error, EXPECTED_ERRORS) else error
+    if isinstance(error, Exception) and is_expected(error):
+        return as_command_error(error)
+    return error
 
 
 def output_code(out: LastingStream, code: int) -> int:

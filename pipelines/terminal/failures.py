@@ -12,8 +12,15 @@ EXPECTED_ERRORS = (PairloomError, OSError)
 """What is told in one line, because its message says what to do; the rest is told with its type."""
 
 _MOST_SAID = 160
+_LINK_LOOP = "Symlink loop from "
 _STEP_NOTE = " [while running '"
 _TYPES = re.compile(r"^(?:[\w.]+Error: )+")
+
+
+def is_expected(error: BaseException) -> bool:
+    """Whether `error` is one of `EXPECTED_ERRORS`, or what Python 3.12 raises in place of one."""
+    loops = isinstance(error, RuntimeError) and str(error).startswith(_LINK_LOOP)
+    return loops or isinstance(error, EXPECTED_ERRORS)
 
 
 class OutOfMemory(CommandError):  # noqa: N818 - what happened, not what was wrong
