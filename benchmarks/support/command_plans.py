@@ -22,7 +22,7 @@ def fetch_plan(work: Path, *, address: str, preset: str, seed: int) -> CommandPl
 def rethreshold_plan(work: Path, *, address: str, preset: str, seed: int) -> CommandPlan:
     """The pairs again, with a stricter threshold and a looser one, so that some are new."""
     del address, preset, seed
-    words = (str(work / "pairs"), "--threshold", "structure=0.3", "new_word=none", "rest=0.5")
+    words = (str(work / "pairs"), "--threshold", "structure=0.3", "rest=0.5")
     return CommandPlan(kind="rethreshold", words=words, folder=work / "selected")
 
 
