@@ -1,94 +1,72 @@
 """The same bytes, whoever writes them: one worker, two, another order, killed and resumed.
 
-    python benchmarks/identical_bytes.py [--trials N] [--pool N] [--sources N] [--seed N] [--json]
+    python benchmarks/identical_bytes.py [--only COMMAND ...] [--kills N] [--pool N] [--sources N]
+        [--seed N] [--json]
 
-Index and pairs are written by one worker, few pictures to a pipeline: these are the bytes that all
-else is compared with. Then by two workers; then with the source's shards in a drawn order, in
-pipelines of drawn sizes; then, 20 times by default, by one or two workers whose driver, or whole
-family of processes, is killed (SIGKILL) at a moment drawn from the time that takes, and which
-then go on to the end. Every file of a finished folder is hashed but the one that holds times.
+Every command that goes on where it was is run to its end; these are the bytes that all else is
+compared with. `index` and `build` are run by two workers as well, and with the source's shards in a
+drawn order, in pipelines of drawn sizes. Then, 20 times by default, each command is killed at a
+moment drawn from the time that it takes, and run again to its end: by SIGKILL, of itself or of all
+its processes, or, one time in four, by SIGTERM. Compared is every file of the finished folder but
+what holds times: `run_summary.json`, TensorBoard's curves, three fields of a fetched shard's sums.
+So of `train` the weights, checkpoints and sheets of samples are compared, of `evaluate` edited
+pictures, figures and page, of `fetch` the archives and their tables.
 
 After each kill the folder is looked at: it must not say that it is finished unless it is, and what
-its receipts vouch for must be whole. Processes that outlive the driver by ten seconds are counted.
+it vouches for must be whole. Processes that outlive the command by ten seconds are counted, and so
+are ends by SIGTERM that do not leave the exit code 143.
 """
 
 import argparse
-import hashlib
 import random
 import shutil
+import signal
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from support.command_plans import LINKS, PLANS
+from support.folder_bytes import RECEIPTS, differing, false_claims, hash_folder
 from support.intervals import wilson
-from support.job_process import SHARD_SIZE, FolderPlan, kill_at, write_apart
+from support.job_process import (
+    SHARD_SIZE,
+    CommandPlan,
+    FolderPlan,
+    Kill,
+    kill_at,
+    write_apart,
+)
+from support.picture_server import render, serve
 from support.reporting import Target, at_least, at_most, finish
 from support.still_life_job import Job, add_job_flags, open_job, open_work
 
-from indexes.layout import Part, fingerprint
-from indexes.parts import read_part
 from pipelines.terminal.console import format_seconds, print_table
-from transforms.dataset.folder import COMPLETED, RUN_SUMMARY
-from transforms.dataset.shards import read_receipts
 
-KINDS = ("index", "pairs")
-RECEIPTS = {"index": "metadata/metadata_*.parquet", "pairs": "shard-*.json"}
-"""What is written last of a shard."""
+OF_SHARDS = ("index", "build")
+COMMANDS = (*OF_SHARDS, *PLANS)
 COUNTED = (
     "compared",
     "the same",
     "killed",
-    "killed with some shards written",
+    "killed with some of it done",
+    "killed by SIGTERM",
     "ended before the kill",
     "false claims",
     "processes left over",
+    "other exit codes",
 )
-
-Hashes = dict[str, str]
-
-
-def hash_folder(folder: Path) -> Hashes:
-    """SHA-256 of every file below `folder` but the one that holds times, by its path there."""
-    return {
-        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name != RUN_SUMMARY
-    }
-
-
-def differing(found: Hashes, wanted: Hashes) -> list[str]:
-    """The files that are not the same in both."""
-    return sorted(name for name in found.keys() | wanted if found.get(name) != wanted.get(name))
-
-
-def false_claims(plan: FolderPlan, wanted: Hashes) -> list[str]:
-    """What the folder that a killed process left says is whole and is not."""
-    found = hash_folder(plan.folder)
-    if COMPLETED in found:
-        return differing(found, wanted)
-    vouched: list[str] = []
-    if plan.kind == "pairs":
-        for receipt in read_receipts(plan.folder):
-            vouched += [file.name for file in receipt.files]
-    else:
-        index = plan.index_plan()
-        mark, total = fingerprint(index.description()), len(index.source.shards())
-        for number in range(total):
-            part = Part(number, total)
-            if read_part(plan.folder, part, fingerprint=mark) is not None:
-                paths = part.paths(plan.folder)
-                vouched += [str(path.relative_to(plan.folder)) for path in paths]
-    return [name for name in vouched if found.get(name) != wanted[name]]
+AnyPlan = FolderPlan | CommandPlan
 
 
 class Comparison:
-    """Writes one kind of folder in all ways and keeps count of what differed."""
+    """Fills one kind of folder in all ways and keeps count of what differed."""
 
-    def __init__(self, reference: FolderPlan) -> None:
-        self.seconds = {1: write_apart(reference)}
+    def __init__(self, reference: AnyPlan) -> None:
+        self.seconds = {reference.workers: write_apart(reference)}
         self.wanted = hash_folder(reference.folder)
         self.counts: Counter[str] = Counter()
         self.faults: list[str] = []
@@ -100,22 +78,29 @@ class Comparison:
             self.seconds.setdefault(plan.workers, seconds)
         self._check(name, plan)
 
-    def interrupt(self, number: int, rng: random.Random, plan: FolderPlan) -> None:
-        """Kills what writes the folder at a drawn moment, looks, finishes and compares."""
-        after = rng.uniform(0, self.seconds[plan.workers])
-        whole_family = rng.random() < 0.5
-        killed, left = kill_at(plan, after, whole_family=whole_family)
-        self.counts["killed" if killed else "ended before the kill"] += 1
-        self.counts["processes left over"] += left
+    def interrupt(self, number: int, rng: random.Random, plan: AnyPlan) -> None:
+        """Kills what fills the folder at a drawn moment, looks, finishes and compares."""
+        kill = Kill(
+            after=rng.uniform(0, self.seconds[plan.workers]),
+            whole_family=rng.random() < 0.5,
+            number=signal.SIGTERM if rng.random() < 0.25 else signal.SIGKILL,
+        )
+        killed = kill_at(plan, kill)
+        self.counts["killed" if killed.in_time else "ended before the kill"] += 1
+        self.counts["killed by SIGTERM"] += killed.in_time and kill.number == signal.SIGTERM
+        self.counts["processes left over"] += killed.left
+        if killed.in_time and killed.exit_code not in (kill.exit_code(), 0):
+            self.counts["other exit codes"] += 1
+            self.faults.append(f"kill {number} of {plan.kind}: exit code {killed.exit_code}")
         claims = false_claims(plan, self.wanted)
         self.counts["false claims"] += len(claims)
-        written = len(list(plan.folder.glob(RECEIPTS[plan.kind])))
-        self.counts["killed with some shards written"] += killed and written > 0
         self.faults += [f"kill {number} of {plan.kind}: {name} is claimed" for name in claims]
+        done = any(plan.folder.glob(RECEIPTS[plan.kind]))
+        self.counts["killed with some of it done"] += killed.in_time and done
         write_apart(plan)
         self._check(f"kill {number}", plan)
 
-    def _check(self, name: str, plan: FolderPlan) -> None:
+    def _check(self, name: str, plan: AnyPlan) -> None:
         differ = differing(hash_folder(plan.folder), self.wanted)
         self.faults += [f"{name} of {plan.kind}: {each} differs" for each in differ]
         self.counts["compared"] += 1
@@ -125,27 +110,48 @@ class Comparison:
         shutil.rmtree(plan.folder)
 
 
-def measure(job: Job, *, sources: int, trials: int) -> dict[str, Comparison]:
-    """Index and pairs in all ways."""
+@contextmanager
+def reference_plans(job: Job, *, sources: int, preset: str) -> Iterator[dict[str, AnyPlan]]:
+    """What each command writes first, by its name; what one reads another writes before it."""
+    index = FolderPlan(job=job, kind="index", sources=sources, folder=job.index_folder)
+    seed = job.pool.seed
+    with serve(render(LINKS, seed=seed)) as address:
+        others = {
+            name: make(job.work, address=address, preset=preset, seed=seed)
+            for name, make in PLANS.items()
+        }
+        build = replace(index, kind="build", folder=job.work / "pairs")
+        yield {"index": index, "build": build, **others}
+
+
+def measure(
+    plans: Mapping[str, AnyPlan], *, only: list[str], kills: int, seed: int
+) -> dict[str, Comparison]:
+    """The commands of `only` in all ways."""
     comparisons = {}
-    for kind in KINDS:
-        folder = job.index_folder if kind == "index" else job.work / "pairs"
-        reference = FolderPlan(job=job, kind=kind, sources=sources, folder=folder)
+    for kind, reference in plans.items():
+        if kind not in only:
+            if kind in OF_SHARDS:
+                write_apart(reference)  # the others read it
+            continue
         comparison = Comparison(reference)
         taken = format_seconds(comparison.seconds[1])
         print(f"{kind}: {len(comparison.wanted)} files in {taken}", flush=True)
-        other = replace(reference, folder=job.work / f"other-{kind}")
-        comparison.compare("two workers", replace(other, workers=2))
-        comparison.compare("another order", replace(other, order_seed=job.pool.seed))
-        rng = random.Random(f"{job.pool.seed} {kind}")
-        for number in range(1, trials + 1):
-            comparison.interrupt(number, rng, replace(other, workers=rng.choice((1, 2))))
+        folder = reference.folder.with_name(f"other-{kind}")
+        other: AnyPlan = replace(reference, folder=folder)
+        if isinstance(other, FolderPlan):
+            comparison.compare("two workers", replace(other, workers=2))
+            comparison.compare("another order", replace(other, order_seed=seed))
+        rng = random.Random(f"{seed} {kind}")
+        for number in range(1, kills + 1):
+            workers = rng.choice((1, 2)) if kind in OF_SHARDS else 1
+            comparison.interrupt(number, rng, replace(other, workers=workers))
         comparisons[kind] = comparison
     return comparisons
 
 
 def read_figures(found: Mapping[str, Comparison]) -> dict[str, Any]:
-    """Plain data: what differed, and counts of each kind of folder and of both together."""
+    """Plain data: what differed, and counts of each command and of all together."""
     faults = [fault for one in found.values() for fault in one.faults]
     total = sum((one.counts for one in found.values()), Counter[str]())
     return {
@@ -158,7 +164,7 @@ def read_figures(found: Mapping[str, Comparison]) -> dict[str, Any]:
 
 
 def list_targets(figures: Mapping[str, Any]) -> list[Target]:
-    """All bytes are the same, and no folder says it is whole and is not."""
+    """All bytes are the same, no folder says it is whole and is not, no process is left over."""
     total = figures["total"]
     compared, same = total["compared"], total["the same"]
     share = Target(
@@ -167,40 +173,41 @@ def list_targets(figures: Mapping[str, Any]) -> list[Target]:
         bound=at_least(1),
         interval=wilson(same, compared),
     )
-    # Figures that were taken over from a document do not say how many of these there were.
-    counted = {"false claims": at_most(0), "processes left over": None}
-    return [
-        share,
-        *(
-            Target(name=name, value=total[name], bound=bound)
-            for name, bound in counted.items()
-            if name in total
-        ),
-    ]
+    counted = ("false claims", "processes left over", "other exit codes")
+    return [share, *(Target(name=name, value=total[name], bound=at_most(0)) for name in counted)]
+
+
+def read_arguments() -> argparse.Namespace:
+    """The flags."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "--only", nargs="+", choices=COMMANDS, default=list(COMMANDS), help="default: all"
+    )
+    parser.add_argument("--kills", type=int, default=20, help="of each command (default 20)")
+    parser.add_argument("--pool", type=int, default=600, help="pictures in it (default 600)")
+    parser.add_argument("--sources", type=int, default=600, help="default 600")
+    add_job_flags(parser)
+    return parser.parse_args()
 
 
 def main() -> int:
     """Writes, kills, compares; the exit code is 1 where anything differs."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--trials", type=int, default=20, help="kills of each kind (default 20)")
-    parser.add_argument("--pool", type=int, default=600, help="pictures in it (default 600)")
-    parser.add_argument("--sources", type=int, default=600, help="default 600")
-    add_job_flags(parser)
-    arguments = parser.parse_args()
+    arguments = read_arguments()
     with open_work(arguments) as work:
         # What was begun before would spoil the times that kills are drawn from.
-        place = work / "identical-bytes"
+        place: Path = work / "identical-bytes"
         shutil.rmtree(place, ignore_errors=True)
+        place.mkdir()
         job = open_job(arguments, place, pool=arguments.pool, shard_size=SHARD_SIZE)
-        found = measure(job, sources=arguments.sources, trials=arguments.trials)
-    names = list(dict.fromkeys(name for one in found.values() for name in one.counts))
+        with reference_plans(job, sources=arguments.sources, preset=arguments.preset) as plans:
+            found = measure(plans, only=arguments.only, kills=arguments.kills, seed=arguments.seed)
     print_table(
         "identical bytes",
         [("files compared each time", *(len(one.wanted) for one in found.values()))]
-        + [(name, *(one.counts[name] for one in found.values())) for name in names],
+        + [(name, *(one.counts[name] for one in found.values())) for name in COUNTED],
         columns=("", *found),
     )
-    settings = {name: getattr(arguments, name) for name in ("pool", "sources", "trials")}
+    settings = {name: getattr(arguments, name) for name in ("pool", "sources", "kills")}
     figures = read_figures(found) | settings
     faults = figures["faults"]
     for fault in faults:

@@ -26,6 +26,7 @@ from indexes.names import EARLIER_NAME, NAME
 EMBEDDING_FOLDER = "img_emb"
 METADATA_FOLDER = "metadata"
 STRUCTURE_FOLDER = "structure"
+REJECTS_FOLDER = "rejects"
 INDEX_FILE = "image.index"
 INDEX_PARAMETERS_FILE = "image.json"
 MANIFEST_FILE = f"{NAME}.json"

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,6 +21,7 @@ from indexes.layout import (
     METADATA_FOLDER,
     PARTIAL_SUFFIX,
     READABLE_VERSIONS,
+    REJECTS_FOLDER,
     STRUCTURE_FOLDER,
     IndexFolderError,
     Part,
@@ -95,7 +96,7 @@ def finish_index(
             raise IndexFolderError(f"{folder} lacks part {part.label}: run the index command again")
     pictures = sum(summary.pictures for summary in whole.values())
     if pictures == 0:
-        raise IndexFolderError(f"{folder} has no pictures: every one of the source was rejected")
+        raise IndexFolderError(_no_pictures(folder, whole.values()))
     dimension = _one_dimension(folder, whole)
     (folder / COMPLETED_FILE).unlink(missing_ok=True)
     _refuse_duplicate_keys(folder, all_parts(parts))
@@ -114,6 +115,21 @@ def finish_index(
     (folder / EARLIER_MANIFEST_FILE).unlink(missing_ok=True)
     write_atomically(folder / COMPLETED_FILE, lambda path: path.touch())
     return manifest
+
+
+def _no_pictures(folder: Path, summaries: Iterable[PartSummary]) -> str:
+    """Why nothing is there to search in, and how often: counts are by `stage: reason`."""
+    counts = sum((Counter(summary.counts) for summary in summaries), Counter())
+    read = counts.pop("sources", 0)
+    reasons: Counter[str] = Counter()
+    for name, number in counts.items():
+        reasons[name.rpartition(": ")[2]] += number
+    ordered = sorted(reasons.items(), key=lambda each: (-each[1], each[0]))
+    why = ", ".join(f"{number} {reason}" for reason, number in ordered if number)
+    return (
+        f"{folder} has no pictures, none of {read} could be indexed: {why or 'there were none'} "
+        f"(the rejects are in {folder / REJECTS_FOLDER})"
+    )
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

@@ -14,11 +14,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         check_own_packages()
     except ImportError as error:
-        print(f"pairloom: error: {error}", file=sys.stderr)
-        return 1
+        return _fail(str(error))
+    except OSError:
+        return _fail("the folder in which Python was started is gone: start it in another")
     from pipelines.main import main as run_command
 
     return run_command(argv)
+
+
+def _fail(line: str) -> int:
+    if sys.stderr is not None:  # closed
+        print(f"pairloom: error: {line}", file=sys.stderr)
+    return 1
 
 
 if __name__ == "__main__":

@@ -2,21 +2,39 @@
 
 import argparse
 import importlib
+import multiprocessing
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from functools import partial
+from itertools import pairwise
+from pathlib import Path
 from typing import NoReturn
 
 from indexes.names import installed_version
 from pipelines.terminal.console import (
-    EXIT_FAILED,
+    EXIT_BY_SIGNAL,
     EXIT_USAGE,
     CommandError,
     fail,
     silence_libraries,
 )
-from pipelines.terminal.failures import EXPECTED_ERRORS, as_command_error
+from pipelines.terminal.failures import (
+    OutOfMemory,
+    as_command_error,
+    as_memory_error,
+    is_expected,
+)
+from pipelines.terminal.signals import heed_signals
+from pipelines.terminal.streams import LastingStream, lasting_streams
+
+_RESERVED_BYTES = 8 << 20
+"""Given back when a command fails, so that there is room to say that memory has run out."""
+
+
+_TEXTS = ("--prompt", "--source-prompt", "--mask-phrase")
+"""Flags whose value may be empty."""
 
 _COMMANDS = {
     "demo": "pipelines.demo.command",
@@ -84,6 +102,7 @@ def read_arguments(words: Sequence[str]) -> argparse.Namespace:
         CommandError: a word that does not belong there, or a value that breaks a rule.
     """
     words = list(words)
+    refuse_empty(words)
     cut = words.index("--") if "--" in words else len(words)
     arguments = build_parser(find_command(words)).parse_args(words[:cut])
     beam_flags = tuple(words[cut + 1 :])
@@ -96,35 +115,103 @@ def read_arguments(words: Sequence[str]) -> argparse.Namespace:
     return arguments
 
 
+def refuse_empty(words: Sequence[str]) -> None:
+    """Makes sure that nothing is empty but texts: as a path it would be the current folder.
+
+    Raises:
+        CommandError: a word is, most often a variable that a script did not set.
+    """
+    for before, word in pairwise(("", *words)):
+        flag, sign, value = word.partition("=")
+        if before == "--":
+            return
+        if (word == "" and before not in _TEXTS) or (
+            flag.startswith("--") and sign and value == "" and flag not in _TEXTS
+        ):
+            place = f"{flag or before} needs a value" if flag or before else "a word is missing"
+            raise CommandError(f"{place}, got an empty one", exit_code=EXIT_USAGE)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one command and returns its exit code: 0, or not 0 with one line on stderr."""
+    """Runs one command and returns its exit code: 0, or not 0 with one line on stderr.
+
+    Without `argv` the process is this command's alone and ends with it.
+    """
     words = sys.argv[1:] if argv is None else argv
-    debug = "--debug" in words
+    alone = argv is None
+    others = set(multiprocessing.active_children())
+    reserve = [bytes(_RESERVED_BYTES)]
+    with lasting_streams() as out, heed_signals(to_the_end=alone) as signals:
+        try:
+            code = run_command(words)
+        except SystemExit as leaving:  # of --help and --version
+            raise SystemExit(output_code(out, int(leaving.code or 0))) from None
+        except BaseException as error:  # noqa: BLE001 - the last line of defence: told, never lost
+            signals.rest()
+            reserve.clear()
+            # What a signal broke off may come out as any error, as an import that failed.
+            told = signals.stopped or as_told(error)
+            code = fail(told, debug="--debug" in words)
+            if alone and isinstance(told, OutOfMemory):
+                os._exit(code)  # Python's own end would need memory too, and complain at length
+        signals.rest()
+        for process in set(multiprocessing.active_children()) - others:
+            process.kill()  # one that is still there, as after a second Ctrl-C
+        return output_code(out, code)
+
+
+def run_command(words: Sequence[str]) -> int:
+    """Reads the command line and does what it says; the command's own exit code.
+
+    Raises:
+        whatever the command raises.
+    """
+    refuse_surroundings()
     silence_libraries()
-    try:
-        arguments = read_arguments(words)
-        code = int(arguments.run(arguments))
-        # What is still in the buffer may find the disk full, or nobody reading any more.
-        sys.stdout.flush()
-    except KeyboardInterrupt as error:
-        return fail(error, debug=debug)
-    except BrokenPipeError:
-        return EXIT_FAILED  # whoever read our output has gone, and knows
-    except EXPECTED_ERRORS as error:
-        return fail(as_command_error(error), debug=debug)
-    except Exception as error:  # noqa: BLE001 - the last line of defence: told, never swallowed
-        return fail(error, debug=debug)
-    finally:
-        drop_unwritable_output()
-    return code
+    arguments = read_arguments(words)
+    return int(arguments.run(arguments))
 
 
-def drop_unwritable_output() -> None:
-    """Empties stdout's buffer, into nothing if need be: Python would complain of it at exit."""
+def refuse_surroundings() -> None:
+    """Makes sure that the process stands where commands can run.
+
+    Raises:
+        CommandError: Python was told to leave docstrings out, or its folder is gone.
+    """
+    if sys.flags.optimize > 1:
+        raise CommandError("python -OO takes away what Beam needs: run it with -O, or without")
     try:
-        sys.stdout.flush()
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        Path.cwd()
+    except OSError as error:
+        raise CommandError(
+            "the folder in which pairloom was started is gone: start it in another"
+        ) from error
+
+
+def as_told(error: BaseException) -> BaseException:
+    """`error` as it is told: expected ones without their type, and what says that memory ended."""
+    if isinstance(error, CommandError):
+        return error
+    short = as_memory_error(error)
+    if short is not None:
+        return short
+    if isinstance(error, Exception) and is_expected(error):
+        return as_command_error(error)
+    return error
+
+
+def output_code(out: LastingStream, code: int) -> int:
+    """The exit code of a command that ended with `code`, where its results may be lost.
+
+    A reader that went away knows it, so that nothing is said; what else went wrong is told.
+    """
+    out.flush()
+    if out.error is None:
+        return code
+    if isinstance(out.error, BrokenPipeError):
+        return code or EXIT_BY_SIGNAL + signal.SIGPIPE
+    lost = f"stdout cannot be written, results are lost: {out.error.strerror or out.error}"
+    return fail(lost) if code == 0 else code
 
 
 if __name__ == "__main__":

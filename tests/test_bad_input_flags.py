@@ -108,6 +108,9 @@ def test_a_wrong_flag_of_index(tmp_path, flags, expected):
         (("demo", "--", "--parallelism=2"), "demo takes no flags for Beam, got --parallelism=2"),
         (("report", "somewhere", "--pairs", "0"), "--pairs must be >= 1, got 0"),
         (("verify",), "the following arguments are required: DIR"),
+        (("index", "still-life", "--out", ""), "--out needs a value, got an empty one"),
+        (("index", "still-life", "--out="), "--out needs a value, got an empty one"),
+        (("verify", ""), "verify needs a value, got an empty one"),
         (("rethreshold", "here", "--out", "here"), "--out must be another folder, got here"),
     ],
 )

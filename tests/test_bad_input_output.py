@@ -239,3 +239,22 @@ def test_a_shard_that_lost_bytes_is_made_again(tmp_path, whole):
     assert verify(out).code == 1
     assert build_command(pool_folder(), out).code == 0
     assert same_but_for_times(contents(out), whole)
+
+
+def test_what_is_no_file_is_not_replaced_by_one(tmp_path):
+    pairs = tmp_path / "pairs"
+    assert build_command(pool_folder(), pairs).code == 0
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("pipe")
+    for name in ("pipe", "link"):
+        outcome = run("report", pairs, "--out", tmp_path / name)
+        assert outcome.error.endswith(f"{name}: it must be a file, or not be there yet")
+        assert (tmp_path / name).is_fifo()
+    assert no_litter(tmp_path)
+
+
+def test_links_that_lead_in_a_circle_are_one_line(tmp_path):
+    (tmp_path / "loop").symlink_to("loop")
+    outcome = run("report", tmp_path / "loop", "--out", tmp_path / "page.html")
+    assert outcome.code == 1
+    assert outcome.error

@@ -9,7 +9,7 @@ from typing import Any
 import apache_beam as beam
 import numpy as np
 
-from indexes.layout import STRUCTURE_BYTES, Part
+from indexes.layout import REJECTS_FOLDER, STRUCTURE_BYTES, Part
 from indexes.parts import PartContents, PictureMetadata, write_part
 from transforms.batches.packing import Packed, pack, unpack
 from transforms.dataset.files import make_folder, write_table
@@ -18,8 +18,6 @@ from transforms.dataset.schema import REJECTS
 from transforms.dataset.shard_contents import reject_id
 from transforms.record import Batch, EmbeddedImage
 from transforms.scores import as_vector
-
-REJECTS_FOLDER = "rejects"
 
 
 @dataclass(frozen=True)

@@ -1,36 +1,85 @@
-"""Writing an index or pairs in a process of its own: to the end, or killed on the way."""
+"""Filling a folder in a process of its own: to the end, or killed on the way."""
 
 import multiprocessing
+import os
 import random
+import signal
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import psutil
 
 import support.silent_libraries  # noqa: F401
 from indexes.layout import fingerprint
 from indexes.life_cycle import begin_index
-from pipelines.build.job import build_job, run_build
+from pipelines.build.job import build_job
 from pipelines.build.plan import BuildOptions, BuildPlan
-from pipelines.index.job import IndexPlan, index_job, run_index
-from pipelines.running.execution import Execution
+from pipelines.index.job import IndexPlan, index_job
+from pipelines.main import main
 from pipelines.running.sharded_job import ShardedJob, ShardUnit, run_unit
 from pipelines.still_life.source import StillLifeSource
-from support.still_life_job import BATCH_SIZE, Job
+from support.still_life_job import BATCH_SIZE, Job, source_file
 from transforms.dataset.folder import prepare_output
 from transforms.rewrite import RewriteOptions
 
 ShardT = TypeVar("ShardT")
 
 SHARD_SIZE = 50
-PICTURES_A_UNIT = 100
-"""Few, so that a job is many small pipelines and a kill leaves some done and some not."""
-
 SECONDS_TO_FOLLOW = 10.0
+MOST_SECONDS = 600.0
+"""A process that takes longer has come to a stop."""
+
+_PRELOADED = ["support.command_modules"]
+
+
+class Plan(Protocol):
+    """One way to fill a `folder`; `kind` is the command's name."""
+
+    @property
+    def kind(self) -> str:
+        """The command."""
+        ...
+
+    @property
+    def folder(self) -> Path:
+        """What it fills."""
+        ...
+
+    @property
+    def workers(self) -> int:
+        """By how many processes."""
+        ...
+
+    def write(self) -> None:
+        """Fills it, or what is missing of it, in this process, which then ends."""
+        ...
+
+
+def run_command(words: tuple[str, ...]) -> None:
+    """The command line in this process, which ends as the command does; it says nothing."""
+    with Path(os.devnull).open("w", encoding="utf-8") as nothing:
+        os.dup2(nothing.fileno(), 1)
+    sys.argv = ["pairloom", *words]
+    sys.exit(main())
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommandPlan:
+    """A command whose `words` fill the folder, which is named after them as `--out`."""
+
+    kind: str
+    words: tuple[str, ...]
+    folder: Path
+    workers: int = 1
+
+    def write(self) -> None:
+        """Runs the command."""
+        run_command((self.kind, *self.words, "--out", str(self.folder)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +96,28 @@ class FolderPlan:
     workers: int = 1
     order_seed: int | None = None
 
+    def write(self) -> None:
+        """Writes the folder by the command, after its shards in drawn order if so asked."""
+        if self.order_seed is not None:
+            _write_in_drawn_order(self, random.Random(self.order_seed))
+        run_command(self.words())
+
+    def words(self) -> tuple[str, ...]:
+        """The command line; the source it reads is written as a file beside the folder."""
+        source = self.job.pool if self.kind == "index" else self.source()
+        file = source_file(self.job.work / f"{self.folder.name}-source.yaml", source)
+        shared = ("--captions", self.job.captions, "--seed", str(self.job.pool.seed))
+        more = ("--index", str(self.job.index_folder)) if self.kind == "build" else ()
+        flags = ("--preset", self.job.preset.name, "--workers", str(self.workers))
+        return (self.kind, str(file), "--out", str(self.folder), *shared, *more, *flags)
+
+    def source(self) -> StillLifeSource:
+        """The pictures that pairs are made for."""
+        pool = self.job.pool
+        return StillLifeSource(
+            count=self.sources, seed=pool.seed, shard_size=SHARD_SIZE, told=pool.told
+        )
+
     def index_plan(self) -> IndexPlan:
         """The index, written to this folder."""
         return replace(self.job.index_plan(), folder=str(self.folder))
@@ -54,27 +125,14 @@ class FolderPlan:
     def build_plan(self) -> BuildPlan:
         """The pairs, written to this folder."""
         pool = self.job.pool
-        source = StillLifeSource(
-            count=self.sources, seed=pool.seed, shard_size=SHARD_SIZE, told=pool.told
-        )
         options = BuildOptions(
             seed=pool.seed,
             captions=self.job.captions,
+            senses=self.job.preset.defaults.get("senses", "picture"),
             batch_size=BATCH_SIZE,
             rewrite=RewriteOptions(seed=pool.seed, edits=4),
         )
-        return self.job.plan(source, options, self.folder)
-
-
-def write_folder(plan: FolderPlan) -> None:
-    """Writes the folder, or what is missing of it, in this process."""
-    if plan.order_seed is not None:
-        _write_in_drawn_order(plan, random.Random(plan.order_seed))
-    execution = Execution(workers=plan.workers, pictures_a_unit=PICTURES_A_UNIT)
-    if plan.kind == "index":
-        run_index(plan.index_plan(), execution)
-    else:
-        run_build(plan.build_plan(), execution)
+        return self.job.plan(self.source(), options, self.folder)
 
 
 def _write_in_drawn_order(plan: FolderPlan, rng: random.Random) -> None:
@@ -105,25 +163,31 @@ def _draw_units(shards: list[ShardT], rng: random.Random) -> Iterator[list[Shard
         yield unit
 
 
-def start(plan: FolderPlan) -> BaseProcess:
-    """Starts a process of its own that writes the folder."""
-    process = multiprocessing.get_context("spawn").Process(target=write_folder, args=(plan,))
+def start(plan: Plan) -> BaseProcess:
+    """Starts a process of its own that fills the folder.
+
+    It comes from a server that has imported the commands already, which takes seconds each time.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(_PRELOADED)
+    process = context.Process(target=plan.write)
     process.start()
     return process
 
 
-def write_apart(plan: FolderPlan) -> float:
-    """Writes the folder in a process of its own; the seconds from when the folder was there.
+def write_apart(plan: Plan) -> float:
+    """Fills the folder in a process of its own; the seconds from when the folder was there.
 
     Raises:
-        RuntimeError: the process failed.
+        RuntimeError: the process failed, or came to a stop.
     """
     process = start(plan)
     _wait_for(plan.folder, process)
     began = time.perf_counter()
-    process.join()
+    process.join(MOST_SECONDS)
     if process.exitcode != 0:
-        raise RuntimeError(f"writing {plan.folder} ended with {process.exitcode}")
+        process.kill()
+        raise RuntimeError(f"{plan.kind} to {plan.folder} ended with {process.exitcode}")
     return time.perf_counter() - began
 
 
@@ -132,31 +196,57 @@ def _wait_for(folder: Path, process: BaseProcess) -> None:
         time.sleep(0.02)
 
 
-def kill_at(plan: FolderPlan, after: float, *, whole_family: bool) -> tuple[bool, int]:
-    """Starts writing the folder and kills that `after` seconds from when the folder is there.
+@dataclass(frozen=True, kw_only=True)
+class Kill:
+    """How a process is ended `after` so many seconds from when its folder is there.
 
-    Returns whether it was still running, and how many processes outlived the driver.
+    By `number`, a signal; with `whole_family` all processes that it has started as well.
     """
+
+    after: float
+    number: signal.Signals
+    whole_family: bool
+
+    def exit_code(self) -> int:
+        """What a command that it ends leaves: of SIGTERM it makes an end of its own."""
+        return 128 + self.number if self.number == signal.SIGTERM else -self.number
+
+
+@dataclass(frozen=True, kw_only=True)
+class Killed:
+    """What became of it: `in_time` where it was still running, and how it ended.
+
+    `left` are the processes that outlived it by ten seconds.
+    """
+
+    in_time: bool
+    exit_code: int | None
+    left: int
+
+
+def kill_at(plan: Plan, kill: Kill) -> Killed:
+    """Starts filling the folder and kills that on the way."""
     process = start(plan)
     _wait_for(plan.folder, process)
-    process.join(timeout=after)
+    process.join(timeout=kill.after)
     if process.exitcode is not None:
-        return False, 0
+        return Killed(in_time=False, exit_code=process.exitcode, left=0)
+    assert process.pid is not None
     family = psutil.Process(process.pid).children(recursive=True)
-    process.kill()
-    if whole_family:
+    os.kill(process.pid, kill.number)
+    if kill.whole_family:
         for member in family:
-            _kill(member)
-    process.join()
+            _send(member, kill.number)
+    process.join(MOST_SECONDS)
     _, left = psutil.wait_procs(family, timeout=SECONDS_TO_FOLLOW)
     for member in left:
-        _kill(member)
+        _send(member, signal.SIGKILL)
     psutil.wait_procs(left, timeout=SECONDS_TO_FOLLOW)
-    return True, len(left)
+    return Killed(in_time=True, exit_code=process.exitcode, left=len(left))
 
 
-def _kill(process: psutil.Process) -> None:
+def _send(process: psutil.Process, number: signal.Signals) -> None:
     try:
-        process.kill()
+        process.send_signal(number)
     except psutil.NoSuchProcess:
         return

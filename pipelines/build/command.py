@@ -14,7 +14,14 @@ from pipelines.terminal.arguments import (
     refuse_inside,
     whole_number,
 )
-from pipelines.terminal.console import CommandError, format_seconds, print_json_line, print_table
+from pipelines.terminal.console import (
+    CommandError,
+    format_seconds,
+    print_json_line,
+    print_note,
+    print_table,
+)
+from pipelines.terminal.nothing_made import nothing_made
 from pipelines.terminal.thresholds import change_thresholds
 from transforms.caption import CAPTIONS
 from transforms.presets import Preset, load_preset
@@ -154,6 +161,9 @@ def run(arguments: argparse.Namespace) -> int:
     refuse_inside("--index", arguments.index, plan.source.describe())
     summary = run_build(plan, execution, overwrite=arguments.overwrite)
     print_build_summary(summary)
+    if not summary.counts.pairs:
+        what = f"pair of {summary.counts.sources} pictures could be made"
+        print_note(nothing_made(what, summary.counts.rejects, where=summary.folder))
     if arguments.json:
         print_json_line(summary.as_dict())
     return 0

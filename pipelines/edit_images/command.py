@@ -8,7 +8,7 @@ from editing.registry import DEFAULT, EDITORS
 from editing.remarks import in_words
 from pipelines.running.execution_arguments import add_execution_flags, read_execution
 from pipelines.terminal.arguments import existing_folder, whole_number
-from pipelines.terminal.console import print_json_line, print_table
+from pipelines.terminal.console import fail, print_json_line, print_table
 from pipelines.terminal.editor_arguments import (
     add_editing_flags,
     add_editor_flag,
@@ -16,6 +16,7 @@ from pipelines.terminal.editor_arguments import (
     editing_extra,
     read_editor,
 )
+from pipelines.terminal.nothing_made import nothing_made
 from transforms.presets import load_preset
 
 
@@ -64,4 +65,6 @@ def run(arguments: argparse.Namespace) -> int:
     )
     if arguments.json:
         print_json_line(counts)
-    return 0
+    if counts["edits"]:
+        return 0
+    return fail(nothing_made("edit could be made", counts["rejects"], where=counts["folder"]))

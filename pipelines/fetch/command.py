@@ -12,13 +12,14 @@ from pathlib import Path
 
 from pipelines.sources import SourceSpec, read_spec
 from pipelines.terminal.console import (
-    EXIT_FAILED,
     EXIT_OK,
     CommandError,
+    fail,
     print_json_line,
     print_table,
     show_progress,
 )
+from pipelines.terminal.nothing_made import nothing_made
 from transforms.dataset.files import OutputError
 from transforms.fetching.options import FetchOptions
 from transforms.fetching.policy import contains, read_network
@@ -88,7 +89,10 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         rejects = {reason: count for reason, count in counts.items() if reason != "success"}
         print_json_line({"links": total, "pictures": counts["success"], "rejects": rejects})
-    return EXIT_OK if counts["success"] else EXIT_FAILED
+    if counts["success"]:
+        return EXIT_OK
+    rejects = {reason: count for reason, count in counts.items() if reason != "success"}
+    return fail(nothing_made(f"picture of {total} links is there", rejects, where=args.out))
 
 
 def _read_source(source: str) -> SourceSpec:

@@ -21,9 +21,11 @@ from pipelines.terminal.console import (
     EXIT_USAGE,
     CommandError,
     print_json_line,
+    print_note,
     print_table,
     show_progress,
 )
+from pipelines.terminal.nothing_made import nothing_made
 from pipelines.terminal.thresholds import change_thresholds
 from transforms import select
 from transforms.dataset.files import OutputError, hash_file
@@ -163,7 +165,7 @@ def run(
         args.folder, args.out, parent, thresholds, segmenter, args.segment, open_source
     )
     manifest = rethreshold(task, overwrite=args.overwrite)
-    _print_outcome(parent, manifest, with_json=args.json)
+    _print_outcome(parent, manifest, folder=args.out, with_json=args.json)
     return EXIT_OK
 
 
@@ -182,7 +184,7 @@ def load_parent(folder: Path) -> Manifest:
     return manifest
 
 
-def _print_outcome(parent: Manifest, manifest: Manifest, *, with_json: bool) -> None:
+def _print_outcome(parent: Manifest, manifest: Manifest, *, folder: Path, with_json: bool) -> None:
     before, after = parent.counts, manifest.counts
     names = ("sources", "sources_with_pairs", "queries", "pairs")
     rows: list[tuple[object, ...]] = [(n, getattr(before, n), getattr(after, n)) for n in names]
@@ -190,6 +192,9 @@ def _print_outcome(parent: Manifest, manifest: Manifest, *, with_json: bool) -> 
     old, new = before.rejects.get(stage, {}), after.rejects.get(stage, {})
     rows += [(f"rejected: {r}", old.get(r, 0), new.get(r, 0)) for r in sorted({*old, *new})]
     print_table("selected anew", rows, columns=("", "before", "after"))
+    if not after.pairs:
+        what = f"pair of {after.queries} edits proposed is selected"
+        print_note(nothing_made(what, after.rejects, where=folder))
     if with_json:
         counts = {"sources": after.sources, "pairs": after.pairs, "rejects": after.rejects}
         print_json_line({**counts, "pairs_before": before.pairs})

@@ -10,7 +10,7 @@ from pipelines.terminal.console import show_progress
 
 ShardT = TypeVar("ShardT")
 
-PICTURES_A_UNIT = 500
+PICTURES_A_UNIT = 100
 """Shards are put together until a pipeline has this many pictures: enough to make starting it cheap
 (0.2 s), few enough to bound memory and to lose little when interrupted."""
 

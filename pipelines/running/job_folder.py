@@ -8,21 +8,26 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.terminal.console import CommandError, show_progress
+from pipelines.terminal.nothing_made import nothing_made
 from transforms.dataset.checks import check_folder
 from transforms.dataset.files import dump_json, make_folder, write_bytes
-from transforms.dataset.manifest import software_versions
+from transforms.dataset.manifest import load_manifest, software_versions
 
 
 def require_whole(dataset: Path) -> None:
-    """Makes sure that the files of a data set are those of its manifest.
+    """Makes sure that the files of a data set are those of its manifest, and that it has pairs.
 
     Raises:
-        CommandError: they are not, naming the first problem.
+        CommandError: they are not, naming the first problem; or why there are no pairs.
     """
     show_shards = partial(show_progress, "verify", unit="shards")
     problems = check_folder(dataset, quick=True, show_progress=show_shards).problems
     if problems:
         raise CommandError(f"{dataset} must be a whole data set: {problems[0]}")
+    counts = load_manifest(dataset).counts
+    if counts.pairs == 0:
+        what = f"pair of {counts.sources} pictures is in the data set"
+        raise CommandError(f"{dataset}: {nothing_made(what, counts.rejects, where=dataset)}")
 
 
 @dataclass(frozen=True, kw_only=True)

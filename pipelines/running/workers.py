@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from pipelines.terminal.console import CommandError, silence_libraries
-from pipelines.terminal.failures import EXPECTED_ERRORS
+from pipelines.terminal.failures import EXPECTED_ERRORS, as_memory_error
+from pipelines.terminal.signals import ENDING
 
 UnitT = TypeVar("UnitT")
 ResultT = TypeVar("ResultT")
@@ -43,11 +44,12 @@ def run_units(
         yield from map(function, units)
         return
     others = set(multiprocessing.active_children())
-    pool = ProcessPoolExecutor(
-        min(workers, len(units)),
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=begin_worker,
-    )
+    with _without_interruptions():  # it starts a process of multiprocessing's own as well
+        pool = ProcessPoolExecutor(
+            min(workers, len(units)),
+            mp_context=multiprocessing.get_context("spawn"),
+            initializer=begin_worker,
+        )
     finished = False
     try:
         yield from _drain(pool, _InWorker(function), units, ahead=2 * workers)
@@ -66,6 +68,7 @@ def run_units(
 
 def begin_worker() -> None:
     """Makes a process just started a worker: silent, and gone as soon as its parent is."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, set(ENDING) - {signal.SIGINT})
     silence_libraries()
     threading.Thread(target=_follow_parent, daemon=True).start()
 
@@ -90,16 +93,18 @@ class _InWorker(Generic[UnitT, ResultT]):
         except EXPECTED_ERRORS:
             raise
         except Exception as error:
-            raise CommandError(f"{type(error).__name__}: {error}") from error
+            told = as_memory_error(error) or CommandError(f"{type(error).__name__}: {error}")
+            raise told from error
 
 
 @contextmanager
 def _without_interruptions() -> Iterator[None]:
-    """Holds Ctrl-C back from this thread, and for good from processes started in the block.
+    """Holds what asks to end back from this thread while it starts processes.
 
-    A terminal sends it to all processes; the parent is the one that answers it.
+    So none is left half started. A terminal sends Ctrl-C to all processes, and the parent is the
+    one that answers it: a worker holds that back for good, but not the others, see `begin_worker`.
     """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
     try:
         yield
     finally:

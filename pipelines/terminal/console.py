@@ -8,6 +8,7 @@ terminal, so that a log file holds plain lines.
 import json
 import logging
 import os
+import signal
 import sys
 import time
 import traceback
@@ -17,11 +18,15 @@ from contextlib import contextmanager
 from typing import TextIO
 
 from indexes.errors import PairloomError
+from pipelines.terminal.printable import one_line, printable
+from pipelines.terminal.signals import Stopped
 
 EXIT_OK = 0
 EXIT_FAILED = 1
 EXIT_USAGE = 2
-EXIT_INTERRUPTED = 130
+EXIT_BY_SIGNAL = 128
+"""The exit code of a command that a signal ended is this and the signal's number: 130 for Ctrl-C,
+143 for SIGTERM, 129 for SIGHUP, 141 where nobody reads its results any more."""
 
 SECONDS_BETWEEN_LINES = 30.0
 
@@ -62,22 +67,25 @@ def fail(error: BaseException | str, *, debug: bool = False, stream: TextIO | No
         stream.write("".join(traceback.format_exception(error)))
     code = EXIT_FAILED
     if isinstance(error, KeyboardInterrupt):
-        message, code = "interrupted", EXIT_INTERRUPTED
+        number = error.number if isinstance(error, Stopped) else signal.SIGINT
+        name = signal.Signals(number).name
+        message = "interrupted" if number == signal.SIGINT else f"stopped by {name}"
+        code = EXIT_BY_SIGNAL + number
     elif isinstance(error, CommandError):
         message, code = str(error), error.exit_code
     elif isinstance(error, str):
         message = error
     else:
         message = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    stream.write(f"pairloom: error: {' '.join(message.split())}\n")
+    stream.write(f"pairloom: error: {one_line(message)}\n")
     stream.flush()
     return code
 
 
-def print_note(words: str, *, stream: TextIO | None = None) -> None:
-    """Tell a person on stderr what went otherwise than expected, though the work was done."""
+def print_note(message: str, *, stream: TextIO | None = None) -> None:
+    """Say on stderr, in one line, what is no error but should not be overlooked."""
     stream = stream or sys.stderr
-    stream.write(f"pairloom: note: {' '.join(words.split())}\n")
+    stream.write(f"pairloom: note: {one_line(message)}\n")
     stream.flush()
 
 
@@ -109,7 +117,7 @@ def print_table(
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=Text(title), title_justify="left", show_header=bool(columns))
+    table = Table(title=Text(printable(title)), title_justify="left", show_header=bool(columns))
     width = max([len(columns), *(len(row) for row in rows)])
     for index in range(width):
         numeric = any(index < len(row) and is_number(row[index]) for row in rows)
@@ -131,7 +139,7 @@ def format_value(value: object) -> str:
         return f"{value:,}".replace(",", " ")
     if isinstance(value, float):
         return f"{value:,.0f}".replace(",", " ") if abs(value) >= 1000 else f"{value:.3g}"
-    return str(value)
+    return printable(str(value))
 
 
 def format_seconds(seconds: float) -> str:

@@ -74,11 +74,15 @@ def make_folder(folder: Path) -> None:
 def atomic_file(path: Path) -> Iterator[BinaryIO]:
     """A binary file that appears at `path`, on the disk, when the block ends without error.
 
+    What stands there already must be a file: a device or a pipe would be replaced by one.
+
     Raises:
         OutputError: any `OSError` inside the block or in finishing; nothing is left behind.
     """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise OutputError(f"cannot write {path}: it must be a file, or not be there yet")
         with temporary.open("xb") as file:
             yield file
             file.flush()
