@@ -78,9 +78,9 @@ def signature_problem(path: Path, trusted: TrustedKeys) -> str | None:
     """
     beside = signature_file(path)
     try:
-        mode = beside.lstat().st_mode
-        if not stat.S_ISREG(mode):
-            return f"the signature {beside.name} must be a regular file"
+        for each, what in ((beside, "the signature"), (path, "what is signed,")):
+            if not stat.S_ISREG(each.lstat().st_mode):
+                return f"{what} {each.name} must be a regular file"
         with beside.open("rb") as file:
             armoured = file.read(_MOST_BYTES + 1)
         data = path.read_bytes()

@@ -24,6 +24,11 @@ from pipelines.terminal.console import (
     print_table,
     show_progress,
 )
+from pipelines.terminal.signing_arguments import (
+    add_sign_flag,
+    read_signing_key,
+    write_signature,
+)
 from pipelines.terminal.thresholds import change_thresholds
 from transforms import select
 from transforms.dataset.files import OutputError, hash_file
@@ -132,6 +137,7 @@ def add_parser(subparsers: Any) -> None:
         metavar="PRESET",
         help="make masks for newly admitted pairs with the segmenter of this preset",
     )
+    add_sign_flag(parser)
     parser.add_argument("--overwrite", action="store_true", help="replace another data set in DIR2")
     parser.add_argument("--json", action="store_true", help="end with one line of JSON")
     parser.set_defaults(run=run)
@@ -154,6 +160,7 @@ def run(
     """
     if args.out.resolve() == args.folder.resolve():
         raise CommandError(f"--out must be another folder, got {args.out}", exit_code=EXIT_USAGE)
+    key = read_signing_key(args.sign)
     parent = load_parent(args.folder)
     refuse_inside("--out", args.out, parent.source, parent.pool)
     thresholds = change_thresholds(parent.configuration["thresholds"], args.threshold)
@@ -162,6 +169,8 @@ def run(
         args.folder, args.out, parent, thresholds, segmenter, args.segment, open_source
     )
     manifest = rethreshold(task, overwrite=args.overwrite)
+    if key is not None:
+        write_signature(args.out / MANIFEST, key)
     _print_outcome(parent, manifest, with_json=args.json)
     return EXIT_OK
 
