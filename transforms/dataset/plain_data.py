@@ -166,7 +166,7 @@ def every(shape: Shape) -> Shape:
     """A list whose items have the shape."""
 
     def check(value: object, place: str) -> None:
-        if not isinstance(value, list):
+        if not isinstance(value, list | tuple):
             raise _refuse(place, "a list", value)
         for index, each in enumerate(value):
             shape(each, f"{place}[{index}]")
