@@ -107,7 +107,7 @@ def shown(value: object) -> str:
 
 
 def _refuse(place: str, rule: str, value: object) -> PlainDataError:
-    return PlainDataError(f"{place} must be {rule}, got {shown(value)}")
+    return PlainDataError(f"{place or 'it'} must be {rule}, got {shown(value)}")
 
 
 def whole(*, least: int = 0, most: int = MOST_INTEGER) -> Shape:

@@ -49,11 +49,13 @@ def check_table(file: ShardFile, kind: str, version: int, tell: Tell) -> Iterato
     """
     name = file.path.name
     try:
-        groups = _find_groups(file, kind, version, tell)
+        groups, metadata = _find_groups(file, kind, version, tell)
         first = 0
         for group in groups:
             table = group.read(SCHEMAS[kind].names)
             table.validate(full=True)
+            for column in _wrong_statistics(table, metadata.row_group(group.number)):
+                tell(name, f"the statistics of {column} must be those of its rows")
             yield _check_group(table, kind, f"{name}: row ", first, tell)
             first += len(table)
     except DatasetError as error:
@@ -62,29 +64,50 @@ def check_table(file: ShardFile, kind: str, version: int, tell: Tell) -> Iterato
         tell(name, f"cannot be read: {' '.join(str(error).split())}")
 
 
-def _find_groups(file: ShardFile, kind: str, version: int, tell: Tell) -> list[RowGroup]:
+def _find_groups(
+    file: ShardFile, kind: str, version: int, tell: Tell
+) -> tuple[list[RowGroup], pq.FileMetaData]:
     """The row groups to read; none where the footer says that they are not of the data set."""
     name = file.path.name
     with open_shard(file.path) as shard:
         schema = shard.schema_arrow
         if not schema.equals(SCHEMAS[kind], check_metadata=False):
             tell(name, f"columns must be those of the schema of the {kind}")
-            return []
+            return [], shard.metadata
         if schema.metadata != make_schema(COLUMNS[kind], version=version).metadata:
             tell(name, f"what the file says of itself must be that of schema version {version}")
         sizes = [shard.metadata.row_group(n).num_rows for n in range(shard.num_row_groups)]
         if sum(sizes) != file.rows or shard.metadata.num_rows != file.rows:
             tell(name, f"rows must be {file.rows}, got {shard.metadata.num_rows}")
-            return []
+            return [], shard.metadata
         full, rest = divmod(file.rows, ROW_GROUP)
         if sizes != [ROW_GROUP] * full + [rest] * (rest > 0):
             tell(name, f"a row group must have {ROW_GROUP} rows and the last one the rest")
-            return []
+            return [], shard.metadata
         too_large = _too_large(shard.metadata)
         if too_large:
             tell(name, too_large)
-            return []
-    return [RowGroup(file.path, number, rows) for number, rows in enumerate(sizes)]
+            return [], shard.metadata
+        groups = [RowGroup(file.path, number, rows) for number, rows in enumerate(sizes)]
+        return groups, shard.metadata
+
+
+def _wrong_statistics(table: pa.Table, group: pq.RowGroupMetaData) -> Iterator[str]:
+    """The columns of numbers whose least and greatest value are not those that the file states.
+
+    Readers skip row groups by them, and a report takes its ranges from them.
+    """
+    for place in range(group.num_columns):
+        chunk = group.column(place)
+        stated = chunk.statistics
+        if chunk.path_in_schema not in table.column_names or stated is None:
+            continue
+        values = table[chunk.path_in_schema]
+        if not pa.types.is_string(values.type):
+            found = pc.min_max(values).as_py()
+            told = (stated.min, stated.max) if stated.has_min_max else (None, None)
+            if told != (found["min"], found["max"]) or stated.null_count != values.null_count:
+                yield chunk.path_in_schema
 
 
 def _too_large(metadata: pq.FileMetaData) -> str | None:
