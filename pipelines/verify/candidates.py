@@ -1,9 +1,7 @@
 """What edits and their candidates say against one another and against the configuration."""
 
-from collections.abc import Iterable, Iterator
-from typing import Any
-
-import numpy as np
+from collections.abc import Iterator
+from itertools import pairwise
 
 from pipelines.verify.selection_rules import Rules
 from transforms.dataset.rows import Row
@@ -31,16 +29,16 @@ def candidate_problems(query: EditQuery) -> Iterator[str]:
         yield "no candidate may occur twice"
     if [each.scores.rank for each in query.candidates] != list(range(len(rows))):
         yield "candidates must be numbered by score_rank, from 0"
-    found = [each.scores.retrieval for each in query.candidates]
-    if None in found:
+    scores = [each.scores.retrieval for each in query.candidates]
+    found = [score for score in scores if score is not None]
+    if len(found) < len(scores):
         yield "every candidate must have score_retrieval"
         return
-    falling = np.asarray(found, np.float64)
-    gaps = falling[:-1] - falling[1:]
-    if (gaps < 0).any():
+    gaps = [one - two for one, two in pairwise(found)]
+    if any(gap < 0 for gap in gaps):
         yield "candidates must be in the order of score_retrieval, the greatest first"
     margins = [each.scores.margin for each in query.candidates]
-    if margins and (margins[-1] is not None or not _close(margins[:-1], gaps)):
+    if margins and (margins[-1] is not None or not all(map(_same, margins, gaps))):
         yield "score_margin must be score_retrieval less that of the next candidate"
     for candidate in query.candidates:
         yield from _words_problems(query, candidate)
@@ -50,9 +48,10 @@ def candidate_problems(query: EditQuery) -> Iterator[str]:
             yield "no candidate may have the bytes of the source"
 
 
-def _close(first: Iterable[float | None], second: Any) -> bool:
-    values = [np.nan if value is None else value for value in first]
-    return bool(np.allclose(values, second, rtol=0, atol=_SAME))
+def _same(first: float | None, second: float | None) -> bool:
+    if first is None or second is None:
+        return first is second
+    return abs(first - second) <= _SAME
 
 
 def _words_problems(query: EditQuery, candidate: Candidate) -> Iterator[str]:
@@ -66,14 +65,12 @@ def _words_problems(query: EditQuery, candidate: Candidate) -> Iterator[str]:
     scores = candidate.scores
     for name in ("new_word", "old_word", "rest"):
         value, right = getattr(scores, name), getattr(words, name)
-        if value is None or abs(value - right) > _SAME:
+        if not _same(value, right):
             yield f"score_{name} must be {right:.6g}, what the texts give, got {value}"
     for side, own in (
         ("source", query.source.caption_confidence),
         ("target", candidate.caption_confidence),
     ):
         value = getattr(scores, f"{side}_confidence")
-        if (value is None) != (own is None) or (
-            value is not None and own is not None and abs(value - own) > _SAME
-        ):
+        if not _same(value, own):
             yield f"score_{side}_confidence must be that of the {side}'s caption, got {value}"
