@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from indexes.names import NAME, installed_version
 from pipelines.verify.candidates import candidate_problems, query_problems
 from pipelines.verify.selection_rules import ChoiceError, Rules, read_rules
 from transforms import select
@@ -43,7 +44,9 @@ def check_choices(manifest: Manifest, rows: ShardRows, tell: Tell) -> None:
         for _ in rows.candidates:
             pass
         return
-    check = _ShardCheck(rows, rules, tell)
+    # Another release may say the same in other words.
+    same = manifest.software.get(NAME) == installed_version()
+    check = _ShardCheck(rows, rules, tell, same_release=same)
     for table in _sound_tables(rows, check):
         check.take(table)
     check.finish()
@@ -61,7 +64,8 @@ def _sound_tables(rows: ShardRows, check: "_ShardCheck") -> Iterator[pa.Table]:
 class _ShardCheck:
     """Goes through the candidates of a shard, a source at a time."""
 
-    def __init__(self, rows: ShardRows, rules: Rules, tell: Tell) -> None:
+    def __init__(self, rows: ShardRows, rules: Rules, tell: Tell, *, same_release: bool) -> None:
+        self._same_release = same_release
         self.broken = False
         self._where = f"shard {rows.receipt.number}"
         self._rules = rules
@@ -143,7 +147,9 @@ class _ShardCheck:
         elif pair is not None:
             yield from _pair_problems(pair, row, query, target=target, reject=reject)
         elif found is not None:
-            yield from _reject_problems(found, query, target=target, reject=reject)
+            yield from _reject_problems(
+                found, query, target=target, reject=reject, same_release=self._same_release
+            )
 
 
 def _by_id(table: pa.Table, position: str) -> dict[tuple[int, Any], Row]:
@@ -176,7 +182,12 @@ def _pair_problems(
 
 
 def _reject_problems(
-    found: Row, query: EditQuery, *, target: Candidate | None, reject: Reject | None
+    found: Row,
+    query: EditQuery,
+    *,
+    target: Candidate | None,
+    reject: Reject | None,
+    same_release: bool,
 ) -> Iterator[str]:
     if (found["key"], found["caption"], found["edit_prompt"]) != (
         query.source.key,
@@ -194,6 +205,8 @@ def _reject_problems(
         if found["target_key"] != best:
             yield f"target_key of the reject must be {best!r}, got {found['target_key']!r}"
             return
+        if same_release and found["detail"] != reject.detail:
+            yield f"detail of the reject must be {reject.detail!r}"
         scores = reject.scores
     else:
         if reject is not None:

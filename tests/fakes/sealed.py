@@ -9,6 +9,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from fakes import records
+from indexes.names import NAME, installed_version
 from transforms.dataset import files
 from transforms.dataset.card import card_text, croissant_data
 from transforms.dataset.folder import prepare_output, write_manifest, write_run_summary
@@ -141,6 +142,7 @@ def build(
             )
         )
     made = records.manifest(receipts, configuration(method))
+    made = dataclasses.replace(made, software={NAME: installed_version()})
     write_manifest(folder, made)
     if summary:
         seconds = {"Read": 0.5, "Write": 1}

@@ -3,7 +3,7 @@
 What is told are lines for a person; nothing in the folder, whatever it holds, ends in an exception.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,6 +48,9 @@ class ShardRows:
     candidates: Iterator[CheckedGroup]
 
 
+Span = tuple[int, int, int]
+"""Number of a shard, the first position of its sources, and the one after the last."""
+
 CheckShard = Callable[[Manifest, ShardRows, Tell], None]
 """Looks at the rows of one shard together, and tells what contradicts what."""
 
@@ -85,16 +88,20 @@ def check_folder(
     check_documents(folder, manifest, tell)
     check_strays(folder, manifest, tell)
     sound = True
+    spans: list[Span] = []
     with show_progress(len(manifest.shards)) as advance:
         for shard in manifest.shards:
             named = check_receipt(folder, shard, tell)
             files = [_check_file(folder, file, findings) for file in shard.files] if named else []
             if files and all(files) and not quick:
-                sound &= _check_rows(folder, manifest, shard, check_shard=check_shard, tell=tell)
+                sound &= _check_rows(
+                    folder, manifest, shard, spans, check_shard=check_shard, tell=tell
+                )
             else:
                 sound = False
             advance(1)
     if sound and not quick:
+        _check_spans(spans, tell)
         try:
             refuse_duplicate_keys(folder, manifest.shards)
         except OutputError as error:
@@ -119,12 +126,19 @@ def _read_manifest(folder: Path, tell: Tell) -> Manifest | None:
 def _form_problems(manifest: Manifest) -> Iterator[str]:
     """What is said in the manifest in another form than the program writes."""
     configuration = manifest.configuration
-    stated = {"seed": manifest.seed, "source": manifest.source}
     options = configuration.get("options")
+    stated = {"seed": manifest.seed, "source": manifest.source}
     for told in (configuration, options if isinstance(options, dict) else {}):
         for name, value in stated.items():
             if told.get(name, value) != value:
                 yield f"{name} must be that of the configuration"
+    models = configuration.get("models", manifest.models)
+    if not isinstance(models, dict) or not manifest.models.items() <= models.items():
+        yield "models must be those of the configuration"
+    again = configuration.get("rethreshold")
+    parent = again.get("parent") if isinstance(again, dict) else None
+    if parent != manifest.parent:
+        yield "parent must be that of the configuration"
     for shard in manifest.shards:
         for file in shard.files:
             try:
@@ -162,11 +176,15 @@ def _check_rows(
     folder: Path,
     manifest: Manifest,
     shard: ShardReceipt,
+    spans: list[Span],
     *,
     check_shard: CheckShard,
     tell: Tell,
 ) -> bool:
-    """Tells what is wrong with the rows of a shard; whether they could all be read."""
+    """Tells what is wrong with the rows of a shard; whether they could all be read.
+
+    The positions of its sources are added to `spans`.
+    """
     files = {
         kind: ShardFile(folder / file.name, file.rows)
         for kind, file in zip(KINDS, shard.files, strict=True)
@@ -187,7 +205,9 @@ def _check_rows(
         for _ in groups["candidates"]:
             pass
         return False
-    _check_order(shard, tables["pairs"], tables["rejects"], tell)
+    positions = _check_order(shard, tables["pairs"], tables["rejects"], tell)
+    if positions:
+        spans.append((shard.number, min(positions), max(positions) + 1))
     check_shard(
         manifest,
         ShardRows(shard, tables["pairs"], tables["rejects"], groups["candidates"]),
@@ -196,8 +216,13 @@ def _check_rows(
     return True
 
 
-def _check_order(shard: ShardReceipt, pairs: pa.Table, rejects: pa.Table, tell: Tell) -> None:
-    """What the rows of a shard say of it: whose they are, their order, their counts."""
+def _check_order(
+    shard: ShardReceipt, pairs: pa.Table, rejects: pa.Table, tell: Tell
+) -> Collection[int]:
+    """What the rows of a shard say of it: whose they are, their order, their counts.
+
+    Gives the positions of its sources.
+    """
     where = f"shard {shard.number}"
     ids = _columns(pairs, "source_position", "number", "source_key")
     if ids != sorted(ids):
@@ -219,6 +244,8 @@ def _check_order(shard: ShardReceipt, pairs: pa.Table, rejects: pa.Table, tell: 
             tell(where, f"the source at position {position} must have one key")
     if len(set(keys.values())) != len(keys):
         tell(where, "a source must stand at one position")
+    if keys and max(keys) - min(keys) + 1 != len(keys):
+        tell(where, "every position from its first to its last must have a pair or a reject")
     named = {*pairs["source_shard"].to_pylist(), *rejects["shard"].to_pylist()}
     if named - {shard.name}:
         tell(where, f"rows must be of the source shard {shard.name!r}, some are of another")
@@ -234,6 +261,16 @@ def _check_order(shard: ShardReceipt, pairs: pa.Table, rejects: pa.Table, tell: 
     )
     if count_outcomes([position for position, _, _ in ids], list(outcomes)) != shard.counts:
         tell(where, "the rows do not give the counts of the receipt")
+    return keys
+
+
+def _check_spans(spans: list[Span], tell: Tell) -> None:
+    """Shards count positions from 0 each, or go on where the one before ended."""
+    end = 0
+    for number, first, stop in spans:
+        if first not in (0, end):
+            tell(f"shard {number}", f"positions must begin at 0 or {end}, got {first}")
+        end = stop
 
 
 def _columns(table: pa.Table, *names: str) -> list[tuple[Any, ...]]:
