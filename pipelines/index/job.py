@@ -11,11 +11,23 @@ from typing import Any
 
 import apache_beam as beam
 
+from indexes.errors import PairloomError
+from indexes.folder_lock import lock_folder
 from indexes.layout import Part, fingerprint
-from indexes.life_cycle import begin_index, finish_index, read_manifest
+from indexes.life_cycle import (
+    FolderState,
+    begin_index,
+    clear_index,
+    finish_index,
+    has_parts,
+    read_manifest,
+    reopen_index,
+)
 from indexes.parts import read_part
 from pipelines.running.execution import Execution
+from pipelines.running.job_inputs import JobInputs, read_inputs, refuse_changed
 from pipelines.running.sharded_job import ShardedJob, run_job
+from pipelines.terminal.console import CommandError, tell
 from transforms.caption import CAPTIONS, Caption, TakeSourceCaptions, captioner_identity
 from transforms.embed import EmbedImages
 from transforms.models.loading import LoadCaptioner, LoadEncoder
@@ -23,6 +35,7 @@ from transforms.models.spec import identity
 from transforms.presets import Preset
 from transforms.protocols import Source, SourceShard
 from transforms.read import Read, plan_batches
+from transforms.sources.listing import list_source
 from transforms.write_index import IndexShard, WriteIndexParts
 
 PlannedPart = tuple[IndexShard, SourceShard]
@@ -120,21 +133,35 @@ def index_job(plan: IndexPlan, mark: str) -> ShardedJob[PlannedPart]:
     )
 
 
-def run_index(plan: IndexPlan, execution: Execution) -> IndexSummary:
+def run_index(plan: IndexPlan, execution: Execution, *, overwrite: bool = False) -> IndexSummary:
     """Makes the index, or what is still missing of it.
+
+    With `overwrite` an index of another description, or of the source as it was before, makes room.
 
     Raises:
         SourceError, IndexFolderError, ModelError, OutputError, CommandError: in one line each.
+        FolderLockedError: another process writes there.
     """
     folder = Path(plan.folder)
-    description = plan.description()
-    job = index_job(plan, fingerprint(description))
-    state = begin_index(folder, description)
-    progress = run_job(job, execution)
-    if progress.made or state != "finished":
-        manifest = finish_index(folder, parts=progress.shards, seed=plan.seed)
-    else:
-        manifest = read_manifest(folder)
+    with lock_folder(folder, "pairloom index", tell=tell):
+        inputs = JobInputs(source=list_source(plan.source))
+        job = index_job(plan, fingerprint(plan.description()))
+        state = begin_index(folder, plan.description(), overwrite=overwrite)
+        state = keep_inputs(plan, inputs, state, overwrite=overwrite)
+        waiting = [shard for shard in job.shards if not job.is_whole(shard)]
+        if waiting:
+            reopen_index(folder)
+        progress = run_job(job, execution)
+        if progress.made or state != "finished":
+            refuse_other_source(plan, inputs, made=waiting)
+            manifest = finish_index(
+                folder,
+                parts=progress.shards,
+                seed=plan.seed,
+                source_fingerprint=inputs.source.fingerprint if inputs.source else None,
+            )
+        else:
+            manifest = read_manifest(folder)
     counts = read_counts(manifest)
     sources, indexed = counts.pop("sources", 0), counts.pop("indexed", 0)
     return IndexSummary(
@@ -146,6 +173,44 @@ def run_index(plan: IndexPlan, execution: Execution) -> IndexSummary:
         parts_skipped=progress.skipped,
         seconds=progress.seconds.seconds,
     )
+
+
+def keep_inputs(
+    plan: IndexPlan, now: JobInputs, state: FolderState, *, overwrite: bool
+) -> FolderState:
+    """Keeps what the index is made of, where that is not kept yet; the state of the folder then.
+
+    Raises:
+        CommandError: it is made of the source as it was before, and is not to be overwritten.
+    """
+    folder = Path(plan.folder)
+    before = read_inputs(folder)
+    changed = before.difference(now)
+    if changed and has_parts(folder):
+        if not overwrite:
+            raise CommandError(
+                f"{folder} holds an index of the source as it was, and {changed}: choose another "
+                "folder, or make it anew with --overwrite"
+            )
+        clear_index(folder)
+        state = begin_index(folder, plan.description())
+    if state != "finished" and (state == "new" or changed or before == JobInputs()):
+        now.write(folder)
+    return state
+
+
+def refuse_other_source(plan: IndexPlan, inputs: JobInputs, *, made: Sequence[PlannedPart]) -> None:
+    """Makes sure that the source is the one that the parts `made` were begun with; or drops them.
+
+    Raises:
+        CommandError: it is not.
+    """
+    try:
+        refuse_changed(plan.source, inputs.source, done="it was being indexed")
+    except PairloomError:
+        for shard, _ in made:
+            shard.part.metadata_path(Path(plan.folder)).unlink(missing_ok=True)
+        raise
 
 
 def read_counts(manifest: Mapping[str, object]) -> dict[str, int]:
