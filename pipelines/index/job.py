@@ -147,10 +147,12 @@ def run_index(plan: IndexPlan, execution: Execution, *, overwrite: bool = False)
         inputs = JobInputs(source=list_source(plan.source))
         job = index_job(plan, fingerprint(plan.description()))
         state = begin_index(folder, plan.description(), overwrite=overwrite)
-        state = keep_inputs(plan, inputs, state, overwrite=overwrite)
+        state = make_room(plan, inputs, state, overwrite=overwrite)
         waiting = [shard for shard in job.shards if not job.is_whole(shard)]
-        if waiting:
+        if waiting or state != "finished":
             reopen_index(folder)
+            if read_inputs(folder) == JobInputs():
+                inputs.write(folder)
         progress = run_job(job, execution)
         if progress.made or state != "finished":
             refuse_other_source(plan, inputs, made=waiting)
@@ -175,28 +177,27 @@ def run_index(plan: IndexPlan, execution: Execution, *, overwrite: bool = False)
     )
 
 
-def keep_inputs(
+def make_room(
     plan: IndexPlan, now: JobInputs, state: FolderState, *, overwrite: bool
 ) -> FolderState:
-    """Keeps what the index is made of, where that is not kept yet; the state of the folder then.
+    """Forgets what the folder was begun with, where that is not what it is made of `now`.
+
+    Gives the state of the folder then.
 
     Raises:
-        CommandError: it is made of the source as it was before, and is not to be overwritten.
+        CommandError: something is made of it, and is not to be overwritten.
     """
     folder = Path(plan.folder)
-    before = read_inputs(folder)
-    changed = before.difference(now)
-    if changed and has_parts(folder):
-        if not overwrite:
-            raise CommandError(
-                f"{folder} holds an index of the source as it was, and {changed}: choose another "
-                "folder, or make it anew with --overwrite"
-            )
-        clear_index(folder)
-        state = begin_index(folder, plan.description())
-    if state != "finished" and (state == "new" or changed or before == JobInputs()):
-        now.write(folder)
-    return state
+    changed = read_inputs(folder).difference(now)
+    if changed is None:
+        return state
+    if has_parts(folder) and not overwrite:
+        raise CommandError(
+            f"{folder} holds an index of the source as it was, and {changed}: choose another "
+            "folder, or make it anew with --overwrite"
+        )
+    clear_index(folder)
+    return begin_index(folder, plan.description())
 
 
 def refuse_other_source(plan: IndexPlan, inputs: JobInputs, *, made: Sequence[PlannedPart]) -> None:

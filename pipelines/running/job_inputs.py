@@ -1,8 +1,8 @@
 """What a job reads, as it was when the job began: kept beside its output, and compared.
 
-A description says which source is read and how, and tells one job from another; the files there may
-become others all the same. What they are is kept in `inputs.json` and in no hash of the settings, so
-that a job from before there was one goes on: of that nothing is known, and nothing is refused.
+A description says which source is read and how, and tells one job from another; the files there
+may become others all the same. What they are is kept in `inputs.json` and in no hash of settings,
+so that a job from before there was one goes on: of that nothing is known, and nothing is refused.
 """
 
 import json
@@ -13,7 +13,6 @@ from typing import Any
 from indexes.layout import INPUTS_FILE
 from pipelines.terminal.console import CommandError
 from transforms.dataset.files import dump_json, write_bytes
-from transforms.protocols import Source
 from transforms.sources.listing import Listing, list_source
 
 
@@ -68,8 +67,8 @@ def read_inputs(folder: Path) -> JobInputs:
         raise CommandError(f"{path} cannot be read: {error.strerror or error}") from error
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise CommandError(
-            f"{path} is no record of what a job reads ({error}): remove it to go on without knowing "
-            "whether that has changed"
+            f"{path} is no record of what a job reads ({error}): remove it to go on without "
+            "knowing whether that has changed"
         ) from error
     return JobInputs(
         source=None if files is None else Listing(files),
@@ -77,7 +76,7 @@ def read_inputs(folder: Path) -> JobInputs:
     )
 
 
-def refuse_changed(source: Source, before: Listing | None, *, done: str) -> None:
+def refuse_changed(source: object, before: Listing | None, *, done: str) -> None:
     """Makes sure that the files of `source` are still those of `before`.
 
     Asked once more in the end, for what is read in between may be either. `done` says in the error
