@@ -6,11 +6,9 @@ bounded memory and time: its reader believes what a file says of its sizes.
 
 import json
 import resource
-import struct
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,16 @@ import numpy as np
 import numpy.typing as npt
 
 from indexes.described import DescribedIndex
+from indexes.faiss_index import (
+    FLAT,
+    FLAT_HEADER_BYTES,
+    INNER_PRODUCT,
+    FaissHeader,
+    FaissIndex,
+    flat_bytes,
+    load_faiss,
+    read_header,
+)
 from indexes.layout import (
     INDEX_FILE,
     INDEX_PARAMETERS_FILE,
@@ -28,8 +36,6 @@ from indexes.layout import (
 )
 from indexes.parts import load_array
 
-FLAT = b"IxFI"
-INNER_PRODUCT = 0
 ROWS_AT_ONCE = 4096
 
 LEAST_MEMORY = 2 << 30
@@ -38,34 +44,8 @@ MEMORY_A_BYTE = 4
 LEAST_SECONDS = 120
 BYTES_A_SECOND = 10 << 20
 
-_HEADER = struct.Struct("<4siqqq?i")
-_SIZE = struct.Struct("<Q")
 
 Tell = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class FaissHeader:
-    """What every FAISS index file begins with."""
-
-    kind: bytes
-    dimension: int
-    count: int
-    metric: int
-
-
-def read_header(path: Path) -> FaissHeader:
-    """The header of a FAISS index file.
-
-    Raises:
-        IndexFolderError: it is too short to have one, or cannot be read.
-    """
-    try:
-        with path.open("rb") as file:
-            kind, dimension, count, _, _, _, metric = _HEADER.unpack(file.read(_HEADER.size))
-    except (OSError, struct.error) as error:
-        raise IndexFolderError(f"{path} is not a FAISS index: {error}") from error
-    return FaissHeader(kind, dimension, count, metric)
 
 
 def check_faiss(described: DescribedIndex, tell: Tell) -> None:
@@ -110,17 +90,13 @@ def _blocks(described: DescribedIndex) -> Iterator[npt.NDArray[Any]]:
 
 def _flat_problems(path: Path, described: DescribedIndex) -> Iterator[str]:
     """What is wrong with a flat index, whose header is right."""
-    numbers = described.pictures * described.dimension
-    size = _HEADER.size + _SIZE.size + 4 * numbers
+    size = flat_bytes(described.pictures, described.dimension)
     if path.stat().st_size != size:
         yield f"{INDEX_FILE} must have {size} bytes, got {path.stat().st_size}"
         return
     row = 0
     with path.open("rb") as file:
-        file.seek(_HEADER.size)
-        if _SIZE.unpack(file.read(_SIZE.size)) != (numbers,):
-            yield f"{INDEX_FILE} must say that it holds {numbers} numbers"
-            return
+        file.seek(FLAT_HEADER_BYTES)
         for block in _blocks(described):
             if file.read(block.nbytes) != block.tobytes():
                 yield f"{INDEX_FILE}: rows {row} to {row + len(block)} must be those of the parts"
@@ -156,8 +132,6 @@ def list_problems(path: Path, embeddings: list[Path], parameters: str) -> list[s
     Raises:
         IndexFolderError: it cannot be read.
     """
-    from indexes.faiss_index import FaissIndex, load_faiss
-
     FaissIndex(path, parameters=parameters)
     faiss = load_faiss()
     index = faiss.downcast_index(faiss.read_index(str(path)))

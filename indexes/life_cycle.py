@@ -33,6 +33,7 @@ from indexes.layout import (
     fingerprint,
     manifest_path,
     read_json,
+    show,
     write_atomically,
     write_json,
 )
@@ -189,10 +190,11 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     manifest = read_json(path)
     if not isinstance(manifest.get("description"), dict):
         raise IndexFolderError(f"{path} does not describe an index")
-    if manifest.get("version") not in READABLE_VERSIONS:
+    version = manifest.get("version")
+    if type(version) is not int or version not in READABLE_VERSIONS:
         raise IndexFolderError(
             f"{path} must be of version {' or '.join(map(str, READABLE_VERSIONS))}, "
-            f"got {manifest.get('version')}"
+            f"got {show(version)}"
         )
     return manifest
 

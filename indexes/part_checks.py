@@ -58,6 +58,7 @@ def check_part(described: DescribedIndex, part: Part, tell: Tell) -> Counter[str
         if not problems:
             problems += _vector_problems(part.embedding_path(Path()), embeddings)
         counts = _check_metadata(described, part, rows, problems.append)
+        problems += _reject_problems(part, folder, counts)
     except IndexFolderError as error:
         problems.append(str(error))
     for problem in problems[:_MOST_TOLD]:
@@ -111,6 +112,21 @@ def _read_counts(about: Mapping[str, Any], rows: int, name: Path, tell: Tell) ->
     if found.get("indexed", rows) != rows:
         tell(f"{name}: counts must have the {rows} pictures as indexed, got {found['indexed']}")
     return Counter(found)
+
+
+def _reject_problems(part: Part, folder: Path, counts: Counter[str]) -> Iterator[str]:
+    """What does not fit in the file of the pictures that the part does not hold, if it is kept."""
+    path = part.rejects_path(folder)
+    if not path.is_file() or "sources" not in counts:
+        return
+    wanted = counts["sources"] - counts["indexed"]
+    try:
+        found = pq.read_metadata(path).num_rows
+    except _UNREADABLE as error:
+        yield f"{part.rejects_path(Path())} cannot be read: {' '.join(str(error).split())[:200]}"
+        return
+    if found != wanted:
+        yield f"{part.rejects_path(Path())} must have {wanted} rows, got {found}"
 
 
 def _table_problem(file: pq.ParquetFile, rows: int, size: int) -> str | None:
