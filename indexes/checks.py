@@ -125,7 +125,7 @@ def _read_description(folder: Path, tell: Tell) -> DescribedIndex | None:
         tell(f"{COMPLETED_FILE} is missing: the index was not finished")
     try:
         manifest = read_manifest(folder)
-        described = describe_index(folder, manifest, stamp=(0, 0))
+        described = describe_index(folder, manifest, stamp=())
     except IndexFolderError as error:
         tell(str(error))
         return None

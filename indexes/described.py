@@ -12,7 +12,7 @@ from indexes.life_cycle import read_manifest
 MOST = {"dimension": 1 << 20, "pictures": 1 << 48, "parts": 1 << 32}
 """The greatest number each may be: more is no index that anybody has made."""
 
-Stamp = tuple[int, int]
+Stamp = tuple[int, ...]
 
 
 def read_stamp(folder: Path) -> Stamp:
@@ -21,12 +21,19 @@ def read_stamp(folder: Path) -> Stamp:
     Raises:
         IndexFolderError: it is not finished.
     """
-    try:
-        completed = (folder / COMPLETED_FILE).stat()
-    except OSError as error:
+    stamp = _stamp(folder)
+    if stamp is None:
         read_manifest(folder)  # where it is no index at all, that is what is said
-        raise IndexFolderError(f"{folder} is not finished: run the index command again") from error
-    return completed.st_ino, completed.st_mtime_ns
+        raise IndexFolderError(f"{folder} is not finished: run the index command again")
+    return stamp
+
+
+def _stamp(folder: Path) -> Stamp | None:
+    try:
+        found = [(folder / COMPLETED_FILE).stat(), manifest_path(folder).stat()]
+    except OSError:
+        return None
+    return tuple(n for each in found for n in (each.st_ino, each.st_mtime_ns, each.st_size))
 
 
 @dataclass(frozen=True)
@@ -56,12 +63,7 @@ class DescribedIndex:
         Raises:
             IndexFolderError: it is being made anew, or was.
         """
-        completed = self.folder / COMPLETED_FILE
-        try:
-            found = completed.stat()
-        except OSError:
-            found = None
-        if found is None or (found.st_ino, found.st_mtime_ns) != self.stamp:
+        if _stamp(self.folder) != self.stamp:
             raise rewritten(self.folder)
 
 

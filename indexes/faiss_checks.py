@@ -134,7 +134,8 @@ def list_problems(path: Path, embeddings: list[Path], parameters: str) -> list[s
     """
     FaissIndex(path, parameters=parameters)
     faiss = load_faiss()
-    index = faiss.downcast_index(faiss.read_index(str(path)))
+    owner = faiss.read_index(str(path))
+    index = faiss.downcast_index(owner)  # lives as long as the one who owns it
     if not isinstance(index, faiss.IndexIVFFlat):
         return [f"{INDEX_FILE} must be flat or have inverted lists with flat codes"]
     arrays = [array for array in map(load_array, embeddings) if len(array)]
