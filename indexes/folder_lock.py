@@ -77,7 +77,7 @@ def _acquire(folder: Path, job: str, tell: Tell) -> int | None:
         try:
             descriptor = _open(path)
         except OSError as error:
-            if error.errno in (*_CANNOT_WRITE, errno.ENOENT, errno.ENOTDIR):
+            if error.errno in _CANNOT_WRITE or not _is_folder(folder):
                 return None  # the job itself says what cannot be written
             raise FolderLockedError(f"{path} cannot be locked: {error.strerror}") from error
         try:
@@ -103,6 +103,13 @@ def _acquire(folder: Path, job: str, tell: Tell) -> int | None:
             return descriptor
         os.close(descriptor)  # the one who held it has removed it since: once more
     raise FolderLockedError(f"{path} cannot be locked: it is made and removed all the time")
+
+
+def _is_folder(folder: Path) -> bool:
+    try:
+        return folder.is_dir()
+    except OSError:  # a name that is too long, for instance
+        return False
 
 
 def _open(path: Path) -> int:
