@@ -1,6 +1,7 @@
 """What the description of a finished index says, checked before anything else is read of it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,20 @@ class DescribedIndex:
         """
         if _stamp(self.folder) != self.stamp:
             raise rewritten(self.folder)
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """A block that reads files of the index: they are of the index that was opened.
+
+        Raises:
+            IndexFolderError: as `refuse_rewritten`, rather than that a file is not there.
+        """
+        try:
+            yield
+        except IndexFolderError:
+            self.refuse_rewritten()
+            raise
+        self.refuse_rewritten()
 
 
 def rewritten(folder: Path) -> IndexFolderError:

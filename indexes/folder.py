@@ -173,15 +173,10 @@ class PictureIndex:
 
     @cached_property
     def _metadata(self) -> pa.Table:
-        tables = []
-        for part in self._parts:
-            path = part.metadata_path(self.folder)
-            try:
-                tables.append(pq.read_table(path, columns=METADATA_SCHEMA.names))
-            except (pa.ArrowException, OSError) as error:
-                raise IndexFolderError(f"{path} cannot be read: {error}") from error
-        table = pa.concat_tables(tables)
-        self._check_read(len(table), "metadata")
+        with self._described.reading():
+            tables = [_read_metadata(part.metadata_path(self.folder)) for part in self._parts]
+            table = pa.concat_tables(tables)
+            self._check_rows(len(table), "metadata")
         return table.combine_chunks()
 
     @cached_property
@@ -200,13 +195,14 @@ class PictureIndex:
 
     @cached_property
     def _faiss(self) -> FaissIndex:
-        about = read_json(self.folder / INDEX_PARAMETERS_FILE)
-        index = FaissIndex(self.folder / INDEX_FILE, parameters=about.get("index_param", ""))
-        self._check_read(len(index), "indexed vectors")
-        if index.dimension != self.dimension:
-            raise IndexFolderError(
-                f"{self.folder} must be of dimension {self.dimension}, got {index.dimension}"
-            )
+        with self._described.reading():
+            about = read_json(self.folder / INDEX_PARAMETERS_FILE)
+            index = FaissIndex(self.folder / INDEX_FILE, parameters=about.get("index_param", ""))
+            self._check_rows(len(index), "indexed vectors")
+            if index.dimension != self.dimension:
+                raise IndexFolderError(
+                    f"{self.folder} must be of dimension {self.dimension}, got {index.dimension}"
+                )
         return index
 
     @cached_property
@@ -219,20 +215,25 @@ class PictureIndex:
 
     def _load(self, paths: list[Path], width: int, kind: str) -> list[npt.NDArray[Any]]:
         """The arrays of all parts that have pictures."""
-        arrays = {path: array for path in paths if len(array := load_array(path))}
-        for path, array in arrays.items():
-            if array.shape[1] != width or array.dtype.name != kind:
-                raise IndexFolderError(
-                    f"{path} must hold rows of {width} {kind}, got {array.shape[1]} {array.dtype}"
-                )
-        self._check_read(sum(map(len, arrays.values())), f"rows in {paths[0].parent.name}")
+        with self._described.reading():
+            arrays = {path: array for path in paths if len(array := load_array(path))}
+            for path, array in arrays.items():
+                if array.shape[1] != width or array.dtype.name != kind:
+                    found = f"{array.shape[1]} {array.dtype}"
+                    raise IndexFolderError(f"{path} must hold rows of {width} {kind}, got {found}")
+            self._check_rows(sum(map(len, arrays.values())), f"rows in {paths[0].parent.name}")
         return list(arrays.values())
 
-    def _check_read(self, found: int, what: str) -> None:
-        """Makes sure of what was read: so many rows, and of the index that was opened."""
-        self._described.refuse_rewritten()
+    def _check_rows(self, found: int, what: str) -> None:
         if found != len(self):
             raise IndexFolderError(f"{self.folder} must hold {len(self)} {what}, got {found}")
+
+
+def _read_metadata(path: Path) -> pa.Table:
+    try:
+        return pq.read_table(path, columns=METADATA_SCHEMA.names)
+    except (pa.ArrowException, OSError) as error:
+        raise IndexFolderError(f"{path} cannot be read: {error}") from error
 
 
 def open_index(
