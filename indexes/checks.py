@@ -21,6 +21,7 @@ from indexes.layout import (
     MANIFEST_FILE,
     METADATA_FOLDER,
     REJECTS_FOLDER,
+    SIGNATURE_FILE,
     STRUCTURE_FOLDER,
     IndexFolderError,
     Part,
@@ -41,7 +42,6 @@ NO_SUMS = "the index was made before files had hashes in it: what was changed si
 
 _FOLDERS = (EMBEDDING_FOLDER, METADATA_FOLDER, STRUCTURE_FOLDER, REJECTS_FOLDER)
 _DOCUMENTS = (MANIFEST_FILE, EARLIER_MANIFEST_FILE, COMPLETED_FILE)
-_SIGNATURE = ".sig"
 _MOST_TOLD = 100
 """So many problems of one kind of thing are told; of a folder of strays that is enough."""
 
@@ -165,7 +165,7 @@ def _list_files(folder: Path, tell: Tell) -> dict[str, int]:
             problem = f"{name} must be a regular file"
         elif is_index_file(name):
             found[name] = status.st_size
-        elif name.removesuffix(_SIGNATURE) not in _DOCUMENTS:
+        elif name not in (*_DOCUMENTS, SIGNATURE_FILE):
             problem = f"{name} is no file of an index"
         told += problem is not None
         if problem is not None and told <= _MOST_TOLD:

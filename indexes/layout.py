@@ -35,6 +35,8 @@ MANIFEST_FILE = f"{NAME}.json"
 EARLIER_MANIFEST_FILE = f"{EARLIER_NAME}.json"
 COMPLETED_FILE = "COMPLETED"
 INPUTS_FILE = "inputs.json"
+SIGNATURE_FILE = f"{MANIFEST_FILE}.sig"
+"""Who vouches for the description, and with it for every file; of another description it goes."""
 PARTIAL_SUFFIX = ".partial"
 
 LAYOUT_VERSION = 2
@@ -129,8 +131,12 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
 
 def write_json(path: Path, content: Mapping[str, object]) -> None:
     """Writes `content` as JSON with sorted names, atomically."""
-    text = json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
-    write_atomically(path, lambda partial: _write_bytes(partial, text.encode()))
+    write_atomically(path, lambda partial: _write_bytes(partial, dump_json(content)))
+
+
+def dump_json(content: Mapping[str, object]) -> bytes:
+    """What `write_json` writes."""
+    return (json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -26,10 +26,12 @@ from indexes.layout import (
     PARTIAL_SUFFIX,
     READABLE_VERSIONS,
     REJECTS_FOLDER,
+    SIGNATURE_FILE,
     STRUCTURE_FOLDER,
     IndexFolderError,
     Part,
     all_parts,
+    dump_json,
     fingerprint,
     manifest_path,
     read_json,
@@ -105,7 +107,7 @@ def clear_index(folder: Path) -> None:
                     path.unlink()
             with suppress(OSError):  # something else lies there
                 (folder / name).rmdir()
-    for name in (INDEX_FILE, INDEX_PARAMETERS_FILE, INPUTS_FILE):
+    for name in (SIGNATURE_FILE, INDEX_FILE, INDEX_PARAMETERS_FILE, INPUTS_FILE):
         (folder / name).unlink(missing_ok=True)
     manifest_path(folder).unlink(missing_ok=True)
 
@@ -172,6 +174,8 @@ def finish_index(
     }
     if source_fingerprint is not None:
         manifest[SOURCE_FINGERPRINT] = source_fingerprint
+    if not _holds(folder / MANIFEST_FILE, dump_json(manifest)):
+        (folder / SIGNATURE_FILE).unlink(missing_ok=True)
     write_json(folder / MANIFEST_FILE, manifest)
     (folder / EARLIER_MANIFEST_FILE).unlink(missing_ok=True)
     write_atomically(folder / COMPLETED_FILE, lambda path: path.touch())
@@ -197,6 +201,13 @@ def read_manifest(folder: Path) -> dict[str, Any]:
             f"got {show(version)}"
         )
     return manifest
+
+
+def _holds(path: Path, data: bytes) -> bool:
+    try:
+        return path.read_bytes() == data
+    except OSError:
+        return False
 
 
 def _check_description(description: Mapping[str, object]) -> None:

@@ -44,30 +44,36 @@ def replace_picture(pool):
 CHANGES = {
     "one more, first of all": (
         lambda pool: add_picture(pool, "aaa.png", picture_bytes(77)),
-        "1 more: first aaa.png",
+        "files: 1 more, first aaa.png",
     ),
     "one more with words": (
         lambda pool: add_picture(pool, "zzz.png", picture_bytes(77), "a red apple"),
-        "2 more: first zzz.png",
+        "files: 2 more, first zzz.png",
     ),
     "one that is no picture": (
         lambda pool: (pool / "new.doc").write_bytes(b"no picture"),
-        "1 more: first new.doc",
+        "files: 1 more, first new.doc",
     ),
-    "one fewer": (lambda pool: (pool / "good-004.png").unlink(), "2 fewer: first good-004.png"),
-    "another picture": (replace_picture, "1 other: first good-002.png"),
+    "one fewer": (
+        lambda pool: (pool / "good-004.png").unlink(),
+        "files: 2 fewer, first good-004.png",
+    ),
+    "another picture": (replace_picture, "files: 1 other, first good-002.png"),
     "other words": (
         lambda pool: (pool / "good-001.txt").write_text("a green apple on the BUS"),
-        "1 other: first good-001.txt",
+        "files: 1 other, first good-001.txt",
     ),
-    "no words": (lambda pool: (pool / "good-001.txt").unlink(), "1 fewer: first good-001.txt"),
+    "no words": (
+        lambda pool: (pool / "good-001.txt").unlink(),
+        "files: 1 fewer, first good-001.txt",
+    ),
     "another name": (
         lambda pool: (pool / "good-000.png").rename(pool / "other.png"),
-        "1 more, 2 fewer: first good-000.png",
+        "files: 1 more, 2 fewer, first good-000.png",
     ),
     "a name that is no text": (
         lambda pool: (pool / os.fsdecode(b"\xff\n.png")).write_bytes(picture_bytes(77)),
-        "1 more: first %FF%0A.png",
+        "files: 1 more, first %FF%0A.png",
     ),
 }
 
@@ -135,7 +141,9 @@ def test_a_source_that_changed_half_way(source, pool, index):
     unfinish(index, 1)
     shutil.move(pool / "good-000.png", pool / "moved.png")  # over the border of its shard
     before = files_of(index)
-    assert "the source has changed since (1 more, 2 fewer" in index_command(source, index).error
+    assert (
+        "the source has changed since (files: 1 more, 2 fewer" in index_command(source, index).error
+    )
     assert files_of(index) == before
     shutil.move(pool / "moved.png", pool / "good-000.png")
     outcome = index_command(source, index)
@@ -162,7 +170,7 @@ def test_an_index_from_before_there_was_a_record_goes_on(source, pool, index):
     assert index_command(source, index).counts["parts_skipped"] == 1
     assert (index / "inputs.json").exists()
     add_picture(pool, "aaa.png", picture_bytes(77))
-    assert "1 more: first aaa.png" in index_command(source, index).error
+    assert "files: 1 more, first aaa.png" in index_command(source, index).error
 
 
 def test_a_record_that_is_none_is_one_line(source, index):
@@ -190,9 +198,9 @@ def test_a_tar_that_has_changed(tmp_path):
     assert index_command(store, index).code == 0
     before = files_of(index)
     make_tar(store / "00001.tar", [f"00001{row:04d}" for row in range(3)], "a big apple")
-    assert "(1 other: first 00001.tar)" in index_command(store, index).error
+    assert "files: 1 other, first 00001.tar)" in index_command(store, index).error
     make_tar(store / "00002.tar", ["000020000"])
-    assert "(1 more, 1 other: first 00001.tar)" in index_command(store, index).error
+    assert "files: 1 more, 1 other, first 00001.tar)" in index_command(store, index).error
     assert files_of(index) == before
 
 
@@ -203,8 +211,8 @@ def test_pairs_of_a_source_that_has_changed_are_left(tmp_path, source, pool, ind
     add_picture(pool, "aaa.png", picture_bytes(77), "a red apple on the ship")
     line = build_command(source, pairs, index=index).error
     assert line == (
-        f"{pairs} holds pairs of what there was before, and the source has changed since (2 more: "
-        "first aaa.png): choose another folder, or make them anew with --overwrite"
+        f"{pairs} holds pairs of what there was before, and the source has changed since "
+        "(files: 2 more, first aaa.png): choose another folder, or make them anew with --overwrite"
     )
     assert files_of(pairs) == before
     outcome = build_command(source, pairs, "--overwrite", index=index)
@@ -223,5 +231,5 @@ def test_pairs_by_an_index_that_was_made_anew_are_left(tmp_path, source, pool, i
     (pool / "good-003.txt").write_text("a green apple on the bus")  # only the index is another
     before = files_of(pairs)
     line = build_command(pool, pairs, index=index).error
-    assert "has changed since (1 other: first good-003.txt)" in line or "made anew" in line
+    assert "has changed since (files: 1 other, first good-003.txt)" in line or "made anew" in line
     assert files_of(pairs) == before

@@ -87,7 +87,9 @@ def source(pool):
 def test_a_picture_that_comes_while_it_is_indexed(tiny_preset, tmp_path, pool, source):
     plan = plan_index(tiny_preset, tmp_path / "i", source=source)
     restless = RestlessSource(source, 4, AddPicture(pool))
-    with pytest.raises(CommandError, match=r"while it was being indexed \(2 more: first aaa.png"):
+    with pytest.raises(
+        CommandError, match=r"while it was being indexed \(files: 2 more, first aaa"
+    ):
         run_index(dataclasses.replace(plan, source=restless), UNITS)
     with pytest.raises(IndexFolderError, match="not finished"):
         open_index(plan.folder)
@@ -101,7 +103,7 @@ def test_a_picture_that_goes_and_comes_back(tiny_preset, tmp_path, pool, source)
     picture = pool / "good-002.png"
     data = picture.read_bytes()
     restless = RestlessSource(source, 1, RemovePicture(picture))
-    with pytest.raises(CommandError, match=r"while .* \(2 fewer: first good-002.png\)"):
+    with pytest.raises(CommandError, match=r"while .* \(files: 2 fewer, first good-002.png\)"):
         run_index(dataclasses.replace(plan, source=restless), UNITS)
     picture.write_bytes(data)
     again = dataclasses.replace(plan, source=FolderSource(str(pool), shard_size=3))
@@ -113,7 +115,9 @@ def test_a_picture_that_comes_while_pairs_are_made(tiny_preset, tmp_path, pool, 
     run_index(plan_index(tiny_preset, tmp_path / "i", source=source), UNITS)
     plan = plan_pairs(tiny_preset, tmp_path / "i", tmp_path / "pairs", source=source)
     restless = RestlessSource(source, 4, AddPicture(pool))
-    with pytest.raises(CommandError, match=r"while pairs were made of it \(2 more: first aaa"):
+    with pytest.raises(
+        CommandError, match=r"while pairs were made of it \(files: 2 more, first aaa"
+    ):
         run_build(dataclasses.replace(plan, source=restless), UNITS)
     assert not (tmp_path / "pairs" / "COMPLETED").exists()
     assert read_receipts(tmp_path / "pairs") == []

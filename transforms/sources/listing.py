@@ -32,7 +32,7 @@ class Listing:
 
     >>> before = Listing({"a.png": "81 aa", "b.png": "90 bb"})
     >>> before.difference(Listing({"a.png": "81 ab", "b.png": "90 bb", "c.png": "70 cc"}))
-    '1 more, 1 other: first a.png'
+    'files: 1 more, 1 other, first a.png'
     >>> before.difference(before) is None
     True
     """
@@ -54,7 +54,7 @@ class Listing:
         others = {name for name, about in self.files.items() if now.files.get(name, about) != about}
         found = ((more, "more"), (fewer, "fewer"), (others, "other"))
         counted = ", ".join(f"{len(names)} {word}" for names, word in found if names)
-        return f"{counted}: first {min(more | fewer | others)}" if counted else None
+        return f"files: {counted}, first {min(more | fewer | others)}" if counted else None
 
 
 @runtime_checkable
