@@ -112,9 +112,13 @@ def test_documents_must_follow_from_the_manifest(dataset):
         ("run_summary.json", '"Read": 0.5', '"Read": -0.5'),
         ("run_summary.json", '"Read"', '"<script>"'),
         ("run_summary.json", "{", "{ "),
+        ("inputs.json", '"f1"', "7"),
     ],
 )
 def test_a_changed_document_is_found(dataset, name, old, new):
+    inputs = {"index": {"fingerprint": "f1"}, "source": {"files": {"a": "1"}, "fingerprint": "f2"}}
+    (dataset / "inputs.json").write_bytes(files.dump_json(inputs))
+    assert problems(dataset, quick=True) == []
     text = (dataset / name).read_text()
     assert old in text
     (dataset / name).write_text(text.replace(old, new, 1))
@@ -130,7 +134,7 @@ def test_an_edited_manifest_is_found(dataset):
 
 
 def test_a_folder_that_is_none_is_one_error(tmp_path):
-    with pytest.raises(CommandError, match="must be a folder that holds a data set"):
+    with pytest.raises(CommandError, match="must be a folder that holds a data set or an index"):
         run(tmp_path / "nowhere")
     assert problems(tmp_path) == [
         "manifest.json: it is missing",

@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 from fakes import sealed
+from fakes.index import build_index
 
 from pairloom.__main__ import main
 from transforms.dataset.folder import write_manifest
@@ -120,3 +121,18 @@ def test_a_signature_that_is_a_link_is_told(folder, key, capsys):
     code, lines = verify(folder, capsys)
     assert code == 1
     assert "problem: manifest.json.sig: it must be a regular file, is a symbolic link" in lines
+
+
+def test_an_index_is_verified_and_signed_by_the_same_command(tmp_path, pool, key, capsys):
+    folder = build_index(tmp_path / "index", [pool[:5], pool[5:]]).folder
+    code, lines = verify(folder, capsys, "--sign", key)
+    assert (code, lines[-2:]) == (0, ["signed: pairloom.json.sig", "whole"])
+    public = key.with_suffix(".pub")
+    code, lines = verify(folder, capsys, "--trust", public, "--json")
+    assert code == 0
+    assert json.loads(lines[-1])["pictures"] == 12
+    structures = folder / "structure" / "structure_00000.npy"
+    structures.write_bytes(structures.read_bytes()[:-1])
+    code, lines = verify(folder, capsys, "--quick")
+    assert code == 1
+    assert any(line.startswith("problem: structure/structure_00000.npy") for line in lines)

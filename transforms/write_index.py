@@ -19,8 +19,6 @@ from transforms.dataset.shard_contents import reject_id
 from transforms.record import Batch, EmbeddedImage
 from transforms.scores import as_vector
 
-REJECTS_FOLDER = "rejects"
-
 
 @dataclass(frozen=True)
 class IndexShard:
@@ -48,11 +46,6 @@ class PartReceipt:
     shard: IndexShard
     pictures: int
     rejects: dict[str, int]
-
-
-def rejects_path(folder: Path, part: Part) -> Path:
-    """Where the rejects of a part lie."""
-    return folder / REJECTS_FOLDER / f"rejects_{part.label}.parquet"
 
 
 def light_embedded(batch: Batch[EmbeddedImage]) -> Batch[EmbeddedImage]:
@@ -109,7 +102,7 @@ def write_index_part(
     batches = sorted(batches, key=lambda batch: batch.number)
     records = [record for batch in batches for record in batch.records]
     rejects = sorted((r for batch in batches for r in batch.rejects), key=reject_id)
-    path = rejects_path(folder, shard.part)
+    path = shard.part.rejects_path(folder)
     make_folder(path.parent)
     write_table(path, REJECTS, map(reject_to_row, rejects))
     counted = Counter(f"{reject.stage}: {reject.reason}" for reject in rejects)

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from editing.registry import BASELINE, COMPARED, EDITORS
+from indexes.folder_lock import lock_folder
 from pipelines.terminal.arguments import JSON_HELP, existing_folder, whole_number
-from pipelines.terminal.console import EXIT_USAGE, CommandError, print_json_line, print_table
+from pipelines.terminal.console import EXIT_USAGE, CommandError, print_json_line, print_table, tell
 from pipelines.terminal.editor_arguments import (
     ChosenEditor,
     add_editing_flags,
@@ -111,13 +112,14 @@ def run(arguments: argparse.Namespace) -> int:
     name = choose_features(arguments.features, plan.preset)
     baseline = choose_baseline(arguments.baseline, plan.editors)
     features = load_features(name, plan.preset.encoder)
-    cases = evaluate(plan)
-    fid = measure_fid(plan.folder, cells, cases, features=features)
-    numbers = {cell: read_numbers(plan.folder, cell) for cell in cells}
-    summary = summarise(numbers, baseline=baseline, fid=fid)
-    write_bytes(plan.folder / FIGURES, dump_json(summary.as_dict()))
-    page = make_page(plan, summary, cases, features=name)
-    write_bytes(plan.folder / PAGE, page.encode())
+    with lock_folder(plan.folder, "pairloom evaluate", tell=tell):
+        cases = evaluate(plan)
+        fid = measure_fid(plan.folder, cells, cases, features=features)
+        numbers = {cell: read_numbers(plan.folder, cell) for cell in cells}
+        summary = summarise(numbers, baseline=baseline, fid=fid)
+        write_bytes(plan.folder / FIGURES, dump_json(summary.as_dict()))
+        page = make_page(plan, summary, cases, features=name)
+        write_bytes(plan.folder / PAGE, page.encode())
     best = summary.best.values()
     print_table(
         f"each editor at its best (by {summary.by})",

@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from indexes.folder_lock import lock_folder
 from pipelines.rethreshold.stored_shard import PairPictures, choose_again, read_shard, segment_bare
+from pipelines.running.job_folder import require_same
 from pipelines.sources import open_source
 from pipelines.terminal.arguments import refuse_inside
 from pipelines.terminal.console import (
@@ -23,6 +25,7 @@ from pipelines.terminal.console import (
     print_json_line,
     print_table,
     show_progress,
+    tell,
 )
 from pipelines.terminal.signing_arguments import (
     add_sign_flag,
@@ -209,8 +212,15 @@ def rethreshold(task: Rethreshold, *, overwrite: bool = False) -> Manifest:
     Raises:
         OutputError: the old data set is not whole, or the new one cannot be written.
         SourceError: something is newly admitted and the source it came from cannot be opened.
+        CommandError: the old data set was made anew meanwhile.
+        FolderLockedError: another process writes to the new one.
     """
-    configuration = task.configuration
+    with lock_folder(task.out, "pairloom rethreshold", tell=tell):
+        return _rethreshold(task, overwrite=overwrite)
+
+
+def _rethreshold(task: Rethreshold, *, overwrite: bool) -> Manifest:
+    configuration, lineage = task.configuration, task.lineage
     digest = hash_configuration(configuration)
     prepare_output(task.out, digest, overwrite=overwrite)
     receipts = []
@@ -226,8 +236,9 @@ def rethreshold(task: Rethreshold, *, overwrite: bool = False) -> Manifest:
         models=task.parent.models,
         software=software_versions(),
         shards=tuple(receipts),
-        parent=task.lineage,
+        parent=lineage,
     )
+    require_same(task.folder, {"dataset": lineage})
     write_manifest(task.out, manifest)
     return manifest
 

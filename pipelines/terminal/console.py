@@ -74,6 +74,13 @@ def fail(error: BaseException | str, *, debug: bool = False, stream: TextIO | No
     return code
 
 
+def tell(message: str, *, stream: TextIO | None = None) -> None:
+    """Say on stderr, in one line, what is no error but should not be overlooked."""
+    stream = stream or sys.stderr
+    stream.write(f"pairloom: {' '.join(message.split())}\n")
+    stream.flush()
+
+
 def print_json_line(counts: Mapping[str, object], *, stream: TextIO | None = None) -> None:
     """Write `counts` as one line of JSON with sorted keys; call it last.
 

@@ -1,4 +1,4 @@
-"""`pairloom verify FOLDER`: whether a data set is whole and holds what its manifest says.
+"""`pairloom verify FOLDER`: whether a data set or an index is whole, as it says of itself.
 
 What lies in the folder decides what is checked, see `CHECKS`.
 """
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from indexes.checks import is_index
 from indexes.signing import signature_file, signature_problem
 from indexes.ssh_keys import TrustedKeys
 from pipelines.terminal.console import (
@@ -27,6 +28,7 @@ from pipelines.terminal.signing_arguments import (
     write_signature,
 )
 from pipelines.verify.dataset import check_dataset
+from pipelines.verify.index import check_index_folder
 from pipelines.verify.outcome import Outcome
 from transforms.dataset.findings import printable
 from transforms.dataset.manifest import MANIFEST
@@ -45,7 +47,10 @@ class FolderKind:
     check: Check
 
 
-CHECKS = (FolderKind(lambda folder: os.path.lexists(folder / MANIFEST), check_dataset),)
+CHECKS = (
+    FolderKind(lambda folder: os.path.lexists(folder / MANIFEST), check_dataset),
+    FolderKind(is_index, check_index_folder),
+)
 """What can be verified; a folder that is none of these is judged as a data set."""
 
 
@@ -53,10 +58,10 @@ def add_parser(subparsers: Any) -> None:
     """Add `verify` to the command line."""
     parser = subparsers.add_parser(
         "verify",
-        help="check that a data set is whole",
+        help="check that a data set or an index is whole",
         description="Check every file of a data set against its manifest, every row against the "
-        "schema, and every pair against the candidates and thresholds it was chosen by. Exit code "
-        "1 if anything is wrong.",
+        "schema, and every pair against the candidates and thresholds it was chosen by; or an "
+        "index against its description. Exit code 1 if anything is wrong.",
     )
     parser.add_argument("folder", type=Path, metavar="DIR", help="folder to check")
     parser.add_argument("--quick", action="store_true", help="names, sizes and hashes only")
@@ -80,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
         SigningError: a key cannot be used.
     """
     if not args.folder.is_dir():
-        raise CommandError(f"{args.folder} must be a folder that holds a data set")
+        raise CommandError(f"{args.folder} must be a folder that holds a data set or an index")
     if args.sign and args.quick:
         raise CommandError("--sign wants the whole check, not --quick", exit_code=EXIT_USAGE)
     trusted, key = read_trusted_keys(args.trust), read_signing_key(args.sign)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from indexes.duplicate_keys import find_duplicate_key
+from indexes.layout import INPUTS_FILE
 from indexes.lookup import hash_texts
 from indexes.signing import signature_file
 from transforms.dataset.card import card_text, croissant_data
@@ -58,12 +59,23 @@ def prepare_output(folder: Path, configuration_hash: str, *, overwrite: bool = F
                 f"{folder} holds a data set of configuration {other[:12]}, "
                 f"this one is {configuration_hash[:12]}: choose another folder or overwrite it"
             )
-        for name in (COMPLETED, SIGNATURE, MANIFEST, CARD, CROISSANT, RUN_SUMMARY):
-            remove_file(folder / name)
-        remove_stale_files(folder, keep=())
+        empty_output(folder)
     for path in sorted(folder.iterdir()):
         if is_temporary_file(path.name):
             remove_file(path)
+
+
+def empty_output(folder: Path) -> None:
+    """Remove the data set in `folder`; other files are not touched.
+
+    Raises:
+        OutputError: a file of it cannot be removed.
+    """
+    for name in (COMPLETED, SIGNATURE, MANIFEST, CARD, CROISSANT, RUN_SUMMARY):
+        remove_file(folder / name)
+    remove_stale_files(folder, keep=())
+    # Last: as long as a shard is there, it is known what it was made of.
+    remove_file(folder / INPUTS_FILE)
 
 
 def remove_stale_files(folder: Path, *, keep: Sequence[str]) -> None:

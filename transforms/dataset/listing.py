@@ -6,13 +6,25 @@ Nothing is opened before it is known to be a regular file of the folder itself.
 import os
 import stat
 from pathlib import Path
+from typing import Any
 
+from indexes.layout import INPUTS_FILE
 from transforms.dataset.card import card_text, croissant_data
 from transforms.dataset.files import OutputError, dump_json, is_temporary_file, read_bounded
 from transforms.dataset.findings import Tell
 from transforms.dataset.folder import CARD, COMPLETED, CROISSANT, RUN_SUMMARY, SIGNATURE
 from transforms.dataset.manifest import MANIFEST, Manifest, most_manifest_bytes
-from transforms.dataset.plain_data import fields, mapping, number, parse_json, text, whole
+from transforms.dataset.plain_data import (
+    PlainDataError,
+    Shape,
+    fields,
+    mapping,
+    number,
+    parse_json,
+    plain_object,
+    text,
+    whole,
+)
 from transforms.dataset.shards import (
     KINDS,
     MOST_RECEIPT_BYTES,
@@ -39,6 +51,12 @@ _SUMMARY_SHAPE = fields(
         "workers": whole(least=1),
     }
 )
+_MOST_INPUTS_BYTES = 2**30
+_FINGERPRINT = text(r"\S{1,200}", "a fingerprint")
+_INPUTS_SHAPES = {
+    "source": fields({"fingerprint": _FINGERPRINT, "files": mapping(text())}),
+    "index": fields({"fingerprint": _FINGERPRINT}),
+}
 
 
 def file_problem(path: Path) -> str | None:
@@ -110,6 +128,7 @@ def check_documents(folder: Path, manifest: Manifest, tell: Tell) -> None:
         if problem:
             tell(SIGNATURE, problem)
     _check_summary(folder, manifest, tell)
+    _check_inputs(folder, tell)
 
 
 def _holds(path: Path, data: bytes) -> bool:
@@ -125,26 +144,45 @@ def _check_summary(folder: Path, manifest: Manifest, tell: Tell) -> None:
 
     There need be none: rethreshold measures nothing, and a run may end before it is written.
     """
-    path = folder / RUN_SUMMARY
-    if not os.path.lexists(path):
+    summary = _read_optional(folder / RUN_SUMMARY, _SUMMARY_SHAPE, _MOST_SUMMARY_BYTES, tell)
+    if summary is None:
         return
-    problem = file_problem(path)
-    if problem:
-        tell(RUN_SUMMARY, problem)
-        return
-    try:
-        data = read_bounded(path, _MOST_SUMMARY_BYTES)
-        summary = parse_json(data)
-        _SUMMARY_SHAPE(summary, "")
-    except (OutputError, ValueError) as error:
-        tell(RUN_SUMMARY, str(error))
-        return
-    if data != dump_json(summary):
-        tell(RUN_SUMMARY, "must be written as all files of JSON here are, byte for byte")
     if summary["shards"] != len(manifest.shards):
         tell(RUN_SUMMARY, f"shards must be {len(manifest.shards)}, got {summary['shards']}")
     if summary["shards_built"] > summary["shards"]:
         tell(RUN_SUMMARY, "shards_built must be at most shards")
+
+
+def _check_inputs(folder: Path, tell: Tell) -> None:
+    """The form of what the job read, where it was kept: it may be anything that was there then."""
+    most = _MOST_INPUTS_BYTES
+    inputs = _read_optional(folder / INPUTS_FILE, plain_object, most, tell) or {}
+    try:
+        for name, shape in _INPUTS_SHAPES.items():
+            if name in inputs:
+                shape(inputs[name], name)
+    except PlainDataError as error:
+        tell(INPUTS_FILE, str(error))
+
+
+def _read_optional(path: Path, shape: Shape, most_bytes: int, tell: Tell) -> Any:
+    """The data in a file of JSON that need not be there; None where it is not, or not right."""
+    if not os.path.lexists(path):
+        return None
+    problem = file_problem(path)
+    if problem:
+        tell(path.name, problem)
+        return None
+    try:
+        data = read_bounded(path, most_bytes)
+        value = parse_json(data)
+        shape(value, "")
+    except (OutputError, ValueError) as error:
+        tell(path.name, str(error))
+        return None
+    if data != dump_json(value):
+        tell(path.name, "must be written as all files of JSON here are, byte for byte")
+    return value
 
 
 def check_receipt(folder: Path, shard: ShardReceipt, tell: Tell) -> bool:

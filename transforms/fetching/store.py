@@ -20,6 +20,7 @@ from typing import IO
 
 import pyarrow as pa
 
+from indexes.folder_lock import LOCK_FILE
 from transforms.dataset.files import (
     OutputError,
     atomic_file,
@@ -110,7 +111,10 @@ def open_store(folder: Path, metadata: LaionMetadata) -> None:
                     f"{folder}: it holds pictures of other metadata or of another shard size; "
                     "name another folder"
                 )
-        elif any(not is_temporary_file(entry.name) for entry in folder.iterdir()):
+        elif any(
+            entry.name != LOCK_FILE and not is_temporary_file(entry.name)
+            for entry in folder.iterdir()
+        ):
             raise OutputError(f"{folder}: it holds files that `pairloom fetch` did not write")
         for entry in folder.iterdir():
             if is_temporary_file(entry.name):

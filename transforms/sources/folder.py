@@ -24,6 +24,7 @@ from urllib.parse import quote_from_bytes, unquote_to_bytes
 from transforms.pictures.decoding import DEFAULT_LIMITS, PictureError, PictureLimits, normalise
 from transforms.protocols import SourceError, SourceShard
 from transforms.record import Reject, SourceImage
+from transforms.sources.listing import Listing, list_folder
 
 _SIDECARS = (b".txt", b".json")
 _MAX_CAPTION_BYTES = 65_536
@@ -145,6 +146,14 @@ class FolderSource:
             "shard_size": self.shard_size,
             "limits": asdict(self.limits),
         }
+
+    def listing(self) -> Listing:
+        """The files of all rows and their captions, as they are now.
+
+        Raises:
+            SourceError: as `plan`.
+        """
+        return list_folder(self.path, sorted(_walk(self.path)))
 
     def _locate(self, name: bytes) -> Path:
         return Path(self.path, os.fsdecode(name))

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from transforms.protocols import SourceError
 from transforms.sources.columns import find_columns, read_rows
+from transforms.sources.listing import Listing, list_archives
 
 MAX_SHARD_SIZE = 10_000
 
@@ -116,6 +117,14 @@ class LaionMetadata:
         if not names:
             raise SourceError(f"{path}: no .parquet file here")
         return {name: _check_file(name) for name in names}
+
+    def listing(self) -> Listing:
+        """The files, as they are now.
+
+        Raises:
+            SourceError: as `files`.
+        """
+        return list_archives(self.files)
 
     def shards(self) -> list[LinkShard]:
         """Runs of at most `shard_size` rows, none of them across two files.
