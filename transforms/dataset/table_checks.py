@@ -137,7 +137,7 @@ def _check_group(table: pa.Table, kind: str, where: str, first: int, tell: Tell)
             if problem:
                 tell(f"{where}{first + place} ({row['key']})", problem)
     if kind == "pairs":
-        sound = _check_pictures(table, where, first, tell, light=sound)
+        _check_pictures(table, where, first, tell, light=sound)
     return CheckedGroup(light, sound)
 
 
@@ -184,9 +184,11 @@ def _one_array(column: pa.ChunkedArray) -> pa.Array:
     return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
 
 
-def _check_pictures(table: pa.Table, where: str, first: int, tell: Tell, *, light: bool) -> bool:
-    """Tells what is wrong with the pictures of the pairs; whether all are pictures."""
-    sound = light
+def _check_pictures(table: pa.Table, where: str, first: int, tell: Tell, *, light: bool) -> None:
+    """Tells what is wrong with the pictures of the pairs.
+
+    Where the other columns keep their rules, as `light` says, a row is held against itself too.
+    """
     for place in range(len(table)):
         row: dict[str, Any] = table.slice(place, 1).to_pylist()[0]
         said = f"{where}{first + place} ({row['key']})"
@@ -198,6 +200,4 @@ def _check_pictures(table: pa.Table, where: str, first: int, tell: Tell, *, ligh
         if not problems and light:
             problems = list(check_pair(row))
         for problem in problems:
-            sound = False
             tell(said, problem)
-    return sound
