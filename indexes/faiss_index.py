@@ -1,6 +1,7 @@
 """FAISS: which index for how many vectors, training it, filling it, reading it."""
 
 import math
+import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,13 @@ LARGE_INDEXES = ((1_000_000, 65_536), (10_000_000, 262_144), (100_000_000, 1_048
 
 PROBED_SHARE = 16
 """One list in so many is looked into."""
+
+FLAT = b"IxFI"
+"""How a file of a flat index by inner product begins."""
+INNER_PRODUCT = 0
+_HEADER = struct.Struct("<4siqqq?i")
+FLAT_HEADER_BYTES = _HEADER.size + 8
+"""Before the vectors of a flat index; the last eight say how many numbers they are."""
 
 WRITE_BYTES = 1 << 20
 """An index is written in pieces of this size."""
@@ -51,6 +59,37 @@ def choose_index(count: int) -> IndexChoice:
             lists = large_lists
             key = f"IVF{lists}_HNSW32,Flat"
     return IndexChoice(key, f"nprobe={max(1, lists // PROBED_SHARE)}")
+
+
+@dataclass(frozen=True)
+class FaissHeader:
+    """What every FAISS index file begins with."""
+
+    kind: bytes
+    dimension: int
+    count: int
+    metric: int
+
+
+def read_header(path: Path) -> FaissHeader:
+    """The header of a FAISS index file.
+
+    Raises:
+        IndexFolderError: it is too short to have one, or cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            kind, dimension, count, _, _, _, metric = _HEADER.unpack(file.read(_HEADER.size))
+            if kind == FLAT and struct.unpack("<Q", file.read(8)) != (count * dimension,):
+                raise IndexFolderError(f"{path} must hold {count} times {dimension} numbers")
+    except (OSError, struct.error) as error:
+        raise IndexFolderError(f"{path} is not a FAISS index: {error}") from error
+    return FaissHeader(kind, dimension, count, metric)
+
+
+def flat_bytes(count: int, dimension: int) -> int:
+    """The size of the file of a flat index of `count` vectors."""
+    return FLAT_HEADER_BYTES + 4 * count * dimension
 
 
 def build_index(
@@ -85,12 +124,15 @@ class FaissIndex:
 
     def __init__(self, path: Path, *, parameters: str = "") -> None:
         faiss = load_faiss()
+        header = read_header(path)
+        if header.kind == FLAT and path.stat().st_size < flat_bytes(header.count, header.dimension):
+            raise IndexFolderError(f"{path} is not a FAISS index: it is cut short")
         try:
             self._index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
             if parameters:
                 faiss.ParameterSpace().set_index_parameters(self._index, parameters)
-        except RuntimeError as error:
-            reason = str(error).splitlines()[0]
+        except (RuntimeError, MemoryError) as error:
+            reason = (str(error) or type(error).__name__).splitlines()[0]
             raise IndexFolderError(f"{path} is not a FAISS index: {reason}") from error
 
     def __len__(self) -> int:

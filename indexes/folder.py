@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,22 +14,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from indexes.captions import caption_words, same_caption_key
+from indexes.described import Stamp, read_finished, read_stamp, rewritten
 from indexes.faiss_index import FaissIndex
 from indexes.layout import (
-    COMPLETED_FILE,
     INDEX_FILE,
     INDEX_PARAMETERS_FILE,
+    STRUCTURE_BYTES,
     IndexFolderError,
     all_parts,
-    manifest_path,
     read_json,
 )
-from indexes.life_cycle import read_manifest
 from indexes.lookup import RowLookup
-from indexes.parts import METADATA_SCHEMA, PictureMetadata, Structures, load_array
+from indexes.parts import METADATA_SCHEMA, PictureMetadata, Structures, gather_rows, load_array
 from indexes.search import Rows, Vectors, check_queries, rescore
-
-ScalarT = TypeVar("ScalarT", bound=np.generic)
 
 SPARE_NEIGHBOURS = 16
 """So many more are asked of FAISS than wanted, for ties to be settled among."""
@@ -45,13 +42,15 @@ class PictureRow(PictureMetadata):
 class PictureIndex:
     """A finished index folder. Get one from `open_index`.
 
-    Nothing but the manifest is read until it is asked for; vectors are memory-mapped, metadata are
-    held as Arrow columns. Pickled, it is its path: a worker process opens it again, once. A row is
-    a picture's number, from 0; embeddings are unit vectors, float32, of length `dimension`.
+    Nothing but the manifest and the sizes of the files is read until it is asked for; vectors are
+    memory-mapped, metadata are held as Arrow columns. Pickled, it is its path and what tells it
+    from another index there (`identity`; None where it was made before there were any): a worker
+    process opens it again, once. A row is a picture's number, from 0; embeddings are unit vectors,
+    float32, of length `dimension`.
 
     Raises:
         IndexFolderError: the folder is no index, or not finished; by its methods, where a file of
-            the folder is broken.
+            the folder is broken, or the index was made anew since it was opened.
         IndexError: by its methods, where a row is not in [0, `len(index)`).
 
     >>> from pairloom import PictureIndex, open_index
@@ -69,25 +68,18 @@ class PictureIndex:
     """
 
     def __init__(self, folder: Path) -> None:
-        manifest = read_manifest(folder)
-        if not (folder / COMPLETED_FILE).exists():
-            raise IndexFolderError(f"{folder} is not finished: run the index command again")
-        for name in ("dimension", "pictures", "parts"):
-            if type(manifest.get(name)) is not int:
-                path = manifest_path(folder)
-                raise IndexFolderError(f"{path}: {name} must be a number, got {manifest.get(name)}")
+        self._described = described = read_finished(folder)
         self.folder = folder
-        self.dimension: int = manifest["dimension"]
-        self._pictures: int = manifest["pictures"]
-        self._parts = all_parts(manifest["parts"])
-        own = {name: value for name, value in manifest.items() if name != "description"}
-        self.description: dict[str, object] = manifest["description"] | own
+        self.dimension = described.dimension
+        self.identity = described.identity
+        self.description = described.content
+        self._parts = all_parts(described.parts)
 
     def __len__(self) -> int:
-        return self._pictures
+        return self._described.pictures
 
-    def __reduce__(self) -> tuple[object, tuple[str]]:
-        return open_index, (str(self.folder),)
+    def __reduce__(self) -> tuple[object, tuple[str, str | None]]:
+        return _open_again, (str(self.folder), self.identity)
 
     def search(self, queries: Vectors, k: int) -> tuple[Vectors, Rows]:
         """The `k` best rows for each query; see `indexes.search.Index`.
@@ -130,7 +122,7 @@ class PictureIndex:
 
     def embeddings(self, rows: Sequence[int] | Rows) -> Vectors:
         """The embeddings of `rows`, float32 (n, d)."""
-        return _gather(self._embeddings, self._starts, rows)
+        return gather_rows(self._embeddings, self._starts, rows)
 
     def structure(self, row: int) -> Structures:
         """The structure map of one row, uint8 (256,)."""
@@ -139,7 +131,7 @@ class PictureIndex:
 
     def structures(self, rows: Sequence[int] | Rows) -> Structures:
         """The structure maps of `rows`, uint8 (n, 256)."""
-        return _gather(self._structures, self._starts, rows)
+        return gather_rows(self._structures, self._starts, rows)
 
     def find(self, key: str) -> int | None:
         """The row of the picture `key`; None where the index does not have it."""
@@ -181,24 +173,21 @@ class PictureIndex:
 
     @cached_property
     def _metadata(self) -> pa.Table:
-        tables = []
-        for part in self._parts:
-            path = part.metadata_path(self.folder)
-            try:
-                tables.append(pq.read_table(path, columns=METADATA_SCHEMA.names))
-            except (pa.ArrowException, OSError) as error:
-                raise IndexFolderError(f"{path} cannot be read: {error}") from error
-        table = pa.concat_tables(tables)
-        self._check_rows(len(table), "metadata")
+        with self._described.reading():
+            tables = [_read_metadata(part.metadata_path(self.folder)) for part in self._parts]
+            table = pa.concat_tables(tables)
+            self._check_rows(len(table), "metadata")
         return table.combine_chunks()
 
     @cached_property
     def _embeddings(self) -> list[Vectors]:
-        return self._load([part.embedding_path(self.folder) for part in self._parts])
+        paths = [part.embedding_path(self.folder) for part in self._parts]
+        return self._load(paths, self.dimension, "float32")
 
     @cached_property
     def _structures(self) -> list[Structures]:
-        return self._load([part.structure_path(self.folder) for part in self._parts])
+        paths = [part.structure_path(self.folder) for part in self._parts]
+        return self._load(paths, STRUCTURE_BYTES, "uint8")
 
     @cached_property
     def _starts(self) -> Rows:
@@ -206,13 +195,14 @@ class PictureIndex:
 
     @cached_property
     def _faiss(self) -> FaissIndex:
-        about = read_json(self.folder / INDEX_PARAMETERS_FILE)
-        index = FaissIndex(self.folder / INDEX_FILE, parameters=about.get("index_param", ""))
-        self._check_rows(len(index), "indexed vectors")
-        if index.dimension != self.dimension:
-            raise IndexFolderError(
-                f"{self.folder} must be of dimension {self.dimension}, got {index.dimension}"
-            )
+        with self._described.reading():
+            about = read_json(self.folder / INDEX_PARAMETERS_FILE)
+            index = FaissIndex(self.folder / INDEX_FILE, parameters=about.get("index_param", ""))
+            self._check_rows(len(index), "indexed vectors")
+            if index.dimension != self.dimension:
+                raise IndexFolderError(
+                    f"{self.folder} must be of dimension {self.dimension}, got {index.dimension}"
+                )
         return index
 
     @cached_property
@@ -223,26 +213,44 @@ class PictureIndex:
     def _by_caption(self) -> RowLookup:
         return RowLookup(self._metadata["caption"], normalise=same_caption_key)
 
-    def _load(self, paths: list[Path]) -> list[npt.NDArray[Any]]:
+    def _load(self, paths: list[Path], width: int, kind: str) -> list[npt.NDArray[Any]]:
         """The arrays of all parts that have pictures."""
-        arrays = [array for array in map(load_array, paths) if len(array)]
-        self._check_rows(sum(map(len, arrays)), f"rows in {paths[0].parent.name}")
-        return arrays
+        with self._described.reading():
+            arrays = {path: array for path in paths if len(array := load_array(path))}
+            for path, array in arrays.items():
+                if array.shape[1] != width or array.dtype.name != kind:
+                    found = f"{array.shape[1]} {array.dtype}"
+                    raise IndexFolderError(f"{path} must hold rows of {width} {kind}, got {found}")
+            self._check_rows(sum(map(len, arrays.values())), f"rows in {paths[0].parent.name}")
+        return list(arrays.values())
 
     def _check_rows(self, found: int, what: str) -> None:
         if found != len(self):
             raise IndexFolderError(f"{self.folder} must hold {len(self)} {what}, got {found}")
 
 
+def _read_metadata(path: Path) -> pa.Table:
+    try:
+        return pq.read_table(path, columns=METADATA_SCHEMA.names)
+    except (pa.ArrowException, OSError) as error:
+        raise IndexFolderError(f"{path} cannot be read: {error}") from error
+
+
 def open_index(
-    path: str | Path, *, encoder: str | None = None, dimension: int | None = None
+    path: str | Path,
+    *,
+    encoder: str | None = None,
+    dimension: int | None = None,
+    identity: str | None = None,
 ) -> PictureIndex:
     """The finished index in `path`; one and the same object in a process while it is unchanged.
 
-    With `encoder` or `dimension` given, the index must have been made with these.
+    With `encoder` or `dimension` given, the index must have been made with these; with `identity`,
+    it must be the one that had this as its `PictureIndex.identity`.
 
     Raises:
-        IndexFolderError: the folder is no index, not finished, or made with another encoder.
+        IndexFolderError: the folder is no index, not finished, damaged, or made with another
+            encoder, or it is another index.
 
     >>> from pairloom import load_encoder, open_index
     >>> index = open_index("small/index")
@@ -254,11 +262,11 @@ def open_index(
     'a small red chair on the left of a patterned background'
     """
     folder = Path(path).resolve()
-    completed = folder / COMPLETED_FILE
-    stamp = completed.stat().st_mtime_ns if completed.exists() else 0
     with _OPENING:
-        index = _opened(folder, stamp)
-    made_with = index.description["encoder"]
+        index = _opened(folder, read_stamp(folder))
+    if identity is not None and index.identity != identity:
+        raise rewritten(folder)
+    made_with = index.description.get("encoder")
     if encoder is not None and made_with != encoder:
         raise IndexFolderError(f"{folder} was made with the encoder {made_with}, not {encoder}")
     if dimension is not None and index.dimension != dimension:
@@ -271,22 +279,12 @@ def open_index(
 _OPENING = threading.Lock()
 
 
+def _open_again(path: str, identity: str | None) -> PictureIndex:
+    return open_index(path, identity=identity)
+
+
 @lru_cache(maxsize=8)
-def _opened(folder: Path, stamp: int) -> PictureIndex:
+def _opened(folder: Path, stamp: Stamp) -> PictureIndex:
     """`stamp` tells a folder from one made anew in the same place."""
     del stamp
     return PictureIndex(folder)
-
-
-def _gather(
-    arrays: list[npt.NDArray[ScalarT]], starts: Rows, rows: Sequence[int] | Rows
-) -> npt.NDArray[ScalarT]:
-    wanted = np.asarray(rows, dtype=np.int64)
-    if wanted.size and not 0 <= wanted.min() <= wanted.max() < starts[-1]:
-        raise IndexError(f"rows must be in [0, {starts[-1]}), got {wanted.min()}..{wanted.max()}")
-    gathered = np.empty((len(wanted), arrays[0].shape[1]), dtype=arrays[0].dtype)
-    places = np.searchsorted(starts, wanted, side="right") - 1
-    for place in np.unique(places):
-        here = places == place
-        gathered[here] = arrays[place][wanted[here] - starts[place]]
-    return gathered

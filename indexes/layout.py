@@ -3,8 +3,10 @@
     img_emb/img_emb_{i}.npy          float32 (n, d), L2-normalised
     metadata/metadata_{i}.parquet    one row a picture, same order
     structure/structure_{i}.npy      uint8 (n, 256), structure maps (ours)
+    rejects/rejects_{i}.parquet      pictures that are not in it, and why (ours)
     image.index, image.json          FAISS index by inner product, and what it is
-    pairloom.json                    what made the folder (ours)
+    inputs.json                      the listing of the source it was made of (ours)
+    pairloom.json                    what made the folder, and the hash of every file (ours)
     COMPLETED                        empty, written last (ours)
 
 `i` is zero-padded to one width, because readers sort the names as text. A picture's row is its
@@ -32,6 +34,9 @@ INDEX_PARAMETERS_FILE = "image.json"
 MANIFEST_FILE = f"{NAME}.json"
 EARLIER_MANIFEST_FILE = f"{EARLIER_NAME}.json"
 COMPLETED_FILE = "COMPLETED"
+INPUTS_FILE = "inputs.json"
+SIGNATURE_FILE = f"{MANIFEST_FILE}.sig"
+"""Who vouches for the description, and with it for every file; of another description it goes."""
 PARTIAL_SUFFIX = ".partial"
 
 LAYOUT_VERSION = 2
@@ -39,6 +44,9 @@ READABLE_VERSIONS = (1, 2)
 """They differ in the project's name alone, see `indexes.names`."""
 STRUCTURE_BYTES = 256
 MINIMUM_WIDTH = 5
+_SHOWN = 80
+MOST_JSON_BYTES = 256 << 20
+"""More is not read as a description: two million parts take less."""
 
 
 class IndexFolderError(PairloomError):
@@ -73,6 +81,10 @@ class Part:
     def structure_path(self, folder: Path) -> Path:
         """Where the part's structure maps lie."""
         return folder / STRUCTURE_FOLDER / f"structure_{self.label}.npy"
+
+    def rejects_path(self, folder: Path) -> Path:
+        """Where the pictures of the part's shard that are not in it lie, where that is kept."""
+        return folder / REJECTS_FOLDER / f"rejects_{self.label}.parquet"
 
     def paths(self, folder: Path) -> tuple[Path, Path, Path]:
         """The part's three files."""
@@ -119,8 +131,12 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
 
 def write_json(path: Path, content: Mapping[str, object]) -> None:
     """Writes `content` as JSON with sorted names, atomically."""
-    text = json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
-    write_atomically(path, lambda partial: _write_bytes(partial, text.encode()))
+    write_atomically(path, lambda partial: _write_bytes(partial, dump_json(content)))
+
+
+def dump_json(content: Mapping[str, object]) -> bytes:
+    """What `write_json` writes."""
+    return (json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -130,8 +146,10 @@ def read_json(path: Path) -> dict[str, Any]:
         IndexFolderError: there is no such file, or something else in it.
     """
     try:
+        if path.stat().st_size > MOST_JSON_BYTES:
+            raise IndexFolderError(f"{path} must have at most {MOST_JSON_BYTES} bytes")
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise IndexFolderError(f"{path} cannot be read: {error}") from error
     if not isinstance(content, dict):
         raise IndexFolderError(f"{path} must hold a JSON object, got {type(content).__name__}")
@@ -139,9 +157,25 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def fingerprint(description: Mapping[str, object]) -> str:
-    """A hash of what makes an index: two descriptions that say the same have the same one."""
-    text = json.dumps(description, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
+    """A hash of what makes an index: two descriptions that say the same have the same one.
+
+    Raises:
+        IndexFolderError: it is nested too deeply.
+    """
+    try:
+        text = json.dumps(description, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    except RecursionError as error:
+        raise IndexFolderError("a description must not be nested a thousand deep") from error
+    # JSON can spell half of a surrogate pair, which no text that is written down has.
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def show(value: object) -> str:
+    """A value from a file as it stands in a line for a person: its beginning, in one line."""
+    try:
+        return repr(value)[:_SHOWN]
+    except (RecursionError, ValueError):  # nested too deeply, or a number of too many digits
+        return f"something that cannot be shown ({type(value).__name__})"
 
 
 def _write_bytes(path: Path, content: bytes) -> None:

@@ -3,32 +3,39 @@
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
+from indexes.checksums import FILES, sum_files
 from indexes.duplicate_keys import find_duplicate_key
 from indexes.faiss_index import IndexChoice, build_index, choose_index, training_size
+from indexes.folder_lock import LOCK_FILE
 from indexes.layout import (
     COMPLETED_FILE,
     EARLIER_MANIFEST_FILE,
     EMBEDDING_FOLDER,
     INDEX_FILE,
     INDEX_PARAMETERS_FILE,
+    INPUTS_FILE,
     LAYOUT_VERSION,
     MANIFEST_FILE,
     METADATA_FOLDER,
     PARTIAL_SUFFIX,
     READABLE_VERSIONS,
     REJECTS_FOLDER,
+    SIGNATURE_FILE,
     STRUCTURE_FOLDER,
     IndexFolderError,
     Part,
     all_parts,
+    dump_json,
     fingerprint,
     manifest_path,
     read_json,
+    show,
     write_atomically,
     write_json,
 )
@@ -38,18 +45,27 @@ from indexes.search import Vectors
 
 FolderState = Literal["new", "unfinished", "finished"]
 
-RESERVED_NAMES = frozenset({"version", "pictures", "dimension", "parts", "counts"})
+SOURCE_FINGERPRINT = "source_fingerprint"
+"""Under this name a description holds what tells the source's files from what they may become."""
+
+RESERVED_NAMES = frozenset(
+    {"version", "pictures", "dimension", "parts", "counts", FILES, SOURCE_FINGERPRINT}
+)
 """What the folder says of itself; a description may not use these names."""
 
-_PART_FILE = re.compile(r"(img_emb|structure|metadata)_\d+\.(npy|parquet)")
+_PART_FOLDERS = (EMBEDDING_FOLDER, METADATA_FOLDER, STRUCTURE_FOLDER, REJECTS_FOLDER)
+_PART_FILE = re.compile(r"(img_emb|structure|metadata|rejects)_\d+\.(npy|parquet)")
 
 
-def begin_index(folder: Path, description: Mapping[str, object]) -> FolderState:
+def begin_index(
+    folder: Path, description: Mapping[str, object], *, overwrite: bool = False
+) -> FolderState:
     """Makes `folder` ready to be filled under `description`, or says how far it is already.
 
     `description` is plain JSON data and must hold all that decides the folder's content: `encoder`
     and `captioner` (ids with revisions), `source`, and whatever else a change of which should
-    forbid going on with a folder begun before.
+    forbid going on with a folder begun before. With `overwrite` an index of another description
+    makes room for this one.
 
     Raises:
         IndexFolderError: the folder holds something else, or an index of another description.
@@ -58,12 +74,14 @@ def begin_index(folder: Path, description: Mapping[str, object]) -> FolderState:
     _check_description(description)
     if manifest_path(folder).exists():
         stored = read_manifest(folder)
-        if fingerprint(stored["description"]) != fingerprint(description):
+        if fingerprint(stored["description"]) == fingerprint(description):
+            _remove_partial_files(folder)
+            return "finished" if (folder / COMPLETED_FILE).exists() else "unfinished"
+        if not overwrite:
             difference = _difference(stored["description"], description)
             raise IndexFolderError(f"{folder} holds an index with another {difference}")
-        _remove_partial_files(folder)
-        return "finished" if (folder / COMPLETED_FILE).exists() else "unfinished"
-    if folder.exists() and any(folder.iterdir()):
+        clear_index(folder)
+    if folder.exists() and any(path.name != LOCK_FILE for path in folder.iterdir()):
         raise IndexFolderError(f"{folder} is not empty and not an index: choose another folder")
     folder.mkdir(parents=True, exist_ok=True)
     write_json(
@@ -72,13 +90,55 @@ def begin_index(folder: Path, description: Mapping[str, object]) -> FolderState:
     return "new"
 
 
+def clear_index(folder: Path) -> None:
+    """Removes the index in `folder`, its description last, so that it can be begun anew.
+
+    Files that are not an index's stay.
+
+    Raises:
+        OSError: something cannot be removed.
+    """
+    (folder / COMPLETED_FILE).unlink(missing_ok=True)
+    _remove_partial_files(folder)
+    for name in _PART_FOLDERS:
+        if (folder / name).is_dir():
+            for path in (folder / name).iterdir():
+                if _PART_FILE.fullmatch(path.name):
+                    path.unlink()
+            with suppress(OSError):  # something else lies there
+                (folder / name).rmdir()
+    for name in (SIGNATURE_FILE, INDEX_FILE, INDEX_PARAMETERS_FILE, INPUTS_FILE):
+        (folder / name).unlink(missing_ok=True)
+    manifest_path(folder).unlink(missing_ok=True)
+
+
+def has_parts(folder: Path) -> bool:
+    """Whether anything of the index in `folder` has been made."""
+    return any((folder / METADATA_FOLDER).glob("*.parquet"))
+
+
+def reopen_index(folder: Path) -> None:
+    """Takes back that the index in `folder` is finished, before parts of it are written again.
+
+    Raises:
+        OSError: it cannot be taken back.
+    """
+    (folder / COMPLETED_FILE).unlink(missing_ok=True)
+
+
 def finish_index(
-    folder: Path, *, parts: int, choice: IndexChoice | None = None, seed: int = 0
+    folder: Path,
+    *,
+    parts: int,
+    choice: IndexChoice | None = None,
+    seed: int = 0,
+    source_fingerprint: str | None = None,
 ) -> dict[str, object]:
     """Builds the FAISS index over all `parts`, removes stale files and marks the folder finished.
 
     `choice` overrides the index that suits the number of pictures; `seed` draws the vectors it is
-    trained on. The same parts give the same bytes.
+    trained on. `source_fingerprint` tells the source's files from what they may become later; it
+    and the hash of every file go into the description. The same parts give the same bytes.
 
     Returns:
         The manifest that was written.
@@ -98,7 +158,7 @@ def finish_index(
     if pictures == 0:
         raise IndexFolderError(_no_pictures(folder, whole.values()))
     dimension = _one_dimension(folder, whole)
-    (folder / COMPLETED_FILE).unlink(missing_ok=True)
+    reopen_index(folder)
     _refuse_duplicate_keys(folder, all_parts(parts))
     _remove_partial_files(folder)
     _remove_stale_parts(folder, parts)
@@ -110,7 +170,12 @@ def finish_index(
         "parts": parts,
         "pictures": pictures,
         "version": LAYOUT_VERSION,
+        FILES: sum_files(folder, all_parts(parts)),
     }
+    if source_fingerprint is not None:
+        manifest[SOURCE_FINGERPRINT] = source_fingerprint
+    if not _holds(folder / MANIFEST_FILE, dump_json(manifest)):
+        (folder / SIGNATURE_FILE).unlink(missing_ok=True)
     write_json(folder / MANIFEST_FILE, manifest)
     (folder / EARLIER_MANIFEST_FILE).unlink(missing_ok=True)
     write_atomically(folder / COMPLETED_FILE, lambda path: path.touch())
@@ -144,12 +209,20 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     manifest = read_json(path)
     if not isinstance(manifest.get("description"), dict):
         raise IndexFolderError(f"{path} does not describe an index")
-    if manifest.get("version") not in READABLE_VERSIONS:
+    version = manifest.get("version")
+    if type(version) is not int or version not in READABLE_VERSIONS:
         raise IndexFolderError(
             f"{path} must be of version {' or '.join(map(str, READABLE_VERSIONS))}, "
-            f"got {manifest.get('version')}"
+            f"got {show(version)}"
         )
     return manifest
+
+
+def _holds(path: Path, data: bytes) -> bool:
+    try:
+        return path.read_bytes() == data
+    except OSError:
+        return False
 
 
 def _check_description(description: Mapping[str, object]) -> None:
@@ -191,8 +264,12 @@ def _remove_partial_files(folder: Path) -> None:
 
 
 def _remove_stale_parts(folder: Path, parts: int) -> None:
-    wanted = {path for part in all_parts(parts) for path in part.paths(folder)}
-    for name in (EMBEDDING_FOLDER, METADATA_FOLDER, STRUCTURE_FOLDER):
+    wanted = {
+        path
+        for part in all_parts(parts)
+        for path in (*part.paths(folder), part.rejects_path(folder))
+    }
+    for name in filter(lambda name: (folder / name).is_dir(), _PART_FOLDERS):
         for path in (folder / name).iterdir():
             if path not in wanted and _PART_FILE.fullmatch(path.name):
                 path.unlink()

@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +21,9 @@ from indexes.parquet.reading import (
     open_parquet,
     read_table,
 )
-from indexes.search import Vectors
+from indexes.search import Rows, Vectors
+
+ScalarT = TypeVar("ScalarT", bound=np.generic)
 
 Structures = npt.NDArray[np.uint8]
 
@@ -47,6 +49,19 @@ METADATA_SCHEMA = pa.schema(
     ]
 )
 """The columns of a metadata file; `image_path` is the picture's reference in its source."""
+
+
+_BROKEN_ARRAY = (
+    OSError,
+    ValueError,
+    EOFError,
+    TypeError,
+    OverflowError,
+    SyntaxError,
+    MemoryError,
+    RecursionError,
+)
+"""What NumPy raises of a header, a Python literal, that says something it should not."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,7 +143,7 @@ def read_part(folder: Path, part: Part, *, fingerprint: str) -> PartSummary | No
     try:
         with open_parquet(metadata_path) as opened:
             file = opened.metadata
-        about = _read_about(file.metadata or {})
+        about = read_about(file.metadata or {})
         embeddings = load_array(part.embedding_path(folder))
         structures = load_array(part.structure_path(folder))
     except (ParquetError, IndexFolderError, KeyError, ValueError, OSError):
@@ -139,10 +154,19 @@ def read_part(folder: Path, part: Part, *, fingerprint: str) -> PartSummary | No
     return PartSummary(file.num_rows, embeddings.shape[1], about["counts"])
 
 
-def _read_about(metadata: Mapping[bytes, bytes]) -> dict[str, Any]:
-    """What a metadata file says of its part, under today's name or the earlier one."""
+def read_about(metadata: Mapping[bytes, bytes]) -> dict[str, Any]:
+    """What a metadata file says of its part, under today's name or the earlier one.
+
+    Raises:
+        KeyError, ValueError: it says nothing, or something that is no such thing.
+    """
     key = METADATA_KEY if METADATA_KEY in metadata else EARLIER_NAME.encode()
-    about: dict[str, Any] = json.loads(metadata[key])
+    try:
+        about = json.loads(metadata[key])
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+    if not isinstance(about, dict):
+        raise ValueError(f"it must be an object, got {type(about).__name__}")
     return about
 
 
@@ -167,12 +191,31 @@ def load_array(path: Path) -> npt.NDArray[Any]:
         IndexFolderError: the file is absent, cut short or no such array.
     """
     try:
-        array: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        array: npt.NDArray[Any] = np.lib.format.open_memmap(path, mode="r")
+    except _BROKEN_ARRAY as error:
         raise IndexFolderError(f"{path} cannot be read as an array: {error}") from error
     if array.ndim != 2:
         raise IndexFolderError(f"{path} must hold a two-dimensional array, got {array.ndim}")
     return array
+
+
+def gather_rows(
+    arrays: list[npt.NDArray[ScalarT]], starts: Rows, rows: Sequence[int] | Rows
+) -> npt.NDArray[ScalarT]:
+    """The rows of several arrays as if they were one; array n begins at row `starts[n]`.
+
+    Raises:
+        IndexError: a row is not in [0, `starts[-1]`).
+    """
+    wanted = np.asarray(rows, dtype=np.int64)
+    if wanted.size and not 0 <= wanted.min() <= wanted.max() < starts[-1]:
+        raise IndexError(f"rows must be in [0, {starts[-1]}), got {wanted.min()}..{wanted.max()}")
+    gathered = np.empty((len(wanted), arrays[0].shape[1]), dtype=arrays[0].dtype)
+    places = np.searchsorted(starts, wanted, side="right") - 1
+    for place in np.unique(places):
+        here = places == place
+        gathered[here] = arrays[place][wanted[here] - starts[place]]
+    return gathered
 
 
 def _to_row(entry: PictureMetadata) -> dict[str, object]:

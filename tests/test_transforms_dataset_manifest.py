@@ -154,9 +154,10 @@ def test_sums_that_do_not_come_out_are_refused(small_dataset):
     [
         ({"schema_version": 3}, "schema version must be 1 or 2, got 3"),
         ({"configuration_hash": "0"}, "configuration_hash does not follow"),
-        ({"seed": None, "counts": {}}, "counts does not follow"),
-        ({"shards": [{}]}, "files"),
-        ({"shards": 5}, "not iterable"),
+        ({"counts": {}}, "counts.sources is missing"),
+        ({"seed": None}, "seed must be a whole number >= 0, got None"),
+        ({"shards": [{}]}, r"shards\[0\].number is missing"),
+        ({"shards": 5}, "shards must be a list, got 5"),
     ],
 )
 def test_a_changed_manifest_is_refused(small_dataset, change, message):

@@ -123,11 +123,22 @@ def word_agreement(
     source word oftener than the edit prompt, in which other things may rightly bear it. `rest`:
     multiset Jaccard index of the other words, articles aside (they follow the word they precede).
     """
-    wanted, found = _caption_words(edit_prompt), _caption_words(caption)
-    new = count_word(found, target_word) >= max(1, count_word(wanted, target_word))
-    old = count_word(found, source_word) > count_word(wanted, source_word)
-    rest = _jaccard(_without(wanted, target_word), _without(found, target_word))
+    news, olds, others = _prompt_words(edit_prompt, source_word, target_word)
+    found = _caption_words(caption)
+    new = count_word(found, target_word) >= max(1, news)
+    old = count_word(found, source_word) > olds
+    rest = _jaccard(others, _without(found, target_word))
     return WordAgreement(new_word=float(new), old_word=float(old), rest=stored(rest))
+
+
+@lru_cache(maxsize=4_096)
+def _prompt_words(
+    edit_prompt: str, source_word: str, target_word: str
+) -> tuple[int, int, tuple[str, ...]]:
+    """How often the edit prompt has the two words, and its other words: for all candidates."""
+    words = _caption_words(edit_prompt)
+    others = tuple(_without(words, target_word))
+    return count_word(words, target_word), count_word(words, source_word), others
 
 
 @lru_cache(maxsize=65_536)
@@ -169,9 +180,10 @@ def _content(words: Sequence[str]) -> list[str]:
 
 def _without(words: Sequence[str], term: str) -> list[str]:
     """The words but for articles and the first occurrence of `term`."""
-    length = len(_caption_words(term))
+    wanted = _caption_words(term)
+    length = len(wanted)
     for start in range(len(words) - length + 1):
-        if length and count_word(words[start : start + length], term):
+        if length and all(map(same_word, words[start : start + length], wanted)):
             return _content([*words[:start], *words[start + length :]])
     return _content(words)
 

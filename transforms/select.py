@@ -2,7 +2,7 @@
 
 import functools
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -112,16 +112,21 @@ def select(query: EditQuery, thresholds: SelectionThresholds) -> EditExample | R
         return reject_query(
             query, stage=STAGE, reason=NO_CANDIDATE, detail="the index offered no candidate"
         )
-    ranked = _ranked(query, thresholds.order)
-    furthest, reached, failure = ranked[0], -1, ("", "")
-    for candidate in ranked:
-        passed, fault = _first_fault(query, candidate, thresholds)
-        if fault is None:
-            return EditExample(query=query, target=candidate)
-        if passed > reached:
-            furthest, reached, failure = candidate, passed, (_CHECKS[passed].reason, fault)
-    reason, detail = failure
-    return reject_query(query, stage=STAGE, reason=reason, detail=detail, candidate=furthest)
+    judged = [(*_first_fault(query, each, thresholds), each) for each in query.candidates]
+    passing = [candidate for _, fault, candidate in judged if fault is None]
+    if passing:
+        return EditExample(query=query, target=_first(query, passing, thresholds.order))
+    most = max(passed for passed, _, _ in judged)
+    faults = {candidate.row: fault for passed, fault, candidate in judged if passed == most}
+    nearest = [candidate for passed, _, candidate in judged if passed == most]
+    furthest = _first(query, nearest, thresholds.order)
+    return reject_query(
+        query,
+        stage=STAGE,
+        reason=_CHECKS[most].reason,
+        detail=faults[furthest.row] or "",
+        candidate=furthest,
+    )
 
 
 def select_batch(
@@ -190,10 +195,11 @@ def _surplus(example: EditExample, edits: int) -> Reject:
     )
 
 
-def _ranked(query: EditQuery, order: Order) -> list[Candidate]:
+def _first(query: EditQuery, candidates: Sequence[Candidate], order: Order) -> Candidate:
+    """Of some candidates the one that is taken first."""
     if order == "retrieval":
-        return sorted(query.candidates, key=_retrieval_place)
-    return sorted(query.candidates, key=lambda each: (-quality(query, each), each.row))
+        return min(candidates, key=_retrieval_place)
+    return min(candidates, key=lambda each: (-quality(query, each), each.row))
 
 
 def _retrieval_place(candidate: Candidate) -> tuple[int, int]:
@@ -254,8 +260,10 @@ def _keeps_old_word(
 def _order_differs(
     query: EditQuery, candidate: Candidate, limits: SelectionThresholds
 ) -> str | None:
+    if limits.word_order is None:
+        return None
     agreement = word_order(query.edit_prompt, candidate.caption)
-    if limits.word_order is None or agreement >= limits.word_order:
+    if agreement >= limits.word_order:
         return None
     return f"word_order must be at least {limits.word_order:g}, got {agreement:.3f}"
 

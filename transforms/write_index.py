@@ -9,7 +9,7 @@ from typing import Any
 import apache_beam as beam
 import numpy as np
 
-from indexes.layout import REJECTS_FOLDER, STRUCTURE_BYTES, Part
+from indexes.layout import STRUCTURE_BYTES, Part
 from indexes.parts import PartContents, PictureMetadata, write_part
 from transforms.batches.packing import Packed, pack, unpack
 from transforms.dataset.files import make_folder, write_table
@@ -46,11 +46,6 @@ class PartReceipt:
     shard: IndexShard
     pictures: int
     rejects: dict[str, int]
-
-
-def rejects_path(folder: Path, part: Part) -> Path:
-    """Where the rejects of a part lie."""
-    return folder / REJECTS_FOLDER / f"rejects_{part.label}.parquet"
 
 
 def light_embedded(batch: Batch[EmbeddedImage]) -> Batch[EmbeddedImage]:
@@ -107,7 +102,7 @@ def write_index_part(
     batches = sorted(batches, key=lambda batch: batch.number)
     records = [record for batch in batches for record in batch.records]
     rejects = sorted((r for batch in batches for r in batch.rejects), key=reject_id)
-    path = rejects_path(folder, shard.part)
+    path = shard.part.rejects_path(folder)
     make_folder(path.parent)
     write_table(path, REJECTS, map(reject_to_row, rejects))
     counted = Counter(f"{reject.stage}: {reject.reason}" for reject in rejects)

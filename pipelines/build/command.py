@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 from pipelines.build.job import BuildSummary, run_build
@@ -22,8 +23,14 @@ from pipelines.terminal.console import (
     print_table,
 )
 from pipelines.terminal.nothing_made import nothing_made
+from pipelines.terminal.signing_arguments import (
+    add_sign_flag,
+    read_signing_key,
+    write_signature,
+)
 from pipelines.terminal.thresholds import change_thresholds
 from transforms.caption import CAPTIONS
+from transforms.dataset.manifest import MANIFEST
 from transforms.presets import Preset, load_preset
 from transforms.record import PARTS_OF_SPEECH, RELATIONS, SEARCH_METHODS
 from transforms.retrieve import CANDIDATE_KINDS, QUERY_KINDS, RetrieveOptions
@@ -52,6 +59,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--seed", type=whole_number(0), default=0)
     parser.add_argument("--batch-size", type=whole_number(1), default=32)
     _add_choice_flags(parser)
+    add_sign_flag(parser)
     add_execution_flags(parser)
     parser.set_defaults(run=run)
 
@@ -147,6 +155,7 @@ def read_options(arguments: argparse.Namespace, preset: Preset) -> BuildOptions:
 
 def run(arguments: argparse.Namespace) -> int:
     """Builds the data set and tells what is in it."""
+    key = read_signing_key(arguments.sign)
     execution, preset = read_execution(arguments), load_preset(arguments.preset)
     options = read_options(arguments, preset)
     plan = plan_build(
@@ -160,6 +169,8 @@ def run(arguments: argparse.Namespace) -> int:
     refuse_inside("--out", arguments.out, plan.source.describe(), plan.pool.describe())
     refuse_inside("--index", arguments.index, plan.source.describe())
     summary = run_build(plan, execution, overwrite=arguments.overwrite)
+    if key is not None:
+        write_signature(Path(plan.folder) / MANIFEST, key)
     print_build_summary(summary)
     if not summary.counts.pairs:
         what = f"pair of {summary.counts.sources} pictures could be made"

@@ -15,9 +15,13 @@ from typing import Any
 import apache_beam as beam
 
 from indexes.folder import PictureIndex, open_index
+from indexes.folder_lock import lock_folder
+from pipelines.build.inputs import begin_shards, make_room, refuse_other_inputs
 from pipelines.build.plan import BuildPlan
 from pipelines.running.execution import PICTURES_A_JOIN, Execution
+from pipelines.running.job_inputs import JobInputs
 from pipelines.running.sharded_job import ShardedJob, run_job
+from pipelines.terminal.console import print_note
 from transforms.caption import Caption, KnownCaptions, TakeSourceCaptions
 from transforms.dataset.files import OutputError
 from transforms.dataset.folder import (
@@ -37,6 +41,7 @@ from transforms.retrieve import Retrieve
 from transforms.rewrite import Rewrite
 from transforms.segment import Segment
 from transforms.select import Select
+from transforms.sources.listing import list_source
 from transforms.words.caption_pairs import MineOptions
 from transforms.words.relations import LexiconRelations, TaggedPhrase
 from transforms.write import Write
@@ -75,10 +80,11 @@ class LoadKnownCaptions:
     """The captions that an index made by the same captioner already has, when called."""
 
     index_folder: str
+    identity: str | None = None
 
     def __call__(self) -> KnownCaptions:
         """Caption and confidence by key and content."""
-        return partial(find_caption, open_index(self.index_folder))
+        return partial(find_caption, open_index(self.index_folder, identity=self.identity))
 
 
 @dataclass(frozen=True)
@@ -86,10 +92,11 @@ class LoadWordCounts:
     """How often each word occurs in the captions of an index, when called."""
 
     index_folder: str
+    identity: str | None = None
 
     def __call__(self) -> Mapping[str, int]:
         """Document frequency by lower-cased word."""
-        return open_index(self.index_folder).word_counts
+        return open_index(self.index_folder, identity=self.identity).word_counts
 
 
 def find_caption(
@@ -108,7 +115,7 @@ def build_graph(
 ) -> None:
     """Wires all stages for some shards."""
     options, preset = plan.options, plan.preset
-    index = open_index(plan.index_folder)
+    index = plan.open_index()
     spans = [span for _, shard in shards for span in plan_batches(shard, options.batch_size)]
     pictures = (
         pipeline
@@ -153,7 +160,7 @@ def _rewrite(plan: BuildPlan) -> Rewrite:
     by_picture = plan.options.senses == "picture"
     return Rewrite(
         plan.options.rewrite,
-        load_word_counts=LoadWordCounts(plan.index_folder),
+        load_word_counts=LoadWordCounts(plan.index_folder, plan.index_identity),
         load_encoder=LoadEncoder(plan.preset.encoder) if by_picture else None,
     )
 
@@ -167,7 +174,7 @@ def _mine(plan: BuildPlan, index: PictureIndex) -> Mine:
 def _known_captions(plan: BuildPlan, index: PictureIndex) -> LoadKnownCaptions | None:
     # From the plan: to hash the weights again for every unit would read them all each time.
     same = index.description["captioner"] == plan.configuration["models"]["captioner"]
-    return LoadKnownCaptions(plan.index_folder) if same else None
+    return LoadKnownCaptions(plan.index_folder, plan.index_identity) if same else None
 
 
 def output_shards(shards: Sequence[SourceShard]) -> list[OutputShard]:
@@ -201,19 +208,27 @@ def run_build(plan: BuildPlan, execution: Execution, *, overwrite: bool = False)
 
     Raises:
         SourceError, IndexFolderError, ModelError, OutputError, CommandError: in one line each.
+        FolderLockedError: another process writes there.
     """
     folder, mark = Path(plan.folder), plan.configuration_hash
-    job = build_job(plan)
-    prepare_output(folder, mark, overwrite=overwrite)
-    progress = run_job(job, execution)
-    seconds = progress.seconds.seconds
-    receipts = _all_receipts(folder, [output for output, _ in job.shards], mark)
-    manifest = _manifest(plan, receipts)
-    if progress.made or not _is_finished(folder, manifest):
-        write_manifest(folder, manifest)
-        summary = {"seconds": seconds, "workers": execution.workers}
-        counts = {"shards_built": progress.made, "shards": progress.shards}
-        write_run_summary(folder, summary | counts)
+    with lock_folder(folder, "pairloom build", tell=print_note):
+        inputs = JobInputs(source=list_source(plan.source), index=plan.index_identity)
+        job = build_job(plan)
+        prepare_output(folder, mark, overwrite=overwrite)
+        make_room(folder, inputs, overwrite=overwrite)
+        waiting = [shard for shard in job.shards if not job.is_whole(shard)]
+        if waiting or not is_completed(folder):
+            begin_shards(plan, inputs)
+        progress = run_job(job, execution)
+        seconds = progress.seconds.seconds
+        receipts = _all_receipts(folder, [output for output, _ in job.shards], mark)
+        manifest = _manifest(plan, receipts)
+        if progress.made or not _is_finished(folder, manifest):
+            refuse_other_inputs(plan, inputs, made=[output for output, _ in waiting])
+            write_manifest(folder, manifest)
+            summary = {"seconds": seconds, "workers": execution.workers}
+            counts = {"shards_built": progress.made, "shards": progress.shards}
+            write_run_summary(folder, summary | counts)
     return BuildSummary(
         folder=plan.folder,
         counts=manifest.counts,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from indexes.folder import PictureIndex, open_index
+from indexes.folder import PictureIndex
 from pipelines.build.job import LoadKnownCaptions, output_shards
 from pipelines.build.plan import BuildPlan
 from transforms.batches.inference import spare_the_collector, use_one_thread
@@ -59,7 +59,7 @@ def load_build(plan: BuildPlan) -> LoadedBuild:
     if plan.options.method != "search":
         raise ValueError(f"method must be search for a plain loop, got {plan.options.method!r}")
     use_one_thread()
-    index = open_index(plan.index_folder)
+    index = plan.open_index()
     same_captioner = index.description["captioner"] == identity(plan.preset.captioner)
     encoder = load_encoder(plan.preset.encoder)
     rewriter = Rewriter(load_lexicon(), plan.options.rewrite, index.word_counts)

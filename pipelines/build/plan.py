@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from indexes.folder import open_index
+from indexes.folder import PictureIndex, open_index
 from indexes.layout import IndexFolderError
 from transforms.caption import CAPTIONS, captioner_identity
 from transforms.dataset.manifest import hash_configuration
@@ -60,7 +60,11 @@ class BuildOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class BuildPlan:
-    """A build: what it reads, how it chooses, and where it writes."""
+    """A build: what it reads, how it chooses, and where it writes.
+
+    `index_identity` tells the index from one that is made anew in its place
+    (`PictureIndex.identity`).
+    """
 
     source: Source
     pool: Source
@@ -69,6 +73,15 @@ class BuildPlan:
     options: BuildOptions
     folder: str
     configuration: dict[str, Any]
+    index_identity: str | None = None
+
+    def open_index(self) -> PictureIndex:
+        """The index.
+
+        Raises:
+            IndexFolderError: it cannot be opened, or is not the one that the plan was made for.
+        """
+        return open_index(self.index_folder, identity=self.index_identity)
 
     @property
     def configuration_hash(self) -> str:
@@ -116,6 +129,7 @@ def plan_build(
         options=options,
         folder=folder,
         configuration=configuration,
+        index_identity=index.identity,
     )
 
 

@@ -17,8 +17,7 @@ from pipelines.still_life.pair_truth import judge_still_lifes
 from pipelines.still_life.source import StillLifeSource
 from pipelines.terminal.arguments import JSON_HELP, whole_number
 from pipelines.terminal.console import EXIT_FAILED, print_json_line, print_table
-from pipelines.verify.command import SHOW_SHARDS
-from transforms.dataset.checks import check_folder
+from pipelines.verify.dataset import find_problems
 from transforms.presets import load_preset
 from transforms.rewrite import RewriteOptions
 
@@ -70,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
     )
     built = run_build(plan, execution, overwrite=True)
     print_build_summary(built)
-    problems = check_folder(out / "pairs", show_progress=SHOW_SHARDS).problems
+    problems = find_problems(out / "pairs").problems
     truth = judge_still_lifes(out / "pairs")
     report = out / "report.html"
     write_report(out / "pairs", report, truth=truth)

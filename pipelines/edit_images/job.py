@@ -18,6 +18,7 @@ from typing import Any
 import apache_beam as beam
 
 from editing.loading import EditorChoice, LoadedEditor
+from indexes.folder_lock import lock_folder
 from pipelines.edit_images.batch import NAME, EditBatch
 from pipelines.edit_images.shards import (
     REMARKS,
@@ -27,11 +28,12 @@ from pipelines.edit_images.shards import (
     write_edits,
 )
 from pipelines.running.execution import Execution
-from pipelines.running.job_folder import JobFolder, require_whole
+from pipelines.running.job_folder import JobFolder, require_same, require_whole
 from pipelines.running.sharded_job import ShardedJob, run_job
+from pipelines.terminal.console import CommandError, print_note
 from transforms.batches.inference import BatchHandler, RunBatches
 from transforms.batches.packing import Packed, pack, unpack
-from transforms.dataset.files import hash_file, write_bytes
+from transforms.dataset.files import hash_file, remove_file, write_bytes
 from transforms.dataset.folder import COMPLETED
 from transforms.dataset.manifest import MANIFEST, hash_configuration, load_manifest
 from transforms.dataset.shards import OutputShard
@@ -158,19 +160,13 @@ def list_shards(dataset: Path, *, with_pseudo_target: bool) -> list[PairsShard]:
     return shards
 
 
-def edit_images(plan: EditPlan, execution: Execution) -> dict[str, Any]:
-    """Makes all edits, or those still missing, and says what came of them.
+def edit_job(plan: EditPlan, identity: str) -> ShardedJob[PairsShard]:
+    """The shards of the edits, one a shard of pairs; `identity` tells them from other edits.
 
     Raises:
-        CommandError: the data set is not whole, or the folder holds other edits.
-        ModelError, OutputError: in one line each.
+        DatasetError, OutputError: the data set cannot be read.
     """
-    require_whole(plan.dataset)
-    description = plan.description()
-    identity = hash_configuration(description)
-    folder = JobFolder(folder=plan.folder, name=RECORD, one="edits", this="these edits")
-    folder.begin(description, identity)
-    job = ShardedJob(
+    return ShardedJob(
         label="editing",
         shards=list_shards(
             plan.dataset, with_pseudo_target="pseudo_target_image" in plan.choice.spec.needs
@@ -180,11 +176,46 @@ def edit_images(plan: EditPlan, execution: Execution) -> dict[str, Any]:
         graph=partial(edit_graph, plan=plan, load=LoadEditor(identity, plan.choice)),
         least_pictures=1,
     )
-    progress = run_job(job, execution)
-    receipts = [
-        json.loads(receipt_path(plan.folder, each.shard).read_bytes()) for each in job.shards
-    ]
-    write_bytes(plan.folder / COMPLETED, b"")
+
+
+def refuse_other_dataset(
+    plan: EditPlan, description: Mapping[str, Any], *, made: Sequence[OutputShard]
+) -> None:
+    """Makes sure that the data set is the one that `made` were begun with; or drops these.
+
+    Raises:
+        CommandError: it is not.
+    """
+    try:
+        require_same(plan.dataset, description)
+    except CommandError:
+        for shard in made:
+            remove_file(receipt_path(plan.folder, shard))
+        raise
+
+
+def edit_images(plan: EditPlan, execution: Execution) -> dict[str, Any]:
+    """Makes all edits, or those still missing, and says what came of them.
+
+    Raises:
+        CommandError: the data set is not whole, or the folder holds other edits.
+        FolderLockedError: another process writes there.
+        ModelError, OutputError: in one line each.
+    """
+    require_whole(plan.dataset)
+    description = plan.description()
+    identity = hash_configuration(description)
+    with lock_folder(plan.folder, "pairloom edit-images", tell=print_note):
+        folder = JobFolder(folder=plan.folder, name=RECORD, one="edits", this="these edits")
+        folder.begin(description, identity)
+        job = edit_job(plan, identity)
+        waiting = [each.shard for each in job.shards if not job.is_whole(each)]
+        progress = run_job(job, execution)
+        refuse_other_dataset(plan, description, made=waiting)
+        receipts = [
+            json.loads(receipt_path(plan.folder, each.shard).read_bytes()) for each in job.shards
+        ]
+        write_bytes(plan.folder / COMPLETED, b"")
     reasons: Counter[str] = Counter()
     remarks: Counter[str] = Counter()
     for receipt in receipts:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from editing.registry import BASELINE, COMPARED, EDITORS
+from indexes.folder_lock import lock_folder
 from pipelines.terminal.arguments import (
     JSON_HELP,
     existing_folder,
@@ -128,19 +129,20 @@ def run(arguments: argparse.Namespace) -> int:
     name = choose_features(arguments.features, plan.preset)
     baseline = choose_baseline(arguments.baseline, plan.editors)
     features = load_features(name, plan.preset.encoder)
-    cases = evaluate(plan)
-    fid = measure_fid(plan.folder, cells, cases, features=features)
-    numbers = {cell: read_numbers(plan.folder, cell) for cell in cells}
-    summary = summarise(
-        numbers,
-        baseline=baseline,
-        fid=fid,
-        notes=read_notes(plan.folder, cells),
-        odd_masks=count_odd_masks(cases),
-    )
-    write_bytes(plan.folder / FIGURES, dump_json(summary.as_dict()))
-    page = make_page(plan, summary, cases, features=name)
-    write_bytes(plan.folder / PAGE, page.encode())
+    with lock_folder(plan.folder, "pairloom evaluate", tell=print_note):
+        cases = evaluate(plan)
+        fid = measure_fid(plan.folder, cells, cases, features=features)
+        numbers = {cell: read_numbers(plan.folder, cell) for cell in cells}
+        summary = summarise(
+            numbers,
+            baseline=baseline,
+            fid=fid,
+            notes=read_notes(plan.folder, cells),
+            odd_masks=count_odd_masks(cases),
+        )
+        write_bytes(plan.folder / FIGURES, dump_json(summary.as_dict()))
+        page = make_page(plan, summary, cases, features=name)
+        write_bytes(plan.folder / PAGE, page.encode())
     best = summary.best.values()
     print_table(
         f"each editor at its best (by {summary.by})",

@@ -22,7 +22,7 @@ from editing.evaluation.similarity import LpipsNetwork, PerceptualDistance
 from editing.evaluation.statistics import Kept, PromptAgreement, SourceDistance
 from editing.parts import Parts
 from pipelines.evaluation.cases import draw_cases
-from pipelines.running.job_folder import JobFolder, require_whole
+from pipelines.running.job_folder import JobFolder, require_same, require_whole
 from pipelines.still_life.edit_truth import load_truth
 from pipelines.terminal.console import CommandError, show_progress
 from pipelines.terminal.editor_arguments import ChosenEditor
@@ -119,8 +119,9 @@ def evaluate(plan: EvaluatePlan) -> list[EditCase]:
         EditingError, ModelError: in one line each.
     """
     require_whole(plan.dataset)
-    begin_evaluation(plan)
+    description = begin_evaluation(plan)
     cases = draw_cases(plan.dataset, count=plan.edits, seed=plan.draw_seed, balanced=plan.balanced)
+    require_same(plan.dataset, description)  # from here on all that is measured is in memory
     waiting = [cell for cell in plan.cells if not cell_path(plan.folder, cell).is_file()]
     if not waiting:
         return cases
@@ -135,8 +136,10 @@ def evaluate(plan: EvaluatePlan) -> list[EditCase]:
     return cases
 
 
-def begin_evaluation(plan: EvaluatePlan) -> None:
+def begin_evaluation(plan: EvaluatePlan) -> dict[str, Any]:
     """Makes the folder this evaluation's, or makes sure that it is, and so for every editor.
+
+    Gives what the evaluation is of, as the folder says it.
 
     Raises:
         CommandError: it holds another one, or edits by an editor with other settings or weights.
@@ -155,6 +158,7 @@ def begin_evaluation(plan: EvaluatePlan) -> None:
                 f"{plan.folder} holds edits by {name} with other settings or weights: give another"
             )
         write_bytes(path, dump_json(about))
+    return description
 
 
 def load_measurer(plan: EvaluatePlan, cases: Sequence[EditCase], names: Iterable[str]) -> Measurer:

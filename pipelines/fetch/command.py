@@ -10,12 +10,15 @@ from collections.abc import Mapping
 from dataclasses import fields, replace
 from pathlib import Path
 
+from indexes.folder_lock import lock_folder
+from pipelines.running.job_inputs import JobInputs, read_inputs, refuse_changed
 from pipelines.sources import SourceSpec, read_spec
 from pipelines.terminal.console import (
     EXIT_OK,
     CommandError,
     fail,
     print_json_line,
+    print_note,
     print_table,
     show_progress,
 )
@@ -25,7 +28,8 @@ from transforms.fetching.options import FetchOptions
 from transforms.fetching.policy import contains, read_network
 from transforms.fetching.store import fetch_shard, open_store, read_stats
 from transforms.protocols import SourceError
-from transforms.sources.laion import LaionMetadata
+from transforms.sources.laion import LaionMetadata, LinkShard
+from transforms.sources.listing import list_source
 
 _FLAGS = ("deadline_s", "in_flight", "per_host", "retries", "max_bytes")
 
@@ -166,8 +170,31 @@ def _find_folder(spec: SourceSpec, out: str | None, home: Path) -> Path:
 
 def _fetch(metadata: LaionMetadata, folder: Path, options: FetchOptions) -> Counter[str]:
     """Counts by outcome over all shards, those of earlier runs included."""
+    inputs = JobInputs(source=list_source(metadata))
     shards = metadata.shards()
-    open_store(folder, metadata)
+    with lock_folder(folder, "pairloom fetch", tell=print_note):
+        open_store(folder, metadata)
+        _keep_inputs(folder, inputs)
+        counts = _fetch_shards(metadata, shards, folder, options)
+        refuse_changed(metadata, inputs.source, done="it was being fetched")
+    return counts
+
+
+def _keep_inputs(folder: Path, now: JobInputs) -> None:
+    """Keeps what the links are, or makes sure that they are those that pictures were fetched by."""
+    before = read_inputs(folder)
+    changed = before.difference(now)
+    if changed and any(folder.glob("*_stats.json")):
+        raise CommandError(
+            f"{folder} holds pictures of links as they were, and {changed}: name another folder"
+        )
+    if changed or before == JobInputs():
+        now.write(folder)
+
+
+def _fetch_shards(
+    metadata: LaionMetadata, shards: list[LinkShard], folder: Path, options: FetchOptions
+) -> Counter[str]:
     counts: Counter[str] = Counter()
     with show_progress("Fetch", sum(metadata.files.values()), unit="links") as advance:
         for shard in shards:

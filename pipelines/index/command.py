@@ -21,12 +21,18 @@ def add_parser(subparsers: Any) -> None:
         "index",
         help="caption and embed a collection, for pairs to be found in",
         description="Caption and embed every picture of SOURCE and make a search index of it. "
-        "Run again after an interruption, it goes on where it was.",
+        "Run again after an interruption, it goes on where it was; where SOURCE has changed since, "
+        "it says so and leaves the index as it is.",
     )
     parser.add_argument(
         "source", help="a folder, img2dataset output, a source file (.yaml), or still-life"
     )
     parser.add_argument("--out", required=True, metavar="DIR", help="folder of the index")
+    parser.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="replace another index there, or one of SOURCE as it was before",
+    )
     parser.add_argument("--preset", default="stilllife", help="networks to use (default stilllife)")
     parser.add_argument(
         "--captions",
@@ -52,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
         seed=arguments.seed,
     )
     refuse_inside("--out", arguments.out, plan.source.describe())
-    summary = run_index(plan, execution)
+    summary = run_index(plan, execution, overwrite=arguments.overwrite)
     print_index_summary(summary)
     if arguments.json:
         print_json_line(summary.as_dict())

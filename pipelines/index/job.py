@@ -11,11 +11,23 @@ from typing import Any
 
 import apache_beam as beam
 
+from indexes.errors import PairloomError
+from indexes.folder_lock import lock_folder
 from indexes.layout import Part, fingerprint
-from indexes.life_cycle import begin_index, finish_index, read_manifest
+from indexes.life_cycle import (
+    FolderState,
+    begin_index,
+    clear_index,
+    finish_index,
+    has_parts,
+    read_manifest,
+    reopen_index,
+)
 from indexes.parts import read_part
 from pipelines.running.execution import Execution
+from pipelines.running.job_inputs import JobInputs, read_inputs, refuse_changed
 from pipelines.running.sharded_job import ShardedJob, run_job
+from pipelines.terminal.console import CommandError, print_note
 from transforms.caption import CAPTIONS, Caption, TakeSourceCaptions, captioner_identity
 from transforms.embed import EmbedImages
 from transforms.models.loading import LoadCaptioner, LoadEncoder
@@ -23,6 +35,7 @@ from transforms.models.spec import identity
 from transforms.presets import Preset
 from transforms.protocols import Source, SourceShard
 from transforms.read import Read, plan_batches
+from transforms.sources.listing import list_source
 from transforms.write_index import IndexShard, WriteIndexParts
 
 PlannedPart = tuple[IndexShard, SourceShard]
@@ -120,21 +133,37 @@ def index_job(plan: IndexPlan, mark: str) -> ShardedJob[PlannedPart]:
     )
 
 
-def run_index(plan: IndexPlan, execution: Execution) -> IndexSummary:
+def run_index(plan: IndexPlan, execution: Execution, *, overwrite: bool = False) -> IndexSummary:
     """Makes the index, or what is still missing of it.
+
+    With `overwrite` an index of another description, or of the source as it was before, makes room.
 
     Raises:
         SourceError, IndexFolderError, ModelError, OutputError, CommandError: in one line each.
+        FolderLockedError: another process writes there.
     """
     folder = Path(plan.folder)
-    description = plan.description()
-    job = index_job(plan, fingerprint(description))
-    state = begin_index(folder, description)
-    progress = run_job(job, execution)
-    if progress.made or state != "finished":
-        manifest = finish_index(folder, parts=progress.shards, seed=plan.seed)
-    else:
-        manifest = read_manifest(folder)
+    with lock_folder(folder, "pairloom index", tell=print_note):
+        inputs = JobInputs(source=list_source(plan.source))
+        job = index_job(plan, fingerprint(plan.description()))
+        state = begin_index(folder, plan.description(), overwrite=overwrite)
+        state = make_room(plan, inputs, state, overwrite=overwrite)
+        waiting = [shard for shard in job.shards if not job.is_whole(shard)]
+        if waiting or state != "finished":
+            reopen_index(folder)
+            if read_inputs(folder) == JobInputs():
+                inputs.write(folder)
+        progress = run_job(job, execution)
+        if progress.made or state != "finished":
+            refuse_other_source(plan, inputs, made=waiting)
+            manifest = finish_index(
+                folder,
+                parts=progress.shards,
+                seed=plan.seed,
+                source_fingerprint=inputs.source.fingerprint if inputs.source else None,
+            )
+        else:
+            manifest = read_manifest(folder)
     counts = read_counts(manifest)
     sources, indexed = counts.pop("sources", 0), counts.pop("indexed", 0)
     return IndexSummary(
@@ -146,6 +175,43 @@ def run_index(plan: IndexPlan, execution: Execution) -> IndexSummary:
         parts_skipped=progress.skipped,
         seconds=progress.seconds.seconds,
     )
+
+
+def make_room(
+    plan: IndexPlan, now: JobInputs, state: FolderState, *, overwrite: bool
+) -> FolderState:
+    """Forgets what the folder was begun with, where that is not what it is made of `now`.
+
+    Gives the state of the folder then.
+
+    Raises:
+        CommandError: something is made of it, and is not to be overwritten.
+    """
+    folder = Path(plan.folder)
+    changed = read_inputs(folder).difference(now)
+    if changed is None:
+        return state
+    if has_parts(folder) and not overwrite:
+        raise CommandError(
+            f"{folder} holds an index of the source as it was, and {changed}: choose another "
+            "folder, or make it anew with --overwrite"
+        )
+    clear_index(folder)
+    return begin_index(folder, plan.description())
+
+
+def refuse_other_source(plan: IndexPlan, inputs: JobInputs, *, made: Sequence[PlannedPart]) -> None:
+    """Makes sure that the source is the one that the parts `made` were begun with; or drops them.
+
+    Raises:
+        CommandError: it is not.
+    """
+    try:
+        refuse_changed(plan.source, inputs.source, done="it was being indexed")
+    except PairloomError:
+        for shard, _ in made:
+            shard.part.metadata_path(Path(plan.folder)).unlink(missing_ok=True)
+        raise
 
 
 def read_counts(manifest: Mapping[str, object]) -> dict[str, int]:

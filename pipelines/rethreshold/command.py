@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from indexes.folder_lock import lock_folder
 from pipelines.rethreshold.stored_shard import PairPictures, choose_again, read_shard, segment_bare
+from pipelines.running.job_folder import require_same
 from pipelines.sources import open_source
 from pipelines.terminal.arguments import refuse_inside
 from pipelines.terminal.console import (
@@ -26,6 +28,11 @@ from pipelines.terminal.console import (
     show_progress,
 )
 from pipelines.terminal.nothing_made import nothing_made
+from pipelines.terminal.signing_arguments import (
+    add_sign_flag,
+    read_signing_key,
+    write_signature,
+)
 from pipelines.terminal.thresholds import change_thresholds
 from transforms import select
 from transforms.dataset.files import OutputError, hash_file
@@ -135,6 +142,7 @@ def add_parser(subparsers: Any) -> None:
         metavar="PRESET",
         help="make masks for newly admitted pairs with the segmenter of this preset",
     )
+    add_sign_flag(parser)
     parser.add_argument("--overwrite", action="store_true", help="replace another data set in DIR2")
     parser.add_argument("--json", action="store_true", help="end with one line of JSON")
     parser.set_defaults(run=run)
@@ -157,6 +165,7 @@ def run(
     """
     if args.out.resolve() == args.folder.resolve():
         raise CommandError(f"--out must be another folder, got {args.out}", exit_code=EXIT_USAGE)
+    key = read_signing_key(args.sign)
     parent = load_parent(args.folder)
     refuse_inside("--out", args.out, parent.source, parent.pool)
     thresholds = change_thresholds(parent.configuration["thresholds"], args.threshold)
@@ -165,6 +174,8 @@ def run(
         args.folder, args.out, parent, thresholds, segmenter, args.segment, open_source
     )
     manifest = rethreshold(task, overwrite=args.overwrite)
+    if key is not None:
+        write_signature(args.out / MANIFEST, key)
     _print_outcome(parent, manifest, folder=args.out, with_json=args.json)
     return EXIT_OK
 
@@ -206,8 +217,15 @@ def rethreshold(task: Rethreshold, *, overwrite: bool = False) -> Manifest:
     Raises:
         OutputError: the old data set is not whole, or the new one cannot be written.
         SourceError: something is newly admitted and the source it came from cannot be opened.
+        CommandError: the old data set was made anew meanwhile.
+        FolderLockedError: another process writes to the new one.
     """
-    configuration = task.configuration
+    with lock_folder(task.out, "pairloom rethreshold", tell=print_note):
+        return _rethreshold(task, overwrite=overwrite)
+
+
+def _rethreshold(task: Rethreshold, *, overwrite: bool) -> Manifest:
+    configuration, lineage = task.configuration, task.lineage
     digest = hash_configuration(configuration)
     prepare_output(task.out, digest, overwrite=overwrite)
     receipts = []
@@ -223,8 +241,9 @@ def rethreshold(task: Rethreshold, *, overwrite: bool = False) -> Manifest:
         models=task.parent.models,
         software=software_versions(),
         shards=tuple(receipts),
-        parent=task.lineage,
+        parent=lineage,
     )
+    require_same(task.folder, {"dataset": lineage})
     write_manifest(task.out, manifest)
     return manifest
 

@@ -7,11 +7,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from indexes.folder_lock import LOCK_FILE
 from pipelines.terminal.console import CommandError, show_progress
 from pipelines.terminal.nothing_made import nothing_made
 from transforms.dataset.checks import check_folder
-from transforms.dataset.files import dump_json, make_folder, write_bytes
-from transforms.dataset.manifest import load_manifest, software_versions
+from transforms.dataset.files import dump_json, hash_file, make_folder, write_bytes
+from transforms.dataset.manifest import MANIFEST, load_manifest, software_versions
 
 
 def require_whole(dataset: Path) -> None:
@@ -28,6 +29,25 @@ def require_whole(dataset: Path) -> None:
     if counts.pairs == 0:
         what = f"pair of {counts.sources} pictures is in the data set"
         raise CommandError(f"{dataset}: {nothing_made(what, counts.rejects, where=dataset)}")
+
+
+def require_same(dataset: Path, description: Mapping[str, Any]) -> None:
+    """Makes sure that a data set is the one that a job was begun with, when the job has ended.
+
+    `description` is the job's, with the hash of the manifest.
+
+    Raises:
+        CommandError: it is another one now, or gone.
+    """
+    try:
+        found = hash_file(dataset / MANIFEST)
+    except OSError:
+        found = None
+    if found != description["dataset"]["manifest_sha256"]:
+        raise CommandError(
+            f"{dataset} was made anew or removed while it was being read: what was made of it is "
+            "not finished, choose another folder for what is made of the new one"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,14 +71,21 @@ class JobFolder:
         """
         path = self.folder / self.name
         if path.is_file():
-            if json.loads(path.read_bytes()).get("identity") not in identities:
+            if self._identity() not in identities:
                 raise CommandError(
                     f"{self.folder} holds {self.one} with other settings or data: give another"
                 )
             return True
-        if self.folder.is_dir() and any(self.folder.iterdir()):
+        if self.folder.is_dir() and any(each.name != LOCK_FILE for each in self.folder.iterdir()):
             raise CommandError(f"{self.folder} must be empty or hold {self.this}, and is neither")
         return False
+
+    def _identity(self) -> object:
+        """What the record says tells its job from others; None where it is no record."""
+        try:
+            return json.loads((self.folder / self.name).read_bytes()).get("identity")
+        except (ValueError, AttributeError, RecursionError):
+            return None
 
     def begin(self, description: Mapping[str, Any], identity: str) -> None:
         """Makes the folder this job's, or makes sure that it is.

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,9 @@ from editing.training.objective import Objective
 from editing.training.pair_settings import PairSettings
 from editing.training.pair_stream import PairStream
 from editing.training.trainer import Trainer
-from pipelines.running.job_folder import JobFolder, require_whole
-from pipelines.terminal.console import EXIT_USAGE, CommandError
+from indexes.folder_lock import lock_folder
+from pipelines.running.job_folder import JobFolder, require_same, require_whole
+from pipelines.terminal.console import EXIT_USAGE, CommandError, print_note
 from pipelines.train.watch import SAMPLES, watch_run
 from transforms.dataset.files import hash_file, write_bytes
 from transforms.dataset.folder import COMPLETED
@@ -115,11 +117,21 @@ def train(plan: TrainPlan) -> TrainSummary | None:
 
     Raises:
         CommandError: the data set is not whole, or the folder holds another run.
+        FolderLockedError: another process writes there.
         DatasetError, PairsError, TrainingError, CheckpointError, ModelError: in one line each.
     """
     require_whole(plan.dataset)
     description = plan.description()
     accelerator = Accelerator(mixed_precision=plan.loop.precision)
+    # One of several processes writes for all.
+    writes = accelerator.is_main_process
+    with lock_folder(plan.folder, "pairloom train", tell=print_note) if writes else nullcontext():
+        return _train(plan, description, accelerator)
+
+
+def _train(
+    plan: TrainPlan, description: dict[str, Any], accelerator: Accelerator
+) -> TrainSummary | None:
     identities = known_identities(plan, description)
     if accelerator.is_main_process:
         _run_folder(plan.folder).claim(*identities)  # before networks are loaded in vain
@@ -149,6 +161,7 @@ def train(plan: TrainPlan) -> TrainSummary | None:
         plan.folder, objective, first=first, steps=plan.loop.steps, shown=stream
     ) as watch:
         trainer.run(first, batches, on_step=watch.step, on_sample=watch.sample)
+    require_same(plan.dataset, description)
     place = plan.folder / plan.output.inside
     objective.save(place)
     write_bytes(plan.folder / COMPLETED, b"")

@@ -1,233 +1,280 @@
-"""Checks whether a data set is whole: its files against its manifest, and their rows."""
+"""Checks whether a data set is whole: its folder, its files and their rows against its manifest.
 
-import hashlib
-from collections.abc import Callable
+What is told are lines for a person; nothing in the folder, whatever it holds, ends in an exception.
+"""
+
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from transforms.dataset.card import croissant_data
-from transforms.dataset.files import (
-    FileReceipt,
-    OutputError,
-    dump_json,
-    hash_file,
-    is_temporary_file,
-)
-from transforms.dataset.folder import CARD, CROISSANT, is_completed
-from transforms.dataset.manifest import Manifest, load_manifest
-from transforms.dataset.reader import PSEUDO_TARGET_IMAGE, SOURCE_IMAGE
-from transforms.dataset.rows import row_to_pair, row_to_reject
-from transforms.dataset.schema import CANDIDATES, IMAGE_COLUMNS
-from transforms.dataset.shard_contents import ShardContents, count_contents
-from transforms.dataset.shards import (
-    KINDS,
-    SCHEMAS,
-    ShardReceipt,
-    is_shard_file,
-    load_receipt,
-    receipt_file,
-)
-from transforms.dataset.tables import DatasetError, ShardedTable, ShardFile, open_shard
-from transforms.pictures.decoding import PictureError, decode_stored
-from transforms.pictures.limits import STORED_LIMITS, PictureLimits, stored_limits
-from transforms.pictures.masks import MaskError, decode_mask
+import pyarrow as pa
 
-Tell = Callable[[str], None]
+from transforms.dataset.files import FileReceipt, OutputError, hash_file
+from transforms.dataset.findings import Findings, Tell
+from transforms.dataset.folder import refuse_duplicate_keys
+from transforms.dataset.listing import (
+    check_documents,
+    check_receipt,
+    check_strays,
+    file_problem,
+    manifest_problem,
+)
+from transforms.dataset.manifest import Manifest, load_manifest
+from transforms.dataset.plain_data import PlainDataError, text
+from transforms.dataset.schema import SCHEMAS_WITHOUT_PICTURES
+from transforms.dataset.shard_contents import count_outcomes
+from transforms.dataset.shards import KINDS, ShardReceipt
+from transforms.dataset.table_checks import CheckedGroup, check_table
+from transforms.dataset.tables import ShardFile
+from transforms.pictures.limits import stored_limits
+
 Advance = Callable[[int], None]
 ShowProgress = Callable[[int], AbstractContextManager[Advance]]
-
-_SIDES = (
-    (SOURCE_IMAGE, "source_mask", "source_sha256"),
-    (PSEUDO_TARGET_IMAGE, "target_mask", "target_sha256"),
-)
+_SHA256 = text(r"[0-9a-f]{64}", "a SHA-256 in lower-case hexadecimal")
 
 
-@dataclass
-class Findings:
-    """What a check came across: one line for each problem, and what was looked at."""
+@dataclass(frozen=True)
+class ShardRows:
+    """The rows of one shard as a check of their choice sees them: no pictures.
 
-    problems: list[str] = field(default_factory=list)
-    files: dict[str, int] = field(default_factory=lambda: dict.fromkeys(KINDS, 0))
-    rows: dict[str, int] = field(default_factory=lambda: dict.fromkeys(KINDS, 0))
-    bytes: dict[str, int] = field(default_factory=lambda: dict.fromkeys(KINDS, 0))
+    `pairs` and `rejects` keep the rules of their columns; `candidates` gives the row groups of the
+    third table, and has to be gone through to its end.
+    """
 
-    def tell(self, problem: str) -> None:
-        """Note a problem."""
-        self.problems.append(problem)
+    receipt: ShardReceipt
+    pairs: pa.Table
+    rejects: pa.Table
+    candidates: Iterator[CheckedGroup]
+
+
+Span = tuple[int, int, int]
+"""Number of a shard, the first position of its sources, and the one after the last."""
+
+CheckShard = Callable[[Manifest, ShardRows, Tell], None]
+"""Looks at the rows of one shard together, and tells what contradicts what."""
 
 
 def _without_progress(shards: int) -> AbstractContextManager[Advance]:
     return nullcontext(lambda count: None)
 
 
-def check_folder(
-    folder: Path, *, quick: bool = False, show_progress: ShowProgress = _without_progress
-) -> Findings:
-    """All that is wrong with the data set in `folder`; sizes and hashes only where `quick`.
+def read_through(manifest: Manifest, rows: ShardRows, tell: Tell) -> None:
+    """A `CheckShard` that only has the candidates keep the rules of their columns."""
+    for _ in rows.candidates:
+        pass
 
-    `show_progress` is told how many shards there are, and what it gives of each that is done.
+
+def check_folder(
+    folder: Path,
+    *,
+    quick: bool = False,
+    check_shard: CheckShard = read_through,
+    show_progress: ShowProgress = _without_progress,
+) -> Findings:
+    """All that is wrong with the data set in `folder`.
+
+    With `quick` the rows are not read: names, sizes, hashes and documents only. `check_shard` looks
+    at the rows of each shard together. `show_progress` is told how many shards there are, and what
+    it gives of each that is done.
     """
     findings = Findings()
-    if not is_completed(folder):
-        findings.tell("COMPLETED is missing: the data set was not finished")
-    try:
-        manifest = load_manifest(folder)
-    except OutputError as error:
-        findings.tell(str(error))
+    tell = findings.tell
+    manifest = _read_manifest(folder, tell)
+    if manifest is None:
         return findings
-    for problem in manifest.problems():
-        findings.tell(problem)
-    _check_documents(folder, manifest, findings.tell)
-    _check_strays(folder, manifest, findings.tell)
-    keys: set[bytes] = set()
-    limits = stored_limits(manifest.source, manifest.pool)
+    for problem in [*_form_problems(manifest), *manifest.problems()]:
+        tell("", problem)
+    check_documents(folder, manifest, tell)
+    check_strays(folder, manifest, tell)
+    sound = True
+    spans: list[Span] = []
     with show_progress(len(manifest.shards)) as advance:
         for shard in manifest.shards:
-            _check_receipt(folder, shard, findings.tell)
-            sound = [_check_file(folder, file, findings) for file in shard.files]
-            if all(sound) and not quick:
-                _check_rows(folder, shard, keys, findings.tell, limits=limits)
+            named = check_receipt(folder, shard, tell)
+            files = [_check_file(folder, file, findings) for file in shard.files] if named else []
+            if files and all(files) and not quick:
+                sound &= _check_rows(
+                    folder, manifest, shard, spans, check_shard=check_shard, tell=tell
+                )
+            else:
+                sound = False
             advance(1)
+    if sound and not quick:
+        _check_spans(spans, tell)
+        try:
+            refuse_duplicate_keys(folder, manifest.shards)
+        except OutputError as error:
+            tell("", str(error))
     return findings
 
 
-def _check_documents(folder: Path, manifest: Manifest, tell: Tell) -> None:
-    if not (folder / CARD).is_file():
-        tell(f"{CARD} is missing")
+def _read_manifest(folder: Path, tell: Tell) -> Manifest | None:
+    problem = file_problem(folder / "COMPLETED")
     try:
-        if (folder / CROISSANT).read_bytes() != dump_json(croissant_data(manifest)):
-            tell(f"{CROISSANT} does not follow from the manifest")
-    except OSError as error:
-        tell(f"{CROISSANT}: {error.strerror or error}")
-
-
-def _check_strays(folder: Path, manifest: Manifest, tell: Tell) -> None:
-    known = set(manifest.file_names())
-    for path in sorted(folder.iterdir()):
-        if is_temporary_file(path.name):
-            tell(f"{path.name} was left by a writer that did not finish")
-        elif is_shard_file(path.name) and path.name not in known:
-            tell(f"{path.name} is not in the manifest")
-
-
-def _check_receipt(folder: Path, shard: ShardReceipt, tell: Tell) -> None:
-    name = receipt_file(shard.shard)
-    try:
-        if load_receipt(folder / name) != shard:
-            tell(f"{name} differs from the manifest")
+        unread = manifest_problem(folder)
+        if unread is None:
+            return load_manifest(folder)
+        tell("", unread)
     except OutputError as error:
-        tell(str(error))
+        tell("", str(error))
+    if problem == "it is missing":
+        tell("", "COMPLETED is missing: the data set was not finished")
+    return None
+
+
+def _form_problems(manifest: Manifest) -> Iterator[str]:
+    """What is said in the manifest in another form than the program writes."""
+    configuration = manifest.configuration
+    options = configuration.get("options")
+    stated = {"seed": manifest.seed, "source": manifest.source}
+    for told in (configuration, options if isinstance(options, dict) else {}):
+        for name, value in stated.items():
+            if told.get(name, value) != value:
+                yield f"{name} must be that of the configuration"
+    models = configuration.get("models", manifest.models)
+    if not isinstance(models, dict) or not manifest.models.items() <= models.items():
+        yield "models must be those of the configuration"
+    again = configuration.get("rethreshold")
+    parent = again.get("parent") if isinstance(again, dict) else None
+    if parent != manifest.parent:
+        yield "parent must be that of the configuration"
+    for shard in manifest.shards:
+        for file in shard.files:
+            try:
+                _SHA256(file.sha256, f"{file.name}: sha256")
+            except PlainDataError as error:
+                yield str(error)
 
 
 def _check_file(folder: Path, file: FileReceipt, findings: Findings) -> bool:
-    path = folder / file.name
-    kind = file.name.partition("-")[0]
-    try:
-        size, sha256 = path.stat().st_size, hash_file(path)
-    except OSError as error:
-        findings.tell(f"{file.name}: {error.strerror or error}")
+    path, tell = folder / file.name, findings.tell
+    problem = file_problem(path)
+    if problem:
+        tell(file.name, problem)
         return False
+    size = path.stat().st_size
+    kind = file.name.partition("-")[0]
     findings.files[kind] += 1
     findings.rows[kind] += file.rows
     findings.bytes[kind] += size
     if size != file.bytes:
-        findings.tell(f"{file.name}: size must be {file.bytes}, got {size}")
+        tell(file.name, f"size must be {file.bytes}, got {size}")
+        return False
+    try:
+        sha256 = hash_file(path)
+    except OSError as error:
+        tell(file.name, str(error.strerror or error))
         return False
     if sha256 != file.sha256:
-        findings.tell(f"{file.name}: SHA-256 must be {file.sha256}, got {sha256}")
+        tell(file.name, f"SHA-256 must be {file.sha256}, got {sha256}")
         return False
     return True
 
 
 def _check_rows(
-    folder: Path, shard: ShardReceipt, keys: set[bytes], tell: Tell, *, limits: PictureLimits
-) -> None:
-    rows: dict[str, list[dict[str, Any]]] = {}
-    for file in shard.files:
-        kind = file.name.partition("-")[0]
-        try:
-            found = _read_light(folder / file.name, kind)
-            if found is None:
-                tell(f"{file.name}: columns must be those of the schema of the {kind}")
-                return
-            rows[kind] = found
-            if kind == "pairs":
-                _check_pictures(ShardFile(folder / file.name, file.rows), tell, limits)
-        except DatasetError as error:
-            tell(str(error))
-            return
-        if len(found) != file.rows:
-            tell(f"{file.name}: rows must be {file.rows}, got {len(found)}")
-    _check_keys(shard, rows["pairs"], keys, tell)
-    contents = ShardContents(
-        examples=tuple(row_to_pair(row) for row in rows["pairs"]),
-        rejects=tuple(row_to_reject(row) for row in rows["rejects"]),
-        queries=CANDIDATES.empty_table(),
-    )
-    if count_contents(contents) != shard.counts:
-        tell(f"shard {shard.number}: the rows do not give the counts of the receipt")
-
-
-def _read_light(path: Path, kind: str) -> list[dict[str, Any]] | None:
-    """The rows of a file without its pictures, which are too large to be held together.
-
-    None where its columns are not those of its kind.
-    """
-    with open_shard(path) as file:
-        if not file.schema_arrow.equals(SCHEMAS[kind], check_metadata=False):
-            return None
-        columns = [name for name in file.schema_arrow.names if name not in IMAGE_COLUMNS]
-        rows = file.read(columns=columns).to_pylist()
-    nothing = dict.fromkeys(IMAGE_COLUMNS) if kind == "pairs" else {}
-    return [row | nothing for row in rows]
-
-
-def _check_keys(
-    shard: ShardReceipt, rows: list[dict[str, Any]], keys: set[bytes], tell: Tell
-) -> None:
-    places = [(row["source_position"], row["number"]) for row in rows]
-    if places != sorted(places):
-        tell(f"shard {shard.number}: pairs must be sorted by position and edit number")
-    for row in rows:
-        # A digest takes less memory than a key of any length.
-        digest = hashlib.blake2b(row["key"].encode(), digest_size=16).digest()
-        if digest in keys:
-            tell(f"shard {shard.number}: key {row['key']} occurs more than once")
-        keys.add(digest)
-
-
-def _check_pictures(file: ShardFile, tell: Tell, limits: PictureLimits) -> None:
-    columns = ["key", *(name for side in _SIDES for name in side)]
-    for row in ShardedTable([file]).rows(columns):
-        for picture, mask, sha256 in _SIDES:
-            problem = picture_problem(row[picture], row[mask], sha256=row[sha256], limits=limits)
-            if problem:
-                tell(f"{file.path.name}: {row['key']}: {picture}: {problem}")
-
-
-def picture_problem(
-    picture: dict[str, Any] | None,
-    mask: dict[str, Any] | None,
+    folder: Path,
+    manifest: Manifest,
+    shard: ShardReceipt,
+    spans: list[Span],
     *,
-    sha256: str,
-    limits: PictureLimits = STORED_LIMITS,
-) -> str | None:
-    """What is wrong with a picture and its mask, in one line; None where nothing is.
+    check_shard: CheckShard,
+    tell: Tell,
+) -> bool:
+    """Tells what is wrong with the rows of a shard; whether they could all be read.
 
-    `limits` are those of the data set.
+    The positions of its sources are added to `spans`.
     """
-    if picture is None or picture["bytes"] is None:
-        return "there is no picture"
-    if hashlib.sha256(picture["bytes"]).hexdigest() != sha256:
-        return f"its SHA-256 must be {sha256}"
-    try:
-        size = decode_stored(picture["bytes"], limits).size
-        if mask is not None:
-            decode_mask(mask["bytes"], size)
-    except PictureError as error:
-        return f"it cannot be decoded: {error}"
-    except MaskError as error:
-        return f"its {error}"
-    return None
+    files = {
+        kind: ShardFile(folder / file.name, file.rows)
+        for kind, file in zip(KINDS, shard.files, strict=True)
+    }
+    limits = stored_limits(manifest.source, manifest.pool)
+    groups = {
+        kind: check_table(file, kind, shard.schema_version, tell, limits=limits)
+        for kind, file in files.items()
+    }
+    tables: dict[str, pa.Table] = {}
+    sound = True
+    for kind in ("pairs", "rejects"):
+        found = list(groups[kind])
+        schema = SCHEMAS_WITHOUT_PICTURES[kind]
+        tables[kind] = pa.concat_tables(
+            [schema.empty_table(), *(each.rows.cast(schema) for each in found)]
+        ).combine_chunks()
+        sound &= all(each.sound for each in found) and len(tables[kind]) == files[kind].rows
+    if not sound:
+        for _ in groups["candidates"]:
+            pass
+        return False
+    positions = _check_order(shard, tables["pairs"], tables["rejects"], tell)
+    if positions:
+        spans.append((shard.number, min(positions), max(positions) + 1))
+    check_shard(
+        manifest,
+        ShardRows(shard, tables["pairs"], tables["rejects"], groups["candidates"]),
+        tell,
+    )
+    return True
+
+
+def _check_order(
+    shard: ShardReceipt, pairs: pa.Table, rejects: pa.Table, tell: Tell
+) -> Collection[int]:
+    """What the rows of a shard say of it: whose they are, their order, their counts.
+
+    Gives the positions of its sources.
+    """
+    where = f"shard {shard.number}"
+    ids = _columns(pairs, "source_position", "number", "source_key")
+    if ids != sorted(ids):
+        tell(where, "pairs must be sorted by position and edit number")
+    numbers = [-1 if n is None else n for n in rejects["number"].to_pylist()]
+    others = [
+        (position, number, key)
+        for number, (position, key) in zip(
+            numbers, _columns(rejects, "position", "key"), strict=True
+        )
+    ]
+    if others != sorted(others):
+        tell(where, "rejects must be sorted by position and edit number")
+    if len({*ids, *others}) != len(ids) + len(others):
+        tell(where, "position, edit number and key must be of one pair or reject")
+    keys: dict[int, str] = {}
+    for position, _, key in (*ids, *others):
+        if keys.setdefault(position, key) != key:
+            tell(where, f"the source at position {position} must have one key")
+    if len(set(keys.values())) != len(keys):
+        tell(where, "a source must stand at one position")
+    if keys and max(keys) - min(keys) + 1 != len(keys):
+        tell(where, "every position from its first to its last must have a pair or a reject")
+    named = {*pairs["source_shard"].to_pylist(), *rejects["shard"].to_pylist()}
+    if named - {shard.name}:
+        tell(where, f"rows must be of the source shard {shard.name!r}, some are of another")
+    edits = _columns(pairs, "source_key", "edit_prompt", "target_key")
+    if len(set(edits)) != len(edits):
+        tell(where, "no pair may occur twice, some have source, edit prompt and target in common")
+    outcomes = zip(
+        rejects["position"].to_pylist(),
+        rejects["number"].to_pylist(),
+        rejects["stage"].to_pylist(),
+        rejects["reason"].to_pylist(),
+        strict=True,
+    )
+    if count_outcomes([position for position, _, _ in ids], list(outcomes)) != shard.counts:
+        tell(where, "the rows do not give the counts of the receipt")
+    return keys
+
+
+def _check_spans(spans: list[Span], tell: Tell) -> None:
+    """Shards count positions from 0 each, or go on where the one before ended."""
+    end = 0
+    for number, first, stop in spans:
+        if first not in (0, end):
+            tell(f"shard {number}", f"positions must begin at 0 or {end}, got {first}")
+        end = stop
+
+
+def _columns(table: pa.Table, *names: str) -> list[tuple[Any, ...]]:
+    return list(zip(*(table[name].to_pylist() for name in names), strict=True))

@@ -9,6 +9,7 @@ import json
 import os
 import re
 import secrets
+import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -102,6 +103,25 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def read_bounded(path: Path, most_bytes: int) -> bytes:
+    """All bytes of the file at `path`, of which there may be at most `most_bytes`.
+
+    Raises:
+        OutputError: it is no regular file (links are followed), is larger, or cannot be read.
+    """
+    try:
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):
+            raise OutputError(f"{path} must be a regular file")
+        if found.st_size > most_bytes:
+            rule = f"{path} must have at most {most_bytes} bytes to be read"
+            raise OutputError(f"{rule}, got {found.st_size}")
+        with path.open("rb") as file:
+            return file.read(most_bytes)
+    except OSError as error:
+        raise OutputError(f"cannot read {path}: {error.strerror or error}") from error
 
 
 def write_bytes(path: Path, data: bytes) -> None:

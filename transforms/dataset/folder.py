@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from indexes.duplicate_keys import find_duplicate_key
+from indexes.layout import INPUTS_FILE
 from indexes.lookup import hash_texts
+from indexes.signing import signature_file
 from transforms.dataset.card import card_text, croissant_data
 from transforms.dataset.files import (
     OutputError,
@@ -27,6 +29,8 @@ CARD = "README.md"
 CROISSANT = "croissant.json"
 COMPLETED = "COMPLETED"
 RUN_SUMMARY = "run_summary.json"
+SIGNATURE = signature_file(Path(MANIFEST)).name
+"""Who vouches for the manifest, and with it for all but the run summary."""
 
 
 def is_completed(folder: Path) -> bool:
@@ -55,12 +59,23 @@ def prepare_output(folder: Path, configuration_hash: str, *, overwrite: bool = F
                 f"{folder} holds a data set of configuration {other[:12]}, "
                 f"this one is {configuration_hash[:12]}: choose another folder or overwrite it"
             )
-        for name in (COMPLETED, MANIFEST, CARD, CROISSANT, RUN_SUMMARY):
-            remove_file(folder / name)
-        remove_stale_files(folder, keep=())
+        empty_output(folder)
     for path in sorted(folder.iterdir()):
         if is_temporary_file(path.name):
             remove_file(path)
+
+
+def empty_output(folder: Path) -> None:
+    """Remove the data set in `folder`; other files are not touched.
+
+    Raises:
+        OutputError: a file of it cannot be removed.
+    """
+    for name in (COMPLETED, SIGNATURE, MANIFEST, CARD, CROISSANT, RUN_SUMMARY):
+        remove_file(folder / name)
+    remove_stale_files(folder, keep=())
+    # Last: as long as a shard is there, it is known what it was made of.
+    remove_file(folder / INPUTS_FILE)
 
 
 def remove_stale_files(folder: Path, *, keep: Sequence[str]) -> None:
@@ -79,7 +94,7 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Finish the data set in `folder`: manifest, card, Croissant file, and `COMPLETED` last.
 
     Shard files that the manifest does not name, of another shard count for instance, are removed
-    before that.
+    before that, and so is the signature of another manifest.
 
     Raises:
         OutputError: something in the manifest contradicts something else, two shards have a source
@@ -91,10 +106,20 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
     remove_file(folder / COMPLETED)
     refuse_duplicate_keys(folder, manifest.shards)
     remove_stale_files(folder, keep=manifest.file_names())
-    write_bytes(folder / MANIFEST, dump_json(manifest.as_dict()))
+    data = dump_json(manifest.as_dict())
+    if not _holds(folder / MANIFEST, data):
+        remove_file(folder / SIGNATURE)
+    write_bytes(folder / MANIFEST, data)
     write_bytes(folder / CARD, card_text(manifest).encode())
     write_bytes(folder / CROISSANT, dump_json(croissant_data(manifest)))
     write_bytes(folder / COMPLETED, b"")
+
+
+def _holds(path: Path, data: bytes) -> bool:
+    try:
+        return path.stat().st_size == len(data) and path.read_bytes() == data
+    except OSError:
+        return False
 
 
 def refuse_duplicate_keys(folder: Path, shards: Sequence[ShardReceipt]) -> None:

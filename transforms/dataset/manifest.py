@@ -15,9 +15,25 @@ from pathlib import Path
 from typing import Any
 
 from indexes.names import NAME
-from transforms.dataset.files import OutputError
+from transforms.dataset.files import OutputError, read_bounded
+from transforms.dataset.plain_data import (
+    every,
+    fields,
+    mapping,
+    optional,
+    parse_json,
+    plain_object,
+    text,
+)
+from transforms.dataset.plain_data import whole as whole_number
 from transforms.dataset.schema import SCHEMA_VERSION, check_version
-from transforms.dataset.shards import Counts, ShardReceipt, receipt_file
+from transforms.dataset.shards import (
+    COUNTS_SHAPE,
+    RECEIPT_SHAPE,
+    Counts,
+    ShardReceipt,
+    receipt_file,
+)
 
 MANIFEST = "manifest.json"
 
@@ -30,6 +46,25 @@ SOFTWARE = (
     "pyarrow",
     "torch",
     "transformers",
+)
+
+LARGE_BYTES, BYTES_A_SHARD = 4_000_000, 64_000
+"""A manifest has at most so many bytes, and for each receipt in its folder so many more."""
+
+_SHAPE = fields(
+    {
+        "configuration": plain_object,
+        "source": plain_object,
+        "pool": plain_object,
+        "seed": whole_number(),
+        "models": plain_object,
+        "software": mapping(text()),
+        "shards": every(RECEIPT_SHAPE),
+        "parent": optional(mapping(text())),
+        "schema_version": whole_number(),
+        "configuration_hash": text(),
+        "counts": COUNTS_SHAPE,
+    }
 )
 
 
@@ -94,14 +129,20 @@ class Manifest:
         """Inverse of `as_dict`; hash and counts are derived again and must be those given.
 
         Raises:
-            KeyError, TypeError, ValueError: `data` is not a manifest of this schema version.
+            ValueError: `data` is not a manifest of a schema version known here.
         """
-        check_version(data["schema_version"])
+        if isinstance(data, dict) and "schema_version" in data:
+            check_version(data["schema_version"])
+        _SHAPE(data, "")
         names = {f.name for f in dataclasses.fields(cls) if f.init} - {"shards"}
         shards = tuple(ShardReceipt.from_dict(shard) for shard in data["shards"])
         manifest = cls(**{name: data[name] for name in names}, shards=shards)
-        for name in ("configuration_hash", "counts"):
-            if data[name] != manifest.as_dict()[name]:
+        derived = {
+            "configuration_hash": manifest.configuration_hash,
+            "counts": dataclasses.asdict(manifest.counts),
+        }
+        for name, value in derived.items():
+            if data[name] != value:
                 raise ValueError(f"{name} does not follow from the rest")
         return manifest
 
@@ -111,7 +152,8 @@ class Manifest:
         numbers = [shard.number for shard in self.shards]
         counts = {shard.of for shard in self.shards}
         if numbers != list(range(len(numbers))) or counts - {len(numbers)}:
-            lines.append(f"shards must be 0 to N-1 of N, got {numbers} of {sorted(counts)}")
+            got = f"{_some(numbers)} of {_some(sorted(counts))}"
+            lines.append(f"shards must be 0 to N-1 of N, got {got}")
         lines += [
             f"shard {shard.number}: made with configuration {shard.configuration_hash}, "
             f"the manifest's is {self.configuration_hash}"
@@ -135,8 +177,23 @@ def load_manifest(folder: Path) -> Manifest:
     """
     path = folder / MANIFEST
     try:
-        return Manifest.from_dict(json.loads(path.read_bytes()))
-    except OSError as error:
-        raise OutputError(f"cannot read {path}: {error.strerror or error}") from error
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        return Manifest.from_dict(parse_json(read_bounded(path, most_manifest_bytes(folder))))
+    except ValueError as error:
         raise OutputError(f"{path} is not a manifest: {error}") from error
+
+
+def most_manifest_bytes(folder: Path) -> int:
+    """How large the manifest in `folder` may be: what it claims, the folder must have receipts of.
+
+    Raises:
+        OutputError: the folder cannot be read.
+    """
+    try:
+        receipts = sum(1 for _ in folder.glob("shard-*-of-*.json"))
+    except OSError as error:
+        raise OutputError(f"cannot read {folder}: {error.strerror or error}") from error
+    return LARGE_BYTES + BYTES_A_SHARD * receipts
+
+
+def _some(numbers: list[int]) -> str:
+    return str(numbers) if len(numbers) <= 8 else f"{numbers[:8]} and {len(numbers) - 8} more"

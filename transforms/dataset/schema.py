@@ -243,17 +243,23 @@ CANDIDATE_COLUMNS = (
 )
 
 
-def make_schema(columns: Iterable[Column]) -> pa.Schema:
+def make_schema(columns: Iterable[Column], *, version: int = SCHEMA_VERSION) -> pa.Schema:
     """The Arrow schema of a table, with what makes its pictures show as pictures."""
     columns = tuple(columns)
     pictures = {column.name: {"_type": "Image"} for column in columns if column.type == IMAGE}
-    metadata = {NAME: json.dumps({"schema_version": SCHEMA_VERSION})}
+    metadata = {name_at(version): json.dumps({"schema_version": version})}
     if pictures:
         metadata["huggingface"] = json.dumps({"info": {"features": pictures}})
     return pa.schema([pa.field(c.name, c.type) for c in columns], metadata=metadata)
 
 
+COLUMNS = {"pairs": PAIR_COLUMNS, "rejects": REJECT_COLUMNS, "candidates": CANDIDATE_COLUMNS}
 PAIRS = make_schema(PAIR_COLUMNS)
 REJECTS = make_schema(REJECT_COLUMNS)
 CANDIDATES = make_schema(CANDIDATE_COLUMNS)
 IMAGE_COLUMNS = tuple(column.name for column in PAIR_COLUMNS if column.type == IMAGE)
+SCHEMAS_WITHOUT_PICTURES = {
+    kind: pa.schema([pa.field(c.name, c.type) for c in columns if c.type != IMAGE])
+    for kind, columns in COLUMNS.items()
+}
+"""The columns of each table that are light enough to be held for a whole shard."""

@@ -103,21 +103,35 @@ def _refuse_duplicates(what: str, ids: Sequence[Hashable]) -> None:
 
 
 def count_contents(contents: ShardContents) -> Counts:
-    """The counts of `contents`; a source is a position that any pair or reject comes from."""
-    with_pairs = {example.query.source.position for example in contents.examples}
-    sources = with_pairs | {reject.position for reject in contents.rejects}
-    by_reason = Counter((reject.stage, reject.reason) for reject in contents.rejects)
-    rejects: dict[str, dict[str, int]] = {}
+    """The counts of `contents`."""
+    return count_outcomes(
+        [example.query.source.position for example in contents.examples],
+        [(each.position, each.number, each.stage, each.reason) for each in contents.rejects],
+    )
+
+
+def count_outcomes(
+    pairs: Sequence[int], rejects: Sequence[tuple[int, int | None, str, str]]
+) -> Counts:
+    """The counts of a shard whose pairs have sources at these positions.
+
+    `rejects` are position, edit number, stage and reason of each. A source is a position that any
+    pair or reject comes from.
+    """
+    with_pairs = set(pairs)
+    sources = with_pairs | {position for position, _, _, _ in rejects}
+    by_reason = Counter((stage, reason) for _, _, stage, reason in rejects)
+    counted: dict[str, dict[str, int]] = {}
     for (stage, reason), number in sorted(by_reason.items()):
-        rejects.setdefault(stage, {})[reason] = number
-    query_rejects = sum(reject.number is not None for reject in contents.rejects)
+        counted.setdefault(stage, {})[reason] = number
+    query_rejects = sum(number is not None for _, number, _, _ in rejects)
     return Counts(
         sources=len(sources),
         sources_with_pairs=len(with_pairs),
         sources_without_pairs=len(sources - with_pairs),
-        queries=len(contents.examples) + query_rejects,
-        pairs=len(contents.examples),
-        source_rejects=len(contents.rejects) - query_rejects,
+        queries=len(pairs) + query_rejects,
+        pairs=len(pairs),
+        source_rejects=len(rejects) - query_rejects,
         query_rejects=query_rejects,
-        rejects=rejects,
+        rejects=counted,
     )

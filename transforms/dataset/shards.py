@@ -5,14 +5,15 @@ last. A shard without its receipt is not there.
 """
 
 import dataclasses
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from transforms.dataset.files import FileReceipt, OutputError
+from transforms.dataset.files import FileReceipt, OutputError, read_bounded
+from transforms.dataset.plain_data import PlainDataError, every, fields, mapping, parse_json, text
+from transforms.dataset.plain_data import whole as whole_number
 from transforms.dataset.schema import (
     CANDIDATES,
     PAIRS,
@@ -26,6 +27,48 @@ KINDS = tuple(SCHEMAS)
 _SHARD_NAME = re.compile(
     rf"(?:(?:{'|'.join(KINDS)})-\d{{5,}}-of-\d{{5,}}\.parquet|shard-\d{{5,}}-of-\d{{5,}}\.json)"
 )
+
+MOST_RECEIPT_BYTES = 1_000_000
+"""A receipt is a few kilobytes; what is larger is none, and is not read."""
+
+_IDENTIFIER = text(r"[a-z][a-z0-9_]{0,63}", "a short lower-case identifier")
+COUNTS_SHAPE = fields(
+    {
+        **dict.fromkeys(
+            (
+                "sources",
+                "sources_with_pairs",
+                "sources_without_pairs",
+                "queries",
+                "pairs",
+                "source_rejects",
+                "query_rejects",
+            ),
+            whole_number(),
+        ),
+        "rejects": mapping(mapping(whole_number(least=1), names=_IDENTIFIER), names=_IDENTIFIER),
+    }
+)
+_FILE_SHAPE = fields(
+    {
+        "name": text(_SHARD_NAME.pattern, "the name of a shard's file"),
+        "rows": whole_number(),
+        "bytes": whole_number(),
+        "sha256": text(),
+    }
+)
+RECEIPT_SHAPE = fields(
+    {
+        "number": whole_number(),
+        "of": whole_number(least=1),
+        "name": text(),
+        "configuration_hash": text(),
+        "counts": COUNTS_SHAPE,
+        "files": every(_FILE_SHAPE),
+        "schema_version": whole_number(),
+    }
+)
+"""What a receipt looks like as plain data. No name in it leads out of the folder."""
 
 
 @dataclass(frozen=True)
@@ -139,8 +182,13 @@ class ShardReceipt:
         """Inverse of `as_dict`.
 
         Raises:
-            TypeError, KeyError: `data` is not a receipt.
+            ValueError: `data` is not a receipt, or is of a schema version not known here.
         """
+        if isinstance(data, dict):
+            check_version(data.get("schema_version", SCHEMA_VERSION))
+        RECEIPT_SHAPE(data, "")
+        if data["number"] >= data["of"]:
+            raise PlainDataError(f"number must be in [0, {data['of']}), got {data['number']}")
         files = tuple(FileReceipt(**file) for file in data["files"])
         return cls(**{**data, "counts": Counts(**data["counts"]), "files": files})
 
@@ -175,17 +223,11 @@ def load_receipt(path: Path) -> ShardReceipt:
     Raises:
         OutputError: it cannot be read, or is not a receipt of a schema version known here.
     """
+    data = read_bounded(path, MOST_RECEIPT_BYTES)
     try:
-        receipt = ShardReceipt.from_dict(json.loads(path.read_bytes()))
-    except OSError as error:
-        raise OutputError(f"cannot read {path}: {error.strerror or error}") from error
-    except (ValueError, TypeError, KeyError) as error:
-        raise OutputError(f"{path} is not a shard receipt: {error}") from error
-    try:
-        check_version(receipt.schema_version)
+        return ShardReceipt.from_dict(parse_json(data))
     except ValueError as error:
-        raise OutputError(f"{path}: {error}") from error
-    return receipt
+        raise OutputError(f"{path} is not a shard receipt: {error}") from error
 
 
 def read_receipts(folder: Path) -> list[ShardReceipt]:

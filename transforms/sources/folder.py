@@ -23,6 +23,7 @@ from urllib.parse import quote_from_bytes, unquote_to_bytes
 from transforms.pictures.decoding import DEFAULT_LIMITS, PictureError, PictureLimits, normalise
 from transforms.protocols import SourceError, SourceShard
 from transforms.record import Reject, SourceImage
+from transforms.sources.listing import Listing, list_folder
 from transforms.sources.same_content import find_duplicates
 from transforms.sources.texts import MAX_TEXT_BYTES, clean_text, decode_text
 
@@ -145,6 +146,14 @@ class FolderSource:
             "shard_size": self.shard_size,
             "limits": self.limits.describe(),
         }
+
+    def listing(self) -> Listing:
+        """The files of all rows and their captions, as they are now.
+
+        Raises:
+            SourceError: as `plan`.
+        """
+        return list_folder(self.path, sorted(_walk(self.path)))
 
     def _locate(self, name: bytes) -> Path:
         return Path(self.path, os.fsdecode(name))

@@ -17,6 +17,7 @@ from transforms.pictures.decoding import DEFAULT_LIMITS, PictureError, PictureLi
 from transforms.protocols import SourceError, SourceShard
 from transforms.record import Reject, SourceImage
 from transforms.sources.columns import Place, reject
+from transforms.sources.listing import Listing, list_archives
 from transforms.sources.parquet_shard import ParquetShard, load_parquet, open_parquet_row
 from transforms.sources.tar_shard import TarShard, load_tar, open_tar_member
 
@@ -115,6 +116,16 @@ class Img2DatasetSource:
     def describe(self) -> dict[str, object]:
         """The source as plain data."""
         return {"kind": "img2dataset", "path": self.path, "limits": self.limits.describe()}
+
+    def listing(self) -> Listing:
+        """The files and the tables beside them, as they are now.
+
+        Raises:
+            SourceError: the folder cannot be listed, or holds no such file.
+        """
+        files = self._files()
+        beside = [file.with_suffix(".parquet") for file in files if file.suffix == ".tar"]
+        return list_archives([*files, *(file for file in beside if file.exists())])
 
     def _refuse_duplicate_keys(self, hashes: dict[Path, Hashes]) -> None:
         files = list(hashes)

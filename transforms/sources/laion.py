@@ -25,6 +25,7 @@ from transforms.sources.link_columns import (
     read_texts,
     without_nan,
 )
+from transforms.sources.listing import Listing, list_archives
 
 MAX_SHARD_SIZE = 10_000
 
@@ -127,6 +128,14 @@ class LaionMetadata:
         if not names:
             raise SourceError(f"{path}: no .parquet file here")
         return {name: _check_file(name) for name in names}
+
+    def listing(self) -> Listing:
+        """The files, as they are now.
+
+        Raises:
+            SourceError: as `files`.
+        """
+        return list_archives(self.files)
 
     def shards(self) -> list[LinkShard]:
         """Runs of at most `shard_size` rows, none of them across two files.

@@ -1,0 +1,123 @@
+"""What a source's files are, so that a job can see that they are others than when it began.
+
+A file is known by its size and a hash of its content: of all of it where it is small, else of
+pieces all over it, first and last among them. No times are in it: the same pictures give the same
+listing on every machine.
+"""
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+from urllib.parse import quote_from_bytes
+
+PIECES = 64
+PIECE_BYTES = 4096
+"""Of a larger file than all of them together, so many pieces of so many bytes are read."""
+
+ARCHIVE_PIECES = 1024
+ARCHIVE_PIECE_BYTES = 16_384
+"""The same for a file that holds many pictures."""
+
+_NO_FILE = "no file"
+_UNREADABLE = "unreadable"
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The files of a source: what each is known by, by its name in the source.
+
+    >>> before = Listing({"a.png": "81 aa", "b.png": "90 bb"})
+    >>> before.difference(Listing({"a.png": "81 ab", "b.png": "90 bb", "c.png": "70 cc"}))
+    'files: 1 more, 1 other, first a.png'
+    >>> before.difference(before) is None
+    True
+    """
+
+    files: Mapping[str, str]
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of names and contents."""
+        digest = hashlib.sha256()
+        for name in sorted(self.files):
+            digest.update(f"{name}\n{self.files[name]}\n".encode())
+        return digest.hexdigest()
+
+    def difference(self, now: "Listing") -> str | None:
+        """How many files there are more, fewer and others `now`, and the first; None for none."""
+        more = now.files.keys() - self.files.keys()
+        fewer = self.files.keys() - now.files.keys()
+        others = {name for name, about in self.files.items() if now.files.get(name, about) != about}
+        found = ((more, "more"), (fewer, "fewer"), (others, "other"))
+        counted = ", ".join(f"{len(names)} {word}" for names, word in found if names)
+        return f"files: {counted}, first {min(more | fewer | others)}" if counted else None
+
+
+@runtime_checkable
+class ListedSource(Protocol):
+    """A source whose files may become others while its description stays the same."""
+
+    def listing(self) -> Listing:
+        """Its files as they are now, whatever it remembers of them.
+
+        Raises:
+            SourceError: they cannot be listed.
+        """
+        ...
+
+
+def list_source(source: object) -> Listing | None:
+    """The files of a source; None for one that has none, or does not say."""
+    return source.listing() if isinstance(source, ListedSource) else None
+
+
+def list_folder(root: str, names: Iterable[bytes]) -> Listing:
+    """The files `names`, relative to `root`, and the texts beside them that are captions."""
+    found: dict[str, str] = {}
+    for name in names:
+        path = Path(root, os.fsdecode(name))
+        found[quote_from_bytes(name)] = know_file(path)
+        text = path.with_suffix(".txt")
+        beside = quote_from_bytes(name[: name.rfind(b"/") + 1] + os.fsencode(text.name))
+        if beside not in found and text.exists():
+            found[beside] = know_file(text)
+    return Listing(found)
+
+
+def list_archives(paths: Iterable[Path]) -> Listing:
+    """Files that hold many pictures each, known by their names."""
+    return Listing(
+        {
+            quote_from_bytes(os.fsencode(path.name)): know_file(
+                path, pieces=ARCHIVE_PIECES, piece_bytes=ARCHIVE_PIECE_BYTES
+            )
+            for path in paths
+        }
+    )
+
+
+def know_file(path: Path, *, pieces: int = PIECES, piece_bytes: int = PIECE_BYTES) -> str:
+    """The size of a regular file and the hash of what is read of it, else what it is instead.
+
+    What is not regular is not opened: a pipe would wait for a writer for ever.
+    """
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            return _NO_FILE
+        digest = hashlib.sha256()
+        with path.open("rb", buffering=0) as file:
+            if status.st_size <= pieces * piece_bytes:
+                digest.update(os.pread(file.fileno(), pieces * piece_bytes, 0))
+            else:
+                last = status.st_size - piece_bytes
+                for number in range(pieces):
+                    start = last * number // (pieces - 1)
+                    digest.update(os.pread(file.fileno(), piece_bytes, start))
+    except OSError:
+        return _UNREADABLE
+    return f"{status.st_size} {digest.hexdigest()[:32]}"
