@@ -100,6 +100,14 @@ def test_a_process_that_dies_costs_its_picture_and_is_replaced():
     assert normalise_there(good, PictureLimits()).bytes == good
 
 
+def test_what_a_decoder_prints_of_a_damaged_file_goes_nowhere(capfd):
+    data = encoded(noise(6), "TIFF", compression="tiff_lzw")
+    spoilt = data[:60] + bytes(range(60)) + data[120:]
+    outcome(normalise, spoilt, PictureLimits())
+    outcome(decode, spoilt, PictureLimits())
+    assert capfd.readouterr() == ("", "")
+
+
 def end_idle_decoders():
     idle = decoders_of(os.getpid())
     for child in idle:

@@ -71,7 +71,7 @@ def decode(
         PictureError: `data` is no usable picture of those formats within `limits`.
     """
     image, passes = open_header(data, limits, formats=formats)
-    if _may_take_long(image, passes, limits):
+    if _wants_own_process(image, passes, limits):
         return decode_kept(normalise_there(data, limits).bytes)
     return _load_flat(image)
 
@@ -106,7 +106,7 @@ def normalise(data: bytes, limits: PictureLimits = DEFAULT_LIMITS) -> Normalised
         PictureError: `data` is no usable picture within `limits`.
     """
     image, passes = open_header(data, limits)
-    if _may_take_long(image, passes, limits):
+    if _wants_own_process(image, passes, limits):
         return normalise_there(data, limits)
     return _normalise_opened(image, data)
 
@@ -120,9 +120,14 @@ def normalise_here(data: bytes, limits: PictureLimits) -> NormalisedPicture:
     return _normalise_opened(open_header(data, limits)[0], data)
 
 
-def _may_take_long(image: Image.Image, passes: int, limits: PictureLimits) -> bool:
-    """Whether the deadline could matter, were the decoder as slow as the slowest."""
-    return image.width * image.height * passes > limits.deadline_s * _SURE_PIXELS_PER_S
+def _wants_own_process(image: Image.Image, passes: int, limits: PictureLimits) -> bool:
+    """Whether the deadline could matter, were the decoder as slow as the slowest; or it is libtiff.
+
+    That is the largest of the decoders and the one most often found at fault, and what it has to
+    say of damaged files it prints.
+    """
+    work = image.width * image.height * passes
+    return image.format == "TIFF" or work > limits.deadline_s * _SURE_PIXELS_PER_S
 
 
 def _normalise_opened(image: Image.Image, data: bytes) -> NormalisedPicture:

@@ -71,8 +71,6 @@ def open_header(
     Raises:
         PictureError: by its header it is no picture of `formats` within `limits`.
     """
-    if not data:
-        raise PictureError("empty_file", "the file has 0 bytes")
     if len(data) > limits.max_bytes:
         raise PictureError(
             "too_large_file", f"the file has {len(data)} bytes, at most {limits.max_bytes} are read"
@@ -89,6 +87,8 @@ def open_picture(data: bytes, formats: Formats) -> Image.Image:
     Raises:
         PictureError: it is no picture of `formats`.
     """
+    if not data:
+        raise PictureError("empty_file", "the file has 0 bytes")
     try:
         with without_warnings():
             return Image.open(io.BytesIO(data), formats=formats)
