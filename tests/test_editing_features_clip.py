@@ -51,6 +51,23 @@ def test_other_sizes_are_brought_to_the_network_s():
     torch.testing.assert_close(grey[0, :, 4, 4], (0.5 - mean) / std)
 
 
+def test_of_a_strip_the_middle_is_looked_at():
+    processor = PictureProcessor(
+        height=8,
+        width=8,
+        shortest_edge=8,
+        resample=Image.Resampling.BICUBIC,
+        scale=1 / 255,
+        mean=(0.0, 0.0, 0.0),
+        std=(1.0, 1.0, 1.0),
+    )
+    strip = torch.rand(1, 3, 4, 4000) * 2 - 1
+    middle = strip[..., 1980:2020]
+    expected = fit_pictures(middle, processor)
+    torch.testing.assert_close(fit_pictures(strip, processor), expected)
+    torch.testing.assert_close(fit_pictures(strip.mT, processor), expected.mT)
+
+
 def test_gradients_pass_to_pictures_and_to_no_weights(clip):
     pictures = torch.rand(2, 3, 40, 30, requires_grad=True)
     clip.embed_pictures(pictures * 2 - 1).sum().backward()

@@ -86,6 +86,7 @@ class TestOddRequests:
             (("--strength", "nan"), 2, "strength must be a finite number, got nan"),
             (("--set", "sdedit.guidance_scale=-inf"), 2, "must be a finite number, got -inf"),
             (("--regions", "segmenter", "--mask-grow", "nan"), 2, "must be a finite number"),
+            (("--results", 10**21), 2, "must be at most 10000, got 1000000000000000000000"),
             (("--seed", "-1"), 2, "must be at least 0, got -1"),
             (("--seed", 2**64), 2, f"must be at most {2**64 - 1}, got {2**64}"),
             (("--steps", 10**9), 1, "num_inference_steps must be at most 1000, got 1000000000"),

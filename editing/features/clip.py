@@ -20,6 +20,9 @@ from transforms.models.open_clip import OpenClipEncoder, load_open_clip
 from transforms.models.pictures import PictureProcessor
 from transforms.models.spec import ModelError, ModelSpec
 
+MOST_TIMES_LONG = 16
+"""How many times as long as wide what is resized may be, where the middle is cut out after."""
+
 
 @runtime_checkable
 class ClipSpace(Protocol):
@@ -53,6 +56,12 @@ def _resize(unit: Tensor, processor: PictureProcessor) -> Tensor:
     size = (processor.height, processor.width)
     if processor.shortest_edge is None:
         return F.interpolate(unit, size=size, mode="bicubic", antialias=True)
+    # Of a strip the middle alone is looked at; the rest would cost memory without bound.
+    longest = MOST_TIMES_LONG * min(height, width)
+    if max(height, width) > longest:
+        top, left = (max(0, side - longest) // 2 for side in (height, width))
+        unit = unit[..., top : top + longest, left : left + longest]
+        height, width = unit.shape[-2:]
     share = processor.shortest_edge / min(height, width)
     bigger = (max(1, int(height * share)), max(1, int(width * share)))
     unit = F.interpolate(unit, size=bigger, mode="bicubic", antialias=True)

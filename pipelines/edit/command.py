@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from editing.requests import EditOutput, Request
 
 FOUND = "auto"
+MOST_RESULTS = 10_000
 
 
 def add_parser(subparsers: Any) -> None:
@@ -78,7 +79,7 @@ def _add_mask_flags(parser: argparse.ArgumentParser) -> None:
 def _add_result_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--results",
-        type=whole_number(1),
+        type=whole_number(1, MOST_RESULTS),
         default=1,
         help="how many; the best comes first, by CLIP's cosine of picture and prompt",
     )
