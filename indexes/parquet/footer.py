@@ -87,7 +87,7 @@ def _read(path: Path, size: int, _state: tuple[int, int]) -> Footer:
         tail = file.read(_TAIL_BYTES)
         length = int.from_bytes(tail[:4], "little")
         if tail[4:] != _MAGIC or length + _TAIL_BYTES > size:
-            raise FooterError(f"it does not end as a Parquet file does ({size} bytes)")
+            raise FooterError(f"Parquet magic bytes not found at its end ({size} bytes)")
         if length > MAX_FOOTER_BYTES:
             raise FooterError(f"a footer of {length} bytes, at most {MAX_FOOTER_BYTES} are read")
         file.seek(size - _TAIL_BYTES - length)
