@@ -83,7 +83,8 @@ def check_rows(path):
     for row in rows:
         assert isinstance(row, SourceImage | Reject)
         assert row.key.isascii() or row.key.encode()
-        assert not any(character < " " for character in row.key)
+        said = row.key + getattr(row, "detail", "")
+        assert not any(character < " " for character in said)
     return sum(isinstance(row, SourceImage) for row in rows)
 
 

@@ -15,8 +15,8 @@ from pathlib import Path
 from indexes.parquet.thrift import BINARY, LIST, NUMBERS, STRUCT, Compact, ThriftError
 
 MAX_FOOTER_BYTES = 64 << 20
-MAX_ENTRIES = 500_000
-"""Of a footer: about seven for a column of a row group, so 5000 row groups of 14 columns."""
+MAX_ENTRIES = 300_000
+"""Of a footer: about seven for a column of a row group, so 3000 row groups of 14 columns."""
 MAX_COLUMNS = 10_000
 MAX_DEPTH = 32
 _MAGIC = b"PAR1"
@@ -80,14 +80,14 @@ def read_footer(path: Path) -> Footer:
     return _read(path, status.st_size, (status.st_mtime_ns, status.st_ino))
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=64)
 def _read(path: Path, size: int, _state: tuple[int, int]) -> Footer:
     with path.open("rb") as file:
         file.seek(max(0, size - _TAIL_BYTES))
         tail = file.read(_TAIL_BYTES)
         length = int.from_bytes(tail[:4], "little")
         if tail[4:] != _MAGIC or length + _TAIL_BYTES > size:
-            raise FooterError(f"it does not end as a Parquet file does ({size} bytes)")
+            raise FooterError(f"Parquet magic bytes not found at its end ({size} bytes)")
         if length > MAX_FOOTER_BYTES:
             raise FooterError(f"a footer of {length} bytes, at most {MAX_FOOTER_BYTES} are read")
         file.seek(size - _TAIL_BYTES - length)

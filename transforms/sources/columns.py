@@ -210,14 +210,14 @@ def failure(key: str, place: Place, row: Mapping[str, object]) -> Reject | None:
 
 
 def reject(key: str, place: Place, reason: str, detail: str) -> Reject:
-    """A reject of the Read stage."""
+    """A reject of the Read stage; `detail` becomes one line."""
     return Reject(
         key=key,
         shard=place.shard,
         position=place.position,
         stage="read",
         reason=reason,
-        detail=detail,
+        detail=printable(detail),
     )
 
 

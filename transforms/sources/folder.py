@@ -25,7 +25,7 @@ from transforms.protocols import SourceError, SourceShard
 from transforms.record import Reject, SourceImage
 from transforms.sources.listing import Listing, list_folder
 from transforms.sources.same_content import find_duplicates
-from transforms.sources.texts import MAX_TEXT_BYTES, clean_text, decode_text
+from transforms.sources.texts import MAX_TEXT_BYTES, clean_text, decode_text, printable
 
 _SIDECARS = (b".txt", b".json")
 _CAPTION_ENDINGS = (".txt", ".TXT", ".Txt")
@@ -190,6 +190,7 @@ class FolderSource:
 
 def _reject(name: bytes, shard: str, row: int, reason: str, detail: str) -> Reject:
     key = hashlib.sha256(b"path:" + name).hexdigest()[:32]
+    detail = printable(detail)
     return Reject(key=key, shard=shard, position=row, stage="read", reason=reason, detail=detail)
 
 
