@@ -19,6 +19,8 @@ def edit_problem(row: Mapping[str, Any]) -> str | None:
     """
     caption, prompt = row["caption"], row["edit_prompt"]
     old, new = row["source_word"], row["target_word"]
+    if old.casefold() == new.casefold():
+        return "source_word and target_word must differ"
     if row["method"] == "mine":
         exchanged = _differ_in_one_word(caption, prompt, old, new)
     else:
