@@ -28,6 +28,7 @@ from support.job_process import SHARD_SIZE, FolderPlan, kill_at, write_apart
 from support.reporting import Target, at_least, at_most, finish
 from support.still_life_job import Job, add_job_flags, open_job, open_work
 
+from indexes.folder_lock import LOCK_FILE
 from indexes.layout import Part, fingerprint
 from indexes.parts import read_part
 from pipelines.terminal.console import format_seconds, print_table
@@ -51,11 +52,11 @@ Hashes = dict[str, str]
 
 
 def hash_folder(folder: Path) -> Hashes:
-    """SHA-256 of every file below `folder` but the one that holds times, by its path there."""
+    """SHA-256 of every file below `folder` but times and locks, by its path there."""
     return {
         str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name != RUN_SUMMARY
+        if path.is_file() and path.name not in (RUN_SUMMARY, LOCK_FILE)
     }
 
 
