@@ -1,5 +1,6 @@
 """Checks whether an index is whole: its files against its description, and what is in them."""
 
+import os
 import stat
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -70,7 +71,7 @@ def _without_progress(parts: int) -> AbstractContextManager[Advance]:
 
 def is_index(folder: Path) -> bool:
     """Whether `folder` says that it holds an index, finished or not, whole or not."""
-    return any((folder / name).is_file() for name in (MANIFEST_FILE, EARLIER_MANIFEST_FILE))
+    return any(os.path.lexists(folder / name) for name in (MANIFEST_FILE, EARLIER_MANIFEST_FILE))
 
 
 def check_index(
