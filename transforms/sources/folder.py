@@ -153,7 +153,7 @@ class FolderSource:
         Raises:
             SourceError: as `plan`.
         """
-        return list_folder(self.path, sorted(_walk(self.path)))
+        return list_folder(self.path, sorted(_walk(self.path)), captions_of=_captions_of)
 
     def _locate(self, name: bytes) -> Path:
         return Path(self.path, os.fsdecode(name))
@@ -278,7 +278,7 @@ def _read_file(path: Path, limits: PictureLimits) -> bytes:
 
 def _read_caption(path: Path) -> str | None:
     """The text beside a picture on one line, or None."""
-    beside = path.with_suffix(".txt")
+    (beside,) = _captions_of(path)
     try:
         if not stat.S_ISREG(beside.stat().st_mode):
             return None
@@ -287,3 +287,8 @@ def _read_caption(path: Path) -> str | None:
     except OSError:
         return None
     return " ".join(text.split()) or None
+
+
+def _captions_of(path: Path) -> Iterator[Path]:
+    """Where the text of a picture may lie."""
+    yield path.with_suffix(".txt")
