@@ -1,5 +1,6 @@
 """Checks whether an index is whole: its files against its description, and what is in them."""
 
+import os
 import stat
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -70,7 +71,7 @@ def _without_progress(parts: int) -> AbstractContextManager[Advance]:
 
 def is_index(folder: Path) -> bool:
     """Whether `folder` says that it holds an index, finished or not, whole or not."""
-    return any((folder / name).is_file() for name in (MANIFEST_FILE, EARLIER_MANIFEST_FILE))
+    return any(os.path.lexists(folder / name) for name in (MANIFEST_FILE, EARLIER_MANIFEST_FILE))
 
 
 def check_index(
@@ -82,15 +83,26 @@ def check_index(
     index from before files had hashes is checked as far as it goes, with a note that says so.
     """
     findings = IndexFindings()
+    try:
+        _check(folder, findings, quick=quick, show_progress=show_progress)
+    except (IndexFolderError, OSError) as error:
+        # A file that was there a moment ago, or a folder that nobody may look into.
+        findings.tell(str(error))
+    return findings
+
+
+def _check(
+    folder: Path, findings: IndexFindings, *, quick: bool, show_progress: ShowProgress
+) -> None:
     described = _read_description(folder, findings.tell)
     if described is None:
-        return findings
+        return
     findings.pictures = described.pictures
     found = _list_files(folder, findings.tell)
     findings.files, findings.bytes = len(found), sum(found.values())
     if described.parts > len(found):
         findings.tell(f"parts must be at most the {len(found)} files there are")
-        return findings
+        return
     if described.sums is None:
         findings.notes.append(NO_SUMS)
     sound = _check_names(described, found, findings.tell)
@@ -105,12 +117,11 @@ def check_index(
     others = [name for name in sorted(found) if "/" not in name]
     _check_sums(folder, others, described.sums, sound, findings.tell)
     if quick or findings.problems:
-        return findings
+        return
     if dict(counts) != described.content.get("counts"):
         findings.tell(f"counts must be the sums of the parts', {dict(sorted(counts.items()))}")
     _check_keys(folder, parts, findings.tell)
     check_faiss(described, findings.tell)
-    return findings
 
 
 def _read_description(folder: Path, tell: Tell) -> DescribedIndex | None:

@@ -23,6 +23,7 @@ from indexes.layout import (
     IndexFolderError,
     all_parts,
     read_json,
+    show,
 )
 from indexes.lookup import RowLookup
 from indexes.parts import METADATA_SCHEMA, PictureMetadata, Structures, gather_rows, load_array
@@ -197,7 +198,11 @@ class PictureIndex:
     def _faiss(self) -> FaissIndex:
         with self._described.reading():
             about = read_json(self.folder / INDEX_PARAMETERS_FILE)
-            index = FaissIndex(self.folder / INDEX_FILE, parameters=about.get("index_param", ""))
+            parameters = about.get("index_param", "")
+            if not isinstance(parameters, str):
+                path = self.folder / INDEX_PARAMETERS_FILE
+                raise IndexFolderError(f"{path}: index_param must be text, got {show(parameters)}")
+            index = FaissIndex(self.folder / INDEX_FILE, parameters=parameters)
             self._check_rows(len(index), "indexed vectors")
             if index.dimension != self.dimension:
                 raise IndexFolderError(

@@ -116,8 +116,11 @@ def _open(path: Path) -> int:
     safe = os.O_NOFOLLOW | os.O_NONBLOCK
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | safe, 0o644)
-    except PermissionError:
-        descriptor = os.open(path, os.O_RDONLY | safe)  # another user's: it can be locked as well
+    except PermissionError as error:
+        try:
+            descriptor = os.open(path, os.O_RDONLY | safe)  # another user's can be locked as well
+        except FileNotFoundError:
+            raise error from None
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise OSError(errno.EINVAL, "it is no regular file")

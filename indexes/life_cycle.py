@@ -7,11 +7,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-
 from indexes.checksums import FILES, sum_files
 from indexes.duplicate_keys import find_duplicate_key
-from indexes.faiss_index import IndexChoice, build_index, choose_index, training_size
+from indexes.faiss_file import write_faiss
+from indexes.faiss_index import IndexChoice, choose_index
 from indexes.folder_lock import LOCK_FILE
 from indexes.layout import (
     COMPLETED_FILE,
@@ -40,8 +39,7 @@ from indexes.layout import (
     write_json,
 )
 from indexes.lookup import hash_texts
-from indexes.parts import PartSummary, load_array, read_keys, read_part
-from indexes.search import Vectors
+from indexes.parts import PartSummary, read_keys, read_part
 
 FolderState = Literal["new", "unfinished", "finished"]
 
@@ -80,23 +78,22 @@ def begin_index(
         if not overwrite:
             difference = _difference(stored["description"], description)
             raise IndexFolderError(f"{folder} holds an index with another {difference}")
-        clear_index(folder)
+        renew_index(folder, description)
+        return "new"
     if folder.exists() and any(path.name != LOCK_FILE for path in folder.iterdir()):
         raise IndexFolderError(f"{folder} is not empty and not an index: choose another folder")
     folder.mkdir(parents=True, exist_ok=True)
-    write_json(
-        folder / MANIFEST_FILE, {"version": LAYOUT_VERSION, "description": dict(description)}
-    )
+    _write_description(folder, description)
     return "new"
 
 
-def clear_index(folder: Path) -> None:
-    """Removes the index in `folder`, its description last, so that it can be begun anew.
+def renew_index(folder: Path, description: Mapping[str, object]) -> None:
+    """Removes the index in `folder` and begins one of `description` there.
 
-    Files that are not an index's stay.
+    Files that are not an index's stay. Until everything is removed the folder says what it held.
 
     Raises:
-        OSError: something cannot be removed.
+        IndexFolderError, OSError: something cannot be removed or written.
     """
     (folder / COMPLETED_FILE).unlink(missing_ok=True)
     _remove_partial_files(folder)
@@ -109,7 +106,14 @@ def clear_index(folder: Path) -> None:
                 (folder / name).rmdir()
     for name in (SIGNATURE_FILE, INDEX_FILE, INDEX_PARAMETERS_FILE, INPUTS_FILE):
         (folder / name).unlink(missing_ok=True)
-    manifest_path(folder).unlink(missing_ok=True)
+    _write_description(folder, description)
+    (folder / EARLIER_MANIFEST_FILE).unlink(missing_ok=True)
+
+
+def _write_description(folder: Path, description: Mapping[str, object]) -> None:
+    write_json(
+        folder / MANIFEST_FILE, {"version": LAYOUT_VERSION, "description": dict(description)}
+    )
 
 
 def has_parts(folder: Path) -> bool:
@@ -162,7 +166,7 @@ def finish_index(
     _refuse_duplicate_keys(folder, all_parts(parts))
     _remove_partial_files(folder)
     _remove_stale_parts(folder, parts)
-    _write_faiss(folder, whole, choice or choose_index(pictures), seed=seed)
+    write_faiss(folder, whole, choice or choose_index(pictures), seed=seed)
     counts = sum((Counter(summary.counts) for summary in whole.values()), Counter())
     manifest |= {
         "counts": dict(counts),
@@ -273,39 +277,3 @@ def _remove_stale_parts(folder: Path, parts: int) -> None:
         for path in (folder / name).iterdir():
             if path not in wanted and _PART_FILE.fullmatch(path.name):
                 path.unlink()
-
-
-def _write_faiss(
-    folder: Path, summaries: Mapping[Part, PartSummary], choice: IndexChoice, *, seed: int
-) -> None:
-    arrays = [
-        load_array(part.embedding_path(folder))
-        for part, summary in summaries.items()
-        if summary.pictures
-    ]
-    training = _sample(arrays, training_size(sum(map(len, arrays)), choice), seed=seed)
-    path = folder / INDEX_FILE
-    write_atomically(path, lambda partial: build_index(arrays, training, choice, path=partial))
-    write_json(
-        folder / INDEX_PARAMETERS_FILE,
-        {
-            "index_key": choice.key,
-            "index_param": choice.parameters,
-            "index_path": INDEX_FILE,
-            "nb vectors": sum(map(len, arrays)),
-            "size in bytes": path.stat().st_size,
-            "vectors dimension": arrays[0].shape[1],
-        },
-    )
-
-
-def _sample(arrays: list[Vectors], size: int, *, seed: int) -> Vectors:
-    """`size` of the vectors, drawn without replacement, in row order."""
-    starts = np.cumsum([0, *map(len, arrays)])
-    drawn = np.random.default_rng(seed).choice(starts[-1], size=size, replace=False)
-    drawn.sort()
-    chosen = [
-        array[drawn[(drawn >= start) & (drawn < start + len(array))] - start]
-        for array, start in zip(arrays, starts, strict=False)
-    ]
-    return np.concatenate(chosen)

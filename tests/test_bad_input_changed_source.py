@@ -110,8 +110,10 @@ def test_a_finished_index_of_a_source_that_has_changed_is_left(tmp_path, source,
 
 def test_an_index_of_the_changed_source_takes_the_place_where_it_is_asked_for(source, pool, index):
     add_picture(pool, "aaa.png", picture_bytes(77), "a red apple on the ship")
+    (index / "letter.txt").write_text("somebody else's")
     outcome = index_command(source, index, "--overwrite")
     assert (outcome.code, outcome.counts["indexed"], outcome.counts["parts"]) == (0, 7, 3)
+    assert (index / "letter.txt").read_text() == "somebody else's"
     assert outcome.counts["parts_skipped"] == 0
     again = index_command(source, index)
     assert (again.code, again.counts["parts_skipped"]) == (0, 3)

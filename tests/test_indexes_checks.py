@@ -98,6 +98,16 @@ def test_what_is_not_the_indexs_is_found(folder, name):
     assert any(name.split("/deep")[0] in line for line in problems(folder))
 
 
+def test_parameters_that_are_no_text_are_one_line(folder):
+    about = json.loads((folder / "image.json").read_text()) | {"index_param": [3]}
+    (folder / "image.json").write_text(json.dumps(about))
+    content = manifest_of(folder)
+    content.pop("files")
+    (folder / "pairloom.json").write_text(json.dumps(content))
+    with pytest.raises(IndexFolderError, match="index_param must be text"):
+        open_index(folder).search(unit_vectors(1), 1)
+
+
 def test_what_may_lie_there(folder):
     for name in (".pairloom.lock", "img_emb/.img_emb_00000.npy.7.partial", "pairloom.json.sig"):
         (folder / name).write_bytes(b"{}")

@@ -12,6 +12,8 @@ from fakes.folders import hashes
 from fakes.pairs import write_pairs
 from PIL import Image
 
+from indexes.folder_lock import lock_folder
+
 # The graph runs by FnApiRunner, which `edit_images` names itself.
 
 
@@ -180,3 +182,10 @@ class TestBad:
         record = json.loads((edited[0] / "edits.json").read_text())
         assert record["editor"] == "iedit-m"
         assert set(record["models"]) == {"diffusion", "segmenter"}
+
+
+def test_a_folder_that_another_job_writes_to_is_left(world, tmp_path):
+    with lock_folder(tmp_path / "edits", "another job"):
+        line = edit_images(world, tmp_path / "edits").error
+    assert line.startswith(f"{tmp_path / 'edits'} is being written by another job (process ")
+    assert not (tmp_path / "edits").exists()

@@ -7,6 +7,8 @@ import pytest
 from fakes.command_line import run
 from fakes.evaluation import evaluate, write_sized_pairs
 
+from indexes.folder_lock import lock_folder
+
 
 @pytest.fixture(scope="module")
 def sized_pairs(tmp_path_factory):
@@ -178,3 +180,10 @@ class TestSizes:
         outcome = evaluate(told_world, tmp_path / "eval", *words, **large)
         assert outcome.code == 0, outcome.err
         assert "fid" not in outcome.counts["points"][0]
+
+
+def test_a_folder_that_another_job_writes_to_is_left(told_world, tmp_path):
+    with lock_folder(tmp_path / "eval", "another job"):
+        line = evaluate(told_world, tmp_path / "eval").error
+    assert line.startswith(f"{tmp_path / 'eval'} is being written by another job (process ")
+    assert not (tmp_path / "eval").exists()

@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 from fakes import records
 
+from indexes.folder_lock import FolderLockedError, lock_folder
 from pipelines.rethreshold import command as module
 from pipelines.terminal.console import CommandError
 from pipelines.terminal.thresholds import change_thresholds
@@ -278,3 +279,10 @@ def test_sources_that_cannot_be_opened_are_one_error(parent, tmp_path):
         run(parent, tmp_path / "out", "--threshold", "structure=0", open_source=open_gone)
     tight = ("--threshold", "structure=0.7")
     assert run(parent, tmp_path / "tight", *tight, open_source=open_gone) == 0
+
+
+def test_a_folder_that_another_job_writes_to_is_left(parent, tmp_path):
+    with lock_folder(tmp_path / "out", "another job"), pytest.raises(FolderLockedError) as caught:
+        run(parent, tmp_path / "out")
+    assert " is being written by another job (process " in str(caught.value)
+    assert not (tmp_path / "out").exists()

@@ -15,6 +15,8 @@ from fakes.folders import hashes
 from PIL import Image
 from safetensors.torch import load_file
 
+from indexes.folder_lock import lock_folder
+
 ROOT = Path(__file__).parent.parent
 
 
@@ -227,3 +229,10 @@ class TestBad:
         outcome = train(world, tmp_path / "run", *flags)
         assert outcome.code == 2
         assert rule in outcome.error
+
+
+def test_a_folder_that_another_job_writes_to_is_left(world, tmp_path):
+    with lock_folder(tmp_path / "run", "another job"):
+        line = train(world, tmp_path / "run").error
+    assert line.startswith(f"{tmp_path / 'run'} is being written by another job (process ")
+    assert not (tmp_path / "run").exists()

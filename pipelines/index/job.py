@@ -17,10 +17,10 @@ from indexes.layout import Part, fingerprint
 from indexes.life_cycle import (
     FolderState,
     begin_index,
-    clear_index,
     finish_index,
     has_parts,
     read_manifest,
+    renew_index,
     reopen_index,
 )
 from indexes.parts import read_part
@@ -196,8 +196,8 @@ def make_room(
             f"{folder} holds an index of the source as it was, and {changed}: choose another "
             "folder, or make it anew with --overwrite"
         )
-    clear_index(folder)
-    return begin_index(folder, plan.description())
+    renew_index(folder, plan.description())
+    return "new"
 
 
 def refuse_other_source(plan: IndexPlan, inputs: JobInputs, *, made: Sequence[PlannedPart]) -> None:

@@ -153,7 +153,7 @@ class FolderSource:
         Raises:
             SourceError: as `plan`.
         """
-        return list_folder(self.path, sorted(_walk(self.path)))
+        return list_folder(self.path, sorted(_walk(self.path)), captions_of=_captions_of)
 
     def _locate(self, name: bytes) -> Path:
         return Path(self.path, os.fsdecode(name))

@@ -8,7 +8,7 @@ listing on every machine.
 import hashlib
 import os
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -75,16 +75,22 @@ def list_source(source: object) -> Listing | None:
     return source.listing() if isinstance(source, ListedSource) else None
 
 
-def list_folder(root: str, names: Iterable[bytes]) -> Listing:
-    """The files `names`, relative to `root`, and the texts beside them that are captions."""
+def list_folder(
+    root: str, names: Iterable[bytes], *, captions_of: Callable[[Path], Iterable[Path]]
+) -> Listing:
+    """The files `names`, relative to `root`, and the texts beside them that are captions.
+
+    `captions_of` gives where the text of a picture may lie; what is not there is no text.
+    """
     found: dict[str, str] = {}
     for name in names:
         path = Path(root, os.fsdecode(name))
         found[quote_from_bytes(name)] = know_file(path)
-        text = path.with_suffix(".txt")
-        beside = quote_from_bytes(name[: name.rfind(b"/") + 1] + os.fsencode(text.name))
-        if beside not in found and text.exists():
-            found[beside] = know_file(text)
+        folder = name[: name.rfind(b"/") + 1]
+        for text in captions_of(path):
+            beside = quote_from_bytes(folder + os.fsencode(text.name))
+            if beside not in found and text.exists():
+                found[beside] = know_file(text)
     return Listing(found)
 
 
