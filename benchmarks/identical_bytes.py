@@ -44,6 +44,7 @@ from support.picture_server import render, serve
 from support.reporting import Target, at_least, at_most, finish
 from support.still_life_job import Job, add_job_flags, open_job, open_work
 
+from pipelines.terminal.arguments import whole_number
 from pipelines.terminal.console import format_seconds, print_table
 
 OF_SHARDS = ("index", "build")
@@ -183,9 +184,13 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--only", nargs="+", choices=COMMANDS, default=list(COMMANDS), help="default: all"
     )
-    parser.add_argument("--kills", type=int, default=20, help="of each command (default 20)")
-    parser.add_argument("--pool", type=int, default=600, help="pictures in it (default 600)")
-    parser.add_argument("--sources", type=int, default=600, help="default 600")
+    parser.add_argument(
+        "--kills", type=whole_number(1), default=20, help="of each command (default 20)"
+    )
+    parser.add_argument(
+        "--pool", type=whole_number(2), default=600, help="pictures in it (default 600)"
+    )
+    parser.add_argument("--sources", type=whole_number(1), default=600, help="default 600")
     add_job_flags(parser)
     return parser.parse_args()
 

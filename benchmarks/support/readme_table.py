@@ -132,9 +132,9 @@ def identical_bytes(results: Results) -> list[Row]:
     found = results.all("identical_bytes")
     total = {
         name: sum(result.figures["total"][name] for result in found)
-        for name in ("compared", "the same", "killed", "killed with some shards written")
+        for name in ("compared", "the same", "killed", "killed with some of it done")
     }
-    trials = [str(number) for result in found for number in _as_list(result.figures["trials"])]
+    commands = dict.fromkeys(name for result in found for name in result.figures["files"])
     compared = total["compared"]
     same = (
         f"the same in all {compared} comparisons"
@@ -143,12 +143,12 @@ def identical_bytes(results: Results) -> list[Row]:
     )
     return [
         (
-            f"`benchmarks/identical_bytes.py --trials T --seed N`, {_seeds(found)}, "
-            f"T = {', '.join(trials)}; "
-            f"{_same([result.figures['sources'] for result in found])} sources",
-            "bytes of one worker, two, a drawn order of shards, and after kills at drawn moments",
-            f"{same} of index and pairs; {total['killed']} kills, "
-            f"{total['killed with some shards written']} of which left some shards to go on from",
+            f"`benchmarks/identical_bytes.py`; {_same([r.figures['sources'] for r in found])} "
+            f"sources, {_same([r.figures['kills'] for r in found])} kills of each command",
+            f"bytes of {', '.join(commands)}: after kills at drawn moments; of index and build "
+            "also by two workers and in a drawn order of shards",
+            f"{same}; {total['killed']} kills, {total['killed with some of it done']} of which "
+            "left something to go on from",
         )
     ]
 
@@ -276,7 +276,3 @@ def _same(values: Sequence[int]) -> str:
 
 def _whole(value: int) -> str:
     return f"{value:,}".replace(",", " ") if value >= 10_000 else str(value)
-
-
-def _as_list(value: int | list[int]) -> list[int]:
-    return value if isinstance(value, list) else [value]
