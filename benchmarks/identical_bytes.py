@@ -158,6 +158,7 @@ def read_figures(found: Mapping[str, Comparison]) -> dict[str, Any]:
     return {
         "identical": not faults,
         "faults": faults,
+        "commands": list(found),
         "files": {kind: len(one.wanted) for kind, one in found.items()},
         "counts": {kind: dict(one.counts) for kind, one in found.items()},
         "total": {name: total[name] for name in COUNTED},
@@ -174,8 +175,10 @@ def list_targets(figures: Mapping[str, Any]) -> list[Target]:
         bound=at_least(1),
         interval=wilson(same, compared),
     )
+    # Figures that were taken over from a document do not say how many of these there were.
     counted = ("false claims", "processes left over", "other exit codes")
-    return [share, *(Target(name=name, value=total[name], bound=at_most(0)) for name in counted)]
+    bounded = (name for name in counted if name in total)
+    return [share, *(Target(name=name, value=total[name], bound=at_most(0)) for name in bounded)]
 
 
 def read_arguments() -> argparse.Namespace:

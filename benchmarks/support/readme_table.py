@@ -134,7 +134,8 @@ def identical_bytes(results: Results) -> list[Row]:
         name: sum(result.figures["total"][name] for result in found)
         for name in ("compared", "the same", "killed", "killed with some of it done")
     }
-    commands = dict.fromkeys(name for result in found for name in result.figures["files"])
+    commands = dict.fromkeys(name for result in found for name in result.figures["commands"])
+    kills = ", ".join(str(number) for each in found for number in _as_list(each.figures["kills"]))
     compared = total["compared"]
     same = (
         f"the same in all {compared} comparisons"
@@ -143,8 +144,9 @@ def identical_bytes(results: Results) -> list[Row]:
     )
     return [
         (
-            f"`benchmarks/identical_bytes.py`; {_same([r.figures['sources'] for r in found])} "
-            f"sources, {_same([r.figures['kills'] for r in found])} kills of each command",
+            f"`benchmarks/identical_bytes.py --seed N`, {_seeds(found)}; "
+            f"{_same([each.figures['sources'] for each in found])} sources, {kills} kills of each "
+            "command",
             f"bytes of {', '.join(commands)}: after kills at drawn moments; of index and build "
             "also by two workers and in a drawn order of shards",
             f"{same}; {total['killed']} kills, {total['killed with some of it done']} of which "
@@ -276,3 +278,7 @@ def _same(values: Sequence[int]) -> str:
 
 def _whole(value: int) -> str:
     return f"{value:,}".replace(",", " ") if value >= 10_000 else str(value)
+
+
+def _as_list(value: int | list[int]) -> list[int]:
+    return value if isinstance(value, list) else [value]
