@@ -44,6 +44,7 @@ from support.picture_server import render, serve
 from support.reporting import Target, at_least, at_most, finish
 from support.still_life_job import Job, add_job_flags, open_job, open_work
 
+from pipelines.terminal.arguments import whole_number
 from pipelines.terminal.console import format_seconds, print_table
 
 OF_SHARDS = ("index", "build")
@@ -157,6 +158,7 @@ def read_figures(found: Mapping[str, Comparison]) -> dict[str, Any]:
     return {
         "identical": not faults,
         "faults": faults,
+        "commands": list(found),
         "files": {kind: len(one.wanted) for kind, one in found.items()},
         "counts": {kind: dict(one.counts) for kind, one in found.items()},
         "total": {name: total[name] for name in COUNTED},
@@ -173,8 +175,10 @@ def list_targets(figures: Mapping[str, Any]) -> list[Target]:
         bound=at_least(1),
         interval=wilson(same, compared),
     )
+    # Figures that were taken over from a document do not say how many of these there were.
     counted = ("false claims", "processes left over", "other exit codes")
-    return [share, *(Target(name=name, value=total[name], bound=at_most(0)) for name in counted)]
+    bounded = (name for name in counted if name in total)
+    return [share, *(Target(name=name, value=total[name], bound=at_most(0)) for name in bounded)]
 
 
 def read_arguments() -> argparse.Namespace:
@@ -183,9 +187,13 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--only", nargs="+", choices=COMMANDS, default=list(COMMANDS), help="default: all"
     )
-    parser.add_argument("--kills", type=int, default=20, help="of each command (default 20)")
-    parser.add_argument("--pool", type=int, default=600, help="pictures in it (default 600)")
-    parser.add_argument("--sources", type=int, default=600, help="default 600")
+    parser.add_argument(
+        "--kills", type=whole_number(1), default=20, help="of each command (default 20)"
+    )
+    parser.add_argument(
+        "--pool", type=whole_number(2), default=600, help="pictures in it (default 600)"
+    )
+    parser.add_argument("--sources", type=whole_number(1), default=600, help="default 600")
     add_job_flags(parser)
     return parser.parse_args()
 

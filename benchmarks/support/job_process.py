@@ -34,7 +34,8 @@ SECONDS_TO_FOLLOW = 10.0
 MOST_SECONDS = 600.0
 """A process that takes longer has come to a stop."""
 
-_PRELOADED = ["support.command_modules"]
+PRELOADED = ["support.command_modules"]
+"""What the server of processes imports before it makes any."""
 
 
 class Plan(Protocol):
@@ -169,7 +170,7 @@ def start(plan: Plan) -> BaseProcess:
     It comes from a server that has imported the commands already, which takes seconds each time.
     """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(_PRELOADED)
+    context.set_forkserver_preload(PRELOADED)
     process = context.Process(target=plan.write)
     process.start()
     return process

@@ -43,11 +43,7 @@ MEASUREMENTS = (
     *(Measurement(benchmark="pair_quality", seed=seed) for seed in SEEDS),
     *(Measurement(benchmark="throughput", seed=seed, flags=("--rounds", "1")) for seed in SEEDS),
     *(Measurement(benchmark="memory", seed=seed) for seed in SEEDS),
-    Measurement(benchmark="identical_bytes", seed=0),
-    *(
-        Measurement(benchmark="identical_bytes", seed=seed, flags=("--trials", "10"))
-        for seed in SEEDS[1:]
-    ),
+    Measurement(benchmark="identical_bytes", flags=("--pool", "100", "--sources", "100", "--told")),
     Measurement(benchmark="editor_table"),
     Measurement(benchmark="rewrite_sentences", short=True),
     Measurement(benchmark="index_recall", short=True),

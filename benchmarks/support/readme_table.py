@@ -132,9 +132,10 @@ def identical_bytes(results: Results) -> list[Row]:
     found = results.all("identical_bytes")
     total = {
         name: sum(result.figures["total"][name] for result in found)
-        for name in ("compared", "the same", "killed", "killed with some shards written")
+        for name in ("compared", "the same", "killed", "killed with some of it done")
     }
-    trials = [str(number) for result in found for number in _as_list(result.figures["trials"])]
+    commands = dict.fromkeys(name for result in found for name in result.figures["commands"])
+    kills = ", ".join(str(number) for each in found for number in _as_list(each.figures["kills"]))
     compared = total["compared"]
     same = (
         f"the same in all {compared} comparisons"
@@ -143,12 +144,13 @@ def identical_bytes(results: Results) -> list[Row]:
     )
     return [
         (
-            f"`benchmarks/identical_bytes.py --trials T --seed N`, {_seeds(found)}, "
-            f"T = {', '.join(trials)}; "
-            f"{_same([result.figures['sources'] for result in found])} sources",
-            "bytes of one worker, two, a drawn order of shards, and after kills at drawn moments",
-            f"{same} of index and pairs; {total['killed']} kills, "
-            f"{total['killed with some shards written']} of which left some shards to go on from",
+            f"`benchmarks/identical_bytes.py --seed N`, {_seeds(found)}; "
+            f"{_same([each.figures['sources'] for each in found])} sources, {kills} kills of each "
+            "command",
+            f"bytes of {', '.join(commands)}: after kills at drawn moments; of index and build "
+            "also by two workers and in a drawn order of shards",
+            f"{same}; {total['killed']} kills, {total['killed with some of it done']} of which "
+            "left something to go on from",
         )
     ]
 
