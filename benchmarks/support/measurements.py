@@ -48,6 +48,7 @@ MEASUREMENTS = (
         Measurement(benchmark="identical_bytes", seed=seed, flags=("--trials", "10"))
         for seed in SEEDS[1:]
     ),
+    Measurement(benchmark="fetch_hostile"),
     Measurement(benchmark="editor_table"),
     Measurement(benchmark="rewrite_sentences", short=True),
     Measurement(benchmark="index_recall", short=True),
