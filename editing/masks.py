@@ -4,7 +4,6 @@ One rule for all, told in docs/editing.md: what is bright, coloured, labelled or
 what is black, or bare canvas, stays. A file that can be read in two ways is an error.
 """
 
-import io
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +13,7 @@ from PIL import Image, ImageOps
 
 from editing.errors import EditError
 from transforms.pictures.decoding import FORMATS, PictureError, decode
+from transforms.pictures.opening import open_picture
 
 Marks = npt.NDArray[np.bool_]
 Values = npt.NDArray[Any]
@@ -57,7 +57,7 @@ def _open_upright(data: bytes) -> tuple[Image.Image, bool]:
     except PictureError as error:
         if error.reason != "unsupported_depth":  # of the sources of data sets, not of masks
             raise
-    image = Image.open(io.BytesIO(data), formats=FORMATS)
+    image = open_picture(data, FORMATS)
     frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
     if frames > 1:
         raise EditError(f"a mask must have one frame, got {frames}: {_HINT}")

@@ -44,6 +44,7 @@ MEASUREMENTS = (
     *(Measurement(benchmark="throughput", seed=seed, flags=("--rounds", "1")) for seed in SEEDS),
     *(Measurement(benchmark="memory", seed=seed) for seed in SEEDS),
     Measurement(benchmark="identical_bytes", flags=("--pool", "100", "--sources", "100", "--told")),
+    Measurement(benchmark="fetch_hostile"),
     Measurement(benchmark="editor_table"),
     Measurement(benchmark="rewrite_sentences", short=True),
     Measurement(benchmark="index_recall", short=True),

@@ -155,6 +155,19 @@ def identical_bytes(results: Results) -> list[Row]:
     ]
 
 
+def fetch_hostile(results: Results) -> list[Row]:
+    """What hostile servers cost."""
+    figures = results.one("fetch_hostile").figures
+    late, peak = figures["silence"]["last_good_s"], figures["memory"]["peak_mib"]
+    return [
+        (
+            "`benchmarks/fetch_hostile.py`",
+            "64 good links behind 128 to a silent host; memory by bodies of 20 MB",
+            f"fetched after {late:.1f} s; {peak:.0f} MiB ([docs/sources.md](docs/sources.md))",
+        )
+    ]
+
+
 def small_models(_: Results) -> list[Row]:
     """Where the small models' own figures stand."""
     return [
@@ -245,6 +258,7 @@ ROWS: Sequence[Callable[[Results], list[Row]]] = (
     throughput,
     memory,
     identical_bytes,
+    fetch_hostile,
     small_models,
     editor_table,
     rewrite_sentences,
