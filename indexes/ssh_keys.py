@@ -113,11 +113,17 @@ def _parse_private(path: Path, data: bytes, ask: AskPassphrase | None) -> "SSHPr
 
 
 def _decrypt(path: Path, load: Any, data: bytes, passphrase: str) -> "SSHPrivateKeyTypes":
+    from cryptography.exceptions import UnsupportedAlgorithm
+
     private: SSHPrivateKeyTypes
     try:
         private = load(data, passphrase.encode())
     except (ValueError, TypeError) as error:
         raise SigningError(f"{path}: the passphrase is not that of the key") from error
+    except UnsupportedAlgorithm as error:
+        raise SigningError(
+            f"{path} has a passphrase, and a package to read it with is missing: {_one_line(error)}"
+        ) from error
     return private
 
 
