@@ -7,7 +7,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
 import pytest
-from fakes import records
+from fakes import records, sealed
 from fakes.index import small_pool
 from fakes.report import write_dataset
 from fakes.server import misbehaving_server
@@ -22,6 +22,14 @@ def small_dataset(tmp_path):
     """The folder of a finished data set of two shards, which may be spoilt."""
     folder = tmp_path / "pairs"
     records.build(folder)
+    return folder
+
+
+@pytest.fixture
+def sealed_dataset(tmp_path):
+    """The folder of a data set that verify finds whole: three shards, the second of them empty."""
+    folder = tmp_path / "pairs"
+    sealed.build(folder)
     return folder
 
 

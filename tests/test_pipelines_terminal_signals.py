@@ -72,7 +72,7 @@ def test_another_thread_is_left_alone():
 
 
 def test_an_import_that_a_signal_broke_off_is_told_as_the_signal(tmp_path, monkeypatch):
-    import pipelines.verify.command as command
+    import pipelines.verify.dataset as command
 
     def broken(*_, **__):
         try:

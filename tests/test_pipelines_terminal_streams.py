@@ -65,26 +65,26 @@ def verify(folder, out, err):
         return main(["verify", str(folder)])
 
 
-def test_a_reader_that_goes_away_leaves_its_own_code_and_no_word(small_dataset):
+def test_a_reader_that_goes_away_leaves_its_own_code_and_no_word(sealed_dataset):
     err = io.StringIO()
-    assert verify(small_dataset, Broken(errno.EPIPE), err) == 141
+    assert verify(sealed_dataset, Broken(errno.EPIPE), err) == 141
     assert err.getvalue() == ""
 
 
-def test_what_else_went_wrong_is_told_where_nobody_reads(small_dataset):
-    (small_dataset / "COMPLETED").unlink()
-    assert verify(small_dataset, Broken(errno.EPIPE), io.StringIO()) == 1
+def test_what_else_went_wrong_is_told_where_nobody_reads(sealed_dataset):
+    (sealed_dataset / "COMPLETED").unlink()
+    assert verify(sealed_dataset, Broken(errno.EPIPE), io.StringIO()) == 1
 
 
-def test_results_that_cannot_be_told_are_an_error(small_dataset):
+def test_results_that_cannot_be_told_are_an_error(sealed_dataset):
     err = io.StringIO()
-    assert verify(small_dataset, Broken(errno.ENOSPC, late=True), err) == 1
+    assert verify(sealed_dataset, Broken(errno.ENOSPC, late=True), err) == 1
     line = "stdout cannot be written, results are lost: No space left on device"
     assert err.getvalue() == f"pairloom: error: {line}\n"
 
 
-def test_messages_that_cannot_be_told_change_nothing(small_dataset, tmp_path):
-    assert verify(small_dataset, io.StringIO(), Broken(errno.EPIPE)) == 0
+def test_messages_that_cannot_be_told_change_nothing(sealed_dataset, tmp_path):
+    assert verify(sealed_dataset, io.StringIO(), Broken(errno.EPIPE)) == 0
     assert verify(tmp_path / "nowhere", io.StringIO(), Broken(errno.ENOSPC)) == 1
 
 
@@ -99,20 +99,20 @@ def shell(line, *, cwd=ROOT):
     )
 
 
-def test_files_do_not_take_the_place_of_closed_streams(small_dataset, tmp_path):
+def test_files_do_not_take_the_place_of_closed_streams(sealed_dataset, tmp_path):
     page = tmp_path / "page.html"
-    done = shell(f"$PAIRLOOM report {small_dataset} --out {page} <&- >&- 2>&-; echo $?")
+    done = shell(f"$PAIRLOOM report {sealed_dataset} --out {page} <&- >&- 2>&-; echo $?")
     assert done.stdout == "0\n"
     assert page.read_text(encoding="utf-8").rstrip().endswith("</html>")
 
 
-def test_a_real_pipe_that_nobody_reads(small_dataset):
-    done = shell(f"$PAIRLOOM verify {small_dataset} | true; echo ${{PIPESTATUS[0]}}")
+def test_a_real_pipe_that_nobody_reads(sealed_dataset):
+    done = shell(f"$PAIRLOOM verify {sealed_dataset} | true; echo ${{PIPESTATUS[0]}}")
     assert (done.stdout, done.stderr) == ("141\n", "")
 
 
-def test_memory_that_does_not_suffice_is_one_line(small_dataset):
-    done = shell(f"ulimit -v 150000; $PAIRLOOM verify {small_dataset}")
+def test_memory_that_does_not_suffice_is_one_line(sealed_dataset):
+    done = shell(f"ulimit -v 150000; $PAIRLOOM verify {sealed_dataset}")
     assert done.returncode == 1
     assert done.stderr.startswith("pairloom: error: memory of 146 MiB (ulimit -v) does not suffice")
     assert done.stderr.count("\n") == 1

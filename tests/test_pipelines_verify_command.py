@@ -15,14 +15,6 @@ from transforms.write import write_shard
 PAIRS = "pairs-00000-of-00003.parquet"
 
 
-@pytest.fixture
-def dataset(tmp_path):
-    """An honest data set of three shards, the second of which is empty."""
-    folder = tmp_path / "pairs"
-    sealed.build(folder)
-    return folder
-
-
 def run(folder, *flags):
     parser = argparse.ArgumentParser()
     verify.add_parser(parser.add_subparsers())
@@ -34,8 +26,8 @@ def problems(folder, **options):
     return checks.check_folder(folder, **options).problems
 
 
-def test_a_whole_data_set_is_whole(dataset, capsys):
-    assert run(dataset, "--json") == 0
+def test_a_whole_data_set_is_whole(sealed_dataset, capsys):
+    assert run(sealed_dataset, "--json") == 0
     out = capsys.readouterr().out.splitlines()
     found = json.loads(out[-1])
     assert found["ok"] is True
@@ -46,10 +38,10 @@ def test_a_whole_data_set_is_whole(dataset, capsys):
     assert "whole" in out
 
 
-def test_problems_are_lines_and_the_exit_code(dataset, capsys):
-    (dataset / "COMPLETED").unlink()
-    (dataset / PAIRS).unlink()
-    assert run(dataset) == 1
+def test_problems_are_lines_and_the_exit_code(sealed_dataset, capsys):
+    (sealed_dataset / "COMPLETED").unlink()
+    (sealed_dataset / PAIRS).unlink()
+    assert run(sealed_dataset) == 1
     lines = capsys.readouterr().out.splitlines()
     assert "problem: COMPLETED is missing: the data set was not finished" in lines
     assert f"problem: {PAIRS}: it is missing" in lines
@@ -57,40 +49,40 @@ def test_problems_are_lines_and_the_exit_code(dataset, capsys):
 
 
 @pytest.mark.parametrize("quick", [True, False])
-def test_a_flipped_bit_is_found(dataset, quick):
-    path = dataset / PAIRS
+def test_a_flipped_bit_is_found(sealed_dataset, quick):
+    path = sealed_dataset / PAIRS
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
-    assert [line.split(" must be ")[0] for line in problems(dataset, quick=quick)] == [
+    assert [line.split(" must be ")[0] for line in problems(sealed_dataset, quick=quick)] == [
         f"{PAIRS}: SHA-256"
     ]
 
 
-def test_a_file_cut_short_is_found(dataset):
-    path = dataset / PAIRS
+def test_a_file_cut_short_is_found(sealed_dataset):
+    path = sealed_dataset / PAIRS
     size = path.stat().st_size
     path.write_bytes(path.read_bytes()[:-1])
-    assert problems(dataset) == [f"{PAIRS}: size must be {size}, got {size - 1}"]
+    assert problems(sealed_dataset) == [f"{PAIRS}: size must be {size}, got {size - 1}"]
 
 
-def test_strays_are_found_and_a_persons_files_are_not(dataset):
+def test_strays_are_found_and_a_persons_files_are_not(sealed_dataset):
     for name in ("pairs-00002-of-00005.parquet", "shard-00002-of-00005.json", ".a.01234567.tmp"):
-        (dataset / name).write_bytes(b"")
-    (dataset / "notes.txt").write_text("")
-    assert problems(dataset) == [
+        (sealed_dataset / name).write_bytes(b"")
+    (sealed_dataset / "notes.txt").write_text("")
+    assert problems(sealed_dataset) == [
         ".a.01234567.tmp was left by a writer that did not finish",
         "pairs-00002-of-00005.parquet is not in the manifest",
         "shard-00002-of-00005.json is not in the manifest",
     ]
 
 
-def test_documents_must_follow_from_the_manifest(dataset):
-    (dataset / "README.md").unlink()
-    (dataset / "croissant.json").write_text("{}")
-    (dataset / "shard-00001-of-00003.json").unlink()
-    (dataset / "COMPLETED").write_text("yes")
-    assert problems(dataset) == [
+def test_documents_must_follow_from_the_manifest(sealed_dataset):
+    (sealed_dataset / "README.md").unlink()
+    (sealed_dataset / "croissant.json").write_text("{}")
+    (sealed_dataset / "shard-00001-of-00003.json").unlink()
+    (sealed_dataset / "COMPLETED").write_text("yes")
+    assert problems(sealed_dataset) == [
         "README.md: it is missing",
         "croissant.json: does not follow from the manifest",
         "COMPLETED: must be empty",
@@ -115,22 +107,25 @@ def test_documents_must_follow_from_the_manifest(dataset):
         ("inputs.json", '"f1"', "7"),
     ],
 )
-def test_a_changed_document_is_found(dataset, name, old, new):
+def test_a_changed_document_is_found(sealed_dataset, name, old, new):
     inputs = {"index": {"fingerprint": "f1"}, "source": {"files": {"a": "1"}, "fingerprint": "f2"}}
-    (dataset / "inputs.json").write_bytes(files.dump_json(inputs))
-    assert problems(dataset, quick=True) == []
-    text = (dataset / name).read_text()
+    (sealed_dataset / "inputs.json").write_bytes(files.dump_json(inputs))
+    assert problems(sealed_dataset, quick=True) == []
+    text = (sealed_dataset / name).read_text()
     assert old in text
-    (dataset / name).write_text(text.replace(old, new, 1))
-    found = problems(dataset, quick=True)
+    (sealed_dataset / name).write_text(text.replace(old, new, 1))
+    found = problems(sealed_dataset, quick=True)
     assert found
     assert all(line.startswith(name) for line in found)
 
 
-def test_an_edited_manifest_is_found(dataset):
-    path = dataset / "manifest.json"
+def test_an_edited_manifest_is_found(sealed_dataset):
+    path = sealed_dataset / "manifest.json"
     path.write_text(path.read_text().replace('"pairs": 26', '"pairs": 27'))
-    assert problems(dataset) == [f"{path} is not a manifest: counts does not follow from the rest"]
+    line = f"{path} is not a manifest: counts does not follow from the rest"
+    assert problems(sealed_dataset) == [line]
+        f"{path} is not a manifest: counts does not follow from the rest"
+    ]
 
 
 def test_a_folder_that_is_none_is_one_error(tmp_path):
@@ -142,14 +137,14 @@ def test_a_folder_that_is_none_is_one_error(tmp_path):
     ]
 
 
-def test_rows_that_give_other_counts_are_found(dataset):
+def test_rows_that_give_other_counts_are_found(sealed_dataset):
     row = pair_to_row(records.example(9), input_image=b"", edited_image=b"")
     source = {name: row[name] for name in ("source_position", "source_key", "key")}
-    before = (dataset / "manifest.json").read_bytes()
-    sealed.change_rows(dataset, "pairs", lambda rows: rows[-1].update(source))
+    before = (sealed_dataset / "manifest.json").read_bytes()
+    sealed.change_rows(sealed_dataset, "pairs", lambda rows: rows[-1].update(source))
     counts = json.loads(before)["shards"][0]["counts"]
-    sealed.seal(dataset, lambda data: data["shards"][0].update(counts=counts))
-    assert "shard 0: the rows do not give the counts of the receipt" in problems(dataset)
+    sealed.seal(sealed_dataset, lambda data: data["shards"][0].update(counts=counts))
+    assert "shard 0: the rows do not give the counts of the receipt" in problems(sealed_dataset)
 
 
 def test_a_key_in_two_shards_is_found(tmp_path):
@@ -177,13 +172,13 @@ def test_a_key_in_two_shards_is_found(tmp_path):
     assert "keys of sources must be unique, same-" in line
 
 
-def test_a_file_that_is_no_parquet_is_found_though_the_hash_is_right(dataset):
-    (dataset / PAIRS).write_bytes(b"x" * 100)
-    sealed.vouch(dataset, PAIRS)
-    [found] = problems(dataset)
-    assert found.startswith(f"cannot read {dataset / PAIRS}: Parquet magic bytes not found")
+def test_a_file_that_is_no_parquet_is_found_though_the_hash_is_right(sealed_dataset):
+    (sealed_dataset / PAIRS).write_bytes(b"x" * 100)
+    sealed.vouch(sealed_dataset, PAIRS)
+    [found] = problems(sealed_dataset)
+    assert found.startswith(f"cannot read {sealed_dataset / PAIRS}: Parquet magic bytes not found")
 
 
-def test_the_command_line_knows_it(dataset, capsys):
-    assert main(["verify", str(dataset), "--quick"]) == 0
+def test_the_command_line_knows_it(sealed_dataset, capsys):
+    assert main(["verify", str(sealed_dataset), "--quick"]) == 0
     assert "whole" in capsys.readouterr().out.splitlines()
