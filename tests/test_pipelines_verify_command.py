@@ -124,8 +124,6 @@ def test_an_edited_manifest_is_found(sealed_dataset):
     path.write_text(path.read_text().replace('"pairs": 26', '"pairs": 27'))
     line = f"{path} is not a manifest: counts does not follow from the rest"
     assert problems(sealed_dataset) == [line]
-        f"{path} is not a manifest: counts does not follow from the rest"
-    ]
 
 
 def test_a_folder_that_is_none_is_one_error(tmp_path):
