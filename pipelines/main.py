@@ -52,6 +52,10 @@ _COMMANDS = {
 }
 """The module of each command, in the order in which they are told of."""
 
+_ANY_NAME = ("edit", "lexicon")
+"""Commands that read and write plain files alone; the others' names stand in manifests, and are
+those of Parquet files."""
+
 
 class OneLineParser(argparse.ArgumentParser):
     """Tells what is wrong with a command line as all other errors are told, without its usage."""
@@ -112,6 +116,8 @@ def read_arguments(words: Sequence[str]) -> argparse.Namespace:
             exit_code=EXIT_USAGE,
         )
     arguments.beam_flags = beam_flags
+    if arguments.command not in _ANY_NAME:
+        refuse_other_encodings(words[:cut])
     return arguments
 
 
@@ -130,6 +136,21 @@ def refuse_empty(words: Sequence[str]) -> None:
         ):
             place = f"{flag or before} needs a value" if flag or before else "a word is missing"
             raise CommandError(f"{place}, got an empty one", exit_code=EXIT_USAGE)
+
+
+def refuse_other_encodings(words: Sequence[str]) -> None:
+    """Makes sure that all words are UTF-8, as what they name is in manifests and Parquet's paths.
+
+    Raises:
+        CommandError: one is not.
+    """
+    for word in words:
+        try:
+            word.encode()
+        except UnicodeEncodeError as error:
+            raise CommandError(
+                f"names of folders and data sets must be UTF-8, got {word}", exit_code=EXIT_USAGE
+            ) from error
 
 
 def main(argv: Sequence[str] | None = None) -> int:

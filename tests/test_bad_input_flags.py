@@ -110,6 +110,7 @@ def test_a_wrong_flag_of_index(tmp_path, flags, expected):
         (("verify",), "the following arguments are required: DIR"),
         (("index", "still-life", "--out", ""), "--out needs a value, got an empty one"),
         (("index", "still-life", "--out="), "--out needs a value, got an empty one"),
+        (("index", "\udcff", "--out", "x"), "data sets must be UTF-8, got \\udcff"),
         (("verify", ""), "verify needs a value, got an empty one"),
         (("rethreshold", "here", "--out", "here"), "--out must be another folder, got here"),
     ],
