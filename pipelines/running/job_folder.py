@@ -10,7 +10,13 @@ from typing import Any
 from pipelines.terminal.console import CommandError, show_progress
 from pipelines.terminal.nothing_made import nothing_made
 from transforms.dataset.checks import check_folder
-from transforms.dataset.files import dump_json, make_folder, write_bytes
+from transforms.dataset.files import (
+    dump_json,
+    is_temporary_file,
+    make_folder,
+    remove_file,
+    write_bytes,
+)
 from transforms.dataset.manifest import load_manifest, software_versions
 
 
@@ -55,10 +61,17 @@ class JobFolder:
                 raise CommandError(
                     f"{self.folder} holds {self.one} with other settings or data: give another"
                 )
+            self._remove_half_written()
             return True
         if self.folder.is_dir() and any(self.folder.iterdir()):
             raise CommandError(f"{self.folder} must be empty or hold {self.this}, and is neither")
         return False
+
+    def _remove_half_written(self) -> None:
+        """Removes what writers that were killed have left."""
+        for path in self.folder.rglob("*"):
+            if is_temporary_file(path.name) and path.is_file():
+                remove_file(path)
 
     def begin(self, description: Mapping[str, Any], identity: str) -> None:
         """Makes the folder this job's, or makes sure that it is.
