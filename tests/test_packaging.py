@@ -103,7 +103,8 @@ class TestRequirements:
     def test_every_dependency_has_one_lower_bound_and_stands_once(self):
         extras = PROJECT["optional-dependencies"].values()
         wanted = [*PROJECT["dependencies"], *(each for extra in extras for each in extra)]
-        parsed = [re.fullmatch(r"([A-Za-z][\w.-]*)(?:\[[a-z]+\])?>=\d+(\.\d+)*", each) for each in wanted]
+        form = re.compile(r"([A-Za-z][\w.-]*)(?:\[[a-z]+\])?>=\d+(\.\d+)*")
+        parsed = [form.fullmatch(each) for each in wanted]
         assert all(parsed), [each for each, found in zip(wanted, parsed, strict=True) if not found]
         names = [found[1].lower().replace("_", "-") for found in parsed]
         assert len(set(names)) == len(names)

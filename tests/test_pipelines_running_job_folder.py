@@ -1,4 +1,3 @@
-<<<<<<< HEAD
 """Jobs over a data set, and over links: they read what they began with, and one at a time."""
 
 import pyarrow as pa
@@ -81,13 +80,6 @@ def test_a_folder_that_only_holds_its_lock_is_free(tmp_path):
         assert not job.claim("identity")
         job.begin({}, "identity")
         assert job.claim("identity")
-=======
-"""The folder of a job that goes on: what killed writers left in it is gone."""
-
-import pytest
-
-from pipelines.running.job_folder import JobFolder
-from pipelines.terminal.console import CommandError
 
 
 def job_in(folder):
@@ -107,4 +99,3 @@ def test_what_killed_writers_left_is_removed_and_the_rest_stays(tmp_path):
     assert job_in(folder).claim("one")
     files = {path.name for path in folder.rglob("*") if path.is_file()}
     assert files == {"run.json", "step-1.png"}
->>>>>>> i12-command

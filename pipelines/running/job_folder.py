@@ -11,19 +11,15 @@ from indexes.folder_lock import LOCK_FILE
 from pipelines.terminal.console import CommandError, show_progress
 from pipelines.terminal.nothing_made import nothing_made
 from transforms.dataset.checks import check_folder
-<<<<<<< HEAD
-from transforms.dataset.files import dump_json, hash_file, make_folder, write_bytes
-from transforms.dataset.manifest import MANIFEST, load_manifest, software_versions
-=======
 from transforms.dataset.files import (
     dump_json,
+    hash_file,
     is_temporary_file,
     make_folder,
     remove_file,
     write_bytes,
 )
-from transforms.dataset.manifest import load_manifest, software_versions
->>>>>>> i12-command
+from transforms.dataset.manifest import MANIFEST, load_manifest, software_versions
 
 
 def require_whole(dataset: Path) -> None:
@@ -92,20 +88,18 @@ class JobFolder:
             raise CommandError(f"{self.folder} must be empty or hold {self.this}, and is neither")
         return False
 
-<<<<<<< HEAD
     def _identity(self) -> object:
         """What the record says tells its job from others; None where it is no record."""
         try:
             return json.loads((self.folder / self.name).read_bytes()).get("identity")
         except (ValueError, AttributeError, RecursionError):
             return None
-=======
+
     def _remove_half_written(self) -> None:
         """Removes what writers that were killed have left."""
         for path in self.folder.rglob("*"):
             if is_temporary_file(path.name) and path.is_file():
                 remove_file(path)
->>>>>>> i12-command
 
     def begin(self, description: Mapping[str, Any], identity: str) -> None:
         """Makes the folder this job's, or makes sure that it is.
