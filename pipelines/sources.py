@@ -5,6 +5,7 @@ from the folder it lies in, so that it can be moved together with the pictures. 
 is an entry in `SOURCE_KINDS`.
 """
 
+import reprlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,17 +111,19 @@ def check_spec(values: Mapping[str, object], where: str, root: Path) -> SourceSp
     """
     kind = values.get("kind")
     if not isinstance(kind, str) or kind not in SOURCE_KINDS:
-        raise SourceError(f"{where}: kind must be one of {', '.join(SOURCE_KINDS)}, got {kind!r}")
+        raise SourceError(
+            f"{where}: kind must be one of {', '.join(SOURCE_KINDS)}, got {_shown(kind)}"
+        )
     allowed = SOURCE_KINDS[kind].keys
     settings = {name: value for name, value in values.items() if name != "kind"}
     for name, value in settings.items():
         if name not in allowed:
             raise SourceError(
-                f"{where}: unknown key {name!r}, a {kind} source takes {', '.join(allowed)}"
+                f"{where}: unknown key {_shown(name)}, a {kind} source takes {', '.join(allowed)}"
             )
         if type(value) is not allowed[name]:  # isinstance would take true for a number
             wanted = _IN_WORDS[allowed[name]]
-            raise SourceError(f"{where}: {name} must be {wanted}, got {value!r}")
+            raise SourceError(f"{where}: {name} must be {wanted}, got {_shown(value)}")
         if name in PATH_KEYS:
             settings[name] = str((root / Path(str(value)).expanduser()).absolute())
     for name in SOURCE_KINDS[kind].required:
@@ -131,10 +134,17 @@ def check_spec(values: Mapping[str, object], where: str, root: Path) -> SourceSp
     return SourceSpec(kind, settings)
 
 
+def _shown(value: object) -> str:
+    """`value` as an error shows it: lists that hold the same lists over and over stay short."""
+    short = reprlib.Repr()
+    short.maxstring = short.maxother = 200
+    return short.repr(value)
+
+
 def _read_limits(values: Mapping[str, Any]) -> PictureLimits:
     for name in values:
         if name not in LIMITS:
-            raise SourceError(f"limits: unknown key {name!r}, it takes {', '.join(LIMITS)}")
+            raise SourceError(f"limits: unknown key {_shown(name)}, it takes {', '.join(LIMITS)}")
     try:
         return PictureLimits(**values)
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""What tests may touch: nothing of the program, or of a library, that has a private name."""
+"""What tests may touch: nothing that has a private name, and no time of day in their own names."""
 
 import ast
 from collections.abc import Iterator
@@ -46,6 +46,26 @@ def private_names(text: str) -> Iterator[tuple[int, str]]:
             for alias in node.names:
                 if is_private(alias.name):
                     yield node.lineno, alias.name
+
+
+def dated_archives(text: str) -> list[int]:
+    """Lines that compress by gzip with the time of day, by which names of tests would differ."""
+    calls = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)]
+    return [
+        call.lineno
+        for call in calls
+        if ast.unparse(call.func) == "gzip.compress"
+        and not any(keyword.arg == "mtime" for keyword in call.keywords)
+    ]
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_worker_processes_agree_on_the_names_of_tests(name):
+    assert dated_archives((TESTS / name).read_text(encoding="utf-8")) == []
+
+
+def test_an_archive_with_the_time_of_day_is_found():
+    assert dated_archives('one = gzip.compress(b"")\ntwo = gzip.compress(b"", mtime=0)') == [1]
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -193,3 +193,16 @@ def test_fetch_says_what_is_wrong(links, photos, tmp_path, capsys):
         fetch_command(str(links), "--out", str(photos))
     assert fetch_command(str(links), "--out", out) == 1  # nothing but forbidden addresses
     assert "forbidden_address" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("place", ["path", "limits", "kind"])
+def test_lists_of_lists_of_lists_are_told_shortly(tmp_path, place):
+    lines = ["path: .", "a: &a [x, x, x, x, x, x, x, x, x, x]"]
+    for name, before in zip("bcdefghij", "abcdefghi", strict=True):
+        lines.append(f"{name}: &{name} [{', '.join([f'*{before}'] * 10)}]")
+    nested = yaml.safe_load("\n".join(lines))["j"]
+    spec = {"kind": "folder", "path": str(tmp_path)}
+    spec[place] = {"max_pixels": nested} if place == "limits" else nested
+    with pytest.raises(SourceError, match=place) as error:
+        open_source(spec)
+    assert len(str(error.value)) < 1000

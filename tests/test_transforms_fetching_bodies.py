@@ -59,18 +59,18 @@ def load(data, coding, max_bytes=1000):
 @pytest.mark.parametrize("size", [0, 1, 999, 1000])
 def test_bodies_are_decompressed_up_to_the_cap(size):
     data = bytes(size)
-    assert load(data, "") == load(gzip.compress(data), "gzip") == data
+    assert load(data, "") == load(gzip.compress(data, mtime=0), "gzip") == data
     assert load(zlib.compress(data), "deflate") == data
     assert load(b"", "gzip") == b""
-    assert load(gzip.compress(data) + b"more", "x-gzip") == data
+    assert load(gzip.compress(data, mtime=0) + b"more", "x-gzip") == data
 
 
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (gzip.compress(bytes(1001)), "too_large_file"),
-        (gzip.compress(bytes(10**8)), "too_large_file"),
-        (gzip.compress(bytes(500))[:-9], "truncated"),
+        (gzip.compress(bytes(1001), mtime=0), "too_large_file"),
+        (gzip.compress(bytes(10**8), mtime=0), "too_large_file"),
+        (gzip.compress(bytes(500), mtime=0)[:-9], "truncated"),
         (b"\x1f\x8b", "truncated"),
         (b"picture", "broken_data"),
     ],
