@@ -137,14 +137,17 @@ def check_spec(values: Mapping[str, object], where: str, root: Path) -> SourceSp
 def _shown(value: object) -> str:
     """`value` as an error shows it: lists that hold the same lists over and over stay short."""
     short = reprlib.Repr()
-    short.maxstring = short.maxother = 200
+    short.maxlevel, short.maxstring, short.maxother = 2, 200, 200
     return short.repr(value)
 
 
 def _read_limits(values: Mapping[str, Any]) -> PictureLimits:
-    for name in values:
+    for name, value in values.items():
         if name not in LIMITS:
-            raise SourceError(f"limits: unknown key {_shown(name)}, it takes {', '.join(LIMITS)}")
+            takes = ", ".join(LIMITS)
+            raise SourceError(f"limits: unknown key {_shown(name)}, it takes {takes}")
+        if isinstance(value, list | dict):
+            raise SourceError(f"limits: {name} must be a number, got {_shown(value)}")
     try:
         return PictureLimits(**values)
     except ValueError as error:
