@@ -103,6 +103,8 @@ def test_documents_must_follow_from_the_manifest(sealed_dataset):
         ("run_summary.json", '"workers": 2', '"workers": "two"'),
         ("run_summary.json", '"Read": 0.5', '"Read": -0.5'),
         ("run_summary.json", '"Read"', '"<script>"'),
+        ("run_summary.json", '"Read": 0.5', '"Read": 0.25'),
+        ("run_summary.json", '"manifest_sha256": "', '"manifest_sha256": "0'),
         ("run_summary.json", "{", "{ "),
         ("inputs.json", '"f1"', "7"),
     ],

@@ -10,7 +10,7 @@ from fakes.folders import contents
 
 from transforms.dataset import folder as output
 from transforms.dataset import manifest as module
-from transforms.dataset.files import OutputError
+from transforms.dataset.files import OutputError, hash_file
 from transforms.dataset.shards import receipt_file
 
 
@@ -60,9 +60,10 @@ PAIR_KINDS = ("pairs", "rejects", "candidates")
 def test_the_summary_of_a_run_changes_nothing_else(small_dataset):
     before = contents(small_dataset)
     output.write_run_summary(small_dataset, {"seconds": {"caption": 1.5}})
-    assert json.loads((small_dataset / "run_summary.json").read_text()) == {
-        "seconds": {"caption": 1.5}
-    }
+    summary = json.loads((small_dataset / "run_summary.json").read_text())
+    assert summary.pop("sha256") == output.summary_hash(summary)
+    assert summary.pop("manifest_sha256") == hash_file(small_dataset / "manifest.json")
+    assert summary == {"seconds": {"caption": 1.5}}
     assert {n: h for n, h in contents(small_dataset).items() if n != "run_summary.json"} == before
 
 

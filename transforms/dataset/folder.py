@@ -4,6 +4,7 @@
 in no hash, so that a rerun gives the same bytes everywhere else.
 """
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from transforms.dataset.card import card_text, croissant_data
 from transforms.dataset.files import (
     OutputError,
     dump_json,
+    hash_file,
     is_temporary_file,
     make_folder,
     remove_file,
@@ -152,9 +154,20 @@ def read_source_keys(folder: Path, shard: ShardReceipt) -> set[str]:
 
 
 def write_run_summary(folder: Path, summary: Mapping[str, Any]) -> None:
-    """Write `summary` (seconds by stage, workers and the like) beside the data set, unhashed.
+    """Write `summary` (seconds by stage, workers and the like) beside the finished data set.
+
+    It is in no hash of the data set; it holds that of the manifest, and one of itself, so that one
+    that was changed, or is of another data set, is told from what a build wrote.
 
     Raises:
         OutputError: it cannot be written.
     """
-    write_bytes(folder / RUN_SUMMARY, dump_json(dict(summary)))
+    whole = {**summary, "manifest_sha256": hash_file(folder / MANIFEST)}
+    whole["sha256"] = summary_hash(whole)
+    write_bytes(folder / RUN_SUMMARY, dump_json(whole))
+
+
+def summary_hash(summary: Mapping[str, Any]) -> str:
+    """SHA-256, in hexadecimal, of a run summary without the hash that it holds of itself."""
+    rest = {name: value for name, value in summary.items() if name != "sha256"}
+    return hashlib.sha256(dump_json(rest)).hexdigest()

@@ -10,9 +10,22 @@ from typing import Any
 
 from indexes.layout import INPUTS_FILE
 from transforms.dataset.card import card_text, croissant_data
-from transforms.dataset.files import OutputError, dump_json, is_temporary_file, read_bounded
+from transforms.dataset.files import (
+    OutputError,
+    dump_json,
+    hash_file,
+    is_temporary_file,
+    read_bounded,
+)
 from transforms.dataset.findings import Tell
-from transforms.dataset.folder import CARD, COMPLETED, CROISSANT, RUN_SUMMARY, SIGNATURE
+from transforms.dataset.folder import (
+    CARD,
+    COMPLETED,
+    CROISSANT,
+    RUN_SUMMARY,
+    SIGNATURE,
+    summary_hash,
+)
 from transforms.dataset.manifest import MANIFEST, Manifest, most_manifest_bytes
 from transforms.dataset.plain_data import (
     PlainDataError,
@@ -49,7 +62,8 @@ _SUMMARY_SHAPE = fields(
         "shards": whole(),
         "shards_built": whole(),
         "workers": whole(least=1),
-    }
+    },
+    optional={name: text(r"[0-9a-f]{64}", "a SHA-256") for name in ("manifest_sha256", "sha256")},
 )
 _MOST_INPUTS_BYTES = 2**30
 _FINGERPRINT = text(r"\S{1,200}", "a fingerprint")
@@ -140,9 +154,10 @@ def _holds(path: Path, data: bytes) -> bool:
 
 
 def _check_summary(folder: Path, manifest: Manifest, tell: Tell) -> None:
-    """What is known of the run summary: its form, and how many shards there are.
+    """What is known of the run summary: its form, its hashes, and how many shards there are.
 
-    There need be none: rethreshold measures nothing, and a run may end before it is written.
+    There need be none: rethreshold measures nothing, and a run may end before it is written. The
+    summaries of earlier releases have no hashes.
     """
     summary = _read_optional(folder / RUN_SUMMARY, _SUMMARY_SHAPE, _MOST_SUMMARY_BYTES, tell)
     if summary is None:
@@ -151,6 +166,11 @@ def _check_summary(folder: Path, manifest: Manifest, tell: Tell) -> None:
         tell(RUN_SUMMARY, f"shards must be {len(manifest.shards)}, got {summary['shards']}")
     if summary["shards_built"] > summary["shards"]:
         tell(RUN_SUMMARY, "shards_built must be at most shards")
+    if summary.get("sha256", summary_hash(summary)) != summary_hash(summary):
+        tell(RUN_SUMMARY, "was changed: its sha256 must be that of the rest")
+    made_with = summary.get("manifest_sha256")
+    if made_with is not None and made_with != hash_file(folder / MANIFEST):
+        tell(RUN_SUMMARY, "must be of this manifest, it is of another")
 
 
 def _check_inputs(folder: Path, tell: Tell) -> None:

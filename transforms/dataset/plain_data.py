@@ -188,8 +188,9 @@ def mapping(shape: Shape, *, names: Shape | None = None) -> Shape:
     return check
 
 
-def fields(shapes: Mapping[str, Shape]) -> Shape:
-    """An object that has exactly these fields, each of its shape."""
+def fields(shapes: Mapping[str, Shape], *, optional: Mapping[str, Shape] | None = None) -> Shape:
+    """An object that has exactly these fields, each of its shape; `optional` ones if it likes."""
+    known = {**shapes, **(optional or {})}
 
     def check(value: object, place: str) -> None:
         if not isinstance(value, dict):
@@ -199,9 +200,9 @@ def fields(shapes: Mapping[str, Shape]) -> Shape:
             if name not in value:
                 raise PlainDataError(f"{inside}{name} is missing")
         for name, each in value.items():
-            if name not in shapes:
+            if name not in known:
                 raise PlainDataError(f"{place or 'it'} must have no field {shown(name)}")
-            shapes[name](each, f"{inside}{name}")
+            known[name](each, f"{inside}{name}")
 
     return check
 
