@@ -142,10 +142,11 @@ class Trainer:
         for step in range(first_step, settings.steps):
             on_step(self._step(step, next(batches)))
             done = step + 1
-            if done % settings.checkpoint_every == 0 or done == settings.steps:
-                self._save(done)
             if done % settings.sample_every == 0 or done == settings.steps:
                 on_sample(done)
+            # Last: a run goes on from here, and would not come back to samples that are missing.
+            if done % settings.checkpoint_every == 0 or done == settings.steps:
+                self._save(done)
 
     def _step(self, step: int, batch: PairBatch) -> StepReport:
         trained = begin_step(self._objective, step)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -146,7 +147,7 @@ def train(plan: TrainPlan) -> TrainSummary | None:
     ) as watch:
         trainer.run(first, batches, on_step=watch.step, on_sample=watch.sample)
     place = plan.folder / plan.output.inside
-    objective.save(place)
+    save_whole(objective, place)
     write_bytes(plan.folder / COMPLETED, b"")
     accelerator.end_training()
     return TrainSummary(
@@ -157,6 +158,15 @@ def train(plan: TrainPlan) -> TrainSummary | None:
         terms=watch.last,
         counts=dict(watch.counts),
     )
+
+
+def save_whole(objective: Objective[Any], place: Path) -> None:
+    """Writes what was trained to the folder `place`, which appears when all of it is there."""
+    unfinished = place.with_name(f".{place.name}.tmp")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    objective.save(unfinished)
+    shutil.rmtree(place, ignore_errors=True)
+    unfinished.replace(place)
 
 
 def _ignore(_: object) -> None:
