@@ -55,11 +55,6 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, *, keep: int = 2) -> P
     return place
 
 
-def drop_checkpoint(folder: Path, step: int) -> None:
-    """Removes the checkpoint of `step` below `folder`, if it is there."""
-    shutil.rmtree(folder / f"checkpoint-{step:08d}", ignore_errors=True)
-
-
 def list_checkpoints(folder: Path) -> list[Path]:
     """The checkpoints below `folder`, by step."""
     if not folder.is_dir():

@@ -19,7 +19,6 @@ from torch import nn
 from editing.errors import EditingError, NotFiniteError
 from editing.training.checkpoints import (
     Checkpoint,
-    drop_checkpoint,
     load_last_checkpoint,
     save_checkpoint,
 )
@@ -152,17 +151,18 @@ class Trainer:
         for step in range(first_step, settings.steps):
             on_step(self._step(step, next(batches)))
             done = step + 1
-            if done % settings.checkpoint_every == 0 or done == settings.steps:
-                self._save(done)
             if done % settings.sample_every == 0 or done == settings.steps:
                 self._sample(done, on_sample)
+            # Last: a run goes on from here, and would not come back to samples that are missing.
+            if done % settings.checkpoint_every == 0 or done == settings.steps:
+                self._save(done)
 
     def _sample(self, step: int, on_sample: Callable[[int], None]) -> None:
         try:
             on_sample(step)
         except NotFiniteError as error:
-            # Gone on from, a state that paints nothing would end as an editor that does.
-            drop_checkpoint(self._folder, step)
+            # No checkpoint of now is there yet: gone on from, it would end as an editor that paints
+            # nothing.
             raise TrainingError(
                 f"step {step}: samples by the weights of now are not finite; try a smaller "
                 "--learning-rate; earlier checkpoints are kept"

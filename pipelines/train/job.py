@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -163,7 +164,7 @@ def _train(
         trainer.run(first, batches, on_step=watch.step, on_sample=watch.sample)
     require_same(plan.dataset, description)
     place = plan.folder / plan.output.inside
-    objective.save(place)
+    save_whole(objective, place)
     write_bytes(plan.folder / COMPLETED, b"")
     accelerator.end_training()
     return TrainSummary(
@@ -174,6 +175,15 @@ def _train(
         terms=watch.last,
         counts=dict(watch.counts),
     )
+
+
+def save_whole(objective: Objective[Any], place: Path) -> None:
+    """Writes what was trained to the folder `place`, which appears when all of it is there."""
+    unfinished = place.with_name(f".{place.name}.tmp")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    objective.save(unfinished)
+    shutil.rmtree(place, ignore_errors=True)
+    unfinished.replace(place)
 
 
 def _ignore(_: object) -> None:

@@ -12,7 +12,12 @@ from fakes import records
 from indexes.names import NAME, installed_version
 from transforms.dataset import files
 from transforms.dataset.card import card_text, croissant_data
-from transforms.dataset.folder import prepare_output, write_manifest, write_run_summary
+from transforms.dataset.folder import (
+    RUN_SUMMARY,
+    prepare_output,
+    write_manifest,
+    write_run_summary,
+)
 from transforms.dataset.manifest import Manifest, hash_configuration
 from transforms.dataset.shard_contents import count_outcomes, tabulate
 from transforms.dataset.shards import (
@@ -177,13 +182,17 @@ def as_receipt(data: dict) -> ShardReceipt:
 
 
 def write_documents(folder: Path, manifest: Manifest) -> None:
-    """All documents that follow from a manifest, and the receipts."""
+    """All documents that follow from a manifest, the receipts, and the run summary's hashes."""
     for receipt in manifest.shards:
         path = folder / receipt_file(receipt.shard)
         path.write_bytes(files.dump_json(receipt.as_dict()))
     (folder / "manifest.json").write_bytes(files.dump_json(manifest.as_dict()))
     (folder / "README.md").write_text(card_text(manifest))
     (folder / "croissant.json").write_bytes(files.dump_json(croissant_data(manifest)))
+    if (folder / RUN_SUMMARY).exists():
+        told = json.loads((folder / RUN_SUMMARY).read_text())
+        hashes = ("manifest_sha256", "sha256")
+        write_run_summary(folder, {name: told[name] for name in told if name not in hashes})
 
 
 def file_receipt(path: Path) -> dict:

@@ -3,6 +3,7 @@
 Nothing is opened before it is known to be a regular file of the folder itself.
 """
 
+import hashlib
 import os
 import stat
 from pathlib import Path
@@ -13,7 +14,6 @@ from transforms.dataset.card import card_text, croissant_data
 from transforms.dataset.files import (
     OutputError,
     dump_json,
-    hash_file,
     is_temporary_file,
     read_bounded,
 )
@@ -169,8 +169,12 @@ def _check_summary(folder: Path, manifest: Manifest, tell: Tell) -> None:
     if summary.get("sha256", summary_hash(summary)) != summary_hash(summary):
         tell(RUN_SUMMARY, "was changed: its sha256 must be that of the rest")
     made_with = summary.get("manifest_sha256")
-    if made_with is not None and made_with != hash_file(folder / MANIFEST):
+    if made_with is not None and made_with != _manifest_hash(manifest):
         tell(RUN_SUMMARY, "must be of this manifest, it is of another")
+
+
+def _manifest_hash(manifest: Manifest) -> str:
+    return hashlib.sha256(dump_json(manifest.as_dict())).hexdigest()
 
 
 def _check_inputs(folder: Path, tell: Tell) -> None:
