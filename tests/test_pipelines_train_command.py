@@ -207,7 +207,7 @@ class TestBad:
     def test_a_folder_that_is_no_data_set(self, world, tmp_path):
         (tmp_path / "nothing").mkdir()
         outcome = train(world, tmp_path / "run", pairs=tmp_path / "nothing")
-        assert "must be a whole data set: COMPLETED is missing" in outcome.error
+        assert "must be a whole data set: manifest.json: it is missing" in outcome.error
 
     @pytest.mark.parametrize(
         ("flags", "rule"),

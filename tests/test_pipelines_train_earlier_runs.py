@@ -1,6 +1,5 @@
 """A training run that version 0.1 wrote is gone on with, to the weights of an uninterrupted run."""
 
-import dataclasses
 import hashlib
 import json
 import shutil
@@ -11,7 +10,7 @@ from fakes.command_line import run
 from fakes.editing import save_world
 from fakes.folders import hashes
 
-from editing.registry import EDITORS
+from pipelines.train import job
 
 OPTIONS = {
     "steps": 2,
@@ -134,13 +133,11 @@ def test_an_interruption_before_its_next_checkpoint_loses_nothing(
 ):
     out = earlier()
 
-    def interrupted(parts, settings):
+    def interrupted(*_):
         raise KeyboardInterrupt
 
-    spec = EDITORS["iedit"]
-    recipe = dataclasses.replace(spec.recipe, load=interrupted)
     with monkeypatch.context() as changed:
-        changed.setitem(EDITORS, "iedit", dataclasses.replace(spec, recipe=recipe))
+        changed.setattr(job, "open_stream", interrupted)
         for _ in range(2):
             assert train(world, out).code == 130
     assert json.loads((out / "run.json").read_text())["editor"] == "iedit"
