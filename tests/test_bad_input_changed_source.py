@@ -219,8 +219,8 @@ def test_pairs_of_a_source_that_has_changed_are_left(tmp_path, source, pool, ind
     assert files_of(pairs) == before
     outcome = build_command(source, pairs, "--overwrite", index=index)
     assert (outcome.code, outcome.counts["sources"]) == (0, 7)
-    told = f"pairloom: note: {index} is an index of pictures as they were, and the source has changed"
-    assert outcome.err.startswith(told)
+    told = f"{index} is an index of pictures as they were, and the source has changed"
+    assert outcome.err.startswith(f"pairloom: note: {told}")
     assert len(outcome.err.splitlines()) == 1
 
 
