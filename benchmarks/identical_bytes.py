@@ -6,8 +6,8 @@
 Every command that goes on where it was is run to its end; these are the bytes that all else is
 compared with. Each is run again; `index` and `build` by two workers as well, and with the source's
 shards in a drawn order, in pipelines of drawn sizes. Then each command is killed at moments drawn
-from the time that it takes, and run again to its end, until 20 kills by default came before its end,
-of three times as many tries at most: by SIGKILL, of itself or of all its processes, or, one time in
+from the time that it takes, and run again to its end, until 20 kills by default came in time, of
+three times as many tries at most: by SIGKILL, of itself or of all its processes, or, one time in
 four, by SIGTERM. Compared is every file of the finished folder but what holds times:
 `run_summary.json`, TensorBoard's curves, three fields of a fetched shard's sums. So of `train` the
 weights, checkpoints and sheets of samples are compared, of `evaluate` edited pictures, figures and
