@@ -171,10 +171,13 @@ def _parse(armoured: bytes) -> _Signature:
     text = armoured.decode("ascii", "replace").strip()
     if not (text.startswith(_BEGIN) and text.endswith(_END)):
         raise SigningError(f"must begin with {_BEGIN} and end with {_END}")
+    letters = "".join(text[len(_BEGIN) : -len(_END)].split())
     try:
-        blob = base64.b64decode("".join(text[len(_BEGIN) : -len(_END)].split()), validate=True)
+        blob = base64.b64decode(letters, validate=True)
     except (binascii.Error, ValueError) as error:
         raise SigningError("must be base64 between its first and last line") from error
+    if base64.b64encode(blob).decode() != letters:
+        raise SigningError("must be base64 without a bit to spare in its last letter")
     reader = _Reader(blob)
     if reader.take(len(_MAGIC)) != _MAGIC or int.from_bytes(reader.take(4)) != 1:
         raise SigningError("must be of SSHSIG, version 1")
