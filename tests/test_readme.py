@@ -77,7 +77,7 @@ def check_links(path):
 
 def test_named_modules_and_benchmarks_exist():
     texts = [README, *(path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md"))]
-    named = {name for text in texts for name in re.findall(r"benchmarks/\w+\.py", text)}
+    named = {name for text in texts for name in re.findall(r"(?:benchmarks|tests)/\w+\.py", text)}
     assert named
     for name in named:
         assert (ROOT / name).is_file(), name
