@@ -135,7 +135,8 @@ def identical_bytes(results: Results) -> list[Row]:
         for name in ("compared", "the same", "killed", "killed with some of it done")
     }
     commands = dict.fromkeys(name for result in found for name in result.figures["commands"])
-    kills = ", ".join(str(number) for each in found for number in _as_list(each.figures["kills"]))
+    killed = [one["killed"] for each in found for one in each.figures["counts"].values()]
+    kills = " to ".join(str(number) for number in sorted({min(killed), max(killed)}))
     compared = total["compared"]
     same = (
         f"the same in all {compared} comparisons"
@@ -292,7 +293,3 @@ def _same(values: Sequence[int]) -> str:
 
 def _whole(value: int) -> str:
     return f"{value:,}".replace(",", " ") if value >= 10_000 else str(value)
-
-
-def _as_list(value: int | list[int]) -> list[int]:
-    return value if isinstance(value, list) else [value]
