@@ -34,6 +34,14 @@ def sealed_dataset(tmp_path):
 
 
 @pytest.fixture(scope="session")
+def honest_dataset(tmp_path_factory):
+    """The folder of a smaller one of that kind, made once; not to be changed but in a copy."""
+    folder = tmp_path_factory.mktemp("honest") / "pairs"
+    sealed.build(folder, (6, 0, 2))
+    return folder
+
+
+@pytest.fixture(scope="session")
 def network_folders(tmp_path_factory):
     """A folder of a small random network for each loader; not to be changed."""
     from fakes.model_folders import SAVERS  # needs torch, which most tests do without

@@ -15,16 +15,9 @@ KINDS = ("pairs", "rejects", "candidates")
 MUTATIONS = 12
 
 
-@pytest.fixture(scope="module")
-def honest(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("honest") / "pairs"
-    sealed.build(folder, (6, 0, 2))
-    return folder
-
-
 @pytest.fixture
-def folder(honest, tmp_path):
-    return shutil.copytree(honest, tmp_path / "pairs")
+def folder(honest_dataset, tmp_path):
+    return shutil.copytree(honest_dataset, tmp_path / "pairs")
 
 
 def mutated(data: bytes, drawn: random.Random) -> bytes:

@@ -16,16 +16,9 @@ from transforms.dataset.checks import check_folder
 VALUES = (None, True, -1, 2**63 - 1, 1.5, "", "../x", "\x1b[2J", "\ud800", [], {}, [[]], {"a": {}})
 
 
-@pytest.fixture(scope="module")
-def honest(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("honest") / "pairs"
-    sealed.build(folder, (6, 0, 2))
-    return folder
-
-
 @pytest.fixture
-def folder(honest, tmp_path):
-    return shutil.copytree(honest, tmp_path / "pairs")
+def folder(honest_dataset, tmp_path):
+    return shutil.copytree(honest_dataset, tmp_path / "pairs")
 
 
 def paths_in(value: object, path: tuple = ()) -> Iterator[tuple]:

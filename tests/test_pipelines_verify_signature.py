@@ -33,10 +33,8 @@ def key(tmp_path):
 
 
 @pytest.fixture
-def folder(tmp_path):
-    folder = tmp_path / "pairs"
-    sealed.build(folder)
-    return folder
+def folder(sealed_dataset):
+    return sealed_dataset
 
 
 def verify(folder, capsys, *flags):
