@@ -146,6 +146,15 @@ def remove_file(path: Path) -> None:
         raise OutputError(f"cannot remove {path}: {error.strerror or error}") from error
 
 
+def holds(path: Path, data: bytes) -> bool:
+    """Whether the file at `path` is there and holds exactly `data`; no more of it is read."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(data) + 1) == data
+    except OSError:
+        return False
+
+
 def hash_file(path: Path) -> str:
     """SHA-256 of the file at `path`, in hexadecimal."""
     with path.open("rb") as file:

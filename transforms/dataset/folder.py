@@ -18,6 +18,7 @@ from transforms.dataset.files import (
     OutputError,
     dump_json,
     hash_file,
+    holds,
     is_temporary_file,
     make_folder,
     remove_file,
@@ -32,7 +33,8 @@ CROISSANT = "croissant.json"
 COMPLETED = "COMPLETED"
 RUN_SUMMARY = "run_summary.json"
 SIGNATURE = signature_file(Path(MANIFEST)).name
-"""Who vouches for the manifest, and with it for all but the run summary."""
+"""Who vouches for the manifest, and with it for all but the run summary and
+what the job read."""
 
 
 def is_completed(folder: Path) -> bool:
@@ -109,19 +111,12 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
     refuse_duplicate_keys(folder, manifest.shards)
     remove_stale_files(folder, keep=manifest.file_names())
     data = dump_json(manifest.as_dict())
-    if not _holds(folder / MANIFEST, data):
+    if not holds(folder / MANIFEST, data):
         remove_file(folder / SIGNATURE)
     write_bytes(folder / MANIFEST, data)
     write_bytes(folder / CARD, card_text(manifest).encode())
     write_bytes(folder / CROISSANT, dump_json(croissant_data(manifest)))
     write_bytes(folder / COMPLETED, b"")
-
-
-def _holds(path: Path, data: bytes) -> bool:
-    try:
-        return path.stat().st_size == len(data) and path.read_bytes() == data
-    except OSError:
-        return False
 
 
 def refuse_duplicate_keys(folder: Path, shards: Sequence[ShardReceipt]) -> None:

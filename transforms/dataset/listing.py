@@ -14,6 +14,7 @@ from transforms.dataset.card import card_text, croissant_data
 from transforms.dataset.files import (
     OutputError,
     dump_json,
+    holds,
     is_temporary_file,
     read_bounded,
 )
@@ -135,7 +136,7 @@ def check_documents(folder: Path, manifest: Manifest, tell: Tell) -> None:
             tell("", "COMPLETED is missing: the data set was not finished")
         elif problem:
             tell(name, problem)
-        elif not _holds(folder / name, data):
+        elif not holds(folder / name, data):
             tell(name, rules.get(name, "does not follow from the manifest"))
     if os.path.lexists(folder / SIGNATURE):
         problem = file_problem(folder / SIGNATURE)
@@ -143,14 +144,6 @@ def check_documents(folder: Path, manifest: Manifest, tell: Tell) -> None:
             tell(SIGNATURE, problem)
     _check_summary(folder, manifest, tell)
     _check_inputs(folder, tell)
-
-
-def _holds(path: Path, data: bytes) -> bool:
-    try:
-        with path.open("rb") as file:
-            return file.read(len(data) + 1) == data
-    except OSError:
-        return False
 
 
 def _check_summary(folder: Path, manifest: Manifest, tell: Tell) -> None:
