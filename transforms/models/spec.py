@@ -32,6 +32,8 @@ _PIPELINE_PARTS = ("scheduler", "text_encoder", "tokenizer", "unet", "vae")
 _VARIANTS = ["*.fp16.safetensors", "*.non_ema.safetensors"]
 """The same weights a second time, as a pipeline on the hub has them."""
 _HOW_OPTIONS = ("batch_size", "device")
+BASE_OPTION = "base"
+"""The option that names where the files lie which a model's own folder leaves out."""
 PIPELINE_INDEX = "model_index.json"
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 
@@ -151,6 +153,20 @@ def locate(spec: ModelSpec) -> Path:
     return _download(name, spec)
 
 
+def locate_base(spec: ModelSpec) -> Path | None:
+    """The local folder that the option `base` of a spec names; None where it has none.
+
+    A model that shares parts or tensors with another holds its own alone.
+
+    Raises:
+        ModelError: there is nothing there.
+    """
+    location = dict(spec.options).get(BASE_OPTION)
+    if not location:
+        return None
+    return locate(ModelSpec(loader=_PIPELINE_LOADER, location=str(location)))
+
+
 def _in_package(location: str) -> Path:
     package, _, inside = location.removeprefix(_PACKAGE_PREFIX).partition("/")
     try:
@@ -226,6 +242,9 @@ def identity(spec: ModelSpec) -> str:
         ModelError: local files that would have to be hashed are not there.
     """
     options = [f"{name}={value}" for name, value in spec.options if name not in _HOW_OPTIONS]
+    base = locate_base(spec)
+    if base is not None:
+        options.append(f"base_sha256={_content_sha256(base)}")
     if spec.location.startswith(_PACKAGE_PREFIX):
         source = [spec.location, f"sha256={_content_sha256(locate(spec))}"]
     elif spec.revision is not None:
