@@ -60,6 +60,11 @@ class Recipe(Generic[SettingsT]):
     upgrade: Callable[[dict[str, Any]], dict[str, Any]] | None = None
 
 
+def no_more_parts(settings: Any) -> tuple[str, ...]:
+    """The parts of an editor that needs the same ones whatever its settings."""
+    return ()
+
+
 @dataclass(frozen=True, kw_only=True)
 class EditorSpec(Generic[SettingsT]):
     """An editor by its name, with all that commands need to know of it.
@@ -71,10 +76,13 @@ class EditorSpec(Generic[SettingsT]):
     | `load` | makes the editor of its parts; imports networks inside |
     | `settings` | a frozen dataclass of `editing.settings.setting` fields |
     | `parts` | what it needs of a preset, keys of `editing.parts.PART_LOADERS` |
+    | `settings_parts` | what it needs of a preset besides, as its settings ask for |
     | `needs` | the fields of a `Request` that must be filled |
+    | `needs_words` | a request must say in words what may change (`Request.phrase`), or where |
     | `regions` | the region finder that it uses where a person names none, a key of `REGIONS` |
     | `dial` | see `Dial`; None: an evaluation makes one cell of it |
     | `model` | the part that `--model` replaces; None: there is none |
+    | `model_regions` | the region finder that a model is of, used where one is given |
     | `needs_model` | it edits with trained weights alone |
     | `recipe` | how it is trained; None: it is not |
     """
@@ -84,9 +92,16 @@ class EditorSpec(Generic[SettingsT]):
     load: "Callable[[Parts], Editor[SettingsT]]"
     settings: type[SettingsT] = NoSettings  # type: ignore[assignment]
     parts: tuple[str, ...] = ()
+    settings_parts: Callable[[SettingsT], tuple[str, ...]] = no_more_parts
     needs: tuple[str, ...] = ()
+    needs_words: bool = False
     regions: str | None = None
     dial: Dial | None = None
     model: TrainedPart | None = None
+    model_regions: str | None = None
     needs_model: bool = False
     recipe: Recipe[Any] | None = None
+
+    def own_regions(self, *, with_model: bool) -> str | None:
+        """The region finder that it uses where a person names none."""
+        return (self.model_regions if with_model else None) or self.regions

@@ -42,22 +42,23 @@ class EditorChoice:
 
     @property
     def part_names(self) -> tuple[str, ...]:
-        """All parts that are needed, keys of `PART_LOADERS`."""
+        """All parts that are needed whatever the settings, keys of `PART_LOADERS`."""
         return (*self.spec.parts, *(self.regions.parts if self.regions else ()))
 
-    def describe(self) -> dict[str, Any]:
-        """What edits depend on beside their settings, as plain data.
+    def describe(self, settings: Any) -> dict[str, Any]:
+        """What edits depend on, as plain data, beside the `settings` they are made with.
 
         Raises:
             PresetError, ModelError: a part is not there.
         """
         regions = None
         if self.regions is not None:
-            settings = dataclasses.asdict(self.region_settings)
-            regions = {"name": self.regions.name, "settings": settings}
+            chosen = dataclasses.asdict(self.region_settings)
+            regions = {"name": self.regions.name, "settings": chosen}
+        names = (*self.part_names, *self.spec.settings_parts(settings))
         return {
             "editor": self.spec.name,
-            "models": self.parts.identities(self.part_names),
+            "models": self.parts.identities(names),
             "dtype": self.parts.dtype,
             "regions": regions,
         }
@@ -203,7 +204,12 @@ def choose_editor(
     if model is not None and spec.model is not None:
         replaced = {spec.model.part: spec.model.spec(model)}
     choice = EditorChoice(spec=spec, parts=parts.with_replaced(replaced))
-    wanted = spec.regions if regions is None else regions
+    wanted = spec.own_regions(with_model=model is not None) if regions is None else regions
+    if model is not None and spec.model_regions not in (None, wanted):
+        raise SettingError(
+            f"--model of {name} is a network that finds regions: it needs --regions "
+            f"{spec.model_regions}, got {wanted}"
+        )
     if wanted is not None and wanted != NO_REGIONS:
         finder = find_regions_spec(wanted)
         settings = make_settings(finder.settings, region_values, owner=finder.name)

@@ -1,7 +1,8 @@
 """What is asked of an editor, and what it answers."""
 
+import difflib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from PIL import Image
 
@@ -11,6 +12,9 @@ from editing.settings import shorten
 
 OnStep = Callable[[], None]
 """Called after every step of a long edit, to show how far it is."""
+
+Explain = Callable[[], Image.Image]
+"""Draws how an edit came about, as a picture."""
 
 
 @dataclass(frozen=True)
@@ -25,12 +29,14 @@ class Edit:
 class EditOutput:
     """The results for one source, best first, and the mask that was used (L, 255 = may change).
 
-    `remarks` are what a person should know of, such as a mask that marks nothing.
+    `remarks` are what a person should know of, such as a mask that marks nothing. `explain` draws
+    how the editor came to it, where it can tell.
     """
 
     edits: tuple[Edit, ...]
     edit_mask: Image.Image | None = None
     remarks: tuple[Remark, ...] = ()
+    explain: Explain | None = field(default=None, compare=False, repr=False)
 
     @property
     def image(self) -> Image.Image:
@@ -91,6 +97,31 @@ class Request:
                 "a mask needs edit_mask, mask_phrase, or a source_prompt that differs from prompt"
             )
         return words
+
+
+@dataclass(frozen=True)
+class ChangedSpan:
+    """One place where a prompt differs from what the source shows: words before, words after.
+
+    `prompt` is the source's prompt with this place and those before it exchanged.
+    """
+
+    before: str
+    after: str
+    prompt: str
+
+
+def changed_spans(source_prompt: str, prompt: str) -> tuple[ChangedSpan, ...]:
+    """Every place where `prompt` differs, from left to right, with what lies between unchanged."""
+    before, after = source_prompt.split(), prompt.split()
+    matcher = difflib.SequenceMatcher(None, before, after, autojunk=False)
+    spans: list[ChangedSpan] = []
+    for kind, start, stop, start_after, stop_after in matcher.get_opcodes():
+        if kind != "equal":
+            so_far = [*after[:stop_after], *before[stop:]]
+            words = " ".join(before[start:stop]), " ".join(after[start_after:stop_after])
+            spans.append(ChangedSpan(*words, " ".join(so_far)))
+    return tuple(spans)
 
 
 def changed_words(source_prompt: str, prompt: str) -> str:

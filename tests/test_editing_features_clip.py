@@ -40,6 +40,23 @@ def test_open_clip_serves_as_well(tmp_path):
     assert space.embed_texts(["a", "bus"]).shape == (2, 8)
 
 
+def check_tokens(space, patches):
+    pictures = torch.rand(2, 3, 32, 32, requires_grad=True)
+    embeddings, tokens = space.embed_with_tokens(pictures * 2 - 1)
+    torch.testing.assert_close(embeddings, space.embed_pictures(pictures * 2 - 1))
+    assert tokens.shape[:2] == (2, patches)
+    tokens[:, 0].sum().backward()
+    assert pictures.grad.abs().sum() > 0
+
+
+def test_tokens_of_patches_come_with_the_embeddings(clip, tmp_path):
+    config = clip.encoder.network.config.vision_config
+    check_tokens(clip, (config.image_size // config.patch_size) ** 2)
+    other = load_clip_space(ModelSpec(loader="open_clip", location=str(save_open_clip(tmp_path))))
+    grid = other.encoder.network.visual.grid_size
+    check_tokens(other, grid[0] * grid[1])
+
+
 def test_other_sizes_are_brought_to_the_network_s():
     shorter = PictureProcessor(height=8, width=8, shortest_edge=8)
     squashed = PictureProcessor(height=8, width=8)

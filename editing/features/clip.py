@@ -20,6 +20,9 @@ from transforms.models.open_clip import OpenClipEncoder, load_open_clip
 from transforms.models.pictures import PictureProcessor
 from transforms.models.spec import ModelError, ModelSpec
 
+Tokens = Float[Tensor, "b n d_token"]
+"""What a vision tower makes of each of n patches."""
+
 MOST_TIMES_LONG = 16
 """How many times as long as wide what is resized may be, where the middle is cut out after."""
 
@@ -34,6 +37,15 @@ class ClipSpace(Protocol):
 
     def embed_texts(self, texts: Sequence[str]) -> Embeddings:
         """Embeddings of texts, without gradients; not normalised."""
+        ...
+
+
+@runtime_checkable
+class PatchClipSpace(ClipSpace, Protocol):
+    """A `ClipSpace` that also tells what its vision tower makes of each patch."""
+
+    def embed_with_tokens(self, pictures: PictureBatch) -> tuple[Embeddings, Tokens]:
+        """`embed_pictures`, and the tokens of the patches after the last layer."""
         ...
 
 
@@ -81,6 +93,14 @@ class TransformersClip:
         output: Tensor = self.encoder.network.get_image_features(fitted).pooler_output
         return output.float()
 
+    def embed_with_tokens(self, pictures: PictureBatch) -> tuple[Embeddings, Tokens]:
+        """Embeddings of pictures in [-1, 1], and the last layer's patch tokens; gradients pass."""
+        network = self.encoder.network
+        output = network.vision_model(pixel_values=fit_pictures(pictures, self.encoder.pictures))
+        embeddings: Tensor = network.visual_projection(output.pooler_output)
+        tokens: Tensor = output.last_hidden_state[:, 1:]
+        return embeddings.float(), tokens.float()
+
     @torch.no_grad()
     def embed_texts(self, texts: Sequence[str]) -> Embeddings:
         """Embeddings of texts."""
@@ -106,6 +126,21 @@ class OpenClip:
         output: Tensor = self.encoder.network.encode_image(fitted)
         return output.float()
 
+    def embed_with_tokens(self, pictures: PictureBatch) -> tuple[Embeddings, Tokens]:
+        """Embeddings of pictures in [-1, 1], and the last layer's patch tokens; gradients pass.
+
+        Raises:
+            ModelError: the tower is none of patches.
+        """
+        tower = self.encoder.network.visual
+        if not hasattr(tower, "forward_intermediates"):
+            raise ModelError(f"open_clip's {type(tower).__name__} gives no tokens of patches")
+        fitted = fit_pictures(pictures, self.encoder.pictures)
+        found = tower.forward_intermediates(fitted, indices=1, output_fmt="NLC")
+        embeddings: Tensor = found["image_features"]
+        tokens: Tensor = found["image_intermediates"][-1]
+        return embeddings.float(), tokens.float()
+
     @torch.no_grad()
     def embed_texts(self, texts: Sequence[str]) -> Embeddings:
         """Embeddings of texts."""
@@ -114,22 +149,22 @@ class OpenClip:
         return output.float()
 
 
-def _transformers_clip(spec: ModelSpec) -> ClipSpace:
+def _transformers_clip(spec: ModelSpec) -> PatchClipSpace:
     return TransformersClip(load_clip(spec))
 
 
-def _open_clip(spec: ModelSpec) -> ClipSpace:
+def _open_clip(spec: ModelSpec) -> PatchClipSpace:
     return OpenClip(load_open_clip(spec))
 
 
-CLIP_SPACES: Mapping[str, Callable[[ModelSpec], ClipSpace]] = {
+CLIP_SPACES: Mapping[str, Callable[[ModelSpec], PatchClipSpace]] = {
     "clip": _transformers_clip,
     "open_clip": _open_clip,
 }
 """How an encoder of each loader is loaded for gradients."""
 
 
-def load_clip_space(spec: ModelSpec) -> ClipSpace:
+def load_clip_space(spec: ModelSpec) -> PatchClipSpace:
     """The CLIP of an encoder's spec, for gradients.
 
     Raises:

@@ -193,8 +193,9 @@ def read_request(arguments: argparse.Namespace, chosen: ChosenEditor) -> "Reques
         mask = read_mask_file(Path(arguments.mask), image.size)
     words: str | None = arguments.source_prompt
     regions = chosen.choice.regions
-    looks_for_words = regions is not None and regions.needs_words and not arguments.mask_phrase
-    if words is None and (looks_for_words or "source_prompt" in chosen.choice.spec.needs):
+    asks_for_words = chosen.choice.spec.needs_words and mask is None and regions is None
+    looks_for_words = asks_for_words or (regions is not None and regions.needs_words)
+    if words is None and ((looks_for_words and not arguments.mask_phrase) or "source_prompt" in chosen.choice.spec.needs):
         words = chosen.choice.parts.captioner.caption([image])[0].text
     return Request(
         image=image,

@@ -81,7 +81,7 @@ class EditPlan:
         """
         return {
             "dataset": {"manifest_sha256": hash_file(self.dataset / MANIFEST)},
-            **self.choice.describe(),
+            **self.choice.describe(self.settings),
             "settings": dataclasses.asdict(self.settings),
             "seed": self.seed,
         }

@@ -108,7 +108,7 @@ def describe_editor(editor: ChosenEditor) -> dict[str, Any]:
     settings = dataclasses.asdict(editor.settings)
     if editor.choice.spec.dial is not None:
         settings.pop(editor.choice.spec.dial.setting)
-    return {**editor.choice.describe(), "settings": settings}
+    return {**editor.choice.describe(editor.settings), "settings": settings}
 
 
 def evaluate(plan: EvaluatePlan) -> list[EditCase]:

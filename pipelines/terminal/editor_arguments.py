@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from editing.diffusion.settings import DTYPES
+from editing.editor import EditorSpec
 from editing.errors import SettingError
 from editing.loading import EditorChoice, choose_editor
 from editing.parts import Parts
@@ -176,6 +177,14 @@ def read_editor(
     return chosen
 
 
+def _takes_model(
+    spec: EditorSpec[Any], arguments: argparse.Namespace, *, compared: bool
+) -> bool:
+    """Whether an editor gets what `--model` names."""
+    asked = spec.model_regions is not None and spec.model_regions == arguments.regions
+    return spec.needs_model or asked or not compared
+
+
 def read_editors(
     arguments: argparse.Namespace,
     preset: Preset,
@@ -186,7 +195,7 @@ def read_editors(
     """The editors `names` as the flags ask for them.
 
     Every editor that takes a model gets that of `--model`. With `compared` only those do that
-    cannot be without one, and the others keep the preset's, to be compared with; and their dials
+    cannot be without one, or whose regions are asked for, and the others keep the preset's, to be compared with; and their dials
     are turned by the command, so nobody may set what they turn.
 
     Raises:
@@ -199,14 +208,15 @@ def read_editors(
     used: list[str] = []
     for name in names:
         spec = EDITORS[name]
-        regions = spec.regions if arguments.regions is None else arguments.regions
+        model = arguments.model if _takes_model(spec, arguments, compared=compared) else None
+        regions = arguments.regions or spec.own_regions(with_model=model is not None)
         looks = regions if regions not in (None, NO_REGIONS) else None
         used += [name, *([looks] if looks else [])]
         try:
             choice = choose_editor(
                 name,
                 parts,
-                model=arguments.model if spec.needs_model or not compared else None,
+                model=model,
                 regions=regions or NO_REGIONS,
                 region_values=given.for_owner(looks) if looks else {},
             )
