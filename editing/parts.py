@@ -13,6 +13,7 @@ from transforms.models.spec import ModelSpec, identity
 from transforms.presets import Preset
 
 if TYPE_CHECKING:
+    from editing.boxes.text_region_net import TextRegionNet
     from editing.diffusion.model import LatentDiffusion
     from editing.features.backbone import Backbone
     from editing.features.clip import ClipSpace
@@ -44,6 +45,12 @@ def _load_backbone(spec: ModelSpec) -> "Backbone":
     return load_backbone(spec)
 
 
+def _load_region_net(spec: ModelSpec) -> "TextRegionNet":
+    from editing.boxes.text_region_net import load_region_net
+
+    return load_region_net(spec)
+
+
 @dataclass(frozen=True)
 class PartLoader:
     """How a part is loaded, and from which part of a preset it is."""
@@ -60,6 +67,7 @@ PART_LOADERS: dict[str, PartLoader] = {
     "clip_space": PartLoader(_load_clip_space, "encoder"),
     "perceptual": PartLoader(_load_perceptual, "perceptual"),
     "backbone": PartLoader(_load_backbone, "backbone"),
+    "region_net": PartLoader(_load_region_net, "region_net"),
 }
 """Every part an editor can ask for. `clip_space` is the encoder for tensors, with gradients."""
 

@@ -5,6 +5,7 @@ from typing import Any
 from editing.editor import EditorSpec
 from editing.editors.copy.spec import COPY
 from editing.editors.iedit.spec import IEDIT, MASKED_IEDIT
+from editing.editors.learned_regions.spec import LEARNED_REGIONS
 from editing.editors.retrieve.spec import RETRIEVE
 from editing.editors.sdedit.spec import SDEDIT
 from editing.errors import SettingError
@@ -17,6 +18,7 @@ EDITORS: dict[str, EditorSpec[Any]] = {
         SDEDIT,
         IEDIT,
         MASKED_IEDIT,
+        LEARNED_REGIONS,
     )
 }
 """The editors by name, simplest first."""

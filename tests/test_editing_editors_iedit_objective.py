@@ -60,11 +60,13 @@ def batch(*, empty=False):
     if empty:
         masks[1, 1] = 0
     return PairBatch(
+        keys=("1", "2"),
         source=pictures[0],
         target=pictures[1],
         source_mask=masks[0],
         target_mask=masks[1],
         edit_prompts=("a red pear", "a blue bus"),
+        source_phrases=("apple", "red bus"),
         target_phrases=("pear", "blue bus"),
         quality=torch.ones(2),
     )

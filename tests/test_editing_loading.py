@@ -204,6 +204,10 @@ class TestChoose:
             choose_editor(name, Parts(preset=editing_preset), **more)
 
 
+def told_by(choice):
+    return choice.describe(choice.spec.settings())
+
+
 class TestChoice:
     def test_it_is_told_as_plain_data(self, editing_world, editing_preset):
         choice = choose_editor(
@@ -212,7 +216,7 @@ class TestChoice:
             model=editing_world / "model",
             region_values={"mask_grow": 0.1},
         )
-        told = choice.describe()
+        told = told_by(choice)
         assert set(told["models"]) == {"diffusion", "segmenter"}
         assert "sha256=" in told["models"]["diffusion"]
         assert {**told, "models": None} == {
@@ -221,19 +225,19 @@ class TestChoice:
             "dtype": "float16",
             "regions": {"name": "segmenter", "settings": {"mask_grow": 0.1}},
         }
-        plain = choose_editor("copy", Parts(preset=editing_preset)).describe()
+        plain = told_by(choose_editor("copy", Parts(preset=editing_preset)))
         assert plain == {"editor": "copy", "models": {}, "dtype": None, "regions": None}
 
     def test_telling_loads_nothing_and_asks_for_no_part_that_is_not_needed(self, editing_preset):
         gone = dataclasses.replace(editing_preset.encoder, location="/nowhere")
         preset = Preset(name="mine", parts={**editing_preset.parts, "encoder": gone})
         choice = choose_editor("sdedit", Parts(preset=preset))
-        assert set(choice.describe()["models"]) == {"diffusion"}
+        assert set(told_by(choice)["models"]) == {"diffusion"}
         broken = choose_editor(
             "sdedit", Parts(preset=Preset(name="mine", parts={"diffusion": gone}))
         )
         with pytest.raises(ModelError, match="no model at /nowhere"):
-            broken.describe()
+            told_by(broken)
 
     def test_it_can_be_sent_to_a_worker_and_loads_there(self, editing_world, editing_preset):
         choice = choose_editor(
@@ -244,7 +248,7 @@ class TestChoice:
         assert len(data) < 5_000
         again = pickle.loads(data)
         assert isinstance(again, EditorChoice)
-        assert again.describe() == choice.describe()
+        assert told_by(again) == told_by(choice)
         there = again.load()
         words = {"source_prompt": "a red apple", "seed": 1}
         settings = here.spec.settings(num_inference_steps=2)

@@ -37,7 +37,14 @@ trained = pytest.mark.parametrize(
 
 class TestNames:
     def test_today_s_editors_are_there(self):
-        assert list(EDITORS) == ["copy", "retrieve", "sdedit", "iedit", "iedit-m"]
+        assert list(EDITORS) == [
+            "copy",
+            "retrieve",
+            "sdedit",
+            "iedit",
+            "iedit-m",
+            "learned-regions",
+        ]
         assert all(spec.name == name for name, spec in EDITORS.items())
 
     def test_what_stands_where_nobody_names_one_is_among_them(self):

@@ -13,11 +13,13 @@ def batch(count, start=0):
     mask = (numbers % 2).expand(-1, 1, 4, 4)
     words = tuple(f"word {n}" for n in range(start, start + count))
     return PairBatch(
+        keys=tuple(f"key {word}" for word in words),
         source=picture,
         target=-picture,
         source_mask=mask,
         target_mask=1 - mask,
         edit_prompts=words,
+        source_phrases=tuple(f"the {word}" for word in words),
         target_phrases=tuple(word.upper() for word in words),
         quality=numbers.flatten(),
     )
@@ -25,10 +27,10 @@ def batch(count, start=0):
 
 def equal(one, other):
     names = ("source", "target", "source_mask", "target_mask", "quality")
-    return (one.edit_prompts, one.target_phrases) == (
-        other.edit_prompts,
-        other.target_phrases,
-    ) and all(torch.equal(getattr(one, name), getattr(other, name)) for name in names)
+    words = ("keys", "edit_prompts", "source_phrases", "target_phrases")
+    return all(getattr(one, name) == getattr(other, name) for name in words) and all(
+        torch.equal(getattr(one, name), getattr(other, name)) for name in names
+    )
 
 
 class TestColumns:

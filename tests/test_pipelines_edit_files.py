@@ -57,18 +57,18 @@ class TestWriting:
         (tmp_path / "link.png").symlink_to(photo)
         for out in (photo, tmp_path / "link.png", tmp_path / "x" / ".." / "photo.png"):
             with pytest.raises(CommandError, match="must be another file than"):
-                check_outputs([out], None, read=(photo, None))
+                check_outputs([out], {}, read=(photo, None))
 
     def test_each_goes_to_a_file_of_its_own(self, photo, tmp_path):
         with pytest.raises(CommandError, match="--mask-out must be another file than"):
-            check_outputs([tmp_path / "a.png"], tmp_path / "a.png", read=(photo,))
+            check_outputs([tmp_path / "a.png"], {"--mask-out": tmp_path / "a.png"}, read=(photo,))
 
     def test_folders_are_there(self, photo, tmp_path):
         with pytest.raises(CommandError, match="must lie in a folder that is there"):
-            check_outputs([tmp_path / "nowhere" / "a.png"], None, read=(photo,))
+            check_outputs([tmp_path / "nowhere" / "a.png"], {}, read=(photo,))
         (tmp_path / "folder.png").mkdir()
         with pytest.raises(CommandError, match="must be a file, got the folder"):
-            check_outputs([tmp_path / "folder.png"], None, read=(photo,))
+            check_outputs([tmp_path / "folder.png"], {}, read=(photo,))
 
     def test_the_command_refuses_before_it_works(self, editing_world, photo):
         before = photo.read_bytes()

@@ -61,11 +61,13 @@ def draw_batch(size: int, side: int, *, seed: int) -> PairBatch:
     mask = torch.zeros(size, 1, side, side)
     mask[..., side // 4 : -side // 4, side // 4 : -side // 4] = 1
     return PairBatch(
+        keys=tuple(map(str, range(size))),
         source=torch.rand(shape, generator=generator) * 2 - 1,
         target=torch.rand(shape, generator=generator) * 2 - 1,
         source_mask=mask,
         target_mask=mask,
         edit_prompts=("a large red apple on a plain background, on the left",) * size,
+        source_phrases=("green apple",) * size,
         target_phrases=("red apple",) * size,
         quality=torch.ones(size),
     )

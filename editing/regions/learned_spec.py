@@ -39,7 +39,8 @@ def _load(parts: "Parts", settings: LearnedSettings) -> "LearnedRegions":
         backbone=parts.load("backbone"),
         clip=parts.load("clip_space"),
         net=parts.load("region_net"),
-        settings=settings,
+        anchors=settings.box_anchors,
+        sizes=settings.box_sizes,
     )
 
 

@@ -38,16 +38,19 @@ def _change(record: ColumnsT, change: Callable[[Any], Any]) -> ColumnsT:
 class PairBatch(Columns):
     """Pairs to train on.
 
-    `source` and `target` are x_1 and x_2 in [-1, 1]; `source_mask` and `target_mask` M_1 and M_2,
-    1 inside, at the pictures' size; `edit_prompts` y_2; `target_phrases` y_2^diff; `quality` a
-    weight for each pair with mean 1 over the data set.
+    `keys` name the pairs; `source` and `target` are x_1 and x_2 in [-1, 1]; `source_mask` and
+    `target_mask` M_1 and M_2, 1 inside, at the pictures' size; `edit_prompts` y_2; `source_phrases`
+    and `target_phrases` what is exchanged and y_2^diff, which takes its place; `quality` a weight
+    for each pair with mean 1 over the data set.
     """
 
+    keys: tuple[str, ...]
     source: PictureBatch
     target: PictureBatch
     source_mask: MaskBatch
     target_mask: MaskBatch
     edit_prompts: tuple[str, ...]
+    source_phrases: tuple[str, ...]
     target_phrases: tuple[str, ...]
     quality: PerExample
 
@@ -122,6 +125,14 @@ class Objective(Protocol[DrawT]):
 
     def __call__(self, batch: PairBatch, draw: DrawT) -> Outcome:
         """The loss of a batch, differentiable in the trained weights."""
+        ...
+
+    def keep_in(self, folder: Path) -> None:
+        """Names the folder for what takes long to compute, which a run that goes on takes up.
+
+        It is this process's alone. Whatever is there is of the same run; without it nothing but
+        time is lost.
+        """
         ...
 
     def save_memory(self) -> None:

@@ -33,7 +33,7 @@ from transforms.dataset.tables import RowGroup
 GROUPS_TOGETHER = 8
 """Row groups whose rows are shuffled together and held, still encoded, in memory."""
 
-_COLUMNS = ("key", "target_phrase", "mask_status")
+_COLUMNS = ("key", "source_phrase", "target_phrase", "mask_status")
 _PICTURES = (SOURCE_IMAGE, PSEUDO_TARGET_IMAGE, "source_mask", "target_mask")
 
 
@@ -129,11 +129,13 @@ class PairStream:
     def _batch(self, rows: Sequence[Mapping[str, Any]]) -> PairBatch:
         source, target, source_mask, target_mask = zip(*map(self._read_pair, rows), strict=True)
         return PairBatch(
+            keys=tuple(row["key"] for row in rows),
             source=torch.stack(source),
             target=torch.stack(target),
             source_mask=torch.stack(source_mask),
             target_mask=torch.stack(target_mask),
             edit_prompts=tuple(row[PROMPT_COLUMNS[self._settings.prompts]] for row in rows),
+            source_phrases=tuple(row["source_phrase"] for row in rows),
             target_phrases=tuple(row["target_phrase"] for row in rows),
             quality=torch.tensor([self._quality(row) for row in rows], dtype=torch.float32),
         )

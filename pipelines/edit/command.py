@@ -67,6 +67,12 @@ def _add_mask_flags(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="write the mask that was used, a PNG file of PHOTO's size",
     )
+    parser.add_argument(
+        "--explain",
+        type=Path,
+        metavar="FILE",
+        help="draw how the editor came to the result, where it can tell: a PNG file",
+    )
     parser.add_argument("--mask-phrase", metavar="WORDS", help="what is looked for as the mask")
     parser.add_argument(
         "--source-prompt",
@@ -95,7 +101,8 @@ def run(arguments: argparse.Namespace) -> int:
     """
     paths = result_paths(arguments.out, arguments.results)
     drawn = None if arguments.mask in (None, FOUND, NO_REGIONS) else Path(arguments.mask)
-    check_outputs(paths, arguments.mask_out, read=(arguments.photo, drawn))
+    written = {"--mask-out": arguments.mask_out, "--explain": arguments.explain}
+    check_outputs(paths, written, read=(arguments.photo, drawn))
     with editing_extra():
         output = edit(arguments)
     for path, result in zip(paths, output.edits, strict=True):
@@ -110,6 +117,8 @@ def run(arguments: argparse.Namespace) -> int:
     if output.edit_mask is not None and arguments.mask_out is not None:
         write_png(arguments.mask_out, output.edit_mask)
         print(f"mask: {arguments.mask_out}")
+    if arguments.explain is not None:
+        _explain(arguments, output)
     if arguments.json:
         results = [
             {"file": str(path), "score": edit.score}
@@ -118,6 +127,14 @@ def run(arguments: argparse.Namespace) -> int:
         remarks = [remark.name for remark in output.remarks]
         print_json_line({"editor": arguments.editor, "results": results, "remarks": remarks})
     return 0
+
+
+def _explain(arguments: argparse.Namespace, output: "EditOutput") -> None:
+    if output.explain is None:
+        print_note(f"--explain: {arguments.editor} has nothing to tell of this edit")
+        return
+    write_png(arguments.explain, output.explain())
+    print(f"explained: {arguments.explain}")
 
 
 def edit(arguments: argparse.Namespace) -> "EditOutput":
@@ -193,9 +210,9 @@ def read_request(arguments: argparse.Namespace, chosen: ChosenEditor) -> "Reques
         mask = read_mask_file(Path(arguments.mask), image.size)
     words: str | None = arguments.source_prompt
     regions = chosen.choice.regions
-    asks_for_words = chosen.choice.spec.needs_words and mask is None and regions is None
-    looks_for_words = asks_for_words or (regions is not None and regions.needs_words)
-    if words is None and ((looks_for_words and not arguments.mask_phrase) or "source_prompt" in chosen.choice.spec.needs):
+    asks = regions.needs_words if regions else chosen.choice.spec.needs_words and mask is None
+    looks_for_words = asks and not arguments.mask_phrase
+    if words is None and (looks_for_words or "source_prompt" in chosen.choice.spec.needs):
         words = chosen.choice.parts.captioner.caption([image])[0].text
     return Request(
         image=image,

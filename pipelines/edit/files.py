@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,18 +20,19 @@ def result_paths(out: Path, results: int) -> list[Path]:
 
 
 def check_outputs(
-    results: Sequence[Path], mask_out: Path | None, *, read: Sequence[Path | None]
+    results: Sequence[Path], more: Mapping[str, Path | None], *, read: Sequence[Path | None]
 ) -> None:
-    """Makes sure that results and mask can be written, each to a file of its own.
+    """Makes sure that results and what else is written can be, each to a file of its own.
 
-    `read` are the files that the command reads, which it does not write over.
+    `more` are pictures beside the results by their flags, None where none is wanted. `read` are the
+    files that the command reads, which it does not write over.
 
     Raises:
         CommandError: a path that is no .png file, one that is read or written twice, or a folder
             that is not there or cannot be written into.
     """
     taken = {_place(path): path for path in read if path is not None}
-    for flag, path in (*(("--out", each) for each in results), ("--mask-out", mask_out)):
+    for flag, path in (*(("--out", each) for each in results), *more.items()):
         if path is None:
             continue
         if path.suffix.lower() != ".png":

@@ -177,9 +177,7 @@ def read_editor(
     return chosen
 
 
-def _takes_model(
-    spec: EditorSpec[Any], arguments: argparse.Namespace, *, compared: bool
-) -> bool:
+def _takes_model(spec: EditorSpec[Any], arguments: argparse.Namespace, *, compared: bool) -> bool:
     """Whether an editor gets what `--model` names."""
     asked = spec.model_regions is not None and spec.model_regions == arguments.regions
     return spec.needs_model or asked or not compared
@@ -195,8 +193,8 @@ def read_editors(
     """The editors `names` as the flags ask for them.
 
     Every editor that takes a model gets that of `--model`. With `compared` only those do that
-    cannot be without one, or whose regions are asked for, and the others keep the preset's, to be compared with; and their dials
-    are turned by the command, so nobody may set what they turn.
+    cannot be without one, or whose regions are asked for, and the others keep the preset's, to be
+    compared with; and their dials are turned by the command, so nobody may set what they turn.
 
     Raises:
         CommandError: a model that is needed or not there, a setting that nobody has, or a value

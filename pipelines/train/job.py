@@ -30,6 +30,7 @@ from transforms.presets import Preset
 
 RUN = "run.json"
 CHECKPOINTS = "checkpoints"
+KEPT = "kept"
 EARLIER = "earlier_identities"
 
 # What may differ when a run is gone on with: long and how, not what.
@@ -143,6 +144,7 @@ def _train(
         begin_run(plan.folder, description, identities)
     accelerator.wait_for_everyone()
     stream = open_stream(plan, objective, accelerator.num_processes)
+    objective.keep_in(plan.folder / KEPT / str(accelerator.process_index))
     trainer = Trainer(
         objective,
         plan.loop,

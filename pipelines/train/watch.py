@@ -68,9 +68,20 @@ class Watch:
         columns = [sources]
         for some_masks in ([None] * len(masks), masks):
             requests = [
-                Request(image=image, prompt=prompt, edit_mask=mask, pseudo_target_image=target)
-                for image, prompt, mask, target in zip(
-                    sources, batch.edit_prompts, some_masks, targets, strict=True
+                Request(
+                    image=image,
+                    prompt=prompt,
+                    edit_mask=mask,
+                    mask_phrase=phrase,
+                    pseudo_target_image=target,
+                )
+                for image, prompt, mask, phrase, target in zip(
+                    sources,
+                    batch.edit_prompts,
+                    some_masks,
+                    batch.source_phrases,
+                    targets,
+                    strict=True,
                 )
             ]
             generators = [torch.Generator().manual_seed(row) for row in range(len(requests))]

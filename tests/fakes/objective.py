@@ -49,6 +49,9 @@ class ColourObjective:
     def draw(self, generator, *, count, height, width):
         return ColourDraw(noise=torch.randn(count, 3, generator=generator))
 
+    def keep_in(self, folder):
+        self.kept_in = folder
+
     def __call__(self, batch, draw):
         self.drawn.append(draw)
         self.prompts.append(batch.edit_prompts)

@@ -142,6 +142,9 @@ class TintObjective:
         loss = self.settings.pull * (blended - batch.target).square().mean()
         return Outcome({"pull": loss}, blended)
 
+    def keep_in(self, folder: Path) -> None:
+        """Nothing is worth keeping."""
+
     def save_memory(self) -> None:
         """There is none to save."""
 

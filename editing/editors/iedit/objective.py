@@ -99,6 +99,9 @@ class IEditObjective:
         without_text = torch.rand(count, generator=generator) < self.settings.empty_share
         return IEditDraw(timesteps=timesteps, noise=noise, without_text=without_text)
 
+    def keep_in(self, folder: Path) -> None:
+        """Nothing of a step takes so long that it would be kept."""
+
     def save_memory(self) -> None:
         """Gradient checkpointing in the noise network and the autoencoder."""
         self.model.unet.enable_gradient_checkpointing()

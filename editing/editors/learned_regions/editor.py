@@ -1,4 +1,4 @@
-"""The editor `learned-regions` (Lin et al. 2024): edits without a mask, in the box that suits best."""
+"""The editor `learned-regions` (Lin et al. 2024): edits without a mask, in boxes that it finds."""
 
 import dataclasses
 from collections.abc import Callable, Sequence
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from PIL import Image, ImageChops
 
+from editing.boxes.proposals import Proposals, propose
 from editing.editors.learned_regions.choosing import (
     Choice,
     choose_best,
@@ -31,7 +32,6 @@ from editing.inpainting.inpainter import Inpainter
 from editing.inpainting.requests import finish_edit, inpaint_requests, working_size
 from editing.pictures import picture_to_tensor, resize, tensor_to_picture
 from editing.regions.learned import draw_box
-from editing.regions.proposals import Proposals, propose
 from editing.requests import ChangedSpan, EditOutput, OnStep, Request, changed_spans
 from editing.tensors import PictureTensor
 

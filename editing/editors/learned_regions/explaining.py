@@ -6,14 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw
 
+from editing.boxes.geometry import Box
+from editing.boxes.proposals import Proposals
 from editing.editors.learned_regions.choosing import Choice
 from editing.editors.learned_regions.fitting import PaintedBoxes
 from editing.editors.learned_regions.judging import Worth
 from editing.pictures import tensor_to_picture
-from editing.regions.boxes import Box
-from editing.regions.proposals import Proposals
 from editing.tensors import PictureTensor
-from transforms.pictures.contact_sheet import TILE, SheetEntry, Words, draw_sheet
+from transforms.pictures.contact_sheet import PAPER, TILE, SheetEntry, Words, draw_sheet
 
 RGB = tuple[int, int, int]
 KEPT: RGB = (214, 40, 40)
@@ -59,7 +59,7 @@ def draw_explanation(found: Sequence[Explanation]) -> Image.Image:
     """
     sheets = [sheet for each in found for sheet in (_draw_road(each), _draw_boxes(each))]
     width = max(sheet.width for sheet in sheets)
-    page = Image.new("RGB", (width, sum(sheet.height for sheet in sheets)), sheets[0].getpixel((0, 0)))
+    page = Image.new("RGB", (width, sum(sheet.height for sheet in sheets)), PAPER)
     top = 0
     for sheet in sheets:
         page.paste(sheet, (0, top))
@@ -112,7 +112,7 @@ def _enlarge(picture: Image.Image) -> Image.Image:
 def _draw_attention(found: Explanation) -> Image.Image:
     values = found.proposals.attention.numpy().astype(np.float64)
     span = float(np.ptp(values)) or 1.0
-    grey = Image.fromarray(np.uint8(255 * (values - values.min()) / span))
+    grey = Image.fromarray((255 * (values - values.min()) / span).astype(np.uint8))
     height, width = found.proposals.size
     return _enlarge(grey.resize((width, height), Image.Resampling.NEAREST))
 

@@ -13,9 +13,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from editing.boxes.region_net import RegionNet, selection_probabilities, straight_through
 from editing.editors.learned_regions.judging import EditJudge
 from editing.editors.learned_regions.losses import composite, expected_loss
-from editing.regions.region_net import RegionNet, selection_probabilities, straight_through
 from editing.tensors import MaskBatch, PictureBatch
 
 Objective = Literal["exact", "straight_through"]
@@ -93,7 +93,7 @@ def fit_region_net(
         optimiser = torch.optim.Adam(net.parameters(), lr=learning_rate)
         for _ in range(steps):
             optimiser.zero_grad()
-            loss_of(net(pooled)).backward()  # type: ignore[no-untyped-call]
+            loss_of(net(pooled)).backward()
             optimiser.step()
     with torch.no_grad():
         return selection_probabilities(net(pooled))

@@ -8,7 +8,6 @@ one source. lambda_C, lambda_S and lambda_D are `LossWeights`.
 
 from dataclasses import dataclass
 
-import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
@@ -109,7 +108,7 @@ def composite(
     edits: Float[Tensor, "m 3 height width"],
     source: Float[Tensor, "3 height width"],
 ) -> Float[Tensor, "1 3 height width"]:
-    """m E + (1 - m) X with m the mask of the box that the one-hot `chosen` chooses, E its edit.
+    """M E + (1 - m) X with m the mask of the box that the one-hot `chosen` chooses, E its edit.
 
     The gradient in `chosen` comes through m alone, as the paper reads: what another box's edit
     would have looked like, it does not know.

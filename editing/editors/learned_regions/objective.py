@@ -9,13 +9,20 @@ sum_kj pi_kj L_kj with one softmax over them, exactly.
 import functools
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from editing.boxes.proposals import Proposals, propose
+from editing.boxes.text_region_net import (
+    TextRegionNet,
+    choose_box,
+    embed_words,
+    save_region_net,
+)
 from editing.editors.learned_regions.editor import loss_weights
 from editing.editors.learned_regions.judging import Worth, judge_in_parts, make_judge
 from editing.editors.learned_regions.kept_worth import KeptWorth
@@ -25,10 +32,7 @@ from editing.features.backbone import Backbone
 from editing.features.clip import PatchClipSpace
 from editing.inpainting.inpainter import Inpainter
 from editing.inpainting.requests import inpaint_requests
-from editing.regions.learned import LearnedRegions, choose_box, embed_words, save_region_net
-from editing.regions.learned_spec import LearnedSettings
-from editing.regions.proposals import Proposals, propose
-from editing.regions.region_net import TextRegionNet
+from editing.regions.learned import LearnedRegions
 from editing.requests import EditOutput, Request
 from editing.tensors import PictureTensor
 from editing.training.objective import Columns, Outcome, PairBatch
@@ -59,11 +63,12 @@ class RegionObjective:
         blank = self.backbone(torch.zeros(1, 3, side, side))
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(INITIAL_SEED)
-            return TextRegionNet(
+            net = TextRegionNet(
                 depth=blank.features.shape[1],
                 text_width=self.clip.embed_texts(["a"]).shape[1],
                 picture_size=side,
             )
+        return net.to(blank.features.device)
 
     @functools.cached_property
     def groups(self) -> tuple[dict[str, nn.Parameter], ...]:
@@ -100,11 +105,17 @@ class RegionObjective:
     ) -> list[EditOutput]:
         """One edit each, in its mask or in the box that the network chooses now."""
         settings = self.settings
-        boxes = LearnedSettings(box_anchors=settings.anchors, box_sizes=settings.sizes)
         finder = LearnedRegions(
-            backbone=self.backbone, clip=self.clip, net=self.net, settings=boxes
+            backbone=self.backbone,
+            clip=self.clip,
+            net=self.net,
+            anchors=settings.anchors,
+            sizes=settings.sizes,
         )
-        masked = finder.fill(requests)
+        masked = [
+            each if each.edit_mask else replace(each, edit_mask=finder.find([each], [drawn])[0])
+            for each, drawn in zip(requests, generators, strict=True)
+        ]
         return inpaint_requests(
             self.inpainter,
             masked,
@@ -119,21 +130,19 @@ class RegionObjective:
 
     def __call__(self, batch: PairBatch, draw: NoDraw) -> Outcome:
         """The expected loss of a batch of pairs, differentiable in the network's weights."""
-        device = next(self.net.parameters()).device
-        summands, chosen = [], []
+        summands = []
         for row in range(len(batch.keys)):
             picture = batch.source[row].cpu()
             settings = self.settings
             proposals = propose(
                 self.backbone, picture, anchors=settings.anchors, sizes=settings.sizes
             )
-            losses = self._losses(batch, row, picture, proposals).to(device)
+            losses = self._losses(batch, row, picture, proposals)
             words = [batch.edit_prompts[row], batch.source_phrases[row]]
             target, phrase = embed_words(self.clip, words)
             logits = choose_box(self.net, proposals, target, phrase) / settings.temperature
             probabilities = torch.softmax(logits.flatten(), dim=0).view_as(logits)
-            summands.append((probabilities * losses.cpu()).sum())
-            chosen.append(logits)
+            summands.append((probabilities * losses).sum())
         pulled = torch.stack(summands)
         return Outcome({"expected": (pulled * batch.quality.cpu()).mean()}, pulled)
 

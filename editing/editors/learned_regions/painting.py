@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 
 import torch
 
+from editing.boxes.proposals import Proposals
 from editing.editors.learned_regions.fitting import PaintedBoxes
 from editing.editors.learned_regions.settings import BoxSettings
 from editing.inpainting.inpainter import Inpainter, InpaintSettings
-from editing.regions.proposals import Proposals
 from editing.tensors import PictureTensor
 
 MOST_SEED = 2**63 - 1

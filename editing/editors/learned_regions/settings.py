@@ -4,10 +4,18 @@ from dataclasses import dataclass
 from typing import Literal
 
 from editing.diffusion.settings import steps_left_out
-from editing.inpainting.backends import BACKENDS, Backend
 from editing.settings import require_numbers, setting
 
 Objective = Literal["exact", "straight-through"]
+
+Backend = Literal["sdedit", "inpaint", "masked-token"]
+
+BACKENDS: dict[str, str] = {
+    "sdedit": "masked_sdedit",
+    "inpaint": "inpainting",
+    "masked-token": "masked_token",
+}
+"""Which part of a preset each backend is: a key of `editing.parts.PART_LOADERS`."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING
 
 from editing.editor import EditorSpec, Recipe
 from editing.editors.learned_regions.settings import (
+    BACKENDS,
     BoxSettings,
     LearnedRegionSettings,
     RegionTraining,
 )
-from editing.inpainting.backends import BACKENDS
 from editing.regions.learned_spec import LEARNED, REGION_NET
 from editing.settings import Dial
 

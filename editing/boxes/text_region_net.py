@@ -1,65 +1,31 @@
-"""Networks that choose among boxes: the paper's for one picture, and ours, which sees the text.
-
-Equations are those of Lin et al. 2024. Features are a backbone's patch tokens on their grid.
-"""
+"""A network over pictures that sees the text: which box of all suits an edit. With its files."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from editing.regions.boxes import Box
+from editing.boxes.geometry import Box
+from editing.boxes.proposals import Proposals
+from editing.boxes.region_net import Features, Logits
+from editing.features.clip import ClipSpace
+from transforms.models.folder import check_weights, to_device
+from transforms.models.spec import ModelError, ModelSpec, locate, read_options, weight_files
 
-POOLED = 7
-"""l of equation 1: a box's features come as l x l."""
-
-Features = Float[Tensor, "d h w"]
-"""F: what a backbone makes of a picture's patches."""
-
-Pooled = Float[Tensor, "m d l l"]
-"""f_1 to f_M: the features of M boxes."""
-
-Logits = Float[Tensor, "k m"]
-"""pi before the softmax: a row an anchor, a column a size."""
+WEIGHTS = "model.safetensors"
+_SHAPE = ("depth", "text_width", "picture_size", "width")
+"""What the shape of a `TextRegionNet` is made of, kept in its weights' file."""
 
 
-def roi_pool(features: Features, cells: Sequence[Box], size: int = POOLED) -> Pooled:
-    """f_j = ROI-pool(F, B_j): equation 1, the largest of the features in each of l x l bins.
+@dataclass(frozen=True)
+class RegionNetOptions:
+    """Torch's word for where the network computes."""
 
-    `cells` are the boxes in (column, row) of the grid. A bin of a box with fewer than l patches
-    along a side shares patches with its neighbours. It is what torchvision's `roi_pool` gives at
-    scale 1 for boxes that end in the last patch they hold.
-    """
-    parts = [features[:, box.top : box.bottom, box.left : box.right] for box in cells]
-    return torch.stack([F.adaptive_max_pool2d(part, size) for part in parts])
-
-
-class RegionNet(nn.Module):
-    """S of equation 2: two convolutions and two linear layers, with a ReLU between each two.
-
-    It takes the features of all M boxes of an anchor, `depth` numbers a patch each, and gives
-    their logits. It does not see the text: it is fitted to one picture and one edit.
-    """
-
-    def __init__(self, depth: int, sizes: int) -> None:
-        super().__init__()
-        self.layers = nn.Sequential(
-            nn.Conv2d(depth * sizes, 8, 1),
-            nn.ReLU(),
-            nn.Conv2d(8, 4, 1),
-            nn.ReLU(),
-            nn.Flatten(),
-            nn.Linear(4 * POOLED**2, 4),
-            nn.ReLU(),
-            nn.Linear(4, sizes),
-        )
-
-    def forward(self, pooled: Float[Tensor, "k m d l l"]) -> Logits:
-        """[pi_1, ..., pi_M] of K anchors: equation 2."""
-        logits: Tensor = self.layers(pooled.flatten(1, 2))
-        return logits
+    device: str = "cpu"
 
 
 class TextRegionNet(nn.Module):
@@ -74,9 +40,7 @@ class TextRegionNet(nn.Module):
     is the side in pixels of the pictures it was trained on.
     """
 
-    def __init__(
-        self, *, depth: int, text_width: int, picture_size: int, width: int = 64
-    ) -> None:
+    def __init__(self, *, depth: int, text_width: int, picture_size: int, width: int = 64) -> None:
         super().__init__()
         self.depth, self.text_width, self.width = depth, text_width, width
         self.picture_size = picture_size
@@ -139,22 +103,63 @@ def _look(mixed: Float[Tensor, "d h w"], boxes: Sequence[Box]) -> Float[Tensor, 
     return torch.stack(rows)
 
 
-def selection_probabilities(logits: Logits) -> Float[Tensor, "k m"]:
-    """Softmax([pi_1, ..., pi_M]) of each anchor: how likely each of its boxes is chosen."""
-    return torch.softmax(logits, dim=-1)
+def embed_words(clip: ClipSpace, texts: Sequence[str]) -> Float[Tensor, "n d"]:
+    """Unit embeddings of texts, on the CPU."""
+    return F.normalize(clip.embed_texts(texts), dim=1).cpu()
 
 
-def straight_through(
-    logits: Logits, generator: torch.Generator, *, temperature: float = 1.0
-) -> Float[Tensor, "k m"]:
-    """One box of each anchor, one-hot, by the Gumbel-Softmax trick (Jang et al. 2017).
+def choose_box(
+    net: TextRegionNet,
+    proposals: Proposals,
+    target: Float[Tensor, " d"],
+    phrase: Float[Tensor, " d"],
+) -> Logits:
+    """The network's logits of all boxes of a picture, (K, M), on the CPU; gradients pass.
 
-    Noise g_j = -log(-log(u_j)), u_j uniform in (0, 1), is added to the logits. Forward is the
-    argmax, backward the softmax at `temperature`.
+    `target` and `phrase` are unit embeddings of the prompt and of what it exchanges.
     """
-    uniform = torch.rand(logits.shape, generator=generator, dtype=torch.float64)
-    tiny = torch.finfo(torch.float64).tiny
-    noise = -torch.log(-torch.log(uniform.clamp_min(tiny)))
-    soft = torch.softmax((logits + noise.to(logits.dtype)) / temperature, dim=-1)
-    hard = F.one_hot(soft.argmax(-1), logits.shape[-1]).to(soft.dtype)
-    return hard + soft - soft.detach()
+    device = next(net.parameters()).device
+    some = (value.to(device) for value in (proposals.features, target, phrase))
+    features, wanted, roi = some
+    logits: Tensor = net(features, wanted, roi, proposals.cells())
+    return logits.cpu()
+
+
+def save_region_net(net: TextRegionNet, folder: Path) -> None:
+    """Writes a network as half-precision safetensors that know its shape."""
+    from safetensors.torch import save_file
+
+    folder.mkdir(parents=True, exist_ok=True)
+    state = {name: value.detach().cpu().half() for name, value in net.state_dict().items()}
+    shape = {name: str(getattr(net, name)) for name in _SHAPE}
+    save_file(state, str(folder / WEIGHTS), metadata=shape)
+
+
+def load_region_net(spec: ModelSpec) -> TextRegionNet:
+    """The network that `save_region_net` wrote, in evaluation mode and without gradients.
+
+    Raises:
+        ModelError: it cannot be loaded; the message says why.
+    """
+    import safetensors
+
+    options = read_options(RegionNetOptions, spec)
+    folder = locate(spec)
+    (path, *more) = weight_files(folder)
+    if more:
+        raise ModelError(f"{folder}: a region network has one file of weights, got {1 + len(more)}")
+    try:
+        with safetensors.safe_open(str(path), framework="pt") as file:
+            shape = {name: int(file.metadata()[name]) for name in _SHAPE}
+            state = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+    except (OSError, KeyError, TypeError, ValueError, safetensors.SafetensorError) as error:
+        raise ModelError(f"{path}: no region network ({type(error).__name__})") from error
+    check_weights(state, folder)
+    net = TextRegionNet(**shape)
+    try:
+        net.load_state_dict(state)
+    except RuntimeError as error:
+        words = " ".join(str(error).split())[:160]
+        raise ModelError(f"{path}: does not fit a region network ({words})") from error
+    loaded: TextRegionNet = to_device(net, options.device)
+    return loaded

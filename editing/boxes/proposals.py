@@ -7,8 +7,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from editing.features.backbone import Backbone
-from editing.regions.boxes import (
+from editing.boxes.geometry import (
     Anchor,
     Attention,
     Box,
@@ -17,7 +16,8 @@ from editing.regions.boxes import (
     half_sizes,
     propose_boxes,
 )
-from editing.regions.region_net import Features, roi_pool
+from editing.boxes.region_net import Features, roi_pool
+from editing.features.backbone import Backbone
 from editing.tensors import PictureTensor
 
 
@@ -64,9 +64,7 @@ class Proposals:
 
 
 @torch.no_grad()
-def propose(
-    backbone: Backbone, picture: PictureTensor, *, anchors: int, sizes: int
-) -> Proposals:
+def propose(backbone: Backbone, picture: PictureTensor, *, anchors: int, sizes: int) -> Proposals:
     """The boxes of a picture in [-1, 1]: around what the backbone looks at most.
 
     Raises:

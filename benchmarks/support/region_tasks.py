@@ -1,0 +1,120 @@
+"""Edits of still lifes that nobody trained on, for the editors that look for regions themselves."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from PIL import Image
+
+from editing.evaluation.similarity import background_error
+from editing.pictures import picture_to_tensor
+from editing.tensors import PictureBatch
+from stilllife.edits import edited_thing, judge_edit
+from stilllife.judge import Judge
+from stilllife.render import render
+from stilllife.scene import Scene
+from stilllife.truth import PictureId, attribute_of, possible_edits
+
+KINDS = ("colour", "noun", "size")
+FIRST_SEED = 910_000
+"""Pictures of collections from here on are trained on nowhere, and judged by nobody else."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class RegionTask:
+    """One edit that is asked for, with its truth.
+
+    `image` is the source, `caption` what it shows, `prompt` what the edit shall show; the words
+    `source_phrase` become `target_phrase`, of the thing number `thing` from the left. `mask` is
+    that thing's true mask, bool (64, 64).
+    """
+
+    key: str
+    kind: str
+    scene: Scene
+    image: Image.Image
+    mask: torch.Tensor
+    thing: int
+    caption: str
+    prompt: str
+    source_phrase: str
+    target_phrase: str
+
+
+def draw_tasks(seed: int, count: int, *, things: int = 1) -> list[RegionTask]:
+    """`count` edits of pictures with one thing or with two, their kinds in turn.
+
+    A picture has one edit: its prompt is drawn from all that change one attribute of that kind.
+    """
+    percent = 0 if things == 1 else 100
+    tasks = []
+    for index in range(count):
+        key = PictureId(FIRST_SEED + seed, percent, index)
+        scene = key.scene()
+        rng = np.random.default_rng([seed, index, things])
+        kind = KINDS[index % len(KINDS)]
+        prompts = [each for each in possible_edits(scene) if _kind(scene, each) == kind]
+        tasks.append(_task(key.key, kind, scene, prompts[rng.integers(len(prompts))]))
+    return tasks
+
+
+def _changed(scene: Scene, prompt: str) -> tuple[str, str]:
+    before, after = scene.caption().split(), prompt.split()
+    (pair,) = [(a, b) for a, b in zip(before, after, strict=True) if a != b]
+    return pair
+
+
+def _kind(scene: Scene, prompt: str) -> str:
+    return attribute_of(_changed(scene, prompt)[1])
+
+
+def _task(key: str, kind: str, scene: Scene, prompt: str) -> RegionTask:
+    drawn = render(scene)
+    thing = edited_thing(scene, prompt)
+    assert thing is not None, "edits of backgrounds are no edits of a region"
+    before, after = _changed(scene, prompt)
+    noun = "" if kind == "noun" else f" {scene.things[thing].noun}"
+    return RegionTask(
+        key=key,
+        kind=kind,
+        scene=scene,
+        image=Image.fromarray(drawn.pixels),
+        mask=torch.from_numpy(drawn.masks[thing] > 127),
+        thing=thing,
+        caption=scene.caption(),
+        prompt=prompt,
+        source_phrase=before + noun,
+        target_phrase=after + noun,
+    )
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Verdicts:
+    """What edits of one task truly are, a number each.
+
+    `edited` 1 where the attribute that was asked for is right, `both` where all others are too;
+    `error` what is changed outside of the true thing (`true_background_error`).
+    """
+
+    edited: torch.Tensor
+    both: torch.Tensor
+    error: torch.Tensor
+
+
+def judge_edits(task: RegionTask, edits: PictureBatch, judge: Judge) -> Verdicts:
+    """The verdicts on edits of a task in [-1, 1], as 8-bit pictures show them."""
+    shown = (((edits.clamp(-1, 1) + 1) * 127.5).round() / 127.5) - 1
+    verdicts = [judge_edit(reading, task.scene, task.prompt) for reading in judge.read(shown)]
+    source = picture_to_tensor(task.image).expand_as(shown)
+    mask = task.mask.float().expand(len(shown), 1, -1, -1)
+    return Verdicts(
+        edited=torch.tensor([float(each.edited) for each in verdicts]),
+        both=torch.tensor([float(each.both) for each in verdicts]),
+        error=background_error(shown, source, mask),
+    )
+
+
+def count_kinds(tasks: Sequence[RegionTask]) -> dict[str, int]:
+    """How many edits of each kind there are."""
+    return {kind: sum(task.kind == kind for task in tasks) for kind in KINDS}
