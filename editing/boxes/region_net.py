@@ -80,4 +80,5 @@ def straight_through(
     noise = -torch.log(-torch.log(uniform.clamp_min(tiny)))
     soft = torch.softmax((logits + noise.to(logits.dtype)) / temperature, dim=-1)
     hard = F.one_hot(soft.argmax(-1), logits.shape[-1]).to(soft.dtype)
-    return hard + soft - soft.detach()
+    # The difference is exactly 0, so that forward is exactly one box.
+    return hard + (soft - soft.detach())

@@ -41,12 +41,12 @@ class LossWeights:
 
 def cosine_distance(one: Embeddings, other: Embeddings) -> PerExample:
     """D_cos: 1 - cosine, in [0, 2]; 1 where one of the vectors is zero, which has no direction."""
-    return 1 - F.cosine_similarity(one, other.expand_as(one), dim=1)
+    return 1 - F.cosine_similarity(one, other, dim=1)
 
 
 def clip_loss(edit: Embeddings, target: Vector) -> PerExample:
     """L_Clip = D_cos(E_v(X_o), E_t(T)): equation 4."""
-    return cosine_distance(edit, target)
+    return cosine_distance(edit, target.expand_as(edit))
 
 
 def self_similarity(tokens: Tokens) -> Float[Tensor, "b n n"]:
@@ -72,7 +72,7 @@ def direction_loss(edit: Embeddings, source: Vector, target: Vector, phrase: Vec
     """
     change = F.normalize(edit, dim=1) - F.normalize(source, dim=1)
     wanted = F.normalize(target, dim=1) - F.normalize(phrase, dim=1)
-    return cosine_distance(change, wanted)
+    return cosine_distance(change, wanted.expand_as(change))
 
 
 def total_loss(
