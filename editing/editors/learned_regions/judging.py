@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
 
 from editing.editors.learned_regions.losses import (
     LossWeights,
@@ -87,7 +89,7 @@ def make_judge(
     )
 
 
-def make_square(pictures: PictureBatch) -> PictureBatch:
+def make_square(pictures: PictureBatch) -> Float[Tensor, "b 3 side side"]:
     """Pictures squeezed to a square of their shorter side, where they are none.
 
     CLIP's own processing cuts the middle out, and would not see what is edited beside it.
