@@ -14,7 +14,6 @@ from editing.editors.learned_regions.settings import LearnedRegionSettings
 from editing.errors import EditError, NotFiniteError
 from editing.requests import Request
 
-
 CORNER = SpotBackbone(order=((0, 3),))
 
 
@@ -47,11 +46,8 @@ def marked(output):
 class TestSearch:
     def test_the_edit_nearest_to_the_words_is_kept(self):
         # With L_Clip alone nothing beats painting most of the picture.
-        weights = {"weight_structure": 0.0, "weight_direction": 0.0}
-        (output,) = edit(ask(), **weights)
-        assert marked(output).sum() == max(
-            marked(each).sum() for each in (edit(ask(), anchors=1, sizes=3, **weights) + [output])
-        )
+        (output,) = edit(ask(), weight_structure=0.0, weight_direction=0.0)
+        assert marked(output).sum() == 14 * 14
         pixels = np.asarray(output.image)
         assert (pixels[marked(output)][:, 0] > 150).all()
 
@@ -115,7 +111,8 @@ class TestSearch:
         (output,) = edit(ask())
         sheet = output.explain()
         assert sheet.mode == "RGB"
-        assert sheet.width > 5 * 128 and sheet.height > 4 * 128
+        assert sheet.width > 5 * 128
+        assert sheet.height > 4 * 128
 
 
 class TestMasks:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from editing.boxes.geometry import (
@@ -57,6 +58,13 @@ class Proposals:
             tuple(box_cells(box, grid=self.grid, size=self.size) for box in row)
             for row in self.boxes
         )
+
+    def extents(self) -> Float[Tensor, "n 4"]:
+        """Left, top, right and bottom of every box as shares of the picture, anchor by anchor."""
+        height, width = self.size
+        whole = torch.tensor([width, height, width, height])
+        rows = [(box.left, box.top, box.right, box.bottom) for row in self.boxes for box in row]
+        return torch.tensor(rows) / whole
 
     def pooled(self) -> Tensor:
         """f_1 to f_M of every anchor: (K, M, d, l, l)."""

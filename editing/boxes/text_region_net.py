@@ -1,5 +1,6 @@
 """A network over pictures that sees the text: which box of all suits an edit. With its files."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,12 +14,13 @@ from editing.boxes.geometry import Box
 from editing.boxes.proposals import Proposals
 from editing.boxes.region_net import Features, Logits
 from editing.features.clip import ClipSpace
-from transforms.models.folder import check_weights, to_device
-from transforms.models.spec import ModelError, ModelSpec, locate, read_options, weight_files
+from transforms.models.folder import check_folder, check_weights, to_device
+from transforms.models.spec import ModelError, ModelSpec, locate, read_options
 
-WEIGHTS = "model.safetensors"
+WEIGHTS, CONFIG = "model.safetensors", "config.json"
+MODEL_TYPE = "region_net"
 _SHAPE = ("depth", "text_width", "picture_size", "width")
-"""What the shape of a `TextRegionNet` is made of, kept in its weights' file."""
+"""What the shape of a `TextRegionNet` is made of, kept beside its weights."""
 
 
 @dataclass(frozen=True)
@@ -60,11 +62,13 @@ class TextRegionNet(nn.Module):
         target: Float[Tensor, " text"],
         phrase: Float[Tensor, " text"],
         cells: Sequence[Sequence[Box]],
+        extents: Float[Tensor, "n four"],
     ) -> Logits:
         """Logits of boxes, a row an anchor: of one picture, for one edit.
 
         `target` and `phrase` are the unit embeddings of T and T_ROI, `cells` the boxes of each
-        anchor in (column, row) of the grid.
+        anchor in (column, row) of the grid, `extents` where they begin and end as shares of the
+        picture: left, top, right and bottom, anchor by anchor.
         """
         rows, columns = features.shape[1:]
         text = self.read(torch.cat([target, phrase, target - phrase]))
@@ -73,20 +77,14 @@ class TextRegionNet(nn.Module):
         mixed = self.mix(tokens).T.view(self.width, rows, columns)
         boxes = [box for some in cells for box in some]
         judged = torch.cat([_look(mixed, boxes), text.expand(len(boxes), -1)], dim=1)
-        place = features.new_tensor([_place(box, rows, columns) for box in boxes])
+        sides = extents[:, 2:] - extents[:, :2]
+        place = torch.cat([extents, sides, sides.prod(1, keepdim=True)], dim=1)
         logits: Tensor = self.judge(torch.cat([judged, place], dim=1))
         return logits.view(len(cells), -1)
 
 
 PLACE = 7
-"""Numbers that tell where a box lies."""
-
-
-def _place(box: Box, rows: int, columns: int) -> tuple[float, ...]:
-    left, right = box.left / columns, box.right / columns
-    top, bottom = box.top / rows, box.bottom / rows
-    area = (right - left) * (bottom - top)
-    return left, right, top, bottom, right - left, bottom - top, area
+"""Numbers that tell where a box lies: its extent, its sides and its area."""
 
 
 def _look(mixed: Float[Tensor, "d h w"], boxes: Sequence[Box]) -> Float[Tensor, "n three_d"]:
@@ -119,20 +117,23 @@ def choose_box(
     `target` and `phrase` are unit embeddings of the prompt and of what it exchanges.
     """
     device = next(net.parameters()).device
-    some = (value.to(device) for value in (proposals.features, target, phrase))
-    features, wanted, roi = some
-    logits: Tensor = net(features, wanted, roi, proposals.cells())
+    features, wanted, roi, extents = (
+        value.to(device) for value in (proposals.features, target, phrase, proposals.extents())
+    )
+    logits: Tensor = net(features, wanted, roi, proposals.cells(), extents)
     return logits.cpu()
 
 
 def save_region_net(net: TextRegionNet, folder: Path) -> None:
-    """Writes a network as half-precision safetensors that know its shape."""
+    """Writes a network as half-precision safetensors, with its shape beside it."""
     from safetensors.torch import save_file
 
     folder.mkdir(parents=True, exist_ok=True)
     state = {name: value.detach().cpu().half() for name, value in net.state_dict().items()}
-    shape = {name: str(getattr(net, name)) for name in _SHAPE}
-    save_file(state, str(folder / WEIGHTS), metadata=shape)
+    save_file(state, str(folder / WEIGHTS))
+    shape = {name: getattr(net, name) for name in _SHAPE}
+    config = json.dumps({"model_type": MODEL_TYPE, **shape}, indent=2) + "\n"
+    (folder / CONFIG).write_text(config, encoding="utf-8")
 
 
 def load_region_net(spec: ModelSpec) -> TextRegionNet:
@@ -142,20 +143,25 @@ def load_region_net(spec: ModelSpec) -> TextRegionNet:
         ModelError: it cannot be loaded; the message says why.
     """
     import safetensors
+    from safetensors.torch import load_file
 
     options = read_options(RegionNetOptions, spec)
     folder = locate(spec)
-    (path, *more) = weight_files(folder)
-    if more:
-        raise ModelError(f"{folder}: a region network has one file of weights, got {1 + len(more)}")
+    check_folder(folder, model_type=MODEL_TYPE)
+    config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    for name in _SHAPE:
+        if type(config.get(name)) is not int or config[name] < 1:
+            raise ModelError(
+                f"{folder / CONFIG}: {name} must be a whole number of at least 1, "
+                f"got {config.get(name)!r}"
+            )
+    path = folder / WEIGHTS
     try:
-        with safetensors.safe_open(str(path), framework="pt") as file:
-            shape = {name: int(file.metadata()[name]) for name in _SHAPE}
-            state = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
-    except (OSError, KeyError, TypeError, ValueError, safetensors.SafetensorError) as error:
-        raise ModelError(f"{path}: no region network ({type(error).__name__})") from error
+        state = {name: value.float() for name, value in load_file(str(path)).items()}
+    except (OSError, safetensors.SafetensorError) as error:
+        raise ModelError(f"{path}: cannot be loaded ({type(error).__name__})") from error
     check_weights(state, folder)
-    net = TextRegionNet(**shape)
+    net = TextRegionNet(**{name: config[name] for name in _SHAPE})
     try:
         net.load_state_dict(state)
     except RuntimeError as error:

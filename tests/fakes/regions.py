@@ -16,6 +16,9 @@ WORDS = {
 }
 
 
+OWN_WAYS = InpaintSettings(guidance_scale=4.0, num_inference_steps=2)
+
+
 @dataclass(frozen=True)
 class SpotBackbone:
     """Looks at patches in the order of `order`, (row, column) each, counted round small grids."""
@@ -62,7 +65,7 @@ class ColourInpainter:
 
     picture_size: int = 16
     size_multiple: int = 4
-    defaults: InpaintSettings = InpaintSettings(guidance_scale=4.0, num_inference_steps=2)
+    defaults: InpaintSettings = OWN_WAYS
     batches: list[int] = field(default_factory=list)
     prompts: list[str] = field(default_factory=list)
     settings: list[InpaintSettings] = field(default_factory=list)
