@@ -1,8 +1,8 @@
 """What the edits of pairs are worth, kept in a file: a run that goes on paints none twice."""
 
 import json
+import os
 from pathlib import Path
-from typing import IO
 
 import torch
 from jaxtyping import Float
@@ -18,7 +18,7 @@ class KeptWorth:
 
     def __init__(self) -> None:
         self._known: dict[str, Losses] = {}
-        self._file: IO[str] | None = None
+        self._path: Path | None = None
 
     def open(self, folder: Path) -> None:
         """Takes up what lies in `folder`, and writes there from now on.
@@ -26,17 +26,15 @@ class KeptWorth:
         A last line that an interruption cut off is left out.
         """
         folder.mkdir(parents=True, exist_ok=True)
-        path = folder / WORTH
-        whole = 0
-        if path.is_file():
-            for line in path.read_bytes().splitlines(keepends=True):
-                if not line.endswith(b"\n"):
-                    break
+        self._path = folder / WORTH
+        self._path.touch()
+        whole, lines = 0, self._path.read_bytes().splitlines(keepends=True)
+        for line in lines:
+            if line.endswith(b"\n"):
                 whole += len(line)
                 fields = json.loads(line)
                 self._known[fields["key"]] = torch.tensor(fields["losses"])
-        self._file = path.open("a", encoding="utf-8")
-        self._file.truncate(whole)
+        os.truncate(self._path, whole)
 
     def get(self, key: str) -> Losses | None:
         """The losses of a pair, None where they are not known."""
@@ -45,6 +43,6 @@ class KeptWorth:
     def put(self, key: str, losses: Losses) -> None:
         """Keeps the losses of a pair."""
         self._known[key] = losses
-        if self._file is not None:
-            self._file.write(json.dumps({"key": key, "losses": losses.tolist()}) + "\n")
-            self._file.flush()
+        if self._path is not None:
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps({"key": key, "losses": losses.tolist()}) + "\n")
