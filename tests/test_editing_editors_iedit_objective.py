@@ -65,6 +65,7 @@ def batch(*, empty=False):
         target=pictures[1],
         source_mask=masks[0],
         target_mask=masks[1],
+        captions=("a red apple", "a red bus"),
         edit_prompts=("a red pear", "a blue bus"),
         source_phrases=("apple", "red bus"),
         target_phrases=("pear", "blue bus"),

@@ -40,6 +40,7 @@ def batch(count=2):
         target=-pictures,
         source_mask=masks,
         target_mask=masks,
+        captions=("a blue cup", "a red cup")[:count],
         edit_prompts=("a red cup", "a green cup")[:count],
         source_phrases=("blue cup", "red cup")[:count],
         target_phrases=("red cup", "green cup")[:count],

@@ -18,6 +18,7 @@ def batch(count, start=0):
         target=-picture,
         source_mask=mask,
         target_mask=1 - mask,
+        captions=tuple(f"not {word}" for word in words),
         edit_prompts=words,
         source_phrases=tuple(f"the {word}" for word in words),
         target_phrases=tuple(word.upper() for word in words),
@@ -27,7 +28,7 @@ def batch(count, start=0):
 
 def equal(one, other):
     names = ("source", "target", "source_mask", "target_mask", "quality")
-    words = ("keys", "edit_prompts", "source_phrases", "target_phrases")
+    words = ("keys", "captions", "edit_prompts", "source_phrases", "target_phrases")
     return all(getattr(one, name) == getattr(other, name) for name in words) and all(
         torch.equal(getattr(one, name), getattr(other, name)) for name in names
     )

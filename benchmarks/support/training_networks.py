@@ -66,6 +66,7 @@ def draw_batch(size: int, side: int, *, seed: int) -> PairBatch:
         target=torch.rand(shape, generator=generator) * 2 - 1,
         source_mask=mask,
         target_mask=mask,
+        captions=("a large green apple on a plain background, on the left",) * size,
         edit_prompts=("a large red apple on a plain background, on the left",) * size,
         source_phrases=("green apple",) * size,
         target_phrases=("red apple",) * size,

@@ -39,9 +39,9 @@ class PairBatch(Columns):
     """Pairs to train on.
 
     `keys` name the pairs; `source` and `target` are x_1 and x_2 in [-1, 1]; `source_mask` and
-    `target_mask` M_1 and M_2, 1 inside, at the pictures' size; `edit_prompts` y_2; `source_phrases`
-    and `target_phrases` what is exchanged and y_2^diff, which takes its place; `quality` a weight
-    for each pair with mean 1 over the data set.
+    `target_mask` M_1 and M_2, 1 inside, at the pictures' size; `captions` y_1 and
+    `edit_prompts` y_2; `source_phrases` and `target_phrases` what is exchanged and y_2^diff, which
+    takes its place; `quality` a weight for each pair with mean 1 over the data set.
     """
 
     keys: tuple[str, ...]
@@ -49,6 +49,7 @@ class PairBatch(Columns):
     target: PictureBatch
     source_mask: MaskBatch
     target_mask: MaskBatch
+    captions: tuple[str, ...]
     edit_prompts: tuple[str, ...]
     source_phrases: tuple[str, ...]
     target_phrases: tuple[str, ...]

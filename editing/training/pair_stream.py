@@ -33,7 +33,7 @@ from transforms.dataset.tables import RowGroup
 GROUPS_TOGETHER = 8
 """Row groups whose rows are shuffled together and held, still encoded, in memory."""
 
-_COLUMNS = ("key", "source_phrase", "target_phrase", "mask_status")
+_COLUMNS = ("key", "caption", "source_phrase", "target_phrase", "mask_status")
 _PICTURES = (SOURCE_IMAGE, PSEUDO_TARGET_IMAGE, "source_mask", "target_mask")
 
 
@@ -134,6 +134,7 @@ class PairStream:
             target=torch.stack(target),
             source_mask=torch.stack(source_mask),
             target_mask=torch.stack(target_mask),
+            captions=tuple(row["caption"] for row in rows),
             edit_prompts=tuple(row[PROMPT_COLUMNS[self._settings.prompts]] for row in rows),
             source_phrases=tuple(row["source_phrase"] for row in rows),
             target_phrases=tuple(row["target_phrase"] for row in rows),

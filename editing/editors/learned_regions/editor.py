@@ -143,7 +143,7 @@ class _Search:
             self.editor.clip,
             picture.unsqueeze(0),
             prompt=request.prompt,
-            phrase=phrase,
+            phrase=settings.roi_text(phrase, request.source_prompt),
             weights=loss_weights(settings),
         )
         worth = judge_in_parts(judge, painted.edits, at_once=settings.boxes_at_once)
@@ -215,6 +215,8 @@ def edits_in_turn(request: Request, *, one_by_one: bool) -> list[Request]:
     for span in spans:
         # Of words that are only put in, all that was said before is what changes.
         phrase = span.before or said
-        steps.append(dataclasses.replace(request, prompt=span.prompt, mask_phrase=phrase))
+        steps.append(
+            dataclasses.replace(request, prompt=span.prompt, mask_phrase=phrase, source_prompt=said)
+        )
         said = span.prompt
     return steps

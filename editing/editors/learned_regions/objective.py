@@ -178,7 +178,7 @@ class RegionObjective:
             self.clip,
             picture.unsqueeze(0),
             prompt=prompt,
-            phrase=batch.source_phrases[row],
+            phrase=settings.roi_text(batch.source_phrases[row], batch.captions[row]),
             weights=loss_weights(settings),
         )
         worth: Worth = judge_in_parts(judge, painted.edits, at_once=settings.boxes_at_once)

@@ -26,6 +26,10 @@ class BoxSettings:
     `strength`, `guidance_scale` and `num_inference_steps` are the backend's own where None; see
     `editing.inpainting.inpainter.InpaintSettings`. The weights are lambda_C, lambda_S and lambda_D
     of equation 3 (Lin et al. 2024).
+
+    `direction_from` is T_ROI, what the direction of change starts from: what the source shows, in
+    words (`source_prompt`), or the phrase that is exchanged alone, as the paper has it. Where
+    nobody says what the source shows it is the phrase.
     """
 
     backend: Backend = setting(
@@ -44,6 +48,11 @@ class BoxSettings:
     weight_direction: float = setting(
         "lambda_D, of the direction of change", default=1.0, metavar="W"
     )
+    direction_from: Literal["caption", "phrase"] = setting(
+        "what the direction of change starts from: the source's caption, where there is one, or, "
+        "as in the paper, the phrase that is exchanged",
+        default="caption",
+    )
     strength: float | None = setting(
         "how much of what lies in a box is given up, in (0, 1]; none for the backend's own",
         default=None,
@@ -56,8 +65,13 @@ class BoxSettings:
     )
     boxes_at_once: int = setting("boxes that are painted in one batch", default=64)
 
+    def roi_text(self, phrase: str, caption: str | None) -> str:
+        """T_ROI, of the phrase that is exchanged and what the source shows, if that is known."""
+        return caption if caption and self.direction_from == "caption" else phrase
+
     def __post_init__(self) -> None:
         _require_one_of("backend", self.backend, tuple(BACKENDS))
+        _require_one_of("direction_from", self.direction_from, ("caption", "phrase"))
         for name in ("anchors", "sizes", "boxes_at_once"):
             _require_at_least_one(name, getattr(self, name))
         weights = (self.weight_clip, self.weight_structure, self.weight_direction)
