@@ -161,6 +161,17 @@ def build_stable_diffusion(folder: Path) -> int:
     return sum(_count(part) for part in (pipeline.vae, pipeline.unet, pipeline.text_encoder))
 
 
+def build_dino(folder: Path) -> int:
+    """DINO ViT-B/16, 224 px, without its head; returns the number of parameters."""
+    from transformers import ViTConfig, ViTModel
+
+    _seed()
+    network = ViTModel(ViTConfig(), add_pooling_layer=False)
+    network.save_pretrained(folder)
+    _save_processor(folder, size=224, resample=3, image_mean=IMAGENET_MEAN, image_std=IMAGENET_STD)
+    return _count(network)
+
+
 def build_vgg16(folder: Path) -> int:
     """VGG16 with torchvision's names, as timm publishes it; returns the number of parameters."""
     from safetensors.torch import save_file

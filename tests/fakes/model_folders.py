@@ -188,10 +188,21 @@ def save_open_clip(folder: Path) -> Path:
     return folder
 
 
+def save_dino(folder: Path) -> Path:
+    """A `ViTModel` of transformers without a pooling layer, as DINO is published."""
+    from transformers import ViTConfig, ViTImageProcessor, ViTModel
+
+    torch.manual_seed(5)
+    ViTModel(ViTConfig(**vision_config()), add_pooling_layer=False).save_pretrained(folder)
+    ViTImageProcessor(size={"height": SIZE, "width": SIZE}).save_pretrained(folder)
+    return folder
+
+
 SAVERS: dict[str, Callable[[Path], Path]] = {
     "blip": save_blip,
     "clip": save_clip,
     "clipseg": save_clipseg,
+    "dino": save_dino,
     "open_clip": save_open_clip,
 }
 """By loader, what saves a network of it."""

@@ -33,11 +33,19 @@ def check_folder(folder: Path, *, model_type: str) -> None:
     weight_files(folder)
 
 
-def load_network(kind: Any, folder: Path, *, device: str, dtype: str = "float32") -> Any:
+def load_network(
+    kind: Any,
+    folder: Path,
+    *,
+    device: str,
+    dtype: str = "float32",
+    settings: Mapping[str, object] | None = None,
+) -> Any:
     """A network of the class `kind`, of transformers or diffusers, without gradients.
 
     It is in evaluation mode. Half-precision weights are widened unless `dtype` says otherwise. A
     network of diffusers forgets the folder, which it would otherwise write into what is saved.
+    `settings` go to the class as they are, such as which attention it shall compute.
 
     Raises:
         ModelError: the weights are damaged, incomplete, not finite, no safetensors, or of another
@@ -56,6 +64,7 @@ def load_network(kind: Any, folder: Path, *, device: str, dtype: str = "float32"
             use_safetensors=True,
             local_files_only=True,
             output_loading_info=True,
+            **(settings or {}),
         )
     except (
         OSError,
