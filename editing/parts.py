@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from editing.features.backbone import Backbone
     from editing.features.clip import ClipSpace
     from editing.features.perceptual import PerceptualFeatures
+    from editing.inpainting.inpainter import Inpainter
     from transforms.protocols import Captioner, Encoder, Segmenter
 
 
@@ -51,6 +52,18 @@ def _load_region_net(spec: ModelSpec) -> "TextRegionNet":
     return load_region_net(spec)
 
 
+def _load_inpainting(spec: ModelSpec) -> "Inpainter":
+    from editing.inpainting.latent_loading import load_inpainting
+
+    return load_inpainting(spec)
+
+
+def _load_masked_sdedit(spec: ModelSpec) -> "Inpainter":
+    from editing.inpainting.masked_sdedit import load_masked_sdedit
+
+    return load_masked_sdedit(spec)
+
+
 @dataclass(frozen=True)
 class PartLoader:
     """How a part is loaded, and from which part of a preset it is."""
@@ -68,8 +81,13 @@ PART_LOADERS: dict[str, PartLoader] = {
     "perceptual": PartLoader(_load_perceptual, "perceptual"),
     "backbone": PartLoader(_load_backbone, "backbone"),
     "region_net": PartLoader(_load_region_net, "region_net"),
+    "inpainting": PartLoader(_load_inpainting, "inpainting"),
+    "masked_sdedit": PartLoader(_load_masked_sdedit, "masked_sdedit"),
 }
 """Every part an editor can ask for. `clip_space` is the encoder for tensors, with gradients."""
+
+OF_DIFFUSION = ("diffusion", "inpainting", "masked_sdedit")
+"""Parts of a preset that are latent diffusion models, whose precision can be chosen."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +96,7 @@ class Parts:
 
     `replaced` stands in for parts of the preset, as trained weights do for the ones they were
     trained from. `device` is torch's word for where all parts compute, None for what the preset
-    says; `dtype` is the precision of the diffusion model's weights, likewise. Pickled, it forgets
+    says; `dtype` is the precision of diffusion models' weights, likewise. Pickled, it forgets
     what was loaded and what was hashed.
     """
 
@@ -108,7 +126,7 @@ class Parts:
         options = dict(spec.options)
         if self.device is not None:
             options["device"] = self.device
-        if self.dtype is not None and name == "diffusion":
+        if self.dtype is not None and name in OF_DIFFUSION:
             options["dtype"] = self.dtype
         return dataclasses.replace(spec, options=tuple(options.items()))
 

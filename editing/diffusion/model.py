@@ -22,6 +22,9 @@ from transforms.models.spec import PIPELINE_INDEX, ModelError, ModelSpec, locate
 
 TextStates = Float[Tensor, "b length d"]
 
+Channels = Float[Tensor, "b more h w"]
+"""What some networks see beside a noisy latent of the same size."""
+
 
 class PromptLengthError(EditingError, ValueError):
     """A prompt with more tokens than the text encoder takes."""
@@ -133,10 +136,22 @@ class LatentDiffusion:
         states: Tensor = self.text_encoder(words.input_ids.to(self.device)).last_hidden_state
         return states
 
-    def predict_noise(self, z_t: Latents, timesteps: Timesteps, text: TextStates) -> Latents:
-        """epsilon_theta(z_t, t, tau(y)), in float32, whatever the network was trained to give."""
+    def predict_noise(
+        self,
+        z_t: Latents,
+        timesteps: Timesteps,
+        text: TextStates,
+        *,
+        beside: Channels | None = None,
+    ) -> Latents:
+        """epsilon_theta(z_t, t, tau(y)), in float32, whatever the network was trained to give.
+
+        `beside` are the channels that a network sees beside the noisy latent, as those for
+        inpainting do.
+        """
+        seen = z_t if beside is None else torch.cat([z_t, beside.to(z_t.dtype)], dim=1)
         output = self.unet(
-            z_t.to(self.unet.dtype), timesteps, encoder_hidden_states=text.to(self.unet.dtype)
+            seen.to(self.unet.dtype), timesteps, encoder_hidden_states=text.to(self.unet.dtype)
         ).sample
         return noise_from_output(
             output,
@@ -153,22 +168,27 @@ class LatentDiffusion:
         """Writes a pipeline folder that `DiffusionPipeline.from_pretrained` loads."""
         from diffusers import StableDiffusionPipeline
 
-        # How texts were last padded would be written down with the words.
-        backend = getattr(self.tokenizer, "backend_tokenizer", None)
-        if backend is not None:
-            backend.no_padding()
-            backend.no_truncation()
-        pipeline = StableDiffusionPipeline(
-            vae=self.vae,
-            unet=self.unet,
-            text_encoder=self.text_encoder,
-            tokenizer=self.tokenizer,
-            scheduler=self.scheduler,
-            safety_checker=None,
-            feature_extractor=None,
-            requires_safety_checker=False,
-        )
-        pipeline.save_pretrained(folder, safe_serialization=True)
+        save_pipeline(self, StableDiffusionPipeline, folder)
+
+
+def save_pipeline(model: LatentDiffusion, kind: Any, folder: Path) -> None:
+    """Writes the model's parts as a pipeline of diffusers' class `kind`."""
+    # How texts were last padded would be written down with the words.
+    backend = getattr(model.tokenizer, "backend_tokenizer", None)
+    if backend is not None:
+        backend.no_padding()
+        backend.no_truncation()
+    pipeline = kind(
+        vae=model.vae,
+        unet=model.unet,
+        text_encoder=model.text_encoder,
+        tokenizer=model.tokenizer,
+        scheduler=model.scheduler,
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+    pipeline.save_pretrained(folder, safe_serialization=True)
 
 
 def load_diffusion(spec: ModelSpec) -> LatentDiffusion:
@@ -182,30 +202,55 @@ def load_diffusion(spec: ModelSpec) -> LatentDiffusion:
         ModelError: it cannot be loaded; the message says why.
     """
     options = read_options(DiffusionOptions, spec)
-    folder = locate(spec)
+    folder = require_pipeline(locate(spec))
+    return load_folder(folder, device=options.device, dtype=options.dtype)
+
+
+def require_pipeline(folder: Path) -> Path:
+    """The folder, where it is that of a diffusers pipeline.
+
+    Raises:
+        ModelError: it is not.
+    """
     if not (folder / PIPELINE_INDEX).is_file():
         raise ModelError(f"{folder}: {PIPELINE_INDEX} is missing; expected a diffusers pipeline")
+    return folder
+
+
+def load_folder(
+    folder: Path, *, device: str, dtype: str, unet: Any = None, base: Path | None = None
+) -> LatentDiffusion:
+    """The diffusion model of a pipeline's folder, as `load_diffusion` gives it.
+
+    `unet` is its noise network, where that has been loaded already. What the folder has not comes
+    from `base`, the folder of another pipeline.
+
+    Raises:
+        ModelError: it cannot be loaded; the message says why.
+    """
     from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
     from transformers import CLIPTextModel
 
-    vae, unet, text_encoder = (
-        load_network(kind, folder / part, device=options.device, dtype=options.dtype)
-        for part, kind in (
-            ("vae", AutoencoderKL),
-            ("unet", UNet2DConditionModel),
-            ("text_encoder", CLIPTextModel),
-        )
-    )
+    def place(part: str) -> Path:
+        found = folder / part
+        return found if base is None or found.exists() else base / part
+
+    def network(kind: Any, part: str) -> Any:
+        return load_network(kind, place(part), device=device, dtype=dtype)
+
+    vae = network(AutoencoderKL, "vae")
+    unet = network(UNet2DConditionModel, "unet") if unet is None else unet
+    text_encoder = network(CLIPTextModel, "text_encoder")
     try:
         scheduler = DDIMScheduler.from_pretrained(
-            folder / "scheduler", clip_sample=False, set_alpha_to_one=False, steps_offset=1
+            place("scheduler"), clip_sample=False, set_alpha_to_one=False, steps_offset=1
         )
     except (OSError, ValueError) as error:
-        raise ModelError(f"{folder / 'scheduler'}: not a scheduler's configuration") from error
+        raise ModelError(f"{place('scheduler')}: not a scheduler's configuration") from error
     return LatentDiffusion(
         vae=vae,
         unet=unet,
         text_encoder=text_encoder,
-        tokenizer=load_tokenizer(folder / "tokenizer"),
+        tokenizer=load_tokenizer(place("tokenizer")),
         scheduler=scheduler,
     )

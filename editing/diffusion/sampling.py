@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from editing.diffusion.model import LatentDiffusion, TextStates
+from editing.diffusion.model import Channels, LatentDiffusion, TextStates
 from editing.diffusion.noise import AlphaTable, Latents, add_noise, alpha_at, ddim_step
 from editing.diffusion.settings import steps_left_out
 from editing.errors import SettingError
@@ -46,15 +46,24 @@ def noise_levels(
 
 
 def guided_denoiser(
-    model: LatentDiffusion, *, text: TextStates, empty_text: TextStates, guidance_scale: float
+    model: LatentDiffusion,
+    *,
+    text: TextStates,
+    empty_text: TextStates,
+    guidance_scale: float,
+    beside: Channels | None = None,
 ) -> Denoiser:
-    """Classifier-free guidance: empty + scale (conditional - empty), in one pass of the network."""
+    """Classifier-free guidance: empty + scale (conditional - empty), in one pass of the network.
+
+    `beside` are channels that the network sees beside the latent, with both texts.
+    """
+    twice = None if beside is None else torch.cat([beside, beside])
 
     def denoise(z_t: Latents, t: int) -> Latents:
         if guidance_scale == 1:
-            return model.predict_noise(z_t, _steps(t, z_t), text)
-        both = torch.cat([z_t, z_t])
-        noise = model.predict_noise(both, _steps(t, both), torch.cat([empty_text, text]))
+            return model.predict_noise(z_t, _steps(t, z_t), text, beside=beside)
+        both, texts = torch.cat([z_t, z_t]), torch.cat([empty_text, text])
+        noise = model.predict_noise(both, _steps(t, both), texts, beside=twice)
         unconditional, conditional = noise.chunk(2)
         return unconditional + guidance_scale * (conditional - unconditional)
 

@@ -14,12 +14,20 @@ SIZE = 16
 
 
 def save_diffusion(
-    folder: Path, *, prediction_type: str = "epsilon", tokenizer: Any = None
+    folder: Path,
+    *,
+    prediction_type: str = "epsilon",
+    tokenizer: Any = None,
+    in_channels: int = 4,
 ) -> Path:
-    """A Stable Diffusion of a few thousand weights; its words are the tokenizer's."""
+    """A Stable Diffusion of a few thousand weights; its words are the tokenizer's.
+
+    With nine `in_channels` it is one for inpainting.
+    """
     from diffusers import (
         AutoencoderKL,
         PNDMScheduler,
+        StableDiffusionInpaintPipeline,
         StableDiffusionPipeline,
         UNet2DConditionModel,
     )
@@ -32,7 +40,8 @@ def save_diffusion(
         text = clip_text_config(tokenizer.get_vocab())
         text["max_position_embeddings"] = tokenizer.model_max_length
     torch.manual_seed(4)
-    pipeline = StableDiffusionPipeline(
+    kind = StableDiffusionPipeline if in_channels == 4 else StableDiffusionInpaintPipeline
+    pipeline = kind(
         vae=AutoencoderKL(
             down_block_types=("DownEncoderBlock2D",) * 2,
             up_block_types=("UpDecoderBlock2D",) * 2,
@@ -43,6 +52,7 @@ def save_diffusion(
         ),
         unet=UNet2DConditionModel(
             sample_size=SIZE // 2,
+            in_channels=in_channels,
             down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
             up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
             block_out_channels=(8, 16),

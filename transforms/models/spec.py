@@ -28,6 +28,8 @@ _HUB_PREFIX = "hf-hub:"
 _PACKAGE_PREFIX = "package:"
 _HUB_FILES = ["*.json", "*.txt", "*.safetensors"]
 _PIPELINE_LOADER = "stable_diffusion"
+_PIPELINE_LOADERS = (_PIPELINE_LOADER, "stable_diffusion_inpaint", "masked_sdedit")
+"""Loaders of folders in the layout of diffusers' Stable Diffusion pipelines."""
 _PIPELINE_PARTS = ("scheduler", "text_encoder", "tokenizer", "unet", "vae")
 _VARIANTS = ["*.fp16.safetensors", "*.non_ema.safetensors"]
 """The same weights a second time, as a pipeline on the hub has them."""
@@ -185,7 +187,7 @@ def _download(name: str, spec: ModelSpec) -> Path:
     import huggingface_hub
     from huggingface_hub.errors import HFValidationError
 
-    wanted = _pipeline_patterns() if spec.loader == _PIPELINE_LOADER else _HUB_FILES
+    wanted = _pipeline_patterns() if spec.loader in _PIPELINE_LOADERS else _HUB_FILES
     try:
         return Path(
             huggingface_hub.snapshot_download(
@@ -236,12 +238,13 @@ def identity(spec: ModelSpec) -> str:
 
     A hub commit already fixes the bytes, so only local files are read and hashed; of a local
     folder the last name alone is used, so that moving it changes nothing. Options that say how to
-    compute, not what, are left out.
+    compute, not what, are left out. Of a base its contents are told, not where it lies.
 
     Raises:
         ModelError: local files that would have to be hashed are not there.
     """
-    options = [f"{name}={value}" for name, value in spec.options if name not in _HOW_OPTIONS]
+    left_out = (*_HOW_OPTIONS, BASE_OPTION)
+    options = [f"{name}={value}" for name, value in spec.options if name not in left_out]
     base = locate_base(spec)
     if base is not None:
         options.append(f"base_sha256={_content_sha256(base)}")
