@@ -189,3 +189,40 @@ class TestSegment:
             stage = Segment(LoadGlass(), open_picture)
             out = pipeline | beam.Create([MIXED]) | "Segment" >> stage
             assert_that(out, equal_to([segment_batch(MIXED, Glass(), open_picture)]))
+
+
+class EditAsking:
+    """Marks the upper half; remembers the edits it was told."""
+
+    def __init__(self):
+        self.edits = []
+
+    def edit_relevance(self, images, edits):
+        self.edits += edits
+        maps = []
+        for image in images:
+            relevance = np.zeros((image.height, image.width), np.float32)
+            relevance[: image.height // 2] = 1
+            maps.append(relevance)
+        return maps
+
+
+def test_who_asks_for_the_edit_is_told_it_both_ways():
+    one = example(0)
+    asking = EditAsking()
+    (made,) = segment_batch(batch(one), asking, open_picture).records
+    query = one.query
+    there, back = asking.edits
+    assert (there.phrase, there.caption, there.prompt) == (
+        query.source_phrase,
+        query.source.caption or "",
+        query.edit_prompt,
+    )
+    assert (back.phrase, back.caption, back.prompt) == (
+        query.target_phrase,
+        query.edit_prompt,
+        query.source.caption or "",
+    )
+    for mask in (made.source_mask, made.target_mask):
+        assert mask.area == pytest.approx(0.5)
+        assert mask.confidence == 1.0

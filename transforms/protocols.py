@@ -59,6 +59,26 @@ class Segmenter(Protocol):
 
 
 @dataclass(frozen=True)
+class PictureEdit:
+    """An edit of a picture in words: `phrase` of its `caption` is exchanged, `prompt` comes out."""
+
+    phrase: str
+    caption: str
+    prompt: str
+
+
+@runtime_checkable
+class EditSegmenter(Protocol):
+    """Finds where an edit would change a picture, which the words alone may not name."""
+
+    def edit_relevance(
+        self, images: Sequence[Image.Image], edits: Sequence[PictureEdit]
+    ) -> Sequence[Vectors]:
+        """How likely each point is to change, in [0, 1]: an array (h, w) for each picture."""
+        ...
+
+
+@dataclass(frozen=True)
 class SourceShard:
     """A named run of pictures of a source: rows `start` to `stop` of the file or list `origin`.
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import apache_beam as beam
@@ -11,7 +11,7 @@ from PIL import Image
 from transforms.batches.inference import BatchHandler, RunBatches, bisect_failures
 from transforms.pictures.decoding import PictureError, decode_kept
 from transforms.pictures.masks import THRESHOLD, mask_from_relevance
-from transforms.protocols import Segmenter, SourceError
+from transforms.protocols import EditSegmenter, PictureEdit, Segmenter, SourceError, Vectors
 from transforms.record import Batch, EditExample, Reject, reject_query
 
 NAME = "Segment"
@@ -29,7 +29,7 @@ _EXAMPLES_AT_ONCE = 8
 
 def segment_batch(
     batch: Batch[EditExample],
-    segmenter: Segmenter,
+    segmenter: Segmenter | EditSegmenter,
     open_picture: OpenPicture,
     *,
     open_source: OpenPicture | None = None,
@@ -37,6 +37,9 @@ def segment_batch(
     decode: DecodePicture = decode_kept,
 ) -> Batch[EditExample]:
     """Fill in both masks of every pair: source phrase in the source, target phrase in the target.
+
+    An `EditSegmenter` is told the edit of each picture: of the source the pair's own, of the target
+    the way back.
 
     `open_picture` opens the targets; the sources too, unless their bytes are at hand or
     `open_source` is given for them. `decode` is for pictures of a data set, which no source has
@@ -60,7 +63,7 @@ def segment_batch(
 def _segment(
     examples: Sequence[EditExample],
     *,
-    segmenter: Segmenter,
+    segmenter: Segmenter | EditSegmenter,
     open_target: OpenPicture,
     open_source: OpenPicture,
     threshold: float,
@@ -68,12 +71,12 @@ def _segment(
 ) -> list[EditExample | Reject]:
     opened = [_open_both(example, open_target, open_source, decode=decode) for example in examples]
     images: list[Image.Image] = []
-    phrases: list[str] = []
+    edits: list[PictureEdit] = []
     for example, pair in zip(examples, opened, strict=True):
         if not isinstance(pair, Reject):
             images += pair
-            phrases += [example.query.source_phrase, example.query.target_phrase]
-    maps = segmenter.relevance(images, phrases) if images else ()
+            edits += _edits_both_ways(example)
+    maps = _relevance(segmenter, images, edits) if images else ()
     masks = iter(
         [
             mask_from_relevance(relevance, image.size, threshold=threshold)
@@ -86,6 +89,25 @@ def _segment(
         else dataclasses.replace(example, source_mask=next(masks), target_mask=next(masks))
         for example, pair in zip(examples, opened, strict=True)
     ]
+
+
+def _edits_both_ways(example: EditExample) -> tuple[PictureEdit, PictureEdit]:
+    query = example.query
+    before, after = query.source.caption or "", query.edit_prompt or ""
+    return (
+        PictureEdit(query.source_phrase, before, after),
+        PictureEdit(query.target_phrase, after, before),
+    )
+
+
+def _relevance(
+    segmenter: Segmenter | EditSegmenter,
+    images: Sequence[Image.Image],
+    edits: Sequence[PictureEdit],
+) -> Iterable[Vectors]:
+    if isinstance(segmenter, EditSegmenter):
+        return segmenter.edit_relevance(images, edits)
+    return segmenter.relevance(images, [edit.phrase for edit in edits])
 
 
 def _open_both(
@@ -119,7 +141,9 @@ class _Apply:
     open_source: OpenPicture | None
     threshold: float
 
-    def __call__(self, batch: Batch[EditExample], segmenter: Segmenter) -> Batch[EditExample]:
+    def __call__(
+        self, batch: Batch[EditExample], segmenter: Segmenter | EditSegmenter
+    ) -> Batch[EditExample]:
         return segment_batch(
             batch,
             segmenter,
@@ -157,7 +181,7 @@ class Segment(beam.PTransform):
     True
     """
 
-    load: Callable[[], Segmenter]
+    load: Callable[[], Segmenter | EditSegmenter]
     open_picture: OpenPicture
     open_source: OpenPicture | None = None
     threshold: float = THRESHOLD

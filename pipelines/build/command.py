@@ -5,8 +5,10 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+from editing.regions.registry import REGIONS
 from pipelines.build.job import BuildSummary, run_build
 from pipelines.build.plan import SENSES, BuildOptions, plan_build
+from pipelines.build.regions import BY_SEGMENTER
 from pipelines.running.execution_arguments import add_execution_flags, read_execution
 from pipelines.sources import open_source
 from pipelines.terminal.arguments import (
@@ -81,6 +83,13 @@ def _add_choice_flags(parser: argparse.ArgumentParser) -> None:
         "says, frequency for stilllife, whose encoder knows that world's words alone; else the "
         "picture)",
     )
+    finders = ", ".join(f"{spec.name} ({spec.summary})" for spec in REGIONS.values())
+    parser.add_argument(
+        "--regions",
+        choices=REGIONS,
+        default=BY_SEGMENTER,
+        help=f"what makes the masks: {finders} (default {BY_SEGMENTER})",
+    )
     parser.add_argument(
         "--edits", type=whole_number(1), default=1, help="pairs wanted of a picture (default 1)"
     )
@@ -133,6 +142,7 @@ def read_options(arguments: argparse.Namespace, preset: Preset) -> BuildOptions:
             captions=arguments.captions,
             method=arguments.method,
             senses=arguments.senses or preset.defaults.get("senses", "picture"),
+            regions=arguments.regions,
             batch_size=arguments.batch_size,
             rewrite=RewriteOptions(
                 seed=arguments.seed,

@@ -18,6 +18,7 @@ from indexes.folder import PictureIndex, open_index
 from indexes.folder_lock import lock_folder
 from pipelines.build.inputs import begin_shards, make_room, refuse_other_inputs
 from pipelines.build.plan import BuildPlan
+from pipelines.build.regions import choose_regions
 from pipelines.running.execution import PICTURES_A_JOIN, Execution
 from pipelines.running.job_inputs import JobInputs
 from pipelines.running.sharded_job import ShardedJob, run_job
@@ -34,7 +35,7 @@ from transforms.dataset.manifest import Manifest, load_manifest, software_versio
 from transforms.dataset.shards import Counts, OutputShard, ShardReceipt, whole_shard
 from transforms.embed import EmbedQueries
 from transforms.mine import Mine
-from transforms.models.loading import LoadCaptioner, LoadEncoder, LoadSegmenter
+from transforms.models.loading import LoadCaptioner, LoadEncoder
 from transforms.protocols import SourceShard
 from transforms.read import Read, plan_batches
 from transforms.retrieve import Retrieve
@@ -145,7 +146,7 @@ def build_graph(
         | "Select" >> Select(options.thresholds, options.edits)
         | "Segment"
         >> Segment(
-            LoadSegmenter(preset.segmenter),
+            choose_regions(options.regions, preset),
             open_picture=plan.pool.open,
             open_source=plan.source.open,
         )

@@ -12,6 +12,7 @@ import pyarrow as pa
 from indexes.folder import PictureIndex
 from pipelines.build.job import LoadKnownCaptions, output_shards
 from pipelines.build.plan import BuildPlan
+from pipelines.build.regions import Masker, choose_regions
 from transforms.batches.inference import spare_the_collector, use_one_thread
 from transforms.caption import (
     KnownCaptions,
@@ -23,9 +24,9 @@ from transforms.dataset.folder import prepare_output
 from transforms.dataset.shard_contents import tabulate
 from transforms.dataset.shards import OutputShard, ShardReceipt
 from transforms.embed import embed_queries_batch
-from transforms.models.loading import LoadCaptioner, load_encoder, load_segmenter
+from transforms.models.loading import LoadCaptioner, load_encoder
 from transforms.models.spec import identity
-from transforms.protocols import Captioner, Encoder, Segmenter, SourceShard
+from transforms.protocols import Captioner, Encoder, SourceShard
 from transforms.read import read_batches
 from transforms.record import Batch, EditExample, EditQuery, SourceImage
 from transforms.retrieve import retrieve_batch
@@ -46,7 +47,7 @@ class LoadedBuild:
     known: KnownCaptions | None
     rewriting: Rewriting
     encoder: Encoder
-    segmenter: Segmenter
+    segmenter: Masker
 
 
 def load_build(plan: BuildPlan) -> LoadedBuild:
@@ -70,7 +71,7 @@ def load_build(plan: BuildPlan) -> LoadedBuild:
         known=LoadKnownCaptions(plan.index_folder)() if same_captioner else None,
         rewriting=Rewriting(rewriter, encoder if plan.options.senses == "picture" else None),
         encoder=encoder,
-        segmenter=load_segmenter(plan.preset.segmenter),
+        segmenter=choose_regions(plan.options.regions, plan.preset)(),
     )
     spare_the_collector()
     return build

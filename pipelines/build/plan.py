@@ -6,12 +6,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from editing.regions.registry import REGIONS
 from indexes.folder import PictureIndex, open_index
 from indexes.layout import IndexFolderError
+from pipelines.build.regions import BY_SEGMENTER, region_parts
 from transforms.caption import CAPTIONS, captioner_identity
 from transforms.dataset.manifest import hash_configuration
 from transforms.models.spec import identity
-from transforms.presets import Preset
+from transforms.presets import PIPELINE_PARTS, Preset
 from transforms.protocols import Source
 from transforms.record import SEARCH_METHODS
 from transforms.retrieve import RetrieveOptions
@@ -29,7 +31,8 @@ class BuildOptions:
     `captions` is `model`, or `source` to keep the source's own. `method` is `search` (Rewrite
     proposes edits, Retrieve looks for pictures of them) or `mine` (Mine joins captions that differ
     in one related word). `senses` says what decides which sense of a word is meant: `frequency`
-    and the words around it alone, or the `picture` as well. `batch_size` pictures go through a
+    and the words around it alone, or the `picture` as well. `regions` makes the masks, a key of
+    `editing.regions.registry.REGIONS`. `batch_size` pictures go through a
     model together; float results depend on it, so it is part of the configuration.
     """
 
@@ -38,6 +41,7 @@ class BuildOptions:
     captions: str = "model"
     method: str = "search"
     senses: str = "frequency"
+    regions: str = BY_SEGMENTER
     batch_size: int = 32
     rewrite: RewriteOptions = field(default_factory=RewriteOptions)
     retrieve: RetrieveOptions = field(default_factory=RetrieveOptions)
@@ -50,6 +54,8 @@ class BuildOptions:
             raise ValueError(f"method must be one of {SEARCH_METHODS}, got {self.method!r}")
         if self.senses not in SENSES:
             raise ValueError(f"senses must be one of {SENSES}, got {self.senses!r}")
+        if self.regions not in REGIONS:
+            raise ValueError(f"regions must be one of {', '.join(REGIONS)}, got {self.regions!r}")
         if self.edits < 1:
             raise ValueError(f"edits must be at least 1, got {self.edits}")
         if self.rewrite.edits < self.edits:
@@ -116,8 +122,8 @@ def plan_build(
             name: index.description.get(name)
             for name in ("encoder", "captioner", "source", "batch_size", "seed", "pictures")
         },
-        "models": preset.identities() | {"captions": captioned_by},
-        "options": _plain(dataclasses.asdict(options)),
+        "models": preset.identities(_parts(options)) | {"captions": captioned_by},
+        "options": _plain(_described(options)),
         "edits": options.edits,
         "thresholds": _plain(dataclasses.asdict(options.thresholds)),
     }
@@ -131,6 +137,22 @@ def plan_build(
         configuration=configuration,
         index_identity=index.identity,
     )
+
+
+def _parts(options: BuildOptions) -> tuple[str, ...]:
+    """The parts of a preset that a build needs."""
+    if options.regions == BY_SEGMENTER:
+        return PIPELINE_PARTS
+    others = tuple(part for part in PIPELINE_PARTS if part != "segmenter")
+    return tuple(dict.fromkeys((*others, *region_parts(options.regions))))
+
+
+def _described(options: BuildOptions) -> dict[str, Any]:
+    """The options by name; `regions` only where it is another than it always was."""
+    described = dataclasses.asdict(options)
+    if options.regions == BY_SEGMENTER:
+        del described["regions"]
+    return described
 
 
 def _plain(value: Any) -> Any:

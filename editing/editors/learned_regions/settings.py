@@ -37,7 +37,7 @@ class BoxSettings:
         "over tokens",
         default="sdedit",
     )
-    anchors: int = setting("K, points that boxes are laid around", default=9)
+    anchors: int = setting("K, points that boxes are laid around", default=3)
     sizes: int = setting("M, boxes around each point", default=7)
     weight_clip: float = setting(
         "lambda_C, of the distance to the prompt", default=1.0, metavar="W"
@@ -139,6 +139,10 @@ class RegionTraining(BoxSettings):
     1 first, so that a pair counts the same whether its edits differ much or little.
     """
 
+    # Beside the steps of training these go by their whole name.
+    num_inference_steps: int | None = setting(
+        "steps in which a box is painted, from nothing; none for the backend's own", default=None
+    )
     standardise: bool = setting(
         "bring the losses of each pair to mean 0 and deviation 1, so that pairs count alike",
         default=True,
