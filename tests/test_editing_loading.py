@@ -2,6 +2,7 @@
 
 import dataclasses
 import pickle
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -179,7 +180,7 @@ class TestChoose:
         [
             ("copy", {"model": Path("run")}, "--editor copy takes no --model"),
             ("magic", {}, "editor must be one of copy, .*, got 'magic'"),
-            ("sdedit", {"regions": "magic"}, "regions must be one of segmenter, got 'magic'"),
+            ("sdedit", {"regions": "magic"}, "regions must be one of segmenter, learned, got"),
             ("iedit", {}, "--editor iedit needs --model, a run of `pairloom train`"),
             ("iedit-m", {}, "--editor iedit-m needs --model, a run of `pairloom train`"),
             (
@@ -261,7 +262,7 @@ class TestChoice:
     def test_a_part_the_preset_does_not_name(self, editing_world):
         poor = load_preset(str(editing_world / "poor.yaml"))
         choice = choose_editor("sdedit", Parts(preset=poor))
-        for ask in (choice.load, choice.describe):
+        for ask in (choice.load, partial(told_by, choice)):
             with pytest.raises(PresetError, match="preset poor names no diffusion model; it has"):
                 ask()
 

@@ -56,12 +56,13 @@ class TestNames:
         with pytest.raises(SettingError) as caught:
             find_editor("magic")
         assert str(caught.value) == (
-            "editor must be one of copy, retrieve, sdedit, iedit, iedit-m, got 'magic'"
+            "editor must be one of copy, retrieve, sdedit, iedit, iedit-m, learned-regions, "
+            "got 'magic'"
         )
 
     def test_regions_are_found_by_theirs(self):
         assert find_regions_spec("segmenter") is REGIONS["segmenter"]
-        with pytest.raises(SettingError, match=r"^regions must be one of segmenter, got 'magic'$"):
+        with pytest.raises(SettingError, match=r"^regions must be one of segmenter, learned, got"):
             find_regions_spec("magic")
 
 
@@ -97,7 +98,10 @@ class TestEverySpec:
     @each_editor
     def test_its_parts_are_known_ones(self, spec):
         assert set(spec.parts) <= PART_LOADERS.keys()
-        assert spec.model is None or spec.model.part in spec.parts
+        finder = REGIONS.get(spec.model_regions)
+        parts = (*spec.parts, *(finder.parts if finder else ()))
+        assert spec.model is None or spec.model.part in parts
+        assert set(spec.settings_parts(spec.settings())) <= PART_LOADERS.keys()
 
     @each_editor
     def test_what_it_needs_of_a_request_a_request_can_have(self, spec):
@@ -105,7 +109,7 @@ class TestEverySpec:
 
     @each_editor
     def test_its_regions_are_known_ones(self, spec):
-        assert spec.regions is None or spec.regions in REGIONS
+        assert {spec.regions, spec.model_regions} <= {None, *REGIONS}
 
     @each_editor
     def test_its_dial_turns_a_setting_that_takes_every_value(self, spec):
@@ -153,8 +157,9 @@ class TestEveryRegionSpec:
 
 
 class TestEveryRecipe:
-    def test_iedit_is_trained(self):
-        assert [spec.name for spec in EDITORS.values() if spec.recipe] == ["iedit"]
+    def test_who_is_trained(self):
+        trained = [spec.name for spec in EDITORS.values() if spec.recipe]
+        assert trained == ["iedit", "learned-regions"]
 
     @trained
     def test_its_settings_have_defaults_and_its_parts_are_known(self, spec):

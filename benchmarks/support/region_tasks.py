@@ -1,5 +1,6 @@
 """Edits of still lifes that nobody trained on, for the editors that look for regions themselves."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -27,7 +28,8 @@ class RegionTask:
 
     `image` is the source, `caption` what it shows, `prompt` what the edit shall show; the words
     `source_phrase` become `target_phrase`, of the thing number `thing` from the left. `mask` is
-    that thing's true mask, bool (64, 64).
+    that thing's true mask, bool (64, 64), `other` that of the other thing, empty where there is
+    none.
     """
 
     key: str
@@ -35,6 +37,7 @@ class RegionTask:
     scene: Scene
     image: Image.Image
     mask: torch.Tensor
+    other: torch.Tensor
     thing: int
     caption: str
     prompt: str
@@ -45,18 +48,23 @@ class RegionTask:
 def draw_tasks(seed: int, count: int, *, things: int = 1) -> list[RegionTask]:
     """`count` edits of pictures with one thing or with two, their kinds in turn.
 
-    A picture has one edit: its prompt is drawn from all that change one attribute of that kind.
+    Every picture shows a combination of noun, colour and size that no network of the world was
+    trained on. It has one edit: its prompt is drawn from all that change one attribute of a kind.
     """
     percent = 0 if things == 1 else 100
-    tasks = []
-    for index in range(count):
+    tasks: list[RegionTask] = []
+    for index in itertools.count():
+        if len(tasks) == count:
+            return tasks
         key = PictureId(FIRST_SEED + seed, percent, index)
         scene = key.scene()
+        if not scene.held_out:
+            continue
         rng = np.random.default_rng([seed, index, things])
-        kind = KINDS[index % len(KINDS)]
+        kind = KINDS[len(tasks) % len(KINDS)]
         prompts = [each for each in possible_edits(scene) if _kind(scene, each) == kind]
         tasks.append(_task(key.key, kind, scene, prompts[rng.integers(len(prompts))]))
-    return tasks
+    raise AssertionError("there are always more pictures")
 
 
 def _changed(scene: Scene, prompt: str) -> tuple[str, str]:
@@ -81,6 +89,9 @@ def _task(key: str, kind: str, scene: Scene, prompt: str) -> RegionTask:
         scene=scene,
         image=Image.fromarray(drawn.pixels),
         mask=torch.from_numpy(drawn.masks[thing] > 127),
+        other=torch.from_numpy(
+            sum((m for n, m in enumerate(drawn.masks) if n != thing), 0 * drawn.masks[0]) > 127
+        ),
         thing=thing,
         caption=scene.caption(),
         prompt=prompt,

@@ -16,7 +16,7 @@ from editing.diffusion.noise import draw_noise
 from editing.diffusion.sampling import noise_levels, noised_source, sample
 from editing.inpainting.inpainter import InpaintSettings
 from editing.inpainting.pasting import check_batch, paste
-from editing.inpainting.sampled import text_denoiser
+from editing.inpainting.sampled import encode_distinct, text_denoiser
 from editing.tensors import MaskBatch, PictureBatch
 
 
@@ -68,7 +68,9 @@ class LatentInpainter:
         noise = draw_noise(beside[:, 1:], generators)
         z = noise
         if settings.strength < 1:
-            z = noised_source(model.encode(pictures), noise, model.alphas_cumprod)(levels[0])
+            z = noised_source(encode_distinct(model, pictures), noise, model.alphas_cumprod)(
+                levels[0]
+            )
         z = sample(denoise, z, levels, model.alphas_cumprod, on_step=on_step)
         return paste(pictures, masks, model.decode(z))
 

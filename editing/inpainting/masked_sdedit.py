@@ -14,7 +14,7 @@ from editing.diffusion.noise import draw_noise
 from editing.diffusion.sampling import noise_levels, noised_source, sample
 from editing.inpainting.inpainter import InpaintSettings
 from editing.inpainting.pasting import check_batch, paste
-from editing.inpainting.sampled import SampledOptions, text_denoiser
+from editing.inpainting.sampled import SampledOptions, encode_distinct, text_denoiser
 from editing.pictures import to_latent_mask
 from editing.tensors import MaskBatch, PictureBatch
 from transforms.models.spec import ModelError, ModelSpec, locate, read_options
@@ -62,7 +62,7 @@ class MaskedSDEdit:
             model, strength=settings.strength, num_inference_steps=settings.num_inference_steps
         )
         denoise = text_denoiser(model, prompts, guidance_scale=settings.guidance_scale)
-        source_latent = model.encode(pictures)
+        source_latent = encode_distinct(model, pictures)
         edit_mask = to_latent_mask(masks, model.factor).to(source_latent.device)
         noise = draw_noise(source_latent, generators)
         known = noised_source(source_latent, noise, alphas)

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from editing.diffusion.model import Channels, LatentDiffusion, TextStates
+from editing.diffusion.noise import Latents
 from editing.diffusion.sampling import Denoiser, guided_denoiser
 from editing.diffusion.settings import DTYPES
 from editing.inpainting.inpainter import InpaintSettings
+from editing.tensors import PictureBatch
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,13 @@ def embed_distinct(model: LatentDiffusion, prompts: Sequence[str]) -> TextStates
     distinct = list(dict.fromkeys(prompts))
     places = {prompt: place for place, prompt in enumerate(distinct)}
     return model.embed_texts(distinct)[[places[prompt] for prompt in prompts]]
+
+
+def encode_distinct(model: LatentDiffusion, pictures: PictureBatch) -> Latents:
+    """The latents of pictures, of equal ones once: many regions of one picture are painted."""
+    if bool((pictures[1:] == pictures[:1]).all()):
+        return model.encode(pictures[:1]).expand(len(pictures), -1, -1, -1)
+    return model.encode(pictures)
 
 
 def text_denoiser(

@@ -1,0 +1,242 @@
+"""Every box of every task painted and judged once, so that rules can be compared afterwards."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from editing.boxes.geometry import Box
+from editing.boxes.proposals import Proposals, propose
+from editing.editors.learned_regions.judging import EditJudge, judge_in_parts, make_judge
+from editing.editors.learned_regions.losses import LossWeights
+from editing.editors.learned_regions.painting import paint_boxes, same_noise
+from editing.features.backbone import Backbone
+from editing.features.clip import PatchClipSpace
+from editing.inpainting.inpainter import Inpainter
+from editing.pictures import mask_to_tensor, picture_to_tensor
+from editing.regions.segmented import grow_region
+from pipelines.terminal.console import show_progress
+from stilllife.judge import Judge
+from support.region_tasks import RegionTask, judge_edits
+from transforms.pictures.masks import mark_region
+from transforms.protocols import Segmenter
+
+AT_ONCE = 64
+GROWN = 0.05
+"""How far the segmenter's mask is grown, as the table of editors does it."""
+
+RANDOM, ATTENTION, SEGMENTER = "random", "attention", "segmenter"
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Bench:
+    """The networks of the benchmark, loaded."""
+
+    backbone: Backbone
+    clip: PatchClipSpace
+    segmenter: Segmenter
+    judge: Judge
+
+
+Row = dict[str, Any]
+"""One task's: `kind`, `places` (K, M), `boxes`, and `worth` of all edits by name and by group.
+
+A group is `boxes` (all different ones), `random` and `attention` (a box an anchor, of random size)
+or `segmenter` (its mask). Of each edit stand `clip`, `structure` and `direction` by both texts the
+direction may start from, `score`, `edited`, `both`, `error`, and how much of the true thing and of
+the other lies in the region.
+"""
+
+
+def fill_bank(
+    folder: Path,
+    tasks: Sequence[RegionTask],
+    inpainter: Inpainter,
+    bench: Bench,
+    *,
+    anchors: int,
+    sizes: int,
+    seed: int,
+    beside: bool,
+) -> list[Row]:
+    """The rows of all tasks, from `folder` where they were made before.
+
+    With `beside` the baselines' boxes and the segmenter's mask are painted too.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = []
+    with show_progress(f"painting {folder.name}", len(tasks), unit="tasks") as advance:
+        for number, task in enumerate(tasks):
+            path = folder / f"{number:05d}.pt"
+            if not path.exists():
+                row = _paint_task(
+                    task,
+                    inpainter,
+                    bench,
+                    anchors=anchors,
+                    sizes=sizes,
+                    seed=[seed, number],
+                    beside=beside,
+                )
+                unfinished = path.with_suffix(".tmp")
+                torch.save(row, unfinished)
+                unfinished.replace(path)
+            rows.append(torch.load(path, weights_only=True))
+            advance(1)
+    return rows
+
+
+def _paint_task(
+    task: RegionTask,
+    inpainter: Inpainter,
+    bench: Bench,
+    *,
+    anchors: int,
+    sizes: int,
+    seed: list[int],
+    beside: bool,
+) -> Row:
+    picture = picture_to_tensor(task.image)
+    proposals = propose(bench.backbone, picture, anchors=anchors, sizes=sizes)
+    noise = int(np.random.SeedSequence(seed).generate_state(1)[0])
+    judges = {
+        name: make_judge(
+            bench.clip, picture[None], prompt=task.prompt, phrase=text, weights=LossWeights()
+        )
+        for name, text in (("caption", task.caption), ("phrase", task.source_phrase))
+    }
+    began = time.process_time()
+    painted = paint_boxes(
+        inpainter,
+        picture,
+        proposals,
+        prompt=task.prompt,
+        seed=noise,
+        settings=inpainter.defaults,
+        at_once=AT_ONCE,
+    )
+    seconds = time.process_time() - began
+    groups = {"boxes": (painted.masks, painted.edits)}
+    if beside:
+        groups |= _paint_beside(task, picture, proposals, inpainter, bench, noise=noise, seed=seed)
+    return {
+        "kind": task.kind,
+        "places": proposals.places,
+        "boxes": [(b.left, b.top, b.right, b.bottom) for b in proposals.distinct],
+        "anchors_on_thing": _on_thing(task, proposals),
+        "seconds_a_box": seconds / painted.count,
+        "edits": ((painted.edits + 1) * 127.5).round().to(torch.uint8),
+        "worth": {
+            name: _weigh(task, masks, edits, judges, bench.judge)
+            for name, (masks, edits) in groups.items()
+        },
+    }
+
+
+def _paint_beside(
+    task: RegionTask,
+    picture: Tensor,
+    proposals: Proposals,
+    inpainter: Inpainter,
+    bench: Bench,
+    *,
+    noise: int,
+    seed: list[int],
+) -> dict[str, tuple[Tensor, Tensor]]:
+    """The baselines of table 2 of the paper, and the segmenter's mask."""
+    rng = np.random.default_rng(seed)
+    height, width = proposals.size
+    rows, columns = proposals.grid
+    centres = {
+        RANDOM: [(rng.uniform(0, height), rng.uniform(0, width)) for _ in proposals.anchors],
+        ATTENTION: [
+            ((a.row + 0.5) * height / rows, (a.column + 0.5) * width / columns)
+            for a in proposals.anchors
+        ],
+    }
+    regions = {
+        name: [_random_box(rng, centre, height, width).mask(height, width) for centre in some]
+        for name, some in centres.items()
+    }
+    relevance = bench.segmenter.relevance([task.image], [task.source_phrase])[0]
+    found = grow_region(_image(mark_region(relevance, task.image.size)), GROWN)
+    regions[SEGMENTER] = [mask_to_tensor(found)]
+    painted = {}
+    for name, some in regions.items():
+        masks = torch.stack(some)
+        count = len(masks)
+        edits = inpainter.inpaint(
+            picture.expand(count, -1, -1, -1),
+            masks,
+            [task.prompt] * count,
+            same_noise(noise, count),
+            settings=inpainter.defaults,
+        )
+        painted[name] = (masks, edits.cpu())
+    return painted
+
+
+def _image(values: Any) -> Any:
+    from PIL import Image
+
+    return Image.fromarray(values)
+
+
+def _random_box(
+    rng: np.random.Generator, centre: tuple[float, float], height: int, width: int
+) -> Box:
+    """A rectangle around a point with sides uniform in [0, H] and [0, W], cut off at the border."""
+    down, across = rng.uniform(0, height) / 2, rng.uniform(0, width) / 2
+    y, x = centre
+    top, left = max(0, round(y - down)), max(0, round(x - across))
+    top, left = min(top, height - 1), min(left, width - 1)
+    bottom = min(height, max(top + 1, round(y + down)))
+    return Box(left, top, min(width, max(left + 1, round(x + across))), bottom)
+
+
+def _on_thing(task: RegionTask, proposals: Proposals) -> list[bool]:
+    """Whether each anchor's patch has its middle on the thing that is edited."""
+    height, width = proposals.size
+    rows, columns = proposals.grid
+    return [
+        bool(task.mask[int((a.row + 0.5) * height / rows), int((a.column + 0.5) * width / columns)])
+        for a in proposals.anchors
+    ]
+
+
+def _weigh(
+    task: RegionTask,
+    masks: Tensor,
+    edits: Tensor,
+    judges: dict[str, EditJudge],
+    judge: Judge,
+) -> dict[str, Tensor]:
+    """All numbers of some edits of a task."""
+    found: dict[str, Tensor] = {}
+    for name, weigh in judges.items():
+        worth = judge_in_parts(weigh, edits, at_once=AT_ONCE)
+        found |= {
+            "clip": worth.clip,
+            "structure": worth.structure,
+            f"direction_{name}": worth.direction,
+            "score": worth.score,
+        }
+    verdicts = judge_edits(task, edits, judge)
+    found |= {"edited": verdicts.edited, "both": verdicts.both, "error": verdicts.error}
+    thing = task.mask.float()
+    other = task.other.float()
+    inside = masks[:, 0]
+    return found | {
+        "covers": (inside * thing).sum((1, 2)) / thing.sum(),
+        "covers_other": (inside * other).sum((1, 2)) / other.sum().clamp_min(1),
+        "area": inside.mean((1, 2)),
+    }
+
+
+Pick = Callable[[Row], tuple[str, int]]
+"""Which edit a rule keeps of a task: the group, and its number in it."""
