@@ -180,7 +180,11 @@ class TestChoose:
         [
             ("copy", {"model": Path("run")}, "--editor copy takes no --model"),
             ("magic", {}, "editor must be one of copy, .*, got 'magic'"),
-            ("sdedit", {"regions": "magic"}, "regions must be one of segmenter, learned, got"),
+            (
+                "sdedit",
+                {"regions": "magic"},
+                "regions must be one of segmenter, learned, got 'magic'",
+            ),
             ("iedit", {}, "--editor iedit needs --model, a run of `pairloom train`"),
             ("iedit-m", {}, "--editor iedit-m needs --model, a run of `pairloom train`"),
             (

@@ -1,0 +1,234 @@
+"""The learned-region editor against other ways to choose a region, on still lifes.
+
+    python benchmarks/region_table.py [--edits N] [--two N] [--backends NAME ...] [--net DIR]
+        [--work DIR] [--sheet FILE] [--dtype NAME] [--seed N] [--json]
+
+Every task is an edit of colour, noun or size in a picture whose thing no network was trained on in
+that combination. All boxes of all tasks are painted once, so that rules differ in their choice
+alone: the default, other numbers of anchors and sizes, losses left out, the paper's ranking, a
+network fitted to each picture by either objective, the shipped network that sees the text, random
+boxes and the segmenter's mask. A judge that no rule sees tells whether an edit is right: the asked
+attribute and all others. What is changed outside of the true thing is the error. Painted boxes are
+kept in `--work`, so that an interrupted run goes on there. Seconds are those of one core's CPU.
+"""
+
+import argparse
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from support.intervals import bootstrap_mean, wilson
+from support.region_bank import Bench, Row, fill_bank
+from support.region_networks import (
+    compare_gradients,
+    fitted_pick,
+    network_pick,
+    open_task,
+)
+from support.region_rules import BOXES, Kept, count_failures, keep, known_picks
+from support.region_sheet import draw_page
+from support.region_targets import make_targets
+from support.region_tasks import RegionTask, count_kinds, draw_tasks
+from support.reporting import add_report_flags, finish
+
+from editing.diffusion.settings import DTYPES
+from editing.editors.learned_regions.settings import BACKENDS, LearnedRegionSettings
+from editing.parts import Parts
+from editing.regions.learned_spec import REGION_NET, LearnedSettings
+from pipelines.terminal.console import print_table
+from stilllife.judge import load_judge
+from transforms.dataset.files import write_bytes
+from transforms.pictures.decoding import encode_png
+from transforms.presets import load_preset
+
+MAIN = "sdedit"
+SWEPT = (1, 3, 5, 9)
+MOST_ANCHORS, SIZES = max(SWEPT), 7
+
+
+def main() -> None:
+    """Measures, prints tables and ends with a line of JSON."""
+    arguments = read_arguments()
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as temporary:
+        work = arguments.work or Path(temporary)
+        figures, targets = measure(arguments, work)
+    finish(arguments, figures=figures, targets=targets)
+
+
+def read_arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--edits", type=int, default=300, help="tasks with one thing")
+    parser.add_argument("--two", type=int, default=100, help="tasks with two things")
+    parser.add_argument("--fitted", type=int, default=100, help="tasks that networks are fitted to")
+    parser.add_argument("--drawn", type=int, default=30, help="of which by drawn boxes as well")
+    parser.add_argument("--backends", nargs="+", choices=BACKENDS, default=list(BACKENDS))
+    parser.add_argument("--preset", default="stilllife")
+    parser.add_argument("--net", type=Path, help="a run of train in place of the shipped network")
+    parser.add_argument("--dtype", choices=DTYPES, default="bfloat16", help="of what paints")
+    parser.add_argument("--work", type=Path, help="where painted boxes are kept")
+    parser.add_argument("--sheet", type=Path, help="write a page of edits, a PNG file")
+    add_report_flags(parser)
+    return parser.parse_args()
+
+
+def measure(arguments: argparse.Namespace, work: Path) -> tuple[dict[str, Any], Sequence[Any]]:
+    """All figures, and the targets."""
+    parts = Parts(preset=load_preset(arguments.preset), dtype=arguments.dtype)
+    if arguments.net is not None:
+        parts = parts.with_replaced({REGION_NET.part: REGION_NET.spec(arguments.net)})
+    bench = Bench(
+        backbone=parts.load("backbone"),
+        clip=parts.load("clip_space"),
+        segmenter=parts.segmenter,
+        judge=load_judge(),
+    )
+    one = draw_tasks(arguments.seed, arguments.edits)
+    two = draw_tasks(arguments.seed, arguments.two, things=2)
+    anchors = LearnedRegionSettings().anchors
+    kept: dict[str, dict[str, Kept]] = {}
+    banks: dict[str, list[Row]] = {}
+    for backend in arguments.backends:
+        inpainter = parts.load(BACKENDS[backend])
+        whole = backend == MAIN
+        for things, tasks in (("one thing", one), ("two things", two)):
+            if not tasks or not (whole or things == "one thing"):
+                continue
+            name = f"{backend}, {things}"
+            banks[name] = fill_bank(
+                work / f"{backend}-{len(things)}",
+                tasks,
+                inpainter,
+                bench,
+                anchors=MOST_ANCHORS if whole else anchors,
+                sizes=SIZES,
+                seed=arguments.seed,
+                beside=whole,
+            )
+            swept = SWEPT if whole else (anchors,)
+            picks = known_picks(anchors, swept=swept, beside=whole)
+            kept[name] = {rule: keep(banks[name], pick) for rule, pick in picks.items()}
+    seconds = {
+        name: float(np.mean([r["seconds_a_box"] for r in rows])) for name, rows in banks.items()
+    }
+    figures: dict[str, Any] = {
+        "kinds": count_kinds(one),
+        "seconds_a_box": seconds,
+    }
+    for name, tasks in ((f"{MAIN}, one thing", one), (f"{MAIN}, two things", two)):
+        if name in banks:
+            with_networks(
+                arguments, kept[name], tasks, banks[name], bench, parts.load("region_net"), figures
+            )
+    figures["rules"] = {name: describe(rules) for name, rules in kept.items()}
+    figures["failures"] = {
+        name: count_failures(banks[name], rules["default"]) for name, rules in kept.items()
+    }
+    print_rules(figures["rules"])
+    if arguments.sheet is not None:
+        name = f"{MAIN}, one thing"
+        page = draw_page(one, banks[name], kept[name])
+        write_bytes(arguments.sheet, encode_png(page))
+    return figures, make_targets(kept, banks, figures, anchors=anchors)
+
+
+def with_networks(
+    arguments: argparse.Namespace,
+    kept: dict[str, Kept],
+    tasks: Sequence[RegionTask],
+    rows: Sequence[Row],
+    bench: Bench,
+    net: Any,
+    figures: dict[str, Any],
+) -> None:
+    """Adds the rules by networks to `kept`, and what they took to `figures`."""
+    anchors = LearnedSettings().box_anchors
+    began = time.process_time()
+    picks = [
+        network_pick(task, row, net, bench, anchors=anchors)
+        for task, row in zip(tasks, rows, strict=True)
+    ]
+    passed = (time.process_time() - began) / len(rows)
+    kept["trained network"] = keep(rows, _numbered(rows, picks))
+    figures.setdefault("seconds_a_pass", passed)
+    few = len(rows[: arguments.fitted])
+    default = LearnedRegionSettings().anchors
+    opened = [
+        open_task(task, row, bench, anchors=default)
+        for task, row in zip(tasks[:few], rows[:few], strict=True)
+    ]
+    for objective, count in (("exact", few), ("straight-through", min(few, arguments.drawn))):
+        began = time.process_time()
+        for rank in ("loss", "score"):
+            picks = [
+                fitted_pick(each, row, objective=objective, rank=rank, seed=number)
+                for number, (each, row) in enumerate(zip(opened[:count], rows[:count], strict=True))
+            ]
+            kept[f"fitted, {objective}, by {rank}"] = keep(
+                rows[:count], _numbered(rows[:count], picks)
+            )
+        took = (time.process_time() - began) / max(1, 2 * count)
+        figures.setdefault("seconds_a_fit", {}).setdefault(objective, took)
+    agreed = [compare_gradients(each, seed=n) for n, each in enumerate(opened[: arguments.drawn])]
+    figures.setdefault(
+        "gradients",
+        {
+            name: float(np.mean([getattr(each, name) for each in agreed]))
+            for name in ("cosine", "single", "same_box")
+        },
+    )
+
+
+def _numbered(rows: Sequence[Row], picks: Sequence[int]) -> Any:
+    """A rule that keeps of each row the edit that was picked."""
+    numbers = {id(row): pick for row, pick in zip(rows, picks, strict=True)}
+    return lambda row: (BOXES, numbers[id(row)])
+
+
+def describe(rules: dict[str, Kept]) -> dict[str, dict[str, Any]]:
+    """Shares and means of every rule, with their intervals."""
+    described = {}
+    for name, kept in rules.items():
+        both = kept.numbers["both"]
+        described[name] = {
+            "tasks": len(both),
+            "both": float(both.mean()),
+            "both_interval": wilson(int(both.sum()), len(both)),
+            "edited": kept.mean("edited"),
+            "error": kept.mean("error"),
+            "error_interval": bootstrap_mean(kept.numbers["error"].tolist()),
+            "covers": float((kept.numbers["covers"] >= 0.9).mean()),
+            "own_thing": float((kept.numbers["covers"] > kept.numbers["covers_other"]).mean()),
+            "area": kept.mean("area"),
+        }
+    return described
+
+
+def print_rules(rules: dict[str, dict[str, dict[str, Any]]]) -> None:
+    """A table for each backend and number of things."""
+    for name, described in rules.items():
+        print_table(
+            name,
+            [
+                (
+                    rule,
+                    found["tasks"],
+                    f"{found['both']:.3f} [{found['both_interval'][0]:.3f}, "
+                    f"{found['both_interval'][1]:.3f}]",
+                    f"{found['error']:.4f}",
+                    f"{found['covers']:.2f}",
+                    f"{found['own_thing']:.2f}",
+                )
+                for rule, found in described.items()
+            ],
+            columns=("rule", "edits", "both right", "error", "covers >= .9", "own thing"),
+        )
+
+
+if __name__ == "__main__":
+    main()

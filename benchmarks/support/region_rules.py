@@ -1,0 +1,191 @@
+"""Rules that keep one edit of a task, applied to a bank of painted boxes."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from editing.editors.learned_regions.losses import LossWeights
+from support.region_bank import ATTENTION, RANDOM, SEGMENTER, Pick, Row
+
+BOXES = "boxes"
+SEVEN = range(7)
+SUBSETS: Mapping[int, Sequence[int]] = {1: (3,), 3: (0, 3, 6), 4: (0, 2, 4, 6), 7: SEVEN}
+"""Which of seven sizes are those of M evenly spaced ones."""
+
+
+def losses_of(
+    row: Row, group: str = BOXES, *, text: str = "caption", weights: LossWeights | None = None
+) -> Tensor:
+    """L of equation 3 of all edits of a group; `text` is what the direction starts from."""
+    worth, factor = row["worth"][group], weights or LossWeights()
+    total: Tensor = (
+        factor.clip * worth["clip"]
+        + factor.structure * worth["structure"]
+        + factor.direction * worth[f"direction_{text}"]
+    )
+    return total
+
+
+@dataclass(frozen=True)
+class Argmin:
+    """The smallest loss of all boxes of `anchors` anchors and `sizes` sizes."""
+
+    anchors: int
+    sizes: int = 7
+    text: str = "caption"
+    weights: LossWeights = LossWeights()  # noqa: RUF009
+
+    def __call__(self, row: Row) -> tuple[str, int]:
+        """The edit that is kept."""
+        places = row["places"][: self.anchors][:, list(SUBSETS[self.sizes])].flatten()
+        losses = losses_of(row, text=self.text, weights=self.weights)
+        return BOXES, int(places[losses[places].argmin()])
+
+
+@dataclass(frozen=True)
+class LargestScore:
+    """The largest S (equation 7) of all boxes of so many anchors."""
+
+    anchors: int
+
+    def __call__(self, row: Row) -> tuple[str, int]:
+        """The edit that is kept."""
+        places = row["places"][: self.anchors].flatten()
+        return BOXES, int(places[row["worth"][BOXES]["score"][places].argmax()])
+
+
+@dataclass(frozen=True)
+class Beside:
+    """Of `count` boxes of another group the one of the largest score, or of the smallest loss."""
+
+    group: str
+    count: int
+    rank: str
+
+    def __call__(self, row: Row) -> tuple[str, int]:
+        """The edit that is kept."""
+        if self.rank == "score":
+            values = -row["worth"][self.group]["score"]
+        else:
+            values = losses_of(row, self.group)
+        return self.group, int(values[: self.count].argmin())
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """The box of one size around the first anchor, whatever its edit looks like."""
+
+    size: int
+
+    def __call__(self, row: Row) -> tuple[str, int]:
+        """The edit that is kept."""
+        return BOXES, int(row["places"][0, self.size])
+
+
+def oracle(row: Row) -> tuple[str, int]:
+    """Of the edits that are right the one with the smallest error: what no rule can beat."""
+    worth = row["worth"][BOXES]
+    return BOXES, int((worth["both"] * 10 - worth["error"]).argmax())
+
+
+def known_picks(anchors: int, *, swept: Sequence[int], beside: bool) -> dict[str, Pick]:
+    """Every rule that needs no network, by its name in the table; `anchors` is the default K."""
+    rules: dict[str, Pick] = {
+        "default": Argmin(anchors),
+        "argmin, from the phrase": Argmin(anchors, text="phrase"),
+        "largest S of all": LargestScore(anchors),
+        "oracle": oracle,
+    }
+    rules |= {f"K = {count}": Argmin(count) for count in swept}
+    rules |= {f"M = {count}": Argmin(anchors, count) for count in SUBSETS}
+    for name, left_out in (("L_Clip", "clip"), ("L_Str", "structure"), ("L_Dir", "direction")):
+        weights = LossWeights(**{left_out: 0.0})
+        rules[f"without {name}"] = Argmin(anchors, weights=weights)
+    rules |= {f"first anchor, size {n}": Fixed(n) for n in SEVEN}
+    if beside:
+        for group in (RANDOM, ATTENTION):
+            rules[f"{group} anchor, random size"] = Beside(group, anchors, "score")
+            rules[f"{group} anchor, random size, by loss"] = Beside(group, anchors, "loss")
+        rules["segmenter's mask"] = Beside(SEGMENTER, 1, "loss")
+    return rules
+
+
+@dataclass(frozen=True, eq=False)
+class Kept:
+    """What a rule kept of every task: `edited`, `both`, `error` and the rest, a number a task."""
+
+    picks: Sequence[tuple[str, int]]
+    numbers: Mapping[str, np.ndarray[Any, Any]]
+
+    def mean(self, name: str) -> float:
+        """The mean of a number over the tasks."""
+        return float(self.numbers[name].mean())
+
+
+NUMBERS = ("edited", "both", "error", "covers", "covers_other", "area")
+
+
+def keep(rows: Sequence[Row], rule: Pick) -> Kept:
+    """What `rule` keeps of every row."""
+    picks = [rule(row) for row in rows]
+    numbers = {
+        name: np.array(
+            [
+                float(row["worth"][group][name][place])
+                for row, (group, place) in zip(rows, picks, strict=True)
+            ]
+        )
+        for name in NUMBERS
+    }
+    return Kept(picks, numbers)
+
+
+def preferred(ours: Kept, theirs: Kept) -> tuple[int, int]:
+    """In how many of the tasks whose edits differ ours is the better, and how many those are.
+
+    Better is what is right where the other is not, and of two that are alike in that the one that
+    errs less outside.
+    """
+    won = total = 0
+    columns = zip(
+        ours.numbers["both"],
+        theirs.numbers["both"],
+        ours.numbers["error"],
+        theirs.numbers["error"],
+        strict=True,
+    )
+    for our_both, their_both, our_error, their_error in columns:
+        if (our_both, our_error) == (their_both, their_error):
+            continue
+        total += 1
+        won += bool(our_both > their_both or (our_both == their_both and our_error < their_error))
+    return won, total
+
+
+FAILURES = {
+    "the anchor is off the thing": lambda row, kept: not row["anchors_on_thing"][0],
+    "the box holds less than half of the thing": lambda row, kept: kept["covers"] < 0.5,
+    "the box holds the thing, and the asked attribute is wrong": lambda row, kept: (
+        not kept["edited"]
+    ),
+    "the asked attribute is right, and another is not": lambda row, kept: True,
+}
+"""Kinds of failure, figure 7 of the paper and what else happens; the first that fits is counted."""
+
+
+def count_failures(rows: Sequence[Row], kept: Kept) -> dict[str, int]:
+    """How many edits that are not right there are of each kind."""
+    counts = dict.fromkeys(FAILURES, 0)
+    for number, row in enumerate(rows):
+        numbers = {name: column[number] for name, column in kept.numbers.items()}
+        if not numbers["both"]:
+            counts[next(name for name, fits in FAILURES.items() if fits(row, numbers))] += 1
+    return counts
+
+
+def which_fail(kept: Kept) -> list[int]:
+    """The tasks whose kept edit is not right."""
+    return [number for number, both in enumerate(kept.numbers["both"]) if not both]

@@ -1,0 +1,118 @@
+"""What the learned-region editor is to reach, beside what was measured."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from editing.evaluation.intervals import bootstrap
+from support.intervals import wilson
+from support.region_bank import ATTENTION, RANDOM, Row
+from support.region_rules import Kept, preferred
+from support.reporting import Target, at_least, at_most
+
+MAIN = "sdedit, one thing"
+TWO = "sdedit, two things"
+MOST_ERROR = 0.042
+
+
+def make_targets(
+    kept: Mapping[str, Mapping[str, Kept]],
+    banks: Mapping[str, Sequence[Row]],
+    figures: Mapping[str, Any],
+    *,
+    anchors: int,
+) -> list[Target]:
+    """All targets that were measured; `anchors` is the default K."""
+    targets: list[Target] = []
+    if MAIN in kept:
+        targets += _of_default(kept[MAIN])
+        targets += _of_network(kept[MAIN], banks[MAIN], figures, anchors=anchors)
+    for name, least in (("inpaint", 0.85), ("masked-token", 0.70)):
+        if f"{name}, one thing" in kept:
+            found = kept[f"{name}, one thing"]["default"]
+            targets += [_share(f"{name}: both right", found.numbers["both"], least)]
+            targets += [Target(name=f"{name}: error outside", value=found.mean("error"))]
+    if TWO in kept:
+        found = kept[TWO]["default"]
+        own = found.numbers["covers"] > found.numbers["covers_other"]
+        targets.append(_share("two things: the word's own thing is edited", own, 0.75))
+    return targets
+
+
+def _share(name: str, column: "np.ndarray[Any, Any]", least: float) -> Target:
+    interval = wilson(int(column.sum()), len(column))
+    value = float(column.mean())
+    return Target(name=name, value=value, bound=at_least(least, kind="aim"), interval=interval)
+
+
+def _of_default(rules: Mapping[str, Kept]) -> list[Target]:
+    default = rules["default"]
+    targets = [
+        _share("default rule: both right", default.numbers["both"], 0.88),
+        Target(
+            name="default rule: error outside",
+            value=default.mean("error"),
+            bound=at_most(MOST_ERROR, kind="aim"),
+        ),
+    ]
+    for group, least, won_least in ((RANDOM, 25.0, 0.84), (ATTENTION, 12.0, 0.71)):
+        other = rules[f"{group} anchor, random size"]
+        gap = bootstrap(
+            [default.numbers["both"], other.numbers["both"]], lambda a, b: 100 * (a - b)
+        )
+        targets.append(
+            Target(
+                name=f"over {group} anchor, random size: points of both right",
+                value=gap.value,
+                bound=at_least(least, kind="aim"),
+                interval=(gap.low, gap.high),
+            )
+        )
+        won, total = preferred(default, other)
+        targets.append(
+            Target(
+                name=f"preferred to {group} anchor, random size",
+                value=won / total if total else None,
+                bound=at_least(won_least, kind="aim"),
+                interval=wilson(won, total),
+            )
+        )
+    return targets
+
+
+def _of_network(
+    rules: Mapping[str, Kept],
+    rows: Sequence[Row],
+    figures: Mapping[str, Any],
+    *,
+    anchors: int,
+) -> list[Target]:
+    """The trained network beside a network fitted to each picture, on the same tasks."""
+    fitted, network = rules["fitted, exact, by loss"], rules["trained network"]
+    count = len(fitted.numbers["both"])
+    ours = network.numbers["both"][:count]
+    gap = bootstrap([ours, fitted.numbers["both"]], lambda a, b: 100 * (a - b))
+    error = network.numbers["error"][:count].mean() - fitted.mean("error")
+    boxes = float(np.mean([row["places"][:anchors].unique().numel() for row in rows]))
+    a_box = figures["seconds_a_box"][MAIN]
+    per_picture = boxes * a_box + figures["seconds_a_fit"]["exact"]
+    once = a_box + figures["seconds_a_pass"]
+    return [
+        Target(
+            name="trained network over fitting per picture: points of both right",
+            value=gap.value,
+            bound=at_least(-3.0, kind="aim"),
+            interval=(gap.low, gap.high),
+        ),
+        Target(
+            name="trained network over fitting per picture: error outside",
+            value=float(error),
+            bound=at_most(0.0, kind="aim"),
+        ),
+        Target(
+            name="trained network: share of the time of fitting per picture",
+            value=once / per_picture,
+            bound=at_most(0.1, kind="aim"),
+        ),
+    ]
