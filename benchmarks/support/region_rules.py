@@ -165,24 +165,30 @@ def preferred(ours: Kept, theirs: Kept) -> tuple[int, int]:
     return won, total
 
 
-FAILURES = {
-    "the anchor is off the thing": lambda row, kept: not row["anchors_on_thing"][0],
-    "the box holds less than half of the thing": lambda row, kept: kept["covers"] < 0.5,
-    "the box holds the thing, and the asked attribute is wrong": lambda row, kept: (
-        not kept["edited"]
-    ),
-    "the asked attribute is right, and another is not": lambda row, kept: True,
-}
-"""Kinds of failure, figure 7 of the paper and what else happens; the first that fits is counted."""
+OFF, CUT, WRONG, SPOILT = FAILURES = (
+    "the anchor is off the thing",
+    "the box holds less than half of the thing",
+    "the box holds the thing, and the asked attribute is wrong",
+    "the asked attribute is right, and another is not",
+)
+"""Kinds of failure: figure 7 of the paper, and what else happens."""
+
+
+def failure_of(row: Row, numbers: Mapping[str, float]) -> str:
+    """Why an edit that is not right is not: the first of `FAILURES` that fits."""
+    if not row["anchors_on_thing"][0]:
+        return OFF
+    if numbers["covers"] < 0.5:
+        return CUT
+    return SPOILT if numbers["edited"] else WRONG
 
 
 def count_failures(rows: Sequence[Row], kept: Kept) -> dict[str, int]:
     """How many edits that are not right there are of each kind."""
     counts = dict.fromkeys(FAILURES, 0)
-    for number, row in enumerate(rows):
-        numbers = {name: column[number] for name, column in kept.numbers.items()}
-        if not numbers["both"]:
-            counts[next(name for name, fits in FAILURES.items() if fits(row, numbers))] += 1
+    for number in which_fail(kept):
+        numbers = {name: float(column[number]) for name, column in kept.numbers.items()}
+        counts[failure_of(rows[number], numbers)] += 1
     return counts
 
 

@@ -10,14 +10,8 @@ from support.region_rules import BOXES, Kept, which_fail
 from support.region_tasks import RegionTask
 from transforms.pictures.contact_sheet import SheetEntry, Words, draw_sheet
 
-RULES = (
-    "default",
-    "without L_Clip",
-    "without L_Str",
-    "without L_Dir",
-    "largest S of all",
-    "oracle",
-)
+LEFT_OUT = ("without L_Clip", "without L_Str", "without L_Dir")
+RULES = ("default", *LEFT_OUT, "largest S of all", "oracle")
 SHOWN, FAILED = 8, 6
 WRONG = (180, 40, 40)
 
@@ -40,7 +34,7 @@ def _entry(task: RegionTask, row: Row, kept: Mapping[str, Kept], number: int) ->
         assert group == BOXES, "these rules choose among boxes"
         pictures.append(tensor_to_picture(row["edits"][place].float() / 127.5 - 1))
     right = bool(kept["default"].numbers["both"][number])
-    words = (Words(f"{task.source_phrase} -> {task.target_phrase}"),)
+    words: tuple[Words, ...] = (Words(f"{task.source_phrase} -> {task.target_phrase}"),)
     if not right:
         words += (Words("   wrong", WRONG),)
     return SheetEntry(tuple(pictures), (words,))

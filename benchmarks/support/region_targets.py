@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from editing.evaluation.intervals import bootstrap
+from editing.evaluation.intervals import Interval, bootstrap
 from support.intervals import wilson
 from support.region_bank import ATTENTION, RANDOM, Row
 from support.region_rules import Kept, preferred
@@ -46,6 +46,11 @@ def _share(name: str, column: "np.ndarray[Any, Any]", least: float) -> Target:
     return Target(name=name, value=value, bound=at_least(least, kind="aim"), interval=interval)
 
 
+def _points(ours: "np.ndarray[Any, Any]", theirs: "np.ndarray[Any, Any]") -> Interval:
+    """How many points of a hundred more are right, of the same tasks."""
+    return bootstrap([ours.tolist(), theirs.tolist()], lambda a, b: 100 * (a - b))
+
+
 def _of_default(rules: Mapping[str, Kept]) -> list[Target]:
     default = rules["default"]
     targets = [
@@ -58,9 +63,7 @@ def _of_default(rules: Mapping[str, Kept]) -> list[Target]:
     ]
     for group, least, won_least in ((RANDOM, 25.0, 0.84), (ATTENTION, 12.0, 0.71)):
         other = rules[f"{group} anchor, random size"]
-        gap = bootstrap(
-            [default.numbers["both"], other.numbers["both"]], lambda a, b: 100 * (a - b)
-        )
+        gap = _points(default.numbers["both"], other.numbers["both"])
         targets.append(
             Target(
                 name=f"over {group} anchor, random size: points of both right",
@@ -92,7 +95,7 @@ def _of_network(
     fitted, network = rules["fitted, exact, by loss"], rules["trained network"]
     count = len(fitted.numbers["both"])
     ours = network.numbers["both"][:count]
-    gap = bootstrap([ours, fitted.numbers["both"]], lambda a, b: 100 * (a - b))
+    gap = _points(ours, fitted.numbers["both"])
     error = network.numbers["error"][:count].mean() - fitted.mean("error")
     boxes = float(np.mean([row["places"][:anchors].unique().numel() for row in rows]))
     a_box = figures["seconds_a_box"][MAIN]
