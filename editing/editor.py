@@ -78,7 +78,7 @@ class EditorSpec(Generic[SettingsT]):
     | `parts` | what it needs of a preset, keys of `editing.parts.PART_LOADERS` |
     | `settings_parts` | what it needs of a preset besides, as its settings ask for |
     | `needs` | the fields of a `Request` that must be filled |
-    | `needs_words` | a request must say in words what may change (`Request.phrase`), or where |
+    | `needs_words` | it looks itself for what may change, by words (`Request.phrase`) |
     | `regions` | the region finder that it uses where a person names none, a key of `REGIONS` |
     | `dial` | see `Dial`; None: an evaluation makes one cell of it |
     | `model` | the part that `--model` replaces; None: there is none |

@@ -59,6 +59,19 @@ class TestNet:
         alone = net(features, target, phrase, cells[1:2], extents[2:4])
         torch.testing.assert_close(whole[1:2], alone)
 
+    @pytest.mark.parametrize(
+        ("shape", "message"),
+        [
+            ({"depth": 4}, "takes 4 numbers of the backbone's features, got 3"),
+            ({"text_width": 5}, "takes 5 numbers of the encoder's embeddings, got 3"),
+        ],
+    )
+    def test_a_network_of_another_preset_is_told(self, proposals, shape, message):
+        known = {"depth": 3, "text_width": 3, "picture_size": 16, "width": 8}
+        net = TextRegionNet(**(known | shape))
+        with pytest.raises(ModelError, match=message):
+            choose_box(net, proposals, *words("red", "blue"))
+
     def test_embeddings_of_words_have_length_one(self):
         torch.testing.assert_close(words("red", "blue").norm(dim=1), torch.ones(2))
 

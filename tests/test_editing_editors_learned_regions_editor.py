@@ -146,11 +146,17 @@ class TestSeveralThings:
         assert output.image.size == (16, 16)
         assert output.explain().height > edit(ask())[0].explain().height
 
-    def test_words_that_are_put_in_change_all_that_was_said(self):
-        request = ask(source_prompt="a cup and a blue box", prompt="a red cup and a green box")
-        first, second = edits_in_turn(request, one_by_one=True)
-        assert first.mask_phrase == "a cup and a blue box"
-        assert second.mask_phrase == "blue"
+    @pytest.mark.parametrize(
+        ("before", "after"),
+        [
+            ("a cup and a blue box", "a red cup and a green box"),  # words that are put in
+            ("a blue cup on the red box", "a cup on the green box"),  # words that are left out
+            ("a dog runs on grass", "the cat sleeps in a bed on hay"),  # little in common
+        ],
+    )
+    def test_what_exchanges_no_things_is_one_edit(self, before, after):
+        request = ask(source_prompt=before, prompt=after)
+        assert edits_in_turn(request, one_by_one=True) == [request]
 
     @pytest.mark.parametrize("changes", [{"mask_phrase": "cup"}, {"source_prompt": None}])
     def test_one_phrase_is_one_thing(self, changes):

@@ -115,12 +115,24 @@ def choose_box(
     """The network's logits of all boxes of a picture, (K, M), on the CPU; gradients pass.
 
     `target` and `phrase` are unit embeddings of the prompt and of what it exchanges.
+
+    Raises:
+        ModelError: the network was trained beside another backbone or encoder.
     """
+    for name, wanted, found in (
+        ("the backbone's features", net.depth, len(proposals.features)),
+        ("the encoder's embeddings", net.text_width, len(target)),
+    ):
+        if wanted != found:
+            raise ModelError(
+                f"the region network takes {wanted} numbers of {name}, got {found}: it was "
+                "trained beside another"
+            )
     device = next(net.parameters()).device
-    features, wanted, roi, extents = (
+    features, target, phrase, extents = (
         value.to(device) for value in (proposals.features, target, phrase, proposals.extents())
     )
-    logits: Tensor = net(features, wanted, roi, proposals.cells(), extents)
+    logits: Tensor = net(features, target, phrase, proposals.cells(), extents)
     return logits.cpu()
 
 

@@ -153,7 +153,8 @@ def edit(arguments: argparse.Namespace) -> "EditOutput":
         arguments, load_preset(arguments.preset), regions=wanted_regions(arguments)
     )
     request = read_request(arguments, chosen)
-    if arguments.mask_out is not None and not (chosen.choice.regions or request.edit_mask):
+    looks = chosen.choice.regions or chosen.choice.spec.needs_words
+    if arguments.mask_out is not None and not (looks or request.edit_mask):
         raise CommandError(f"--mask-out: {chosen.name} used no mask", exit_code=EXIT_USAGE)
     check_needs(chosen.choice.spec, request)
     editor = chosen.choice.load()

@@ -32,7 +32,7 @@ from editing.inpainting.inpainter import Inpainter
 from editing.inpainting.requests import finish_edit, inpaint_requests, working_size
 from editing.pictures import picture_to_tensor, resize, tensor_to_picture
 from editing.regions.learned import draw_box
-from editing.requests import ChangedSpan, EditOutput, OnStep, Request, changed_spans
+from editing.requests import EditOutput, OnStep, Request, changed_spans
 from editing.tensors import PictureTensor
 
 
@@ -202,21 +202,20 @@ def loss_weights(settings: BoxSettings) -> LossWeights:
 def edits_in_turn(request: Request, *, one_by_one: bool) -> list[Request]:
     """The request, or, of one that exchanges several things, a request for each from left to right.
 
-    Words in a row that are exchanged are one thing. Where `mask_phrase` says what may change, it
-    is one thing too.
+    Things are exchanged where words take the place of words and at least half of all words stay;
+    words in a row are one thing. Two descriptions that have little in common exchange no things,
+    and where `mask_phrase` says what may change it is one.
     """
-    spans: tuple[ChangedSpan, ...] = ()
-    if one_by_one and request.source_prompt and not request.mask_phrase:
-        spans = changed_spans(request.source_prompt, request.prompt)
-    if len(spans) < 2:
+    if not (one_by_one and request.source_prompt and not request.mask_phrase):
         return [request]
-    said = request.source_prompt
-    steps = []
+    spans = changed_spans(request.source_prompt, request.prompt)
+    exchanged = sum(len(span.before.split()) for span in spans)
+    alike = 2 * exchanged <= len(request.source_prompt.split())
+    if len(spans) < 2 or not alike or not all(span.before and span.after for span in spans):
+        return [request]
+    steps, said = [], request.source_prompt
     for span in spans:
-        # Of words that are only put in, all that was said before is what changes.
-        phrase = span.before or said
-        steps.append(
-            dataclasses.replace(request, prompt=span.prompt, mask_phrase=phrase, source_prompt=said)
-        )
+        words = {"prompt": span.prompt, "mask_phrase": span.before, "source_prompt": said}
+        steps.append(dataclasses.replace(request, **words))
         said = span.prompt
     return steps
