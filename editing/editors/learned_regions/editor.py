@@ -215,7 +215,10 @@ def edits_in_turn(request: Request, *, one_by_one: bool) -> list[Request]:
         return [request]
     steps, said = [], request.source_prompt
     for span in spans:
-        words = {"prompt": span.prompt, "mask_phrase": span.before, "source_prompt": said}
-        steps.append(dataclasses.replace(request, **words))
+        steps.append(
+            dataclasses.replace(
+                request, prompt=span.prompt, mask_phrase=span.before, source_prompt=said
+            )
+        )
         said = span.prompt
     return steps
