@@ -13,6 +13,8 @@ FOLDERS_AND_CLASSES = {
     "judge": ("judge", "a CNN of our own, for measuring only"),
     "autoencoder": ("diffusion/vae", "AutoencoderKL"),
     "denoiser": ("diffusion/unet", "UNet2DConditionModel"),
+    "inpainter": ("inpainting/unet", "UNet2DConditionModel; the tensors that differ"),
+    "dino": ("", "ViTModel; not shipped"),
 }
 
 TARGETS = {
@@ -38,6 +40,14 @@ TARGETS = {
         ">= 0.85",
     ),
     "denoiser.two_objects.*.all": ("the same, two objects", ""),
+    "inpainter.one_object.*.all": (
+        "edits in boxes around things with all attributes right, at the best guidance",
+        ">= 0.85",
+    ),
+    "dino.dino.top_1": ("best patch on the thing, DINO's attention", ">= 0.90"),
+    "dino.clip.top_1": ("best patch on the thing, the encoder's attention", ">= 0.90"),
+    "dino.median_colour.top_1": ("the same, by distance from the median colour", ""),
+    "dino.random.top_1": ("the same, at random", ""),
 }
 """What a held-out figure means and what it was to reach, by its path; `*` is the best there."""
 
@@ -73,7 +83,7 @@ def card_text(weights: Path) -> str:
         value = _find(figures, path)
         if value is not None:
             lines.append(f"| {meaning} | {value:.4f} | {target} |")
-    lines += ["", *_guidance_rows(figures)]
+    lines += ["", *_guidance_rows(figures), *_edit_rows(figures)]
     lines += [
         "| part | class | steps | batch | seed | precision | threads | minutes | fp16 MB |",
         "|" + "---|" * 9,
@@ -116,6 +126,24 @@ def _guidance_rows(figures: Mapping[str, Any]) -> list[str]:
             f"| {scale} | {one['all']:.3f} | {one['first.noun']:.3f} | {one['first.colour']:.3f} "
             f"| {two['all']:.3f} |"
         )
+    return [*lines, ""]
+
+
+def _edit_rows(figures: Mapping[str, Any]) -> list[str]:
+    """What the inpainting network edits right at each guidance scale; nothing if not measured."""
+    edited = figures.get("inpainter", {}).get("held_out", {}).get("one_object")
+    if not edited:
+        return []
+    lines = [
+        "Edits of one-object pictures by the inpainting network, in boxes 6 pixels larger than the",
+        "object, 8 steps: share with the edited attribute and all others right.",
+        "",
+        "| guidance scale | all | colour | noun | size |",
+        "|---|---|---|---|---|",
+    ]
+    for name, right in edited.items():
+        shares = " | ".join(f"{right[kind]:.3f}" for kind in ("all", "colour", "noun", "size"))
+        lines.append(f"| {name.removeprefix('guidance_')} | {shares} |")
     return [*lines, ""]
 
 

@@ -43,7 +43,10 @@ from stilllife.recipes.denoiser import (
     load_pipeline,
     paint,
 )
+from stilllife.recipes.dino import make_dino, measure_dino
 from stilllife.recipes.encoder import CaptionPool, build_encoder, encoder_loss, recall_at_1
+from stilllife.recipes.inpainter import make_inpainter
+from stilllife.recipes.inpainting_edits import measure_inpainter
 from stilllife.recipes.judge import judge_accuracy, judge_loss
 from stilllife.recipes.segmenter import absent_area, build_segmenter, mean_iou, segment_loss
 from stilllife.recipes.tokenizers import blip_tokenizer, clip_tokenizer
@@ -245,7 +248,9 @@ NETWORKS = {
     "judge": NetworkRecipe(make_judge, measure_judge),
     "autoencoder": NetworkRecipe(make_autoencoder, measure_autoencoder),
     "denoiser": NetworkRecipe(make_denoiser, measure_denoiser),
+    "inpainter": NetworkRecipe(make_inpainter, measure_inpainter),
+    "dino": NetworkRecipe(make_dino, measure_dino),
 }
 """In the order in which they build on one another."""
 
-SHIPPED = [name for name in NETWORKS if name != "tower"]
+SHIPPED = [name for name in NETWORKS if name not in ("tower", "dino")]

@@ -31,6 +31,10 @@ SCHEDULES = {
     "denoiser": Schedule(
         steps=5500, batch_size=64, learning_rate=1e-3, seed=7, weight_decay=0.0, average=0.999
     ),
+    "inpainter": Schedule(
+        steps=2000, batch_size=40, learning_rate=8e-4, seed=8, weight_decay=0.0, average=0.998
+    ),
+    "dino": Schedule(steps=2000, batch_size=40, learning_rate=1e-3, seed=9, weight_decay=0.04),
 }
 
 
