@@ -23,6 +23,7 @@ import numpy as np
 import torch
 from support.intervals import bootstrap_mean, wilson
 from support.region_bank import Bench, Row, fill_bank
+from support.region_masks import measure_masks
 from support.region_networks import (
     compare_gradients,
     fitted_pick,
@@ -38,7 +39,8 @@ from support.reporting import add_report_flags, finish
 from editing.diffusion.settings import DTYPES
 from editing.editors.learned_regions.settings import BACKENDS, LearnedRegionSettings
 from editing.parts import Parts
-from editing.regions.learned_spec import REGION_NET, LearnedSettings
+from editing.regions.learned_spec import LEARNED, REGION_NET, LearnedSettings
+from editing.regions.segmenter_spec import SEGMENTER
 from pipelines.terminal.console import print_table
 from stilllife.judge import load_judge
 from transforms.dataset.files import write_bytes
@@ -125,6 +127,12 @@ def measure(arguments: argparse.Namespace, work: Path) -> tuple[dict[str, Any], 
             with_networks(
                 arguments, kept[name], tasks, banks[name], bench, parts.load("region_net"), figures
             )
+    finders = {spec.name: spec.load(parts, spec.settings()) for spec in (SEGMENTER, LEARNED)}
+    figures["masks"] = {
+        name: measure_masks(tasks, finders)
+        for name, tasks in (("one thing", one), ("two things", two))
+        if tasks
+    }
     figures["rules"] = {name: describe(rules) for name, rules in kept.items()}
     figures["failures"] = {
         name: count_failures(banks[name], rules["default"]) for name, rules in kept.items()
@@ -218,15 +226,15 @@ def print_rules(rules: dict[str, dict[str, dict[str, Any]]]) -> None:
                 (
                     rule,
                     found["tasks"],
-                    f"{found['both']:.3f} [{found['both_interval'][0]:.3f}, "
-                    f"{found['both_interval'][1]:.3f}]",
+                    f"{found['both']:.3f}",
+                    "{:.2f} to {:.2f}".format(*found["both_interval"]),
                     f"{found['error']:.4f}",
                     f"{found['covers']:.2f}",
                     f"{found['own_thing']:.2f}",
                 )
                 for rule, found in described.items()
             ],
-            columns=("rule", "edits", "both right", "error", "covers >= .9", "own thing"),
+            columns=("rule", "edits", "both right", "95%", "error", "covers >= .9", "own thing"),
         )
 
 
