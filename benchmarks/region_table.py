@@ -39,6 +39,7 @@ from support.reporting import add_report_flags, finish
 from editing.diffusion.settings import DTYPES
 from editing.editors.learned_regions.settings import BACKENDS, LearnedRegionSettings
 from editing.parts import Parts
+from editing.regions.finder import RegionFinder
 from editing.regions.learned_spec import LEARNED, REGION_NET, LearnedSettings
 from editing.regions.segmenter_spec import SEGMENTER
 from pipelines.terminal.console import print_table
@@ -127,7 +128,10 @@ def measure(arguments: argparse.Namespace, work: Path) -> tuple[dict[str, Any], 
             with_networks(
                 arguments, kept[name], tasks, banks[name], bench, parts.load("region_net"), figures
             )
-    finders = {spec.name: spec.load(parts, spec.settings()) for spec in (SEGMENTER, LEARNED)}
+    finders: dict[str, RegionFinder] = {
+        SEGMENTER.name: SEGMENTER.load(parts, SEGMENTER.settings()),
+        LEARNED.name: LEARNED.load(parts, LEARNED.settings()),
+    }
     figures["masks"] = {
         name: measure_masks(tasks, finders)
         for name, tasks in (("one thing", one), ("two things", two))
