@@ -64,6 +64,14 @@ class TestEdit:
         with Image.open(written["explain"]) as sheet:
             assert sheet.width > 600
 
+    def test_a_box_by_hand(self, editing_world, photo, tmp_path):
+        out = tmp_path / "out.png"
+        assert edit(editing_world, photo, out, "--box", "4,2,20,30", words=()).code == 0
+        changed = (pixels(out) != pixels(photo)).any(2)
+        assert changed[2:30, 4:20].any()
+        changed[2:30, 4:20] = False
+        assert not changed.any()
+
     def test_a_network_chooses_the_box_for_one_edit(self, editing_world, photo, tmp_path):
         out = tmp_path / "out.png"
         outcome = edit(editing_world, photo, out, "--regions", "learned")
@@ -97,6 +105,14 @@ class TestEdit:
             (("--steps", 100_000), "num_inference_steps must be at most"),
             (("--source-prompt", "a red pear"), "a mask needs edit_mask, mask_phrase"),
             (("--regions", "segmenter", "--model", "run"), "needs --regions learned"),
+            (("--box", "0,0,49,32"), "within its 48 x 32 pixels, got '0,0,49,32'"),
+            (("--box=-1,0,9,9",), "--box must hold something of the picture"),
+            (("--box", "9,9,9,20"), "--box must hold something of the picture"),
+            (("--box", "20,9,9,20"), "--box must hold something of the picture"),
+            (("--box", "1,2,3"), "--box must be LEFT,TOP,RIGHT,BOTTOM in whole pixels"),
+            (("--box", "a,b,c,d"), "--box must be LEFT,TOP,RIGHT,BOTTOM in whole pixels"),
+            (("--box", "0,0,9,9", "--mask", "auto"), "--box leaves nothing to --mask auto"),
+            (("--box", "0,0,9,9", "--regions", "learned"), "--box leaves nothing to --regions"),
             (("--explain", "explain.jpg"), "--explain must be a .png file"),
         ],
     )

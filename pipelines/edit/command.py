@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from editing.regions.registry import NO_REGIONS, REGIONS
 from editing.registry import DEFAULT, EDITORS
-from pipelines.edit.files import check_outputs, read_mask_file, read_photo, result_paths, write_png
+from pipelines.edit.files import (
+    check_outputs,
+    draw_box,
+    read_mask_file,
+    read_photo,
+    result_paths,
+    write_png,
+)
 from pipelines.terminal.arguments import JSON_HELP, MOST_SEED, whole_number
 from pipelines.terminal.console import (
     EXIT_USAGE,
@@ -60,6 +67,11 @@ def _add_mask_flags(parser: argparse.ArgumentParser) -> None:
         metavar="auto|none|FILE",
         help="what may change: found by --regions, everything, or what is bright, coloured, "
         "labelled or painted in FILE (default: what the editor does)",
+    )
+    parser.add_argument(
+        "--box",
+        metavar="LEFT,TOP,RIGHT,BOTTOM",
+        help="what may change: a box of PHOTO in pixels, from the first to before the last",
     )
     parser.add_argument(
         "--mask-out",
@@ -182,6 +194,14 @@ def wanted_regions(arguments: argparse.Namespace) -> str | None:
         CommandError: they contradict each other.
     """
     regions: str | None = arguments.regions
+    if arguments.box is not None:
+        for flag, value in (("--mask", arguments.mask), ("--regions", regions)):
+            if value not in (None, NO_REGIONS):
+                raise CommandError(
+                    f"--box leaves nothing to {flag} {value}: leave one of them out",
+                    exit_code=EXIT_USAGE,
+                )
+        return NO_REGIONS
     if arguments.mask is None:
         return regions
     if arguments.mask == FOUND:
@@ -207,7 +227,9 @@ def read_request(arguments: argparse.Namespace, chosen: ChosenEditor) -> "Reques
 
     image = read_photo(arguments.photo)
     mask = None
-    if arguments.mask not in (None, FOUND, NO_REGIONS):
+    if arguments.box is not None:
+        mask = draw_box(arguments.box, image.size)
+    elif arguments.mask not in (None, FOUND, NO_REGIONS):
         mask = read_mask_file(Path(arguments.mask), image.size)
     words: str | None = arguments.source_prompt
     regions = chosen.choice.regions

@@ -110,6 +110,33 @@ def read_mask_file(path: Path, size: tuple[int, int]) -> "Image.Image":
         raise CommandError(f"{path}: {error}") from error
 
 
+def draw_box(text: str, size: tuple[int, int]) -> "Image.Image":
+    """The box that `text` names, LEFT,TOP,RIGHT,BOTTOM in pixels, as a mask of `size`.
+
+    `size` is (width, height); the mask is L, 255 from left and top to before right and bottom.
+
+    Raises:
+        CommandError: it names no box of a picture of that size.
+    """
+    from PIL import Image
+
+    rule = f"--box must be LEFT,TOP,RIGHT,BOTTOM in whole pixels, got {text!r}"
+    try:
+        left, top, right, bottom = map(int, text.split(","))
+    except ValueError:
+        raise CommandError(rule, exit_code=EXIT_USAGE) from None
+    width, height = size
+    if not (0 <= left < right <= width and 0 <= top < bottom <= height):
+        raise CommandError(
+            f"--box must hold something of the picture and lie within its {width} x {height} "
+            f"pixels, got {text!r}",
+            exit_code=EXIT_USAGE,
+        )
+    mask = Image.new("L", size)
+    mask.paste(255, (left, top, right, bottom))
+    return mask
+
+
 def write_png(path: Path, image: "Image.Image") -> None:
     """Writes a picture, whole or not at all.
 
