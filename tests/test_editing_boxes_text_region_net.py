@@ -54,9 +54,9 @@ class TestNet:
 
     def test_a_box_is_judged_by_itself_and_what_is_around_it(self, proposals):
         net, (target, phrase) = make_net(), words("red", "blue")
-        features, cells, extents = proposals.features, proposals.cells(), proposals.extents()
-        whole = net(features, target, phrase, cells, extents)
-        alone = net(features, target, phrase, cells[1:2], extents[2:4])
+        seen = (proposals.features, proposals.attention, target, phrase)
+        whole = net(*seen, proposals.extents())
+        alone = net(*seen, proposals.extents()[1:2])
         torch.testing.assert_close(whole[1:2], alone)
 
     @pytest.mark.parametrize(
@@ -148,8 +148,8 @@ class TestRegions:
                 super().__init__(depth=3, text_width=3, picture_size=16, width=8)
                 self.known = torch.nn.Parameter(torch.zeros(1))
 
-            def forward(self, features, target, phrase, cells, extents):
-                logits = torch.zeros(len(cells), len(cells[0]))
+            def forward(self, features, attention, target, phrase, extents):
+                logits = torch.zeros(extents.shape[:2])
                 logits[2, 1] = 1
                 return logits
 

@@ -11,6 +11,7 @@ from fakes.regions import ColourClip, ColourInpainter, SpotBackbone
 from fakes.training import Run, same
 from PIL import Image
 
+from editing.boxes.proposals import propose
 from editing.boxes.text_region_net import load_region_net
 from editing.editors.learned_regions.kept_worth import WORTH, KeptWorth
 from editing.editors.learned_regions.objective import NoDraw, RegionObjective
@@ -21,6 +22,7 @@ from transforms.models.spec import ModelSpec
 
 
 def make_objective(**settings):
+    settings = {"weight_area": 0.0} | settings
     inpainter = ColourInpainter()
     objective = RegionObjective(
         backbone=SpotBackbone(),
@@ -61,7 +63,7 @@ def test_it_is_an_objective():
 
 class TestLoss:
     def test_it_is_the_expected_loss_over_all_boxes(self):
-        objective, _ = make_objective(standardise=False)
+        objective, _ = make_objective()
         with torch.no_grad():
             for parameter in objective.net.parameters():
                 parameter.zero_()  # every box is as likely as every other
@@ -69,15 +71,29 @@ class TestLoss:
         (kept,) = (objective.kept.get("key 0 16"),)
         assert loss.item() == pytest.approx(kept.mean().item(), abs=1e-6)
 
+    def test_a_large_box_costs_more(self):
+        without, _ = make_objective()
+        with_area, _ = make_objective(weight_area=2.0)
+        for objective in (without, with_area):
+            with torch.no_grad():
+                for parameter in objective.net.parameters():
+                    parameter.zero_()
+        plain, dearer = (
+            each(batch(1), NoDraw()).terms["expected"].item() for each in (without, with_area)
+        )
+        proposals = propose(SpotBackbone(), batch(1).source[0], anchors=2, sizes=3)
+        assert dearer - plain == pytest.approx(2 * proposals.areas().mean().item(), rel=1e-4)
+        assert proposals.areas()[0, 0].item() == pytest.approx((4 / 16) ** 2)
+
     def test_standardised_losses_have_mean_zero(self):
-        objective, _ = make_objective()
+        objective, _ = make_objective(standardise=True)
         with torch.no_grad():
             for parameter in objective.net.parameters():
                 parameter.zero_()
         assert objective(batch(), NoDraw()).terms["expected"].item() == pytest.approx(0, abs=1e-5)
 
     def test_a_pair_counts_by_its_quality(self):
-        objective, _ = make_objective(standardise=False)
+        objective, _ = make_objective()
         both = objective(batch(), NoDraw()).pulled
         weighed = batch()
         weighed.quality[1] = 0
@@ -91,14 +107,14 @@ class TestLoss:
         assert without == []
 
     def test_a_cold_softmax_takes_one_box(self):
-        objective, _ = make_objective(temperature=1e-5, standardise=False)
+        objective, _ = make_objective(temperature=1e-5)
         loss = objective(batch(1), NoDraw()).terms["expected"].item()
         assert (objective.kept.get("key 0 16") - loss).abs().min().item() < 1e-6
 
 
 class TestTraining:
     def test_the_loss_falls(self, pairs, tmp_path):
-        objective, _ = make_objective()
+        objective, _ = make_objective(standardise=True)
         run = Run(objective, pairs, tmp_path, steps=24, learning_rate=1e-2, checkpoint_every=24)
         reports = run.go().reports
         first, last = (

@@ -59,12 +59,17 @@ class Proposals:
             for row in self.boxes
         )
 
-    def extents(self) -> Float[Tensor, "n 4"]:
-        """Left, top, right and bottom of every box as shares of the picture, anchor by anchor."""
+    def extents(self) -> Float[Tensor, "k m 4"]:
+        """Left, top, right and bottom of every box as shares of the picture."""
         height, width = self.size
         whole = torch.tensor([width, height, width, height])
-        rows = [(box.left, box.top, box.right, box.bottom) for row in self.boxes for box in row]
+        rows = [[(b.left, b.top, b.right, b.bottom) for b in row] for row in self.boxes]
         return torch.tensor(rows) / whole
+
+    def areas(self) -> Float[Tensor, "k m"]:
+        """Every box's share of the picture."""
+        extents = self.extents()
+        return (extents[..., 2:] - extents[..., :2]).prod(-1)
 
     def pooled(self) -> Tensor:
         """f_1 to f_M of every anchor: (K, M, d, l, l)."""

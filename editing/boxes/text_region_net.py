@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from editing.boxes.geometry import Box
+from editing.boxes.geometry import Attention
 from editing.boxes.proposals import Proposals
 from editing.boxes.region_net import Features, Logits
 from editing.features.clip import ClipSpace
@@ -33,10 +33,11 @@ class RegionNetOptions:
 class TextRegionNet(nn.Module):
     """A network over pictures that sees the text: which box of all suits this edit.
 
-    Ours; the paper fits a network to each picture. Each patch token is looked at beside the text (a
-    scale and a shift from the embeddings of T, of T_ROI and of their difference), pooled over a box
-    and over its surroundings, and judged together with where the box lies. Logits of all anchors
-    and sizes go into one softmax, so that one box comes out.
+    Ours; the paper fits a network to each picture. Each patch token, with what it has of the
+    attention, is looked at beside the text (a scale and a shift from the embeddings of T, of T_ROI
+    and of their difference), pooled over a box, over the ring around it and over all else, and
+    judged together with where the box lies. Logits of all anchors and sizes go into one softmax, so
+    that one box comes out.
 
     `depth` numbers a patch come in, embeddings of texts are `text_width` long, and `picture_size`
     is the side in pixels of the pictures it was trained on.
@@ -47,58 +48,85 @@ class TextRegionNet(nn.Module):
         self.depth, self.text_width, self.width = depth, text_width, width
         self.picture_size = picture_size
         self.see = nn.Sequential(nn.LayerNorm(depth), nn.Linear(depth, width))
+        self.attend = nn.Linear(1, width)
         self.read = nn.Sequential(
             nn.LayerNorm(3 * text_width), nn.Linear(3 * text_width, 2 * width), nn.GELU()
         )
         self.modulate = nn.Linear(2 * width, 2 * width)
         self.mix = nn.Sequential(nn.GELU(), nn.Linear(width, width))
         self.judge = nn.Sequential(
-            nn.Linear(5 * width + PLACE, 2 * width), nn.GELU(), nn.Linear(2 * width, 1)
+            nn.Linear(6 * width + PLACE, 2 * width), nn.GELU(), nn.Linear(2 * width, 1)
         )
 
     def forward(
         self,
         features: Features,
+        attention: Attention,
         target: Float[Tensor, " text"],
         phrase: Float[Tensor, " text"],
-        cells: Sequence[Sequence[Box]],
-        extents: Float[Tensor, "n four"],
+        extents: Float[Tensor, "k m 4"],
     ) -> Logits:
         """Logits of boxes, a row an anchor: of one picture, for one edit.
 
-        `target` and `phrase` are the unit embeddings of T and T_ROI, `cells` the boxes of each
-        anchor in (column, row) of the grid, `extents` where they begin and end as shares of the
-        picture: left, top, right and bottom, anchor by anchor.
+        `target` and `phrase` are the unit embeddings of T and T_ROI, `extents` where boxes begin
+        and end as shares of the picture: left, top, right and bottom.
         """
-        rows, columns = features.shape[1:]
         text = self.read(torch.cat([target, phrase, target - phrase]))
         scale, shift = self.modulate(text).chunk(2)
-        tokens = self.see(features.flatten(1).T) * (1 + scale) + shift
-        mixed = self.mix(tokens).T.view(self.width, rows, columns)
-        boxes = [box for some in cells for box in some]
-        judged = torch.cat([_look(mixed, boxes), text.expand(len(boxes), -1)], dim=1)
-        sides = extents[:, 2:] - extents[:, :2]
-        place = torch.cat([extents, sides, sides.prod(1, keepdim=True)], dim=1)
-        logits: Tensor = self.judge(torch.cat([judged, place], dim=1))
-        return logits.view(len(cells), -1)
+        share = attention / attention.sum().clamp_min(1e-9)
+        looked = self.attend(share.flatten()[:, None] * attention.numel())
+        tokens = self.mix((self.see(features.flatten(1).T) + looked) * (1 + scale) + shift)
+        boxes = extents.flatten(0, 1)
+        inside = cover(boxes, rows=attention.shape[0], columns=attention.shape[1])
+        grown = cover(
+            grow(boxes, rows=attention.shape[0], columns=attention.shape[1]),
+            rows=attention.shape[0],
+            columns=attention.shape[1],
+        )
+        judged = [
+            tokens.where(inside.flatten(1)[..., None] > 0, -torch.inf).amax(1),
+            _mean(tokens, inside),
+            _mean(tokens, grown - inside),
+            _mean(tokens, 1 - grown),
+            text.expand(len(boxes), -1),
+        ]
+        sides = boxes[:, 2:] - boxes[:, :2]
+        held = (inside * share).sum((1, 2))[:, None]
+        place = [boxes, sides, sides.prod(1, keepdim=True), held]
+        logits: Tensor = self.judge(torch.cat([*judged, *place], dim=1))
+        return logits.view(extents.shape[:2])
 
 
-PLACE = 7
-"""Numbers that tell where a box lies: its extent, its sides and its area."""
+PLACE = 8
+"""Numbers that tell where a box lies: its extent, sides and area, and the attention it holds."""
+
+Extents = Float[Tensor, "n 4"]
+Cover = Float[Tensor, "n h w"]
 
 
-def _look(mixed: Float[Tensor, "d h w"], boxes: Sequence[Box]) -> Float[Tensor, "n three_d"]:
-    """Largest and mean feature inside each box, and the mean outside (0 where there is none)."""
-    height, width = mixed.shape[1:]
-    everything = mixed.sum((1, 2))
-    rows = []
-    for box in boxes:
-        inside = mixed[:, box.top : box.bottom, box.left : box.right]
-        cells = inside[0].numel()
-        total = inside.sum((1, 2))
-        outside = (everything - total) / max(1, height * width - cells)
-        rows.append(torch.cat([inside.amax((1, 2)), total / cells, outside]))
-    return torch.stack(rows)
+def cover(boxes: Extents, *, rows: int, columns: int) -> Cover:
+    """How much of each patch lies in each box, in [0, 1]; boxes are in shares of the picture."""
+
+    def along(first: Tensor, last: Tensor, count: int) -> Tensor:
+        begins = torch.arange(count, device=boxes.device)
+        first, last = first[:, None] * count, last[:, None] * count
+        return (torch.minimum(last, begins + 1) - torch.maximum(first, begins)).clamp(0, 1)
+
+    across = along(boxes[:, 0], boxes[:, 2], columns)
+    down = along(boxes[:, 1], boxes[:, 3], rows)
+    return down[:, :, None] * across[:, None, :]
+
+
+def grow(boxes: Extents, *, rows: int, columns: int) -> Extents:
+    """Boxes that reach a patch further in every direction, within the picture."""
+    further = boxes.new_tensor([-1 / columns, -1 / rows, 1 / columns, 1 / rows])
+    return (boxes + further).clamp(0, 1)
+
+
+def _mean(tokens: Float[Tensor, "p d"], weights: Cover) -> Float[Tensor, "n d"]:
+    """The mean of tokens by weights; 0 where there is no weight."""
+    flat = weights.flatten(1)
+    return flat @ tokens / flat.sum(1, keepdim=True).clamp_min(1e-6)
 
 
 def embed_words(clip: ClipSpace, texts: Sequence[str]) -> Float[Tensor, "n d"]:
@@ -129,10 +157,8 @@ def choose_box(
                 "trained beside another"
             )
     device = next(net.parameters()).device
-    features, target, phrase, extents = (
-        value.to(device) for value in (proposals.features, target, phrase, proposals.extents())
-    )
-    logits: Tensor = net(features, target, phrase, proposals.cells(), extents)
+    seen = (proposals.features, proposals.attention, target, phrase, proposals.extents())
+    logits: Tensor = net(*(value.to(device) for value in seen))
     return logits.cpu()
 
 

@@ -3,7 +3,7 @@
 The paper fits a network to each picture. Here one network learns over many: of each pair all K x M
 boxes are painted once, by the editor's own backend from a noise that the pair's key draws, and what
 their edits are worth is kept. What is minimised is the expected loss over all boxes,
-sum_kj pi_kj L_kj with one softmax over them, exactly.
+sum_kj pi_kj L_kj with one softmax over them, exactly; large boxes cost a little.
 """
 
 import functools
@@ -149,13 +149,13 @@ class RegionObjective:
     def _losses(
         self, batch: PairBatch, row: int, picture: PictureTensor, proposals: Proposals
     ) -> Float[Tensor, "k m"]:
-        """L_kj of a pair, standardised where the settings say so."""
+        """L_kj of a pair and what a box's area adds, standardised where the settings say so."""
         key = f"{batch.keys[row]} {picture.shape[-1]}"
         worth = self.kept.get(key)
         if worth is None:
             worth = self._paint(batch, row, picture, proposals)
             self.kept.put(key, worth)
-        losses = worth[proposals.places]
+        losses = worth[proposals.places] + self.settings.weight_area * proposals.areas()
         if self.settings.standardise:
             losses = (losses - losses.mean()) / losses.std().clamp_min(1e-6)
         return losses

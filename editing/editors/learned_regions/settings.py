@@ -134,10 +134,18 @@ class RegionTraining(BoxSettings):
     """How a region network that sees the text is trained on pairs, beside `BoxSettings`.
 
     The boxes of every pair are painted once, and what their edits are worth is kept in the run's
-    folder. The network then minimises the expected loss sum_j pi_j L_j over all boxes of a pair;
-    with `standardise` the losses of a pair are brought to a mean of 0 and a standard deviation of
-    1 first, so that a pair counts the same whether its edits differ much or little.
+    folder. The network then minimises the expected loss sum_j pi_j L_j over all boxes of a pair,
+    with `weight_area` times a box's share of the picture added to its loss: what is sure to hold a
+    thing is a large box, and the network, which cannot be sure, would learn "large". With
+    `standardise` the losses of a pair are brought to a mean of 0 and a standard deviation of 1, so
+    that a pair counts the same whether its edits differ much or little.
     """
+
+    weight_area: float = setting(
+        "of a box's share of the picture, so that of edits alike the smaller box is the better",
+        default=0.1,
+        metavar="W",
+    )
 
     # Beside the steps of training these go by their whole name.
     num_inference_steps: int | None = setting(
@@ -145,7 +153,7 @@ class RegionTraining(BoxSettings):
     )
     standardise: bool = setting(
         "bring the losses of each pair to mean 0 and deviation 1, so that pairs count alike",
-        default=True,
+        default=False,
     )
     temperature: float = setting(
         "of the softmax over boxes; smaller is closer to one box", default=1.0
@@ -153,6 +161,8 @@ class RegionTraining(BoxSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if not self.weight_area >= 0:
+            raise ValueError(f"weight_area must be at least 0, got {self.weight_area}")
         if not self.temperature > 0:
             raise ValueError(f"temperature must be above 0, got {self.temperature}")
 
