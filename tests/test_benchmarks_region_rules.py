@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from support.region_bank import ATTENTION
+from support.region_bank import ATTENTION, FROM_PHRASE
 from support.region_rules import (
     CUT,
     OFF,
@@ -60,11 +60,13 @@ def worth(**columns):
     length = len(next(iter(columns.values())))
     known = dict.fromkeys(
         (
-            "clip",
-            "structure",
-            "direction_caption",
-            "direction_phrase",
-            "score",
+            "clip_usual",
+            "structure_usual",
+            "direction_usual",
+            "direction_from_phrase",
+            "clip_from_phrase",
+            "structure_from_phrase",
+            "score_usual",
             "edited",
             "both",
             "error",
@@ -95,22 +97,22 @@ def numbers(*, least=None):
 
 class TestRules:
     def test_the_smallest_loss_is_kept(self):
-        assert Argmin(2)(row(clip=numbers(least=9))) == ("boxes", 9)
-        assert Argmin(1)(row(clip=numbers(least=9)))[1] < 7
+        assert Argmin(2)(row(clip_usual=numbers(least=9))) == ("boxes", 9)
+        assert Argmin(1)(row(clip_usual=numbers(least=9)))[1] < 7
 
     def test_fewer_sizes_are_those_evenly_spaced(self):
         clip = [float(13 - n) for n in range(14)]
-        assert Argmin(1, 4)(row(clip=clip)) == ("boxes", 6)
-        assert Argmin(1, 1)(row(clip=clip)) == ("boxes", 3)
+        assert Argmin(1, 4)(row(clip_usual=clip)) == ("boxes", 6)
+        assert Argmin(1, 1)(row(clip_usual=clip)) == ("boxes", 3)
 
     def test_the_text_that_the_direction_starts_from(self):
-        found = row(direction_caption=numbers(least=2), direction_phrase=numbers(least=4))
+        found = row(direction_usual=numbers(least=2), direction_from_phrase=numbers(least=4))
         assert Argmin(1)(found)[1] == 2
-        assert Argmin(1, text="phrase")(found)[1] == 4
+        assert Argmin(1, way=FROM_PHRASE)(found)[1] == 4
 
     def test_the_score_and_the_oracle(self):
         score = [-value for value in numbers(least=5)]
-        assert LargestScore(1)(row(score=score)) == ("boxes", 5)
+        assert LargestScore(1)(row(score_usual=score)) == ("boxes", 5)
         both = [0.0] * 14
         both[3] = both[8] = 1.0
         error = [0.5] * 14
@@ -119,8 +121,8 @@ class TestRules:
         assert Fixed(6)(row(both=both)) == ("boxes", 6)
 
     def test_boxes_beside_are_ranked_too(self):
-        found = row(clip=numbers())
-        found["worth"][ATTENTION] = worth(score=[0.1, 0.9, 2.0], clip=[3.0, 2.0, 1.0])
+        found = row(clip_usual=numbers())
+        found["worth"][ATTENTION] = worth(score_usual=[0.1, 0.9, 2.0], clip_usual=[3.0, 2.0, 1.0])
         assert Beside(ATTENTION, 2, "score")(found) == (ATTENTION, 1)
         assert Beside(ATTENTION, 3, "loss")(found) == (ATTENTION, 2)
 
@@ -144,6 +146,9 @@ def test_kinds_of_failure():
 
 
 def test_failures_are_counted_once():
-    rows = [row(clip=numbers(), covers=[0.2] * 14), row(clip=numbers(), both=[1.0] * 14)]
+    rows = [
+        row(clip_usual=numbers(), covers=[0.2] * 14),
+        row(clip_usual=numbers(), both=[1.0] * 14),
+    ]
     counts = count_failures(rows, keep(rows, Argmin(1)))
     assert counts == {OFF: 0, CUT: 1, WRONG: 0, SPOILT: 0}

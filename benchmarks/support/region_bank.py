@@ -15,6 +15,7 @@ from editing.boxes.proposals import Proposals, propose
 from editing.editors.learned_regions.judging import EditJudge, judge_in_parts, make_judge
 from editing.editors.learned_regions.losses import LossWeights
 from editing.editors.learned_regions.painting import paint_boxes, same_noise
+from editing.editors.learned_regions.settings import LearnedRegionSettings
 from editing.features.backbone import Backbone
 from editing.features.clip import PatchClipSpace
 from editing.inpainting.inpainter import Inpainter
@@ -29,6 +30,9 @@ from transforms.protocols import Segmenter
 AT_ONCE = 64
 GROWN = 0.05
 """How far the segmenter's mask is grown, as the table of editors does it."""
+
+USUAL, ONE_VIEW, FROM_PHRASE = "usual", "one_view", "from_phrase"
+"""How edits are judged: as by default, in one view, and with the direction from the phrase."""
 
 RANDOM, ATTENTION, SEGMENTER = "random", "attention", "segmenter"
 
@@ -47,9 +51,9 @@ Row = dict[str, Any]
 """One task's: `kind`, `places` (K, M), `boxes`, and `worth` of all edits by name and by group.
 
 A group is `boxes` (all different ones), `random` and `attention` (a box an anchor, of random size)
-or `segmenter` (its mask). Of each edit stand `clip`, `structure` and `direction` by both texts the
-direction may start from, `score`, `edited`, `both`, `error`, and how much of the true thing and of
-the other lies in the region.
+or `segmenter` (its mask). Of each edit stand `clip`, `structure`, `direction` and `score` for each
+way of judging, such as `clip_usual`; `edited`, `both`, `error`; and how much of the true thing and
+of the other lies in the region.
 """
 
 
@@ -106,9 +110,18 @@ def _paint_task(
     noise = int(np.random.SeedSequence(seed).generate_state(1)[0])
     judges = {
         name: make_judge(
-            bench.clip, picture[None], prompt=task.prompt, phrase=text, weights=LossWeights()
+            bench.clip,
+            picture[None],
+            prompt=task.prompt,
+            phrase=text,
+            weights=LossWeights(),
+            views=views,
         )
-        for name, text in (("caption", task.caption), ("phrase", task.source_phrase))
+        for name, text, views in (
+            (USUAL, task.caption, LearnedRegionSettings().views),
+            (ONE_VIEW, task.caption, 1),
+            (FROM_PHRASE, task.source_phrase, LearnedRegionSettings().views),
+        )
     }
     began = time.process_time()
     painted = paint_boxes(
@@ -221,10 +234,10 @@ def _weigh(
     for name, weigh in judges.items():
         worth = judge_in_parts(weigh, edits, at_once=AT_ONCE)
         found |= {
-            "clip": worth.clip,
-            "structure": worth.structure,
+            f"clip_{name}": worth.clip,
+            f"structure_{name}": worth.structure,
             f"direction_{name}": worth.direction,
-            "score": worth.score,
+            f"score_{name}": worth.score,
         }
     verdicts = judge_edits(task, edits, judge)
     found |= {"edited": verdicts.edited, "both": verdicts.both, "error": verdicts.error}

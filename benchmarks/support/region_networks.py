@@ -19,6 +19,7 @@ from editing.editors.learned_regions.fitting import (
 )
 from editing.editors.learned_regions.judging import EditJudge, make_judge
 from editing.editors.learned_regions.losses import LossWeights
+from editing.editors.learned_regions.settings import LearnedRegionSettings
 from editing.pictures import picture_to_tensor
 from support.region_bank import Bench, Row
 from support.region_rules import BOXES, losses_of
@@ -46,7 +47,12 @@ def open_task(task: RegionTask, row: Row, bench: Bench, *, anchors: int) -> Pain
     proposals = propose(bench.backbone, source, anchors=anchors, sizes=row["places"].shape[1])
     places = row["places"][:anchors]
     judge = make_judge(
-        bench.clip, source[None], prompt=task.prompt, phrase=task.caption, weights=LossWeights()
+        bench.clip,
+        source[None],
+        prompt=task.prompt,
+        phrase=task.caption,
+        weights=LossWeights(),
+        views=LearnedRegionSettings().views,
     )
     masks = torch.zeros(len(row["boxes"]), 1, *proposals.size)
     for mask, (left, top, right, bottom) in zip(masks, row["boxes"], strict=True):
@@ -67,7 +73,7 @@ def fitted_pick(opened: Painted, row: Row, *, objective: str, rank: str, seed: i
     )
     values = opened.losses
     if rank == "score":
-        values = -row["worth"][BOXES]["score"][opened.boxes.places]
+        values = -row["worth"][BOXES]["score_usual"][opened.boxes.places]
     chosen = choose_of_each(values, probabilities)
     return int(opened.boxes.places[chosen.anchor, chosen.size])
 

@@ -8,7 +8,16 @@ import numpy as np
 from torch import Tensor
 
 from editing.editors.learned_regions.losses import LossWeights
-from support.region_bank import ATTENTION, RANDOM, SEGMENTER, Pick, Row
+from support.region_bank import (
+    ATTENTION,
+    FROM_PHRASE,
+    ONE_VIEW,
+    RANDOM,
+    SEGMENTER,
+    USUAL,
+    Pick,
+    Row,
+)
 
 BOXES = "boxes"
 SEVEN = range(7)
@@ -17,14 +26,14 @@ SUBSETS: Mapping[int, Sequence[int]] = {1: (3,), 3: (0, 3, 6), 4: (0, 2, 4, 6), 
 
 
 def losses_of(
-    row: Row, group: str = BOXES, *, text: str = "caption", weights: LossWeights | None = None
+    row: Row, group: str = BOXES, *, way: str = USUAL, weights: LossWeights | None = None
 ) -> Tensor:
-    """L of equation 3 of all edits of a group; `text` is what the direction starts from."""
+    """L of equation 3 of all edits of a group, judged in the way that is named."""
     worth, factor = row["worth"][group], weights or LossWeights()
     total: Tensor = (
-        factor.clip * worth["clip"]
-        + factor.structure * worth["structure"]
-        + factor.direction * worth[f"direction_{text}"]
+        factor.clip * worth[f"clip_{way}"]
+        + factor.structure * worth[f"structure_{way}"]
+        + factor.direction * worth[f"direction_{way}"]
     )
     return total
 
@@ -35,13 +44,13 @@ class Argmin:
 
     anchors: int
     sizes: int = 7
-    text: str = "caption"
+    way: str = USUAL
     weights: LossWeights = LossWeights()  # noqa: RUF009
 
     def __call__(self, row: Row) -> tuple[str, int]:
         """The edit that is kept."""
         places = row["places"][: self.anchors][:, list(SUBSETS[self.sizes])].flatten()
-        losses = losses_of(row, text=self.text, weights=self.weights)
+        losses = losses_of(row, way=self.way, weights=self.weights)
         return BOXES, int(places[losses[places].argmin()])
 
 
@@ -54,7 +63,7 @@ class LargestScore:
     def __call__(self, row: Row) -> tuple[str, int]:
         """The edit that is kept."""
         places = row["places"][: self.anchors].flatten()
-        return BOXES, int(places[row["worth"][BOXES]["score"][places].argmax()])
+        return BOXES, int(places[row["worth"][BOXES]["score_usual"][places].argmax()])
 
 
 @dataclass(frozen=True)
@@ -68,7 +77,7 @@ class Beside:
     def __call__(self, row: Row) -> tuple[str, int]:
         """The edit that is kept."""
         if self.rank == "score":
-            values = -row["worth"][self.group]["score"]
+            values = -row["worth"][self.group]["score_usual"]
         else:
             values = losses_of(row, self.group)
         return self.group, int(values[: self.count].argmin())
@@ -95,7 +104,8 @@ def known_picks(anchors: int, *, swept: Sequence[int], beside: bool) -> dict[str
     """Every rule that needs no network, by its name in the table; `anchors` is the default K."""
     rules: dict[str, Pick] = {
         "default": Argmin(anchors),
-        "argmin, from the phrase": Argmin(anchors, text="phrase"),
+        "in one view": Argmin(anchors, way=ONE_VIEW),
+        "from the phrase": Argmin(anchors, way=FROM_PHRASE),
         "largest S of all": LargestScore(anchors),
         "oracle": oracle,
     }

@@ -145,6 +145,7 @@ class _Search:
             prompt=request.prompt,
             phrase=settings.roi_text(phrase, request.source_prompt),
             weights=loss_weights(settings),
+            views=settings.views,
         )
         worth = judge_in_parts(judge, painted.edits, at_once=settings.boxes_at_once)
         choice = choose(

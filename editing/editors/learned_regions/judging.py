@@ -1,7 +1,7 @@
 """What edits of one source are worth: every loss and the score, from their pictures."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 import torch.nn.functional as F
@@ -18,7 +18,7 @@ from editing.editors.learned_regions.losses import (
     total_loss,
 )
 from editing.features.clip import PatchClipSpace, Tokens
-from editing.tensors import Embeddings, PerExample, PictureBatch
+from editing.tensors import PerExample, PictureBatch
 from editing.training.objective import Columns
 
 
@@ -37,33 +37,54 @@ class Worth(Columns):
     score: PerExample
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
-class EditJudge:
-    """Judges edits of one source by CLIP; gradients pass to their pictures."""
+SHIFTS = ((0, 0), (1, 1), (-1, -1), (1, -1), (-1, 1))
+"""How far edits are moved down and to the right in each view, in units of `SHIFT`."""
 
-    clip: PatchClipSpace
+SHIFT = 1 / 32
+"""Of the shorter side of a picture."""
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """How CLIP sees the source when it is moved by (`down`, `right`) units of `SHIFT`."""
+
+    down: int
+    right: int
     source: Vector
     source_tokens: Tokens
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class EditJudge:
+    """Judges edits of one source by CLIP, the mean over several views; gradients pass to them.
+
+    A network has favourites among pictures that look alike to a person. They change when the
+    picture is moved a little, and what an edit is worth does not.
+    """
+
+    clip: PatchClipSpace
+    views: tuple[View, ...]
     target: Vector
     phrase: Vector
     weights: LossWeights
 
     def __call__(self, edits: PictureBatch) -> Worth:
         """What `edits` in [-1, 1], of the source's size, are worth."""
-        embeddings, tokens = self.clip.embed_with_tokens(make_square(edits))
-        return self.weigh(embeddings, tokens)
+        seen = [self._judge(edits, view) for view in self.views]
+        return Worth(**{name: torch.stack(column).mean(0) for name, column in _columns(seen)})
 
-    def weigh(self, embeddings: Embeddings, tokens: Tokens) -> Worth:
-        """What edits with these embeddings and tokens are worth."""
+    def _judge(self, edits: PictureBatch, view: View) -> Worth:
+        moved = move(edits, view.down, view.right)
+        embeddings, tokens = self.clip.embed_with_tokens(make_square(moved))
         clip = clip_loss(embeddings, self.target)
-        structure = structure_loss(tokens, self.source_tokens)
-        direction = direction_loss(embeddings, self.source, self.target, self.phrase)
+        structure = structure_loss(tokens, view.source_tokens)
+        direction = direction_loss(embeddings, view.source, self.target, self.phrase)
         return Worth(
             clip=clip,
             structure=structure,
             direction=direction,
             loss=total_loss(clip, structure, direction, self.weights),
-            score=quality_score(embeddings, self.source, self.target),
+            score=quality_score(embeddings, view.source, self.target),
         )
 
 
@@ -75,18 +96,27 @@ def make_judge(
     prompt: str,
     phrase: str,
     weights: LossWeights,
+    views: int = 1,
 ) -> EditJudge:
-    """The judge of edits of `source`, one picture, towards `prompt`; `phrase` is T_ROI."""
-    embedding, tokens = clip.embed_with_tokens(make_square(source))
+    """The judge of edits of `source`, one picture, towards `prompt`; `phrase` is T_ROI.
+
+    The first `views` of `SHIFTS` are looked at.
+    """
     target, roi = clip.embed_texts([prompt, phrase]).chunk(2)
-    return EditJudge(
-        clip=clip,
-        source=embedding,
-        source_tokens=tokens,
-        target=target,
-        phrase=roi,
-        weights=weights,
+    looked = tuple(
+        View(down, right, *clip.embed_with_tokens(make_square(move(source, down, right))))
+        for down, right in SHIFTS[:views]
     )
+    return EditJudge(clip=clip, views=looked, target=target, phrase=roi, weights=weights)
+
+
+def move(pictures: PictureBatch, down: int, right: int) -> PictureBatch:
+    """Pictures moved by so many units of `SHIFT`; what comes in repeats the outermost pixels."""
+    height, width = pictures.shape[-2:]
+    unit = max(1, round(min(height, width) * SHIFT))
+    rows = (torch.arange(height) - down * unit).clamp(0, height - 1)
+    columns = (torch.arange(width) - right * unit).clamp(0, width - 1)
+    return pictures[:, :, rows][:, :, :, columns] if down or right else pictures
 
 
 def make_square(pictures: PictureBatch) -> Float[Tensor, "b 3 side side"]:
@@ -110,5 +140,10 @@ def judge_in_parts(judge: EditJudge, edits: PictureBatch, *, at_once: int) -> Wo
 
 def join_worths(parts: Sequence[Worth]) -> Worth:
     """One record of several."""
-    names = ("clip", "structure", "direction", "loss", "score")
-    return Worth(**{name: torch.cat([getattr(part, name) for part in parts]) for name in names})
+    return Worth(**{name: torch.cat(column) for name, column in _columns(parts)})
+
+
+def _columns(records: Sequence[Worth]) -> list[tuple[str, list[Tensor]]]:
+    """Every field of some records, with what each has in it."""
+    names = [field.name for field in fields(Worth)]
+    return [(name, [getattr(record, name) for record in records]) for name in names]

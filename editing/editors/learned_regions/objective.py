@@ -180,6 +180,7 @@ class RegionObjective:
             prompt=prompt,
             phrase=settings.roi_text(batch.source_phrases[row], batch.captions[row]),
             weights=loss_weights(settings),
+            views=settings.views,
         )
         worth: Worth = judge_in_parts(judge, painted.edits, at_once=settings.boxes_at_once)
         return worth.loss

@@ -8,6 +8,8 @@ from editing.settings import require_numbers, setting
 
 Objective = Literal["exact", "straight-through"]
 
+MOST_VIEWS = 5
+
 Backend = Literal["sdedit", "inpaint", "masked-token"]
 
 BACKENDS: dict[str, str] = {
@@ -53,6 +55,10 @@ class BoxSettings:
         "as in the paper, the phrase that is exchanged",
         default="caption",
     )
+    views: int = setting(
+        "in how many views, each moved a little, edits are judged, 1 to 5; the paper has one",
+        default=5,
+    )
     strength: float | None = setting(
         "how much of what lies in a box is given up, in (0, 1]; none for the backend's own",
         default=None,
@@ -74,6 +80,8 @@ class BoxSettings:
         _require_one_of("direction_from", self.direction_from, ("caption", "phrase"))
         for name in ("anchors", "sizes", "boxes_at_once"):
             _require_at_least_one(name, getattr(self, name))
+        if not 1 <= self.views <= MOST_VIEWS:
+            raise ValueError(f"views must be in [1, {MOST_VIEWS}], got {self.views}")
         weights = (self.weight_clip, self.weight_structure, self.weight_direction)
         for name, value in zip(("clip", "structure", "direction"), weights, strict=True):
             if not value >= 0:
