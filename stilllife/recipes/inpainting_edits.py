@@ -16,7 +16,7 @@ from stilllife.recipes.workshop import Workshop
 from stilllife.scene import PICTURE_SIZE, Scene
 from stilllife.truth import possible_edits
 
-EDITED = 300
+EDITED = 201
 """Held-out pictures that are edited at each guidance scale, a third in each kind of attribute."""
 
 KINDS = ("colour", "noun", "size")
