@@ -131,7 +131,7 @@ def list_targets(figures: dict[str, Any]) -> list[Target]:
             bound=at_least(0.85, kind="claim") if part == PARTS[0] else None,
             interval=found["both_interval"],
         )
-        for part, found in figures["parts"].items()
+        for part, found in sorted(figures["parts"].items())
     ]
 
 

@@ -80,18 +80,6 @@ def changed(name, place, value):
         ("rewrite_sentences", ("both",), 204, "grammatical and sensible edits"),
         ("rewrite_sentences", ("unjudged",), [["a dog", "a cat"]], "unjudged edits"),
         ("structure_position", ("structure",), 6.0, "distance by structure map, px"),
-        (
-            "anchors-seed0",
-            ("shares", "stilllife: clip_attention", "top_1"),
-            0.94,
-            "best patch on the thing, stilllife: clip_attention",
-        ),
-        (
-            "inpainting-seed0",
-            ("parts", "inpainting", "both", "all"),
-            0.84,
-            "edits right, inpainting",
-        ),
         ("full_size", ("networks", 0, "peak_mib"), 9000.0, "blip: peak memory, MiB"),
         (
             "editor_table",

@@ -49,8 +49,6 @@ MEASUREMENTS = (
     Measurement(benchmark="rewrite_sentences", short=True),
     Measurement(benchmark="index_recall", short=True),
     Measurement(benchmark="structure_position", short=True),
-    *(Measurement(benchmark="anchors", seed=seed) for seed in SEEDS),
-    Measurement(benchmark="inpainting", seed=0),
     Measurement(benchmark="full_size", flags=("--pictures", "4")),
 )
 
