@@ -12,7 +12,7 @@ from stilllife.recipes.anchors import (
 )
 from stilllife.recipes.collection import Collection, collect, to_input
 from stilllife.recipes.crops import Views, strangeness
-from stilllife.recipes.dino import Dino, cls_attention, dino_loss, save_teacher
+from stilllife.recipes.dino import FIRST_MOMENTUM, Dino, cls_attention, dino_loss, save_teacher
 from stilllife.scene import Mix
 from transforms.models.spec import ModelSpec
 
@@ -73,7 +73,7 @@ class TestTeacher:
                 parameter.add_(1)
         before = [p.clone() for p in dino.teacher.parameters()]
         dino.follow()
-        climbed = 0.01 * 0.9755  # of the way, at the first of ten steps
+        climbed = (1 - FIRST_MOMENTUM) * 0.9755  # of the way, at the first of ten steps
         for old, new in zip(before, dino.teacher.parameters(), strict=True):
             torch.testing.assert_close(new - old, torch.full_like(new, climbed), atol=1e-4, rtol=0)
         assert dino.taken == 2
