@@ -73,7 +73,7 @@ def list_targets(figures: Mapping[str, Any]) -> list[Target]:
             bound=at_least(0.95, kind="guard") if name == figures["preset"] else None,
             interval=found.get("top_1_interval"),
         )
-        for name, found in shares.items()
+        for name, found in sorted(shares.items())
     ]
 
 

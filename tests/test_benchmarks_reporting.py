@@ -126,6 +126,7 @@ def test_without_json_only_the_table_is_shown(capsys):
         ("structure_position.py", "--pool", "400", "--queries", "40"),
         ("index_recall.py", "--vectors", "2000", "--queries", "50", "--key", "IVF16,Flat"),
         ("rewrite_sentences.py",),
+        ("anchors.py", "--pictures", "40"),
     ],
 )
 def test_a_benchmark_started_from_the_root_ends_with_its_line(words):

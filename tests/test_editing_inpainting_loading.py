@@ -106,10 +106,8 @@ class TestMerging:
         again = load_inpainting(spec(tmp_path / "saved"))
         state = merged.model.unet.state_dict()
         assert all(torch.equal(v, state[k]) for k, v in again.model.unet.state_dict().items())
-        pipeline = StableDiffusionInpaintPipeline.from_pretrained(
-            tmp_path / "saved", safety_checker=None
-        )
-        assert pipeline.unet.config.in_channels == 9
+        theirs = StableDiffusionInpaintPipeline.from_pretrained(tmp_path / "saved")
+        assert theirs.unet.config.in_channels == 9
 
 
 class TestSettings:

@@ -12,7 +12,7 @@ from stilllife.recipes.anchors import (
 )
 from stilllife.recipes.collection import Collection, collect, to_input
 from stilllife.recipes.crops import Views, strangeness
-from stilllife.recipes.dino import Dino, cls_attention, dino_loss, save_teacher
+from stilllife.recipes.dino import FIRST_MOMENTUM, Dino, cls_attention, dino_loss, save_teacher
 from stilllife.scene import Mix
 from transforms.models.spec import ModelSpec
 
@@ -37,7 +37,7 @@ class TestCrops:
         assert strange[~things].mean() < 0.1
 
     def test_each_crop_is_another(self, scenes):
-        views = Views(to_input(scenes.pixels), generator())
+        views = Views(to_input(scenes.pixels), generator(), repainted=0.9)
         first, second = views.crop(64, (0.7, 1.0)), views.crop(64, (0.7, 1.0))
         assert first.shape == (24, 3, 64, 64)
         assert views.crop(32, (0.3, 0.5)).shape == (24, 3, 32, 32)
@@ -46,7 +46,8 @@ class TestCrops:
 
     def test_the_same_generator_gives_the_same_crops(self, scenes):
         crops = [
-            Views(to_input(scenes.pixels), generator(3)).crop(32, (0.3, 0.5)) for _ in range(2)
+            Views(to_input(scenes.pixels), generator(3), repainted=0.9).crop(32, (0.3, 0.5))
+            for _ in range(2)
         ]
         assert torch.equal(*crops)
 
@@ -54,7 +55,7 @@ class TestCrops:
         """A red square on grey: in crops its place is far from all else, which differs."""
         picture = torch.zeros(1, 3, 64, 64)
         picture[:, :, 24:40, 24:40] = torch.tensor([1.0, -1.0, -1.0]).view(1, 3, 1, 1)
-        views = Views(picture.expand(40, -1, -1, -1), generator(1))
+        views = Views(picture.expand(40, -1, -1, -1), generator(1), repainted=1.0)
         crops = views.crop(32, (0.4, 0.6))
         reddish = (crops[:, 0] - crops[:, 2]).flatten(1).max(1).values > 0.4
         assert reddish.float().mean() > 0.5
@@ -72,7 +73,7 @@ class TestTeacher:
                 parameter.add_(1)
         before = [p.clone() for p in dino.teacher.parameters()]
         dino.follow()
-        climbed = 0.01 * 0.9755  # of the way, at the first of ten steps
+        climbed = (1 - FIRST_MOMENTUM) * 0.9755  # of the way, at the first of ten steps
         for old, new in zip(before, dino.teacher.parameters(), strict=True):
             torch.testing.assert_close(new - old, torch.full_like(new, climbed), atol=1e-4, rtol=0)
         assert dino.taken == 2

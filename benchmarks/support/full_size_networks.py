@@ -126,16 +126,24 @@ def build_stable_diffusion(folder: Path) -> int:
 
     Its text encoder is that of CLIP ViT-L/14; the safety checker is left out.
     """
-    from diffusers import (
-        AutoencoderKL,
-        PNDMScheduler,
-        StableDiffusionPipeline,
-        UNet2DConditionModel,
-    )
+    from diffusers import StableDiffusionPipeline
+
+    return _build_diffusion(folder, StableDiffusionPipeline, in_channels=4)
+
+
+def build_inpainting(folder: Path) -> int:
+    """Stable Diffusion inpainting, which has v1.5's parts and nine channels in; as the other."""
+    from diffusers import StableDiffusionInpaintPipeline
+
+    return _build_diffusion(folder, StableDiffusionInpaintPipeline, in_channels=9)
+
+
+def _build_diffusion(folder: Path, kind: Any, *, in_channels: int) -> int:
+    from diffusers import AutoencoderKL, PNDMScheduler, UNet2DConditionModel
     from transformers import CLIPTextConfig, CLIPTextModel
 
     _seed()
-    pipeline = StableDiffusionPipeline(
+    pipeline = kind(
         vae=AutoencoderKL(
             block_out_channels=(128, 256, 512, 512),
             down_block_types=("DownEncoderBlock2D",) * 4,
@@ -143,7 +151,7 @@ def build_stable_diffusion(folder: Path) -> int:
             layers_per_block=2,
             sample_size=512,
         ),
-        unet=UNet2DConditionModel(sample_size=64, cross_attention_dim=768),
+        unet=UNet2DConditionModel(sample_size=64, in_channels=in_channels, cross_attention_dim=768),
         text_encoder=CLIPTextModel(CLIPTextConfig(**VIT_L_14["text"])),
         tokenizer=_clip_tokenizer(),
         scheduler=PNDMScheduler(

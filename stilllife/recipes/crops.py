@@ -22,10 +22,7 @@ that touches the border gives few of the border's colours."""
 STRANGE = 0.14
 """Distance of colours, of values in [0, 1], at which a pixel is as likely thing as background."""
 
-REPAINTED_SHARE = 0.8
-"""Share of crops whose background is painted over."""
-
-AIMED_SHARE = 0.7
+AIMED_SHARE = 0.95
 """Share of crops that are laid around a pixel that is strange; the others lie anywhere."""
 
 
@@ -44,10 +41,16 @@ def strangeness(pictures: torch.Tensor) -> torch.Tensor:
 
 
 class Views:
-    """Crops of pictures (n, 3, 64, 64) in [-1, 1]; each call gives another of every picture."""
+    """Crops of pictures (n, 3, 64, 64) in [-1, 1]; each call gives another of every picture.
 
-    def __init__(self, pictures: torch.Tensor, generator: torch.Generator) -> None:
+    `repainted` is the share of crops whose background is painted over.
+    """
+
+    def __init__(
+        self, pictures: torch.Tensor, generator: torch.Generator, *, repainted: float
+    ) -> None:
         self.generator = generator
+        self.repainted = repainted
         self.strange = strangeness(pictures)
         self.seen = torch.cat([pictures, self.strange], dim=1)
 
@@ -93,25 +96,24 @@ class Views:
         colour = grey + 0.35 * (colour - grey)
         texture = colour + 0.35 * wave * (other - colour)
         texture = texture + 0.03 * torch.randn(texture.shape, generator=self.generator)
-        often = (self._uniform(0, 1, n) < REPAINTED_SHARE).float().view(-1, 1, 1, 1)
+        often = (self._uniform(0, 1, n) < self.repainted).float().view(-1, 1, 1, 1)
         return pictures * (1 - often * (1 - strange)) + texture * often * (1 - strange)
 
     def _jitter(self, pictures: torch.Tensor) -> torch.Tensor:
         """Another light, contrast, saturation and hue, blur and grain."""
         n = len(pictures)
-        unit = (pictures + 1) / 2 * self._uniform(0.6, 1.3, n, 1, 1, 1)
-        angle = self._uniform(-math.pi / 5, math.pi / 5, n)
-        chroma = self._uniform(0.5, 1.4, n)
-        chroma = torch.where(self._uniform(0, 1, n) < 0.1, torch.zeros(n), chroma)
+        unit = (pictures + 1) / 2 * self._uniform(0.75, 1.2, n, 1, 1, 1)
+        angle = self._uniform(-math.pi / 10, math.pi / 10, n)
+        chroma = self._uniform(0.7, 1.3, n)
         # Rotation of RGB about its grey axis: a circulant matrix with rows (a, b, c).
         cos, sin = chroma * angle.cos(), chroma * angle.sin() / math.sqrt(3)
         a, b, c = cos + (1 - cos) / 3, (1 - cos) / 3 - sin, (1 - cos) / 3 + sin
         rotation = torch.stack([a, b, c, c, a, b, b, c, a], dim=1).view(n, 3, 3)
         unit = torch.einsum("nij,njhw->nihw", rotation, unit)
         mean = unit.mean((1, 2, 3), keepdim=True)
-        unit = mean + (unit - mean) * self._uniform(0.7, 1.3, n, 1, 1, 1)
+        unit = mean + (unit - mean) * self._uniform(0.8, 1.2, n, 1, 1, 1)
         soft = F.avg_pool2d(F.pad(unit, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
-        blurred = self._uniform(0, 1, n, 1, 1, 1) < 0.3
+        blurred = self._uniform(0, 1, n, 1, 1, 1) < 0.2
         unit = torch.where(blurred, soft, unit)
         grain = torch.randn(unit.shape, generator=self.generator)
         unit = unit + grain * self._uniform(0, 0.03, n, 1, 1, 1)

@@ -16,7 +16,7 @@ from stilllife.recipes.workshop import Workshop
 from stilllife.scene import PICTURE_SIZE, Scene
 from stilllife.truth import possible_edits
 
-EDITED = 300
+EDITED = 201
 """Held-out pictures that are edited at each guidance scale, a third in each kind of attribute."""
 
 KINDS = ("colour", "noun", "size")
@@ -70,10 +70,13 @@ def paint_edits(
         places = [edit.place for edit in some]
         pictures = to_input(scenes.pixels[places])
         masks = thing_boxes(torch.from_numpy(scenes.regions[places] == 1), margin=MARGIN)
+        encoded = pipeline.vae.encode(pictures * (1 - masks)).latent_dist.mode()
         painted = pipeline(
             [edit.prompt for edit in some],
             image=(pictures + 1) / 2,
             mask_image=masks,
+            # As trained on; the pipeline would draw them from the posterior.
+            masked_image_latents=encoded * pipeline.vae.config.scaling_factor,
             height=PICTURE_SIZE,
             width=PICTURE_SIZE,
             strength=1.0,
