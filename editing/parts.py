@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from editing.diffusion.model import LatentDiffusion
     from editing.features.clip import ClipSpace
     from editing.features.perceptual import PerceptualFeatures
+    from editing.inpainting.masked_token import MaskedTokenInpainter
     from transforms.protocols import Captioner, Encoder, Segmenter
 
 
@@ -37,6 +38,12 @@ def _load_perceptual(spec: ModelSpec) -> "PerceptualFeatures":
     return load_perceptual(spec)
 
 
+def _load_masked_token(spec: ModelSpec) -> "MaskedTokenInpainter":
+    from editing.inpainting.masked_token import load_masked_token
+
+    return load_masked_token(spec)
+
+
 @dataclass(frozen=True)
 class PartLoader:
     """How a part is loaded, and from which part of a preset it is."""
@@ -52,6 +59,7 @@ PART_LOADERS: dict[str, PartLoader] = {
     "diffusion": PartLoader(_load_diffusion, "diffusion"),
     "clip_space": PartLoader(_load_clip_space, "encoder"),
     "perceptual": PartLoader(_load_perceptual, "perceptual"),
+    "masked_token": PartLoader(_load_masked_token, "masked_token"),
 }
 """Every part an editor can ask for. `clip_space` is the encoder for tensors, with gradients."""
 

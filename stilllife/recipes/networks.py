@@ -46,6 +46,12 @@ from stilllife.recipes.denoiser import (
 from stilllife.recipes.encoder import CaptionPool, build_encoder, encoder_loss, recall_at_1
 from stilllife.recipes.judge import judge_accuracy, judge_loss
 from stilllife.recipes.segmenter import absent_area, build_segmenter, mean_iou, segment_loss
+from stilllife.recipes.token_networks import (
+    make_quantiser,
+    make_token_painter,
+    measure_quantiser,
+    measure_token_painter,
+)
 from stilllife.recipes.tokenizers import blip_tokenizer, clip_tokenizer
 from stilllife.recipes.tower import Tower, scene_accuracy, tower_loss
 from stilllife.recipes.workshop import Workshop
@@ -245,6 +251,8 @@ NETWORKS = {
     "judge": NetworkRecipe(make_judge, measure_judge),
     "autoencoder": NetworkRecipe(make_autoencoder, measure_autoencoder),
     "denoiser": NetworkRecipe(make_denoiser, measure_denoiser),
+    "quantiser": NetworkRecipe(make_quantiser, measure_quantiser),
+    "token_painter": NetworkRecipe(make_token_painter, measure_token_painter),
 }
 """In the order in which they build on one another."""
 

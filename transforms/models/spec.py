@@ -27,8 +27,12 @@ _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 _HUB_PREFIX = "hf-hub:"
 _PACKAGE_PREFIX = "package:"
 _HUB_FILES = ["*.json", "*.txt", "*.safetensors"]
-_PIPELINE_LOADER = "stable_diffusion"
-_PIPELINE_PARTS = ("scheduler", "text_encoder", "tokenizer", "unet", "vae")
+_PIPELINE_LOADERS = ("stable_diffusion", "amused")
+_PIPELINE_PARTS = (
+    *("scheduler", "text_encoder", "tokenizer"),
+    *("unet", "vae"),  # of a diffusion model
+    *("transformer", "vqvae"),  # of a masked-token model
+)
 _VARIANTS = ["*.fp16.safetensors", "*.non_ema.safetensors"]
 """The same weights a second time, as a pipeline on the hub has them."""
 _HOW_OPTIONS = ("batch_size", "device")
@@ -164,7 +168,7 @@ def locate_base(spec: ModelSpec) -> Path | None:
     location = dict(spec.options).get(BASE_OPTION)
     if not location:
         return None
-    return locate(ModelSpec(loader=_PIPELINE_LOADER, location=str(location)))
+    return locate(ModelSpec(loader=_PIPELINE_LOADERS[0], location=str(location)))
 
 
 def _in_package(location: str) -> Path:
@@ -185,7 +189,7 @@ def _download(name: str, spec: ModelSpec) -> Path:
     import huggingface_hub
     from huggingface_hub.errors import HFValidationError
 
-    wanted = _pipeline_patterns() if spec.loader == _PIPELINE_LOADER else _HUB_FILES
+    wanted = _pipeline_patterns() if spec.loader in _PIPELINE_LOADERS else _HUB_FILES
     try:
         return Path(
             huggingface_hub.snapshot_download(
