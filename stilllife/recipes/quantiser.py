@@ -129,8 +129,9 @@ def to_unit(pictures: torch.Tensor) -> torch.Tensor:
 @torch.inference_mode()
 def codes_of(quantiser: VQModel, pictures: torch.Tensor) -> torch.Tensor:
     """The codes (n, h, w) of pictures (n, 3, 8 h, 8 w), int64."""
-    latents = quantiser.encode(to_unit(pictures)).latents
-    chosen = quantiser.quantize(latents)[2][2]
+    latents = quantiser.encode(to_unit(pictures)).latents.float()
+    with torch.autocast(latents.device.type, enabled=False):
+        chosen = quantiser.quantize(latents)[2][2]
     return chosen.view(len(latents), *latents.shape[2:])
 
 
@@ -142,12 +143,15 @@ def pictures_of(quantiser: VQModel, codes: torch.Tensor) -> torch.Tensor:
     return found.clamp(0, 1) * 2 - 1
 
 
-def encode_all(quantiser: VQModel, collection: Collection) -> torch.Tensor:
+def encode_all(
+    quantiser: VQModel, collection: Collection, *, bfloat16: bool = False
+) -> torch.Tensor:
     """Codes (n, 8, 8) of a whole collection, int16."""
     parts = []
     for start in range(0, len(collection), AT_ONCE):
         pictures = to_input(collection.pixels[start : start + AT_ONCE])
-        parts.append(codes_of(quantiser, pictures).short())
+        with torch.autocast(pictures.device.type, torch.bfloat16, enabled=bfloat16):
+            parts.append(codes_of(quantiser, pictures).short())
     return torch.cat(parts)
 
 

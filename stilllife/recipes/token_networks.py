@@ -81,7 +81,10 @@ def _training_codes(shop: Workshop) -> torch.Tensor:
     quantiser = _load(VQModel, shop.weights / QUANTISER)
     weights = shop.weights / QUANTISER / "diffusion_pytorch_model.safetensors"
     mark = hashlib.sha256(weights.read_bytes()).hexdigest()[:12]
-    return shop.kept(f"codes-{shop.pictures}-{mark}", lambda: encode_all(quantiser, shop.training))
+    return shop.kept(
+        f"codes-{shop.pictures}-{mark}",
+        lambda: encode_all(quantiser, shop.training, bfloat16=shop.bfloat16),
+    )
 
 
 def measure_token_painter(shop: Workshop) -> dict[str, object]:

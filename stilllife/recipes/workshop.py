@@ -35,7 +35,7 @@ SCHEDULES = {
         steps=4000, batch_size=16, learning_rate=1.5e-3, seed=8, weight_decay=0.0, average=0.998
     ),
     "token_painter": Schedule(
-        steps=5000, batch_size=64, learning_rate=1e-3, seed=9, weight_decay=0.0, average=0.999
+        steps=3600, batch_size=64, learning_rate=1e-3, seed=9, weight_decay=0.0, average=0.999
     ),
 }
 

@@ -69,11 +69,15 @@ def load_network(kind: Any, folder: Path, *, device: str, dtype: str = "float32"
             local_files_only=True,
             output_loading_info=True,
         )
+    # What the libraries' constructors raise for a configuration that makes no network, zero heads
+    # or no blocks among them.
     except (
         OSError,
         RuntimeError,
         ValueError,
-        KeyError,
+        LookupError,
+        ArithmeticError,
+        AssertionError,
         TypeError,
         AttributeError,
         safetensors.SafetensorError,
