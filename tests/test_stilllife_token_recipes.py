@@ -135,7 +135,7 @@ class TestQuantiser:
 
     def test_codes_and_back(self, scenes, quantiser):
         codes = encode_all(quantiser, scenes)
-        assert codes.shape == (12, 8, 8)
+        assert codes.shape == (12, 16, 16)
         assert torch.equal(codes[:2].long(), codes_of(quantiser, to_input(scenes.pixels[:2])))
         made = pictures_of(quantiser, codes[:2].long())
         assert made.shape == (2, 3, 64, 64)
@@ -149,26 +149,26 @@ class TestQuantiser:
 
 class TestPainter:
     def test_boxes_are_clipped_squares_about_things(self):
-        things = torch.zeros(400, 8, 8)
+        things = torch.zeros(400, 16, 16)
         things[:, 6, 1] = 1
         boxes = draw_boxes(things, generator())
         rows, columns = boxes.any(2).sum(1), boxes.any(1).sum(1)
         assert torch.equal(boxes, boxes.any(2)[:, :, None] & boxes.any(1)[:, None, :])
         assert min(rows.min(), columns.min()) >= 1
-        assert max(rows.max(), columns.max()) == 8
+        assert max(rows.max(), columns.max()) == 16
         assert 0.5 < boxes[:, 6, 1].float().mean() < 1
 
     def test_a_share_of_the_box_is_hidden_and_at_least_one_code(self):
-        hidden = draw_hidden(torch.zeros(400, 8, 8), generator())
+        hidden = draw_hidden(torch.zeros(400, 16, 16), generator())
         counts = hidden.flatten(1).sum(1)
         assert counts.min() >= 1
-        assert (counts == 64).any()
+        assert (counts == 256).any()
         assert 0.2 < hidden.float().mean() < 0.6
 
     def test_it_learns(self, scenes, captions):
         torch.manual_seed(0)
         painter = build_token_painter(16)
-        codes = torch.randint(0, 5, (12, 8, 8), generator=generator())
+        codes = torch.randint(0, 5, (12, 16, 16), generator=generator())
         first, last = fall(
             "painter",
             painter,

@@ -2,6 +2,7 @@
 
 import dataclasses
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -61,7 +62,8 @@ def _change(scene: Scene, kind: str, rng: np.random.Generator) -> str:
     thing = scene.things[0]
     values = {"colour": COLOURS, "noun": FAMILIES[family_of(thing.noun)], "size": SIZES}[kind]
     others = [value for value in values if value != getattr(thing, kind)]
-    changed = dataclasses.replace(thing, **{kind: others[rng.integers(len(others))]})
+    chosen: dict[str, Any] = {kind: others[rng.integers(len(others))]}
+    changed = dataclasses.replace(thing, **chosen)
     return dataclasses.replace(scene, things=(changed,)).caption()
 
 

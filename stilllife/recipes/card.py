@@ -84,8 +84,8 @@ that: at first whole noun-colour pairs were, and the tower of then read 64% of t
 
 The autoencoder's first 3500 steps were trained by one thread, the rest by two. The denoiser's first
 1500 steps ran under a schedule of 10 000 steps and those to 4000 under one of 7000, by two threads,
-the rest as the recipe says, by one. The quantiser's first 1500 steps ran under a schedule of 6000;
-it and the transformer of the masked-token model saw 60 000 pictures (`--pictures 60000`).
+the rest as the recipe says, by one. Quantiser and token painter saw fewer pictures than the others
+(`--pictures 60000`), the latter half of those.
 """
 
 

@@ -1,4 +1,4 @@
-"""The masked-token model's autoencoder: VQModel, 64 x 64 pixels to 8 x 8 of 512 codes.
+"""The masked-token model's autoencoder: VQModel, 64 x 64 pixels to 16 x 16 of 512 codes.
 
 As aMUSEd's it takes pictures in [0, 1] and looks codes up itself when it decodes.
 """
@@ -20,8 +20,9 @@ CODES = 512
 CODE_WIDTH = 8
 """Numbers to a code. Few, because in few dimensions hardly a code goes unused."""
 
-CELL = 8
-"""Pixels to a code along each side."""
+CELL = 4
+"""Pixels to a code along each side. At 8, with 64 codes a picture, too little is left of things:
+after 2500 steps of 16 pictures the judge read the noun right in half of them."""
 
 SQUARE_WEIGHT = 4.0
 """Of the squared error beside the absolute one, which alone would leave colours to the median."""
@@ -41,9 +42,9 @@ def build_quantiser() -> VQModel:
     quantiser = VQModel(
         in_channels=3,
         out_channels=3,
-        down_block_types=("DownEncoderBlock2D",) * 4,
-        up_block_types=("UpDecoderBlock2D",) * 4,
-        block_out_channels=(16, 32, 48, 80),
+        down_block_types=("DownEncoderBlock2D",) * 3,
+        up_block_types=("UpDecoderBlock2D",) * 3,
+        block_out_channels=(16, 32, 64),
         layers_per_block=1,
         latent_channels=16,
         num_vq_embeddings=CODES,
@@ -128,16 +129,17 @@ def to_unit(pictures: torch.Tensor) -> torch.Tensor:
 
 @torch.inference_mode()
 def codes_of(quantiser: VQModel, pictures: torch.Tensor) -> torch.Tensor:
-    """The codes (n, h, w) of pictures (n, 3, 8 h, 8 w), int64."""
+    """The codes (n, h, w) of pictures (n, 3, 4 h, 4 w), int64."""
     latents = quantiser.encode(to_unit(pictures)).latents.float()
     with torch.autocast(latents.device.type, enabled=False):
         chosen = quantiser.quantize(latents)[2][2]
-    return chosen.view(len(latents), *latents.shape[2:])
+    codes: torch.Tensor = chosen.view(len(latents), *latents.shape[2:])
+    return codes
 
 
 @torch.inference_mode()
 def pictures_of(quantiser: VQModel, codes: torch.Tensor) -> torch.Tensor:
-    """The pictures (n, 3, 8 h, 8 w) of codes (n, h, w), clamped to [-1, 1]."""
+    """The pictures (n, 3, 4 h, 4 w) of codes (n, h, w), clamped to [-1, 1]."""
     shape = (*codes.shape, quantiser.config.vq_embed_dim)
     found: torch.Tensor = quantiser.decode(codes, force_not_quantize=True, shape=shape).sample
     return found.clamp(0, 1) * 2 - 1
@@ -146,7 +148,7 @@ def pictures_of(quantiser: VQModel, codes: torch.Tensor) -> torch.Tensor:
 def encode_all(
     quantiser: VQModel, collection: Collection, *, bfloat16: bool = False
 ) -> torch.Tensor:
-    """Codes (n, 8, 8) of a whole collection, int16."""
+    """Codes (n, 16, 16) of a whole collection, int16."""
     parts = []
     for start in range(0, len(collection), AT_ONCE):
         pictures = to_input(collection.pixels[start : start + AT_ONCE])

@@ -13,6 +13,7 @@ from transformers import CLIPTextModel
 
 from stilllife.judge import load_judge
 from stilllife.recipes.box_edits import draw_edits, edits_right
+from stilllife.recipes.collection import Collection
 from stilllife.recipes.denoiser import attributes_right
 from stilllife.recipes.quantiser import (
     QuantiserInTraining,
@@ -32,13 +33,16 @@ QUANTISER = f"{MASKED_TOKEN}/vqvae"
 PAINTER = f"{MASKED_TOKEN}/transformer"
 TEXT_ENCODER = "diffusion/text_encoder"
 
+PICTURES = 30_000
+"""Training pictures of which the painter learns, the first of the collection."""
+
 GUIDANCE_SCALES = (1.0, 2.0, 3.0, 4.0, 6.0)
 PAINTED = 500
 """Held-out captions of each kind that are painted, and edits that are made, at each of them."""
 
 
 def make_quantiser(shop: Workshop) -> None:
-    """Trains what makes 64 codes of a picture, and a picture of codes."""
+    """Trains what makes 256 codes of a picture, and a picture of codes."""
     shop.seed("quantiser")
     training = QuantiserInTraining(build_quantiser(), shop.schedule("quantiser").steps)
     shop.train("quantiser", training, partial(quantiser_loss, training, shop.training))
@@ -59,12 +63,13 @@ def measure_quantiser(shop: Workshop) -> dict[str, object]:
 def make_token_painter(shop: Workshop) -> None:
     """Trains what tells hidden codes by a text, and writes what makes a folder of the two."""
     text_encoder = _load(CLIPTextModel, shop.weights / TEXT_ENCODER)
-    codes = _training_codes(shop)
-    captions = TokenCaptions(shop.training.captions(), text_encoder, clip_tokenizer())
+    scenes = shop.training.first(PICTURES)
+    codes = _training_codes(shop, scenes)
+    captions = TokenCaptions(scenes.captions(), text_encoder, clip_tokenizer())
     shop.seed("token_painter")
     painter = build_token_painter(text_encoder.config.hidden_size)
-    scenes = (shop.training, captions)
-    shop.train("token_painter", painter, partial(painter_loss, painter, codes, scenes))
+    loss = partial(painter_loss, painter, codes, (scenes, captions))
+    shop.train("token_painter", painter, loss)
     painter.half().save_pretrained(shop.weights / PAINTER)
     index = {
         "_class_name": "AmusedPipeline",
@@ -76,14 +81,14 @@ def make_token_painter(shop: Workshop) -> None:
     path.write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")
 
 
-def _training_codes(shop: Workshop) -> torch.Tensor:
-    """The codes (n, 8, 8) of all training pictures."""
+def _training_codes(shop: Workshop, scenes: Collection) -> torch.Tensor:
+    """The codes (n, 16, 16) of training pictures."""
     quantiser = _load(VQModel, shop.weights / QUANTISER)
     weights = shop.weights / QUANTISER / "diffusion_pytorch_model.safetensors"
     mark = hashlib.sha256(weights.read_bytes()).hexdigest()[:12]
     return shop.kept(
-        f"codes-{shop.pictures}-{mark}",
-        lambda: encode_all(quantiser, shop.training, bfloat16=shop.bfloat16),
+        f"codes-{len(scenes)}-{mark}",
+        lambda: encode_all(quantiser, scenes, bfloat16=shop.bfloat16),
     )
 
 

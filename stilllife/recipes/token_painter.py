@@ -42,10 +42,12 @@ beautiful it is; the same for all of these."""
 
 
 def build_token_painter(text_width: int) -> UVit2DModel:
-    """An untrained transformer over 8 x 8 codes; what is hidden is the code after the last.
+    """An untrained transformer over 16 x 16 codes; what is hidden is the code after the last.
 
-    Nothing tells it where a code is but the border that its convolutions feel, hence two of them at
-    either end. Plain attention, because on a CPU going back through the fused one takes longer.
+    As aMUSEd's for 512 px it halves the grid, and works at 8 x 8: with 256 places it would take
+    four times as long. Nothing tells it where a place is but the border that its convolutions feel,
+    hence two of them at either end. Plain attention, because on a CPU going back through the fused
+    one takes longer.
     """
     painter = UVit2DModel(
         hidden_size=WIDTH,
@@ -65,6 +67,8 @@ def build_token_painter(text_width: int) -> UVit2DModel:
         vocab_size=CODES + 1,
         codebook_size=CODES,
         sample_size=GRID,
+        downsample=True,
+        upsample=True,
     )
     painter.set_attn_processor(AttnProcessor())
     return painter
@@ -113,7 +117,7 @@ def painter_loss(
     batch_size: int,
     generator: torch.Generator,
 ) -> Losses:
-    """Cross entropy of the hidden ones of `codes` (n, 8, 8) in a random batch.
+    """Cross entropy of the hidden ones of `codes` (n, 16, 16) in a random batch.
 
     `scenes` are the pictures that the codes are of, and their captions.
     """
@@ -130,13 +134,18 @@ def painter_loss(
         captions.pooled[texts].float(),
         torch.tensor(PICTURE_FACTS).float().expand(batch_size, -1),
     )
-    error = F.cross_entropy(logits.float(), wanted, reduction="none", label_smoothing=SMOOTHING)
-    weight = hidden * (1 + (THING_WEIGHT - 1) * things)
+    error = F.cross_entropy(
+        logits.permute(0, 2, 3, 1)[hidden].float(),
+        wanted[hidden],
+        reduction="none",
+        label_smoothing=SMOOTHING,
+    )
+    weight = 1 + (THING_WEIGHT - 1) * things[hidden]
     return {"codes": (weight * error).sum() / weight.sum()}
 
 
 def draw_hidden(things: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """Which codes (n, 8, 8) to hide, bool; `things` (n, 8, 8) is 1 where something stands.
+    """Which codes (n, 16, 16) to hide, bool; `things` (n, 16, 16) is 1 where something stands.
 
     Of a box, or of the whole picture, a share is hidden that is distributed as decoding along a
     cosine meets it (Chang et al. 2022, section 3.3): at least one code.
@@ -152,7 +161,7 @@ def draw_hidden(things: torch.Tensor, generator: torch.Generator) -> torch.Tenso
 
 
 def draw_boxes(things: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """The codes (n, 8, 8) that square boxes touch, clipped at the picture's border, bool."""
+    """The codes (n, 16, 16) that square boxes touch, clipped at the picture's border, bool."""
     count = len(things)
     anywhere = torch.rand(count, generator=generator) >= AROUND_THINGS
     chance = things.flatten(1) + 1e-6

@@ -75,7 +75,7 @@ class TokenBrush:
         guidance_scale: float,
         generator: torch.Generator,
     ) -> torch.Tensor:
-        """The codes (n, 8, 8) with those that are hidden told under the texts of `rows`."""
+        """The codes (n, 16, 16) with those that are hidden told under the texts of `rows`."""
         scheduler = AmusedScheduler(mask_token_id=CODES)
         scheduler.set_timesteps(STEPS, TEMPERATURE)
         both = torch.cat([torch.zeros_like(rows), rows])

@@ -32,10 +32,10 @@ SCHEDULES = {
         steps=5500, batch_size=64, learning_rate=1e-3, seed=7, weight_decay=0.0, average=0.999
     ),
     "quantiser": Schedule(
-        steps=4000, batch_size=16, learning_rate=1.5e-3, seed=8, weight_decay=0.0, average=0.998
+        steps=3400, batch_size=8, learning_rate=2e-3, seed=8, weight_decay=0.0, average=0.998
     ),
     "token_painter": Schedule(
-        steps=3600, batch_size=64, learning_rate=1e-3, seed=9, weight_decay=0.0, average=0.999
+        steps=3200, batch_size=40, learning_rate=1e-3, seed=9, weight_decay=0.0, average=0.999
     ),
 }
 

@@ -245,7 +245,8 @@ def identity(spec: ModelSpec) -> str:
     Raises:
         ModelError: local files that would have to be hashed are not there.
     """
-    options = [f"{name}={value}" for name, value in spec.options if name not in _HOW_OPTIONS]
+    left_out = {*_HOW_OPTIONS, BASE_OPTION}
+    options = [f"{name}={value}" for name, value in spec.options if name not in left_out]
     base = locate_base(spec)
     if base is not None:
         options.append(f"base_sha256={_content_sha256(base)}")
