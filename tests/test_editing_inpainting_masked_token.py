@@ -8,6 +8,7 @@ from editing.diffusion.model import PromptLengthError
 from editing.errors import NotFiniteError
 from editing.inpainting.inpainter import Inpainter, InpaintSettings
 from editing.inpainting.masked_token import MaskedTokenInpainter
+from editing.inpainting.token_decoding import Chance
 
 PROMPTS = ("a red apple", "a small bus", "the blue pear")
 
@@ -50,7 +51,7 @@ def test_it_is_an_inpainter_and_says_what_it_takes(inpainter):
     assert (inpainter.picture_size, inpainter.size_multiple) == (SIZE, 2)
     # aMUSEd's own way, where a preset says no other.
     assert inpainter.defaults == InpaintSettings(guidance_scale=10.0, num_inference_steps=12)
-    assert inpainter.temperature == 2.0
+    assert inpainter.chance == Chance(order=2.0, codes=1.0)
 
 
 def test_a_model_that_halves_its_codes_takes_multiples_of_two_cells(editing_world, tmp_path):

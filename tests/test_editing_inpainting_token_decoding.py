@@ -7,6 +7,7 @@ import torch
 
 from editing.errors import NotFiniteError
 from editing.inpainting.token_decoding import (
+    Chance,
     decode_codes,
     draw_codes,
     hidden_share,
@@ -102,7 +103,7 @@ def decode(predict, cells, *, strength=1.0, steps=4):
         [generator(row) for row in range(len(cells))],
         strength=strength,
         num_inference_steps=steps,
-        temperature=1.0,
+        chance=Chance(order=1.0, codes=1.0),
         on_step=lambda: told.append(1),
     )
     assert not codes.any()  # what was given stays as it was

@@ -10,6 +10,7 @@ from fakes.model_folders import clip_text_config, save_clip_tokenizer
 from safetensors.torch import load_file, save_file
 
 from editing.inpainting.inpainter import InpaintSettings
+from editing.inpainting.token_decoding import Chance
 from editing.parts import Parts
 from transforms.models.spec import ModelError
 from transforms.presets import load_preset
@@ -101,17 +102,20 @@ def test_half_precision_is_of_transformer_and_texts(folder, base):
 
 def test_options_are_what_suits_the_networks(folder, base):
     options = {"strength": 0.8, "guidance_scale": 3.0, "num_inference_steps": 6}
-    inpainter = load_tiny_inpainter(folder, base, temperature=0.5, **options)
+    temperatures = {"order_temperature": 0.5, "code_temperature": 0.7}
+    inpainter = load_tiny_inpainter(folder, base, **temperatures, **options)
     assert inpainter.defaults == InpaintSettings(**options)
-    assert inpainter.temperature == 0.5
+    assert inpainter.chance == Chance(order=0.5, codes=0.7)
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"dtype": "int8"}, "dtype must be one of float32"),
-        ({"temperature": -1.0}, "temperature must be at least 0 and finite, got -1"),
-        ({"temperature": float("nan")}, "temperature must be at least 0 and finite, got nan"),
+        ({"order_temperature": -1.0}, "order_temperature must be at least 0 and finite, got -1"),
+        ({"order_temperature": float("nan")}, "at least 0 and finite, got nan"),
+        ({"code_temperature": 0.0}, "code_temperature must be above 0 and finite, got 0"),
+        ({"code_temperature": float("inf")}, "above 0 and finite, got inf"),
         ({"guidance_scale": -1.0}, "guidance_scale must be at least 0"),
         ({"guidance_scale": float("inf")}, "guidance_scale must be a finite number"),
         ({"num_inference_steps": 0}, "num_inference_steps must be at least 1"),

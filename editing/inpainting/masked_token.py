@@ -4,7 +4,6 @@ Inside of the mask the picture's codes are hidden, told anew under the prompt in
 decoded; outside of it the picture itself stands.
 """
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -13,7 +12,7 @@ import torch
 from editing.diffusion.settings import DTYPES
 from editing.inpainting.inpainter import InpaintSettings
 from editing.inpainting.pasting import check_batch, paste
-from editing.inpainting.token_decoding import Predict, decode_codes, touched_cells
+from editing.inpainting.token_decoding import Chance, Predict, decode_codes, touched_cells
 from editing.inpainting.token_loading import load_token_model
 from editing.inpainting.token_model import Cells, CodeLogits, Codes, TokenModel
 from editing.tensors import MaskBatch, PictureBatch
@@ -29,14 +28,11 @@ from transforms.models.spec import (
 
 @dataclass(frozen=True, eq=False)
 class MaskedTokenInpainter:
-    """`Inpainter` of a `TokenModel`.
-
-    `temperature` is how much chance has in which codes are told first, falling to none.
-    """
+    """`Inpainter` of a `TokenModel`; `chance` is how much of what it paints is left to chance."""
 
     model: TokenModel
     defaults: InpaintSettings
-    temperature: float
+    chance: Chance
 
     @property
     def picture_size(self) -> int:
@@ -77,7 +73,7 @@ class MaskedTokenInpainter:
             generators,
             strength=settings.strength,
             num_inference_steps=settings.num_inference_steps,
-            temperature=self.temperature,
+            chance=self.chance,
             on_step=on_step,
         )
         return paste(pictures, masks, model.decode(codes))
@@ -110,8 +106,8 @@ class MaskedTokenOptions:
     """Torch device, precision, where what the folder lacks lies, and the settings that suit it.
 
     `dtype` is that of transformer and text encoder; the quantiser computes in float32 always, for
-    aMUSEd's gives no numbers in float16. The settings are aMUSEd's own; small networks want less
-    guidance.
+    aMUSEd's gives no numbers in float16. The settings are aMUSEd's own, and the temperatures are
+    those of `Chance`; small networks want less of all.
     """
 
     device: str = "cpu"
@@ -120,14 +116,13 @@ class MaskedTokenOptions:
     strength: float = 1.0
     guidance_scale: float = 10.0
     num_inference_steps: int = 12
-    temperature: float = 2.0
+    order_temperature: float = 2.0
+    code_temperature: float = 1.0
 
     def __post_init__(self) -> None:
         if self.dtype not in DTYPES:
             raise ValueError(f"dtype must be one of {', '.join(DTYPES)}, got {self.dtype!r}")
-        if not 0 <= self.temperature < math.inf:
-            raise ValueError(f"temperature must be at least 0 and finite, got {self.temperature}")
-        self.defaults()  # raises where they break a rule
+        self.defaults(), self.chance()  # raise where they break a rule
 
     def defaults(self) -> InpaintSettings:
         """How to paint where nobody says otherwise."""
@@ -136,6 +131,10 @@ class MaskedTokenOptions:
             guidance_scale=self.guidance_scale,
             num_inference_steps=self.num_inference_steps,
         )
+
+    def chance(self) -> Chance:
+        """How much is left to chance."""
+        return Chance(order=self.order_temperature, codes=self.code_temperature)
 
 
 def load_masked_token(spec: ModelSpec) -> MaskedTokenInpainter:
@@ -154,4 +153,4 @@ def load_masked_token(spec: ModelSpec) -> MaskedTokenInpainter:
     model = load_token_model(
         folder, base=locate_base(spec), device=options.device, dtype=options.dtype
     )
-    return MaskedTokenInpainter(model, options.defaults(), options.temperature)
+    return MaskedTokenInpainter(model, options.defaults(), options.chance())

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -12,6 +13,26 @@ from editing.diffusion.settings import steps_left_out
 from editing.finite import require_finite_rows
 from editing.inpainting.token_model import Cells, CodeLogits, Codes
 from editing.tensors import MaskBatch
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chance:
+    """How much is left to chance.
+
+    `order` is the temperature of the Gumbel noise on which of the codes are surest, falling to none
+    at the last step; `codes`, above 0, is what logits are divided by: below 1 likely codes become
+    likelier than the transformer says.
+    """
+
+    order: float
+    codes: float
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.order < math.inf:
+            raise ValueError(f"order_temperature must be at least 0 and finite, got {self.order}")
+        if not 0 < self.codes < math.inf:
+            raise ValueError(f"code_temperature must be above 0 and finite, got {self.codes}")
+
 
 Predict = Callable[[Codes, Cells], CodeLogits]
 """What the codes are likely to be, by them and by which of them are hidden."""
@@ -55,14 +76,13 @@ def decode_codes(
     *,
     strength: float,
     num_inference_steps: int,
-    temperature: float,
+    chance: Chance,
     on_step: Callable[[], None],
 ) -> Codes:
     """The codes with those of `cells` told anew, in the steps that `strength` leaves.
 
     In each step a code is drawn for every hidden cell, and those that are surest stay. A random
-    share of the cells keeps its code from the beginning where strength is below 1. `temperature`
-    is how much chance has in what is surest, falling to none at the last step.
+    share of the cells keeps its code from the beginning where strength is below 1.
 
     Raises:
         NotFiniteError: `predict` gave infinite numbers, or none, for those at its `places`.
@@ -76,14 +96,14 @@ def decode_codes(
             logits = predict(codes, hidden)
             require_finite_rows(logits, where=f"at step {step - first + 1}")
             share = hidden_share(step + 1, num_inference_steps)
-            chance = temperature * (1 - (step + 1) / num_inference_steps)
+            noise = chance.order * (1 - (step + 1) / num_inference_steps)
             for row, generator in enumerate(generators):
                 where = hidden[row].clone()
                 drawn, unsure = tell_codes(
-                    logits[row][where],
+                    logits[row][where] / chance.codes,
                     generator,
                     unsure=math.floor(totals[row] * share),
-                    temperature=chance,
+                    temperature=noise,
                 )
                 codes[row][where] = drawn
                 hidden[row][where] = unsure

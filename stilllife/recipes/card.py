@@ -85,7 +85,10 @@ that: at first whole noun-colour pairs were, and the tower of then read 64% of t
 The autoencoder's first 3500 steps were trained by one thread, the rest by two. The denoiser's first
 1500 steps ran under a schedule of 10 000 steps and those to 4000 under one of 7000, by two threads,
 the rest as the recipe says, by one. Quantiser and token painter saw fewer pictures than the others
-(`--pictures 60000`), the latter half of those.
+(`--pictures 60000`), the latter half of those. The quantiser's first 1500 steps weighed errors on
+things 4 times, not 10. The token painter's first 1500 steps ran under a schedule of 3200, weighed
+things 3 times, and hid more codes away from things; figures of the masked-token model are of 200
+captions of each kind and of 300 edits, the quantiser's `judged` of 200 pictures.
 """
 
 

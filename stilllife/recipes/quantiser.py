@@ -9,7 +9,7 @@ import torch
 from diffusers import VQModel
 from torch import nn
 
-from stilllife.recipes.autoencoder import CROP, CROPPED_SHARE, THING_WEIGHT, crop_things
+from stilllife.recipes.autoencoder import CROP, CROPPED_SHARE, crop_things
 from stilllife.recipes.collection import Collection, to_input
 from stilllife.recipes.training import Losses
 from stilllife.scene import PICTURE_SIZE
@@ -23,6 +23,9 @@ CODE_WIDTH = 8
 CELL = 4
 """Pixels to a code along each side. At 8, with 64 codes a picture, too little is left of things:
 after 2500 steps of 16 pictures the judge read the noun right in half of them."""
+
+THING_WEIGHT = 10.0
+"""What an error on a thing counts, against 1 on the background."""
 
 SQUARE_WEIGHT = 4.0
 """Of the squared error beside the absolute one, which alone would leave colours to the median."""

@@ -36,9 +36,12 @@ TEXT_ENCODER = "diffusion/text_encoder"
 PICTURES = 30_000
 """Training pictures of which the painter learns, the first of the collection."""
 
-GUIDANCE_SCALES = (1.0, 2.0, 3.0, 4.0, 6.0)
-PAINTED = 500
-"""Held-out captions of each kind that are painted, and edits that are made, at each of them."""
+GUIDANCE_SCALES = (2.0, 3.0, 4.5)
+PAINTED = 200
+"""Held-out captions of each kind that are painted at each of them."""
+
+EDITED = 300
+"""Held-out pictures of one thing that are edited at each of them."""
 
 
 def make_quantiser(shop: Workshop) -> None:
@@ -101,7 +104,7 @@ def measure_token_painter(shop: Workshop) -> dict[str, object]:
         text_encoder=_load(CLIPTextModel, shop.weights / TEXT_ENCODER),
         tokenizer=clip_tokenizer(),
     )
-    edits = draw_edits(shop.held_out["one_object"].first(PAINTED), seed=1)
+    edits = draw_edits(shop.held_out["one_object"].first(EDITED), seed=1)
     figures: dict[str, object] = {}
     for kind, scenes in shop.held_out.items():
         captions = scenes.first(PAINTED).captions()

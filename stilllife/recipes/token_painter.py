@@ -24,13 +24,13 @@ GRID = PICTURE_SIZE // CELL
 HALF_SIZES_PX = (8, 32)
 """Least and greatest half side of the boxes that are hidden."""
 
-WHOLE_SHARE = 0.3
+WHOLE_SHARE = 0.15
 """Share of the pictures of which codes are hidden anywhere, not in a box alone."""
 
-AROUND_THINGS = 0.6
+AROUND_THINGS = 0.85
 """Share of the boxes whose centre lies on a thing, not anywhere."""
 
-THING_WEIGHT = 3.0
+THING_WEIGHT = 6.0
 """What a code that shows some of a thing counts, against 1 for the background."""
 
 SMOOTHING = 0.1
