@@ -36,7 +36,7 @@ TEXT_ENCODER = "diffusion/text_encoder"
 PICTURES = 30_000
 """Training pictures of which the painter learns, the first of the collection."""
 
-GUIDANCE_SCALES = (2.0, 3.0, 4.5)
+GUIDANCE_SCALES = (2.0, 3.0)
 PAINTED = 200
 """Held-out captions of each kind that are painted at each of them."""
 

@@ -12,7 +12,7 @@ from stilllife.recipes.box_edits import BoxEdits
 from stilllife.recipes.quantiser import CELL, CODES, codes_of, pictures_of
 from stilllife.recipes.token_painter import GRID, PICTURE_FACTS, TokenCaptions
 
-STEPS = 8
+STEPS = 12
 TEMPERATURE = (1.0, 0.0)
 AT_ONCE = 50
 
