@@ -190,6 +190,19 @@ def test_a_config_that_makes_no_network(folder, base, part, fields):
     fails(folder, base, f"{part}: ")
 
 
+@pytest.mark.parametrize("side", [0, -3, "wide", None])
+def test_a_grid_without_a_side(folder, base, side):
+    change(folder / "transformer", sample_size=side)
+    fails(folder, base, "sample_size must be a whole number above 0, got ")
+
+
+def test_a_text_encoder_without_layers_or_that_does_not_say_what_it_is(folder, own_base):
+    change(own_base / "text_encoder", architectures=5)
+    assert load_tiny_inpainter(folder, own_base).model.most_tokens == 12
+    change(own_base / "text_encoder", num_hidden_layers=0)
+    fails(folder, own_base, "the text encoder must have a layer, got 0")
+
+
 def test_texts_of_another_width(tmp_path, base):
     other = save_masked_token(tmp_path, text_width=24)
     fails(other, base, "the transformer takes states of 24 numbers, not 16")

@@ -60,13 +60,17 @@ def _find(part: str, folder: Path, base: Path | None) -> Path:
     return base / part
 
 
-def _architectures(folder: Path) -> Any:
-    return read_config(folder).get("architectures") or ()
+def _architectures(folder: Path) -> list[Any]:
+    found = read_config(folder).get("architectures")
+    return found if isinstance(found, list) else []
 
 
 def _check_codes(model: TokenModel, folder: Path) -> None:
     """Make sure that the transformer tells the quantiser's codes, and those of RGB pictures."""
     quantiser, transformer = model.quantiser.config, model.transformer.config
+    side = transformer.sample_size
+    if not isinstance(side, int) or side < 1:
+        raise ModelError(f"{folder}: sample_size must be a whole number above 0, got {side!r}")
     if (quantiser.in_channels, quantiser.out_channels) != (3, 3):
         raise ModelError(
             f"{folder}: the quantiser must take and give pictures of 3 channels, "
@@ -87,6 +91,10 @@ def _check_codes(model: TokenModel, folder: Path) -> None:
 def _check_texts(model: TokenModel, folder: Path, *, projected: bool) -> None:
     """Make sure that text encoder, tokenizer and transformer fit together."""
     text, transformer = model.text_encoder.config, model.transformer.config
+    if text.num_hidden_layers < 1:
+        raise ModelError(
+            f"{folder}: the text encoder must have a layer, got {text.num_hidden_layers}"
+        )
     pooled = text.projection_dim if projected else text.hidden_size
     for what, found, wanted in (
         ("states", text.hidden_size, transformer.encoder_hidden_size),
