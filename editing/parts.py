@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from editing.features.clip import ClipSpace
     from editing.features.perceptual import PerceptualFeatures
     from editing.inpainting.inpainter import Inpainter
+    from editing.inpainting.masked_token import MaskedTokenInpainter
     from transforms.protocols import Captioner, Encoder, Segmenter
 
 
@@ -64,6 +65,12 @@ def _load_masked_sdedit(spec: ModelSpec) -> "Inpainter":
     return load_masked_sdedit(spec)
 
 
+def _load_masked_token(spec: ModelSpec) -> "MaskedTokenInpainter":
+    from editing.inpainting.masked_token import load_masked_token
+
+    return load_masked_token(spec)
+
+
 @dataclass(frozen=True)
 class PartLoader:
     """How a part is loaded, and from which part of a preset it is."""
@@ -83,6 +90,7 @@ PART_LOADERS: dict[str, PartLoader] = {
     "region_net": PartLoader(_load_region_net, "region_net"),
     "inpainting": PartLoader(_load_inpainting, "inpainting"),
     "masked_sdedit": PartLoader(_load_masked_sdedit, "masked_sdedit"),
+    "masked_token": PartLoader(_load_masked_token, "masked_token"),
 }
 """Every part an editor can ask for. `clip_space` is the encoder for tensors, with gradients."""
 

@@ -182,6 +182,22 @@ class TestLocate:
             f"vae/{weights}",
         ]
 
+    def test_of_a_masked_token_pipeline_what_is_loaded_is_fetched(self, tmp_path, monkeypatch):
+        parts = ("vqvae", "transformer", "text_encoder", "tokenizer", "scheduler", "assets")
+        there = [f"{part}/{name}" for part in parts for name in ("a.json", "a.safetensors")]
+        there += ["transformer/a.fp16.safetensors", "model_index.json", "README.md"]
+        fetched = []
+
+        def fetch(name, **patterns):
+            patterns.pop("revision")
+            fetched.extend(filter_repo_objects(there, **patterns))
+            return str(tmp_path)
+
+        monkeypatch.setattr(huggingface_hub, "snapshot_download", fetch)
+        locate(ModelSpec(loader="amused", location="a/b", revision=COMMIT))
+        left_out = {"assets/a.json", "assets/a.safetensors", "transformer/a.fp16.safetensors"}
+        assert set(fetched) == set(there) - left_out - {"README.md"}
+
     def test_an_unreachable_hub_names_the_model_and_the_way_out(self, monkeypatch):
         def fetch(name, **_):
             raise LocalEntryNotFoundError("many\nlines")
@@ -242,6 +258,27 @@ class TestIdentity:
         assert identity(spec(str(tmp_path))) == one
         (tmp_path / "scheduler/config.json").write_text("2")
         assert identity(spec(str(tmp_path))) != one
+
+    @pytest.mark.parametrize("part", ["vqvae", "transformer"])
+    def test_of_a_masked_token_pipeline_follows_its_networks(self, tmp_path, part):
+        (tmp_path / part).mkdir()
+        (tmp_path / part / "model.safetensors").write_text("1")
+        (tmp_path / "model_index.json").write_text("1")
+        one = identity(spec(str(tmp_path)))
+        (tmp_path / part / "model.safetensors").write_text("2")
+        assert identity(spec(str(tmp_path))) != one
+
+    def test_a_base_counts_by_what_it_holds_not_by_where_it_lies(self, tmp_path):
+        (tmp_path / "model.safetensors").touch()
+        for name in ("one", "other"):
+            (tmp_path / name).mkdir()
+            (tmp_path / name / "model.safetensors").write_text("1")
+        one, other = (
+            identity(spec(str(tmp_path), base=str(tmp_path / name))) for name in ("one", "other")
+        )
+        assert one == other
+        (tmp_path / "other" / "model.safetensors").write_text("2")
+        assert identity(spec(str(tmp_path), base=str(tmp_path / "other"))) != one
 
     def test_how_to_compute_is_left_out(self, tmp_path):
         (tmp_path / "model.safetensors").touch()

@@ -180,6 +180,38 @@ def build_dino(folder: Path) -> int:
     return _count(network)
 
 
+def build_amused(folder: Path) -> int:
+    """The masked-token model aMUSEd, 256 px, as a pipeline; returns the number of parameters.
+
+    The transformer's are those published (603 M). Its text encoder is that of CLIP ViT-L/14.
+    """
+    from diffusers import AmusedScheduler, UVit2DModel, VQModel
+    from transformers import CLIPTextConfig, CLIPTextModelWithProjection
+
+    _seed()
+    quantiser = VQModel(
+        block_out_channels=(128, 256, 256, 512, 768),
+        down_block_types=("DownEncoderBlock2D",) * 5,
+        up_block_types=("UpDecoderBlock2D",) * 5,
+        layers_per_block=2,
+        latent_channels=64,
+        num_vq_embeddings=8192,
+        mid_block_add_attention=False,
+        lookup_from_codebook=True,
+        force_upcast=True,
+    )
+    # The library's defaults are the published transformer's, but for the side of its grid.
+    transformer = UVit2DModel(sample_size=16)
+    reader = CLIPTextModelWithProjection(CLIPTextConfig(**VIT_L_14["text"], projection_dim=768))
+    quantiser.save_pretrained(folder / "vqvae")
+    transformer.save_pretrained(folder / "transformer")
+    reader.save_pretrained(folder / "text_encoder")
+    _clip_tokenizer().save_pretrained(folder / "tokenizer")
+    AmusedScheduler(mask_token_id=8255).save_pretrained(folder / "scheduler")
+    (folder / "model_index.json").write_text(json.dumps({"_class_name": "AmusedPipeline"}))
+    return sum(_count(part) for part in (quantiser, transformer, reader))
+
+
 def build_vgg16(folder: Path) -> int:
     """VGG16 with torchvision's names, as timm publishes it; returns the number of parameters."""
     from safetensors.torch import save_file

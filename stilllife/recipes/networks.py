@@ -49,6 +49,12 @@ from stilllife.recipes.inpainter import make_inpainter
 from stilllife.recipes.inpainting_edits import measure_inpainter
 from stilllife.recipes.judge import judge_accuracy, judge_loss
 from stilllife.recipes.segmenter import absent_area, build_segmenter, mean_iou, segment_loss
+from stilllife.recipes.token_networks import (
+    make_quantiser,
+    make_token_painter,
+    measure_quantiser,
+    measure_token_painter,
+)
 from stilllife.recipes.tokenizers import blip_tokenizer, clip_tokenizer
 from stilllife.recipes.tower import Tower, scene_accuracy, tower_loss
 from stilllife.recipes.workshop import Workshop
@@ -250,6 +256,8 @@ NETWORKS = {
     "denoiser": NetworkRecipe(make_denoiser, measure_denoiser),
     "inpainter": NetworkRecipe(make_inpainter, measure_inpainter),
     "dino": NetworkRecipe(make_dino, measure_dino),
+    "quantiser": NetworkRecipe(make_quantiser, measure_quantiser),
+    "token_painter": NetworkRecipe(make_token_painter, measure_token_painter),
 }
 """In the order in which they build on one another."""
 

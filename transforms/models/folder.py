@@ -19,18 +19,30 @@ def check_folder(folder: Path, *, model_type: str) -> None:
     Raises:
         ModelError: naming the first thing that is wrong.
     """
+    found = read_config(folder).get("model_type")
+    if found != model_type:
+        raise ModelError(f"{folder}: holds a {found or 'nameless'} network, not {model_type}")
+    weight_files(folder)
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """What the config.json of a network's folder says.
+
+    Raises:
+        ModelError: there is no such folder or file, or it is not readable.
+    """
     if not folder.is_dir():
         raise ModelError(f"no model folder {folder}")
     config = folder / "config.json"
     if not config.is_file():
         raise ModelError(f"{folder}: config.json is missing")
     try:
-        found = json.loads(config.read_text(encoding="utf-8")).get("model_type")
-    except (ValueError, AttributeError) as error:
+        found = json.loads(config.read_text(encoding="utf-8"))
+    except ValueError as error:
         raise ModelError(f"{config}: not readable as JSON ({type(error).__name__})") from error
-    if found != model_type:
-        raise ModelError(f"{folder}: holds a {found or 'nameless'} network, not {model_type}")
-    weight_files(folder)
+    if not isinstance(found, dict):
+        raise ModelError(f"{config}: not readable as JSON (no object, but {type(found).__name__})")
+    return found
 
 
 def load_network(
@@ -66,11 +78,15 @@ def load_network(
             output_loading_info=True,
             **(settings or {}),
         )
+    # What the libraries' constructors raise for a configuration that makes no network, zero heads
+    # or no blocks among them.
     except (
         OSError,
         RuntimeError,
         ValueError,
-        KeyError,
+        LookupError,
+        ArithmeticError,
+        AssertionError,
         TypeError,
         AttributeError,
         safetensors.SafetensorError,

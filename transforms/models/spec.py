@@ -28,9 +28,13 @@ _HUB_PREFIX = "hf-hub:"
 _PACKAGE_PREFIX = "package:"
 _HUB_FILES = ["*.json", "*.txt", "*.safetensors"]
 _PIPELINE_LOADER = "stable_diffusion"
-_PIPELINE_LOADERS = (_PIPELINE_LOADER, "stable_diffusion_inpaint", "masked_sdedit")
-"""Loaders of folders in the layout of diffusers' Stable Diffusion pipelines."""
-_PIPELINE_PARTS = ("scheduler", "text_encoder", "tokenizer", "unet", "vae")
+_PIPELINE_LOADERS = (_PIPELINE_LOADER, "stable_diffusion_inpaint", "masked_sdedit", "amused")
+"""Loaders of folders in the layout of diffusers' pipelines."""
+_PIPELINE_PARTS = (
+    *("scheduler", "text_encoder", "tokenizer"),
+    *("unet", "vae"),  # of a diffusion model
+    *("transformer", "vqvae"),  # of a masked-token model
+)
 _VARIANTS = ["*.fp16.safetensors", "*.non_ema.safetensors"]
 """The same weights a second time, as a pipeline on the hub has them."""
 _HOW_OPTIONS = ("batch_size", "device")
@@ -166,7 +170,7 @@ def locate_base(spec: ModelSpec) -> Path | None:
     location = dict(spec.options).get(BASE_OPTION)
     if not location:
         return None
-    return locate(ModelSpec(loader=_PIPELINE_LOADER, location=str(location)))
+    return locate(ModelSpec(loader=_PIPELINE_LOADERS[0], location=str(location)))
 
 
 def _in_package(location: str) -> Path:
