@@ -117,7 +117,7 @@ class TestEdit:
 
     def test_a_preset_without_its_part(self, world, tmp_path):
         outcome = edit(world, tmp_path / "a.png", preset="tiny.yaml")
-        assert outcome.error.startswith("preset tiny names no tint model; it has captioner, ")
+        assert outcome.error.startswith("preset tiny names no tint model; it has backbone, ")
 
     def test_a_preset_s_part_that_nobody_asks_for_is_not_looked_at(self, world, tmp_path):
         path = world / "broken.yaml"

@@ -169,6 +169,7 @@ def test_help_is_grouped_by_what_a_setting_is_of():
         "settings of training:",
         "settings of pairs:",
         "settings of the loss of iedit:",
+        "settings of the loss of learned-regions:",
     ]
     assert "--editor NAME" in text
     assert "--method" not in text
@@ -222,7 +223,10 @@ class TestBad:
             (("--size", "0"), "size must be at least 1, got 0"),
             (("--quality", "looks"), "quality must be one of retrieval, "),
             (("--set", "weight_all=1"), "--set weight_all=1: nothing has a setting weight_all"),
-            (("--set", "sdedit.paste=true"), "with a NAME of training, pairs, iedit, got"),
+            (
+                ("--set", "sdedit.paste=true"),
+                "with a NAME of training, pairs, iedit, learned-regions, got",
+            ),
         ],
     )
     def test_flags_that_break_a_rule(self, world, tmp_path, flags, rule):
