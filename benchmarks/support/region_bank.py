@@ -19,6 +19,7 @@ from editing.editors.learned_regions.settings import LearnedRegionSettings
 from editing.features.backbone import Backbone
 from editing.features.clip import PatchClipSpace
 from editing.inpainting.inpainter import Inpainter
+from editing.inpainting.pasting import keep_alike
 from editing.pictures import mask_to_tensor, picture_to_tensor
 from editing.regions.segmented import grow_region
 from pipelines.terminal.console import show_progress
@@ -132,6 +133,7 @@ def _paint_task(
         seed=noise,
         settings=inpainter.defaults,
         at_once=AT_ONCE,
+        keep_below=LearnedRegionSettings().keep_below,
     )
     seconds = time.process_time() - began
     groups = {"boxes": (painted.masks, painted.edits)}
@@ -183,14 +185,16 @@ def _paint_beside(
     for name, some in regions.items():
         masks = torch.stack(some)
         count = len(masks)
+        source = picture.expand(count, -1, -1, -1)
         edits = inpainter.inpaint(
-            picture.expand(count, -1, -1, -1),
+            source,
             masks,
             [task.prompt] * count,
             same_noise(noise, count),
             settings=inpainter.defaults,
         )
-        painted[name] = (masks, edits.cpu())
+        below = LearnedRegionSettings().keep_below
+        painted[name] = (masks, keep_alike(source, edits.cpu(), below=below))
     return painted
 
 

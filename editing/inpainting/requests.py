@@ -7,6 +7,7 @@ from PIL import Image
 
 from editing.errors import NotFiniteError
 from editing.inpainting.inpainter import Inpainter, InpaintSettings
+from editing.inpainting.pasting import keep_alike
 from editing.pictures import (
     mask_to_tensor,
     picture_to_tensor,
@@ -26,11 +27,12 @@ def inpaint_requests(
     *,
     settings: InpaintSettings,
     at_once: int,
+    keep_below: float = 0.0,
     on_step: Callable[[], None] = lambda: None,
 ) -> list[EditOutput]:
     """An output for each request, which has a mask: what lies inside is painted once.
 
-    Those of one size are painted in batches of `at_once`.
+    Those of one size are painted in batches of `at_once`; `keep_below` is as `keep_alike` has it.
 
     Raises:
         ValueError: a request has no mask.
@@ -44,9 +46,10 @@ def inpaint_requests(
         for start in range(0, len(places), at_once):
             some = places[start : start + at_once]
             batch = [requests[place] for place in some]
+            sources = torch.stack([picture_to_tensor(resize(r.image, size)) for r in batch])
             try:
                 pictures = inpainter.inpaint(
-                    torch.stack([picture_to_tensor(resize(r.image, size)) for r in batch]),
+                    sources,
                     torch.stack([_mask(request, size) for request in batch]),
                     [request.prompt for request in batch],
                     [generators[place] for place in some],
@@ -57,7 +60,8 @@ def inpaint_requests(
                 broken = error
                 guilty += [some[row] for row in error.places or range(len(some))]
                 continue
-            for place, picture in zip(some, pictures, strict=True):
+            kept = keep_alike(sources, pictures.cpu(), below=keep_below)
+            for place, picture in zip(some, kept, strict=True):
                 outputs[place] = finish_edit(
                     requests[place],
                     tensor_to_picture(picture),

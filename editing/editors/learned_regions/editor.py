@@ -76,6 +76,7 @@ class LearnedRegionEditor:
                 [generators[place] for place in masked],
                 settings=inpaint_settings(inpainter, settings),
                 at_once=settings.boxes_at_once,
+                keep_below=settings.keep_below,
                 on_step=on_step,
             )
             outputs |= dict(zip(masked, painted, strict=True))
@@ -137,6 +138,7 @@ class _Search:
             seed=seed,
             settings=inpaint_settings(inpainter, settings),
             at_once=settings.boxes_at_once,
+            keep_below=settings.keep_below,
             on_step=self.on_step,
         )
         judge = make_judge(

@@ -122,6 +122,7 @@ class RegionObjective:
             generators,
             settings=inpaint_settings(self.inpainter, settings),
             at_once=settings.boxes_at_once,
+            keep_below=settings.keep_below,
         )
 
     def save(self, folder: Path) -> None:
@@ -173,6 +174,7 @@ class RegionObjective:
             seed=seed_of(batch.keys[row]),
             settings=inpaint_settings(self.inpainter, settings),
             at_once=settings.boxes_at_once,
+            keep_below=settings.keep_below,
         )
         judge = make_judge(
             self.clip,

@@ -9,6 +9,7 @@ from editing.boxes.proposals import Proposals
 from editing.editors.learned_regions.fitting import PaintedBoxes
 from editing.editors.learned_regions.settings import BoxSettings
 from editing.inpainting.inpainter import Inpainter, InpaintSettings
+from editing.inpainting.pasting import keep_alike
 from editing.tensors import PictureTensor
 
 MOST_SEED = 2**63 - 1
@@ -23,9 +24,12 @@ def paint_boxes(
     seed: int,
     settings: InpaintSettings,
     at_once: int,
+    keep_below: float = 0.0,
     on_step: Callable[[], None] = lambda: None,
 ) -> PaintedBoxes:
     """The edits of all boxes of a picture; `seed` draws the noise, which is the same in each.
+
+    `keep_below` is as `editing.inpainting.pasting.keep_alike` has it.
 
     Raises:
         EditingError: they cannot be made; see `Inpainter.inpaint`.
@@ -34,16 +38,16 @@ def paint_boxes(
     masks = torch.stack([box.mask(height, width) for box in proposals.distinct])
     edits = []
     for some in masks.split(at_once):
-        edits.append(
-            inpainter.inpaint(
-                picture.expand(len(some), -1, -1, -1),
-                some,
-                [prompt] * len(some),
-                same_noise(seed, len(some)),
-                settings=settings,
-                on_step=on_step,
-            ).cpu()
+        source = picture.expand(len(some), -1, -1, -1)
+        painted = inpainter.inpaint(
+            source,
+            some,
+            [prompt] * len(some),
+            same_noise(seed, len(some)),
+            settings=settings,
+            on_step=on_step,
         )
+        edits.append(keep_alike(source, painted.cpu(), below=keep_below))
     return PaintedBoxes(masks=masks, edits=torch.cat(edits), places=proposals.places)
 
 

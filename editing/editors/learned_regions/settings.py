@@ -69,6 +69,11 @@ class BoxSettings:
     num_inference_steps: int | None = setting(
         "steps from nothing; none for the backend's own", default=None, flag="steps"
     )
+    keep_below: float = setting(
+        "what is painted and differs from the source by less than this, of 1, over a few pixels is "
+        "left as it was; 0 for none",
+        default=0.08,
+    )
     boxes_at_once: int = setting("boxes that are painted in one batch", default=64)
 
     def roi_text(self, phrase: str, caption: str | None) -> str:
@@ -80,6 +85,8 @@ class BoxSettings:
         _require_one_of("direction_from", self.direction_from, ("caption", "phrase"))
         for name in ("anchors", "sizes", "boxes_at_once"):
             _require_at_least_one(name, getattr(self, name))
+        if not 0 <= self.keep_below < 1:
+            raise ValueError(f"keep_below must be in [0, 1), got {self.keep_below}")
         if not 1 <= self.views <= MOST_VIEWS:
             raise ValueError(f"views must be in [1, {MOST_VIEWS}], got {self.views}")
         weights = (self.weight_clip, self.weight_structure, self.weight_direction)
