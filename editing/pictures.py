@@ -77,6 +77,12 @@ def resize(image: Image.Image, size: tuple[int, int]) -> Image.Image:
     return image if image.size == size else image.resize(size, _filter(image))
 
 
+def paste_inside(made: Image.Image, source: Image.Image, mask: Image.Image) -> Image.Image:
+    """`made` where `mask` is brighter than half, and the source's own pixels elsewhere."""
+    region = mask.convert("L").point(lambda value: 255 * (value > 127))
+    return Image.composite(made, source, region)
+
+
 def _filter(image: Image.Image) -> Image.Resampling:
     # Lanczos overshoots at the border of a mask.
     return Image.Resampling.BILINEAR if image.mode == "L" else Image.Resampling.LANCZOS

@@ -29,6 +29,19 @@ class Remark:
     detail: str
 
 
+def remark_on_size(
+    whole: tuple[int, int], worked: tuple[int, int], *, trained: int
+) -> tuple[Remark, ...]:
+    """What is to be said of a picture of `whole` (width, height) that is worked at as `worked`.
+
+    Nothing, unless its shorter side is below `trained`, that of the pictures the networks know.
+    """
+    if min(worked) >= trained:
+        return ()
+    line = f"{whole[0]} x {whole[1]} pixels are worked at as {worked[0]} x {worked[1]}"
+    return (Remark(ELONGATED, line),)
+
+
 def remark_on_mask(mask: Image.Image | None) -> tuple[Remark, ...]:
     """What is to be said of a mask that marks nothing, or everything; nothing of any other."""
     if mask is None:

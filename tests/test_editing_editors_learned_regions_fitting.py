@@ -12,8 +12,8 @@ from editing.editors.learned_regions.fitting import (
     straight_through_loss,
 )
 from editing.editors.learned_regions.judging import judge_in_parts, make_judge
-from editing.editors.learned_regions.losses import LossWeights
 from editing.editors.learned_regions.painting import paint_boxes
+from editing.editors.learned_regions.settings import LossWeights
 
 
 def seeded(seed=0):

@@ -12,8 +12,7 @@ from editing.editors.learned_regions.judging import (
     make_square,
     move,
 )
-from editing.editors.learned_regions.losses import LossWeights
-from editing.editors.learned_regions.settings import MOST_VIEWS
+from editing.editors.learned_regions.settings import MOST_VIEWS, LossWeights
 
 
 def pictures(count, seed=1, size=(32, 32)):

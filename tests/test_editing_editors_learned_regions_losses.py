@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from editing.editors.learned_regions.losses import (
-    LossWeights,
     clip_loss,
     composite,
     direction_loss,
@@ -16,6 +15,7 @@ from editing.editors.learned_regions.losses import (
     structure_loss,
     total_loss,
 )
+from editing.editors.learned_regions.settings import LossWeights
 
 
 def vectors(*rows):

@@ -13,19 +13,18 @@ from torch import Tensor
 from editing.boxes.geometry import Box
 from editing.boxes.proposals import Proposals, propose
 from editing.editors.learned_regions.judging import EditJudge, judge_in_parts, make_judge
-from editing.editors.learned_regions.losses import LossWeights
 from editing.editors.learned_regions.painting import paint_boxes, same_noise
-from editing.editors.learned_regions.settings import LearnedRegionSettings
+from editing.editors.learned_regions.settings import LearnedRegionSettings, LossWeights
 from editing.features.backbone import Backbone
 from editing.features.clip import PatchClipSpace
 from editing.inpainting.inpainter import Inpainter
 from editing.inpainting.pasting import keep_alike
 from editing.pictures import mask_to_tensor, picture_to_tensor
-from editing.regions.segmented import grow_region
+from editing.regions.segmented import SegmentedRegions
+from editing.requests import Request
 from pipelines.terminal.console import show_progress
 from stilllife.judge import Judge
 from support.region_tasks import RegionTask, judge_edits
-from transforms.pictures.masks import mark_region
 from transforms.protocols import Segmenter
 
 AT_ONCE = 64
@@ -178,9 +177,9 @@ def _paint_beside(
         name: [_random_box(rng, centre, height, width).mask(height, width) for centre in some]
         for name, some in centres.items()
     }
-    relevance = bench.segmenter.relevance([task.image], [task.source_phrase])[0]
-    found = grow_region(_image(mark_region(relevance, task.image.size)), GROWN)
-    regions[SEGMENTER] = [mask_to_tensor(found)]
+    asked = Request(image=task.image, prompt=task.prompt, mask_phrase=task.source_phrase)
+    found = SegmentedRegions(bench.segmenter, GROWN).find([asked], [torch.Generator()])
+    regions[SEGMENTER] = [mask_to_tensor(each) for each in found]
     painted = {}
     for name, some in regions.items():
         masks = torch.stack(some)
@@ -196,12 +195,6 @@ def _paint_beside(
         below = LearnedRegionSettings().keep_below
         painted[name] = (masks, keep_alike(source, edits.cpu(), below=below))
     return painted
-
-
-def _image(values: Any) -> Any:
-    from PIL import Image
-
-    return Image.fromarray(values)
 
 
 def _random_box(

@@ -18,8 +18,7 @@ from editing.editors.learned_regions.fitting import (
     straight_through_loss,
 )
 from editing.editors.learned_regions.judging import EditJudge, make_judge
-from editing.editors.learned_regions.losses import LossWeights
-from editing.editors.learned_regions.settings import LearnedRegionSettings
+from editing.editors.learned_regions.settings import LearnedRegionSettings, LossWeights
 from editing.pictures import picture_to_tensor
 from support.region_bank import Bench, Row
 from support.region_rules import BOXES, losses_of

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from editing.editors.learned_regions.losses import LossWeights
+from editing.editors.learned_regions.settings import LossWeights
 from support.region_bank import (
     ATTENTION,
     FROM_PHRASE,

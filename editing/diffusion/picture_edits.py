@@ -17,6 +17,7 @@ from editing.errors import NotFiniteError
 from editing.finite import require_finite_rows
 from editing.pictures import (
     mask_to_tensor,
+    paste_inside,
     picture_to_tensor,
     places_by_size,
     resize,
@@ -24,7 +25,7 @@ from editing.pictures import (
     to_latent_mask,
     working_sides,
 )
-from editing.remarks import ELONGATED, TINY_MASK, Remark, remark_on_mask
+from editing.remarks import TINY_MASK, Remark, remark_on_mask, remark_on_size
 from editing.requests import Edit, EditOutput, Request
 from editing.tensors import LatentMask
 
@@ -109,20 +110,16 @@ def _edit_batch(
     for row, request in enumerate(requests):
         image = _finish(pictures[row], request, paste=paste)
         marked = None if batch.edit_mask is None else batch.edit_mask[row]
-        remarks = _remarks(request, size, marked, smaller=min(size) < model.picture_size)
+        remarks = _remarks(request, size, marked, trained=model.picture_size)
         outputs.append(EditOutput((Edit(image),), request.edit_mask, remarks))
     return outputs
 
 
 def _remarks(
-    request: Request, size: tuple[int, int], latent_mask: Tensor | None, *, smaller: bool
+    request: Request, size: tuple[int, int], latent_mask: Tensor | None, *, trained: int
 ) -> tuple[Remark, ...]:
-    """What is to be said of an edit at `size`, `smaller` than the model was trained at."""
-    remarks = []
-    if smaller:
-        (width, height), (worked_width, worked_height) = request.image.size, size
-        line = f"{width} x {height} pixels are worked at as {worked_width} x {worked_height}"
-        remarks.append(Remark(ELONGATED, line))
+    """What is to be said of an edit at `size` by a model of pictures `trained` pixels a side."""
+    remarks = [*remark_on_size(request.image.size, size, trained=trained)]
     marks_something = request.edit_mask is not None and not remark_on_mask(request.edit_mask)
     if marks_something and latent_mask is not None and not bool(latent_mask.any()):
         line = f"the mask marks too little to change anything at {size[0]} x {size[1]} pixels"
@@ -164,5 +161,4 @@ def _finish(picture: Tensor, request: Request, *, paste: bool) -> Image.Image:
     image = resize(tensor_to_picture(picture), request.image.size)
     if not paste or request.edit_mask is None:
         return image
-    region = request.edit_mask.convert("L").point(lambda value: 255 * (value > 127))
-    return Image.composite(image, request.image, region)
+    return paste_inside(image, request.image, request.edit_mask)

@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping
 from editing.features.backbone import Backbone
 from editing.features.clip_attention import load_clip_attention
 from editing.features.dino import load_dino
-from transforms.models.spec import ModelError, ModelSpec
+from transforms.models.loading import load_by
+from transforms.models.spec import ModelSpec
 
 BACKBONES: Mapping[str, Callable[[ModelSpec], Backbone]] = {
     "dino": load_dino,
@@ -19,6 +20,4 @@ def load_backbone(spec: ModelSpec) -> Backbone:
     Raises:
         ModelError: it cannot be loaded; the message says why.
     """
-    if spec.loader not in BACKBONES:
-        raise ModelError(f"no backbone loader {spec.loader!r}; there are {', '.join(BACKBONES)}")
-    return BACKBONES[spec.loader](spec)
+    return load_by(spec, BACKBONES, "backbone")

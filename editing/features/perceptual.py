@@ -15,6 +15,7 @@ from editing.features.clip import fit_pictures
 from editing.tensors import PictureBatch
 from transforms.models.clip import load_clip
 from transforms.models.folder import check_weights
+from transforms.models.loading import load_by
 from transforms.models.pictures import PictureProcessor
 from transforms.models.spec import ModelError, ModelSpec, locate, read_options, weight_files
 
@@ -129,6 +130,4 @@ def load_perceptual(spec: ModelSpec) -> PerceptualFeatures:
     Raises:
         ModelError: it cannot be loaded; the message says why.
     """
-    if spec.loader not in PERCEPTUAL:
-        raise ModelError(f"no perceptual loader {spec.loader!r}; there are {', '.join(PERCEPTUAL)}")
-    return PERCEPTUAL[spec.loader](spec)
+    return load_by(spec, PERCEPTUAL, "perceptual")

@@ -15,31 +15,15 @@ from editing.diffusion.model import Channels, LatentDiffusion, save_pipeline
 from editing.diffusion.noise import draw_noise
 from editing.diffusion.sampling import noise_levels, noised_source, sample
 from editing.inpainting.inpainter import InpaintSettings
+from editing.inpainting.over_model import OverModel
 from editing.inpainting.pasting import check_batch, paste
 from editing.inpainting.sampled import encode_distinct, text_denoiser
 from editing.tensors import MaskBatch, PictureBatch
 
 
 @dataclass(frozen=True, eq=False)
-class LatentInpainter:
+class LatentInpainter(OverModel[LatentDiffusion]):
     """`Inpainter` of a `LatentDiffusion` whose noise network has nine channels in."""
-
-    model: LatentDiffusion
-    defaults: InpaintSettings
-
-    @property
-    def picture_size(self) -> int:
-        """Side of the pictures that it was trained on, in pixels."""
-        return self.model.picture_size
-
-    @property
-    def size_multiple(self) -> int:
-        """Sides of pictures must be multiples of this, in pixels."""
-        return self.model.size_multiple
-
-    def check_prompt(self, prompt: str) -> None:
-        """Make sure that nothing of `prompt` would be cut off; see `Inpainter`."""
-        self.model.check_prompt(prompt)
 
     @torch.no_grad()
     def inpaint(

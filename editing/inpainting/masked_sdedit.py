@@ -13,6 +13,7 @@ from editing.diffusion.model import LatentDiffusion, load_folder, require_pipeli
 from editing.diffusion.noise import draw_noise
 from editing.diffusion.sampling import noise_levels, noised_source, sample
 from editing.inpainting.inpainter import InpaintSettings
+from editing.inpainting.over_model import OverModel
 from editing.inpainting.pasting import check_batch, paste
 from editing.inpainting.sampled import SampledOptions, encode_distinct, text_denoiser
 from editing.pictures import to_latent_mask
@@ -21,25 +22,8 @@ from transforms.models.spec import ModelError, ModelSpec, locate, read_options
 
 
 @dataclass(frozen=True, eq=False)
-class MaskedSDEdit:
+class MaskedSDEdit(OverModel[LatentDiffusion]):
     """`Inpainter` of an ordinary `LatentDiffusion`."""
-
-    model: LatentDiffusion
-    defaults: InpaintSettings
-
-    @property
-    def picture_size(self) -> int:
-        """Side of the pictures that it was trained on, in pixels."""
-        return self.model.picture_size
-
-    @property
-    def size_multiple(self) -> int:
-        """Sides of pictures must be multiples of this, in pixels."""
-        return self.model.size_multiple
-
-    def check_prompt(self, prompt: str) -> None:
-        """Make sure that nothing of `prompt` would be cut off; see `Inpainter`."""
-        self.model.check_prompt(prompt)
 
     @torch.no_grad()
     def inpaint(

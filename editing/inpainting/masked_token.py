@@ -9,44 +9,23 @@ from dataclasses import dataclass
 
 import torch
 
-from editing.diffusion.settings import DTYPES
+from editing.diffusion.model import require_pipeline
 from editing.inpainting.inpainter import InpaintSettings
+from editing.inpainting.over_model import OverModel
 from editing.inpainting.pasting import check_batch, paste
+from editing.inpainting.sampled import SampledOptions
 from editing.inpainting.token_decoding import Chance, Predict, decode_codes, touched_cells
 from editing.inpainting.token_loading import load_token_model
 from editing.inpainting.token_model import Cells, CodeLogits, Codes, TokenModel
 from editing.tensors import MaskBatch, PictureBatch
-from transforms.models.spec import (
-    PIPELINE_INDEX,
-    ModelError,
-    ModelSpec,
-    locate,
-    locate_base,
-    read_options,
-)
+from transforms.models.spec import ModelSpec, locate, locate_base, read_options
 
 
 @dataclass(frozen=True, eq=False)
-class MaskedTokenInpainter:
+class MaskedTokenInpainter(OverModel[TokenModel]):
     """`Inpainter` of a `TokenModel`; `chance` is how much of what it paints is left to chance."""
 
-    model: TokenModel
-    defaults: InpaintSettings
     chance: Chance
-
-    @property
-    def picture_size(self) -> int:
-        """Side of the pictures that it was trained on, in pixels."""
-        return self.model.picture_size
-
-    @property
-    def size_multiple(self) -> int:
-        """Sides of pictures must be multiples of this, in pixels."""
-        return self.model.size_multiple
-
-    def check_prompt(self, prompt: str) -> None:
-        """Make sure that nothing of `prompt` would be cut off; see `Inpainter`."""
-        self.model.check_prompt(prompt)
 
     @torch.no_grad()
     def inpaint(
@@ -87,14 +66,14 @@ def guided_prediction(
     Raises:
         PromptLengthError: a prompt has more tokens than the text encoder takes.
     """
-    texts = model.embed_texts(prompts)
-    both = model.embed_texts([*[""] * len(prompts), *prompts])
+    guided = guidance_scale != 1
+    texts = model.embed_texts([*[""] * len(prompts), *prompts] if guided else prompts)
 
     def predict(codes: Codes, hidden: Cells) -> CodeLogits:
         seen = torch.where(hidden, model.hidden_code, codes)
-        if guidance_scale == 1:
+        if not guided:
             return model.predict(seen, texts)
-        logits = model.predict(torch.cat([seen, seen]), both)
+        logits = model.predict(torch.cat([seen, seen]), texts)
         unconditional, conditional = logits.chunk(2)
         return unconditional + guidance_scale * (conditional - unconditional)
 
@@ -102,35 +81,23 @@ def guided_prediction(
 
 
 @dataclass(frozen=True)
-class MaskedTokenOptions:
-    """Torch device, precision, where what the folder lacks lies, and the settings that suit it.
+class MaskedTokenOptions(SampledOptions):
+    """`SampledOptions`, where what the folder lacks lies, and what is left to chance.
 
     `dtype` is that of transformer and text encoder; the quantiser computes in float32 always, for
     aMUSEd's gives no numbers in float16. The settings are aMUSEd's own, and the temperatures are
     those of `Chance`; small networks want less of all.
     """
 
-    device: str = "cpu"
-    dtype: str = "float32"
     base: str = ""
-    strength: float = 1.0
     guidance_scale: float = 10.0
     num_inference_steps: int = 12
     order_temperature: float = 2.0
     code_temperature: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.dtype not in DTYPES:
-            raise ValueError(f"dtype must be one of {', '.join(DTYPES)}, got {self.dtype!r}")
-        self.defaults(), self.chance()  # raise where they break a rule
-
-    def defaults(self) -> InpaintSettings:
-        """How to paint where nobody says otherwise."""
-        return InpaintSettings(
-            strength=self.strength,
-            guidance_scale=self.guidance_scale,
-            num_inference_steps=self.num_inference_steps,
-        )
+        super().__post_init__()
+        self.chance()  # raises where it breaks a rule
 
     def chance(self) -> Chance:
         """How much is left to chance."""
@@ -147,9 +114,7 @@ def load_masked_token(spec: ModelSpec) -> MaskedTokenInpainter:
         ModelError: it cannot be loaded; the message says why.
     """
     options = read_options(MaskedTokenOptions, spec)
-    folder = locate(spec)
-    if not (folder / PIPELINE_INDEX).is_file():
-        raise ModelError(f"{folder}: {PIPELINE_INDEX} is missing; expected a diffusers pipeline")
+    folder = require_pipeline(locate(spec))
     model = load_token_model(
         folder, base=locate_base(spec), device=options.device, dtype=options.dtype
     )

@@ -10,13 +10,14 @@ from editing.inpainting.inpainter import Inpainter, InpaintSettings
 from editing.inpainting.pasting import keep_alike
 from editing.pictures import (
     mask_to_tensor,
+    paste_inside,
     picture_to_tensor,
     places_by_size,
     resize,
     tensor_to_picture,
     working_sides,
 )
-from editing.remarks import ELONGATED, Remark
+from editing.remarks import remark_on_size
 from editing.requests import Edit, EditOutput, Request
 
 
@@ -90,12 +91,8 @@ def finish_edit(
     """
     assert request.edit_mask is not None, "what was painted was painted in a mask"
     whole = request.image.size
-    region = request.edit_mask.convert("L").point(lambda value: 255 * (value > 127))
-    image = Image.composite(resize(made, whole), request.image, region)
-    remarks: tuple[Remark, ...] = ()
-    if min(worked) < trained:
-        line = f"{whole[0]} x {whole[1]} pixels are worked at as {worked[0]} x {worked[1]}"
-        remarks = (Remark(ELONGATED, line),)
+    image = paste_inside(resize(made, whole), request.image, request.edit_mask)
+    remarks = remark_on_size(whole, worked, trained=trained)
     return EditOutput((Edit(image),), request.edit_mask, remarks)
 
 

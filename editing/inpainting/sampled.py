@@ -1,4 +1,4 @@
-"""What the inpainters by a latent diffusion model share: settings and texts."""
+"""What inpainters that paint in steps share: options, and a latent diffusion model's texts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -33,10 +33,10 @@ def centre_of(mask: MaskTensor) -> Float[Tensor, "2"] | None:
 
 
 def move(
-    picture: Float[Tensor, "c height width"], down: int, right: int
-) -> Float[Tensor, "c height width"]:
-    """A picture or mask moved by so many pixels; its outermost ones are repeated."""
+    picture: Float[Tensor, "*c height width"], down: int, right: int
+) -> Float[Tensor, "*c height width"]:
+    """Pictures or masks moved by so many pixels; their outermost ones are repeated."""
     height, width = picture.shape[-2:]
     rows = (torch.arange(height) - down).clamp(0, height - 1)
     columns = (torch.arange(width) - right).clamp(0, width - 1)
-    return picture[:, rows][:, :, columns]
+    return picture[..., rows, :][..., columns]

@@ -27,20 +27,27 @@ SEGMENTERS: Mapping[str, Callable[[ModelSpec], Segmenter]] = {"clipseg": load_cl
 
 def load_captioner(spec: ModelSpec) -> Captioner:
     """The captioner of a spec. Raises ModelError where it cannot be loaded."""
-    return _load(spec, CAPTIONERS, "captioner")
+    return load_by(spec, CAPTIONERS, "captioner")
 
 
 def load_encoder(spec: ModelSpec) -> Encoder:
     """The encoder of a spec. Raises ModelError where it cannot be loaded."""
-    return _load(spec, ENCODERS, "encoder")
+    return load_by(spec, ENCODERS, "encoder")
 
 
 def load_segmenter(spec: ModelSpec) -> Segmenter:
     """The segmenter of a spec. Raises ModelError where it cannot be loaded."""
-    return _load(spec, SEGMENTERS, "segmenter")
+    return load_by(spec, SEGMENTERS, "segmenter")
 
 
-def _load(spec: ModelSpec, loaders: Mapping[str, Callable[[ModelSpec], PartT]], part: str) -> PartT:
+def load_by(
+    spec: ModelSpec, loaders: Mapping[str, Callable[[ModelSpec], PartT]], part: str
+) -> PartT:
+    """What the loader that a spec names makes of it; `part` says in errors what was wanted.
+
+    Raises:
+        ModelError: there is no such loader, or the model cannot be loaded.
+    """
     if spec.loader not in loaders:
         raise ModelError(f"no {part} loader {spec.loader!r}; there are {', '.join(loaders)}")
     return loaders[spec.loader](spec)

@@ -22,9 +22,8 @@ from editing.editors.learned_regions.fitting import (
     straight_through_loss,
 )
 from editing.editors.learned_regions.judging import EditJudge, Worth, judge_in_parts, make_judge
-from editing.editors.learned_regions.losses import LossWeights
 from editing.editors.learned_regions.painting import draw_seed, inpaint_settings, paint_boxes
-from editing.editors.learned_regions.settings import BoxSettings, LearnedRegionSettings
+from editing.editors.learned_regions.settings import LearnedRegionSettings
 from editing.errors import NotFiniteError
 from editing.features.backbone import Backbone
 from editing.features.clip import PatchClipSpace
@@ -146,7 +145,7 @@ class _Search:
             picture.unsqueeze(0),
             prompt=request.prompt,
             phrase=settings.roi_text(phrase, request.source_prompt),
-            weights=loss_weights(settings),
+            weights=settings.weights(),
             views=settings.views,
         )
         worth = judge_in_parts(judge, painted.edits, at_once=settings.boxes_at_once)
@@ -191,15 +190,6 @@ def choose(
         seed=seed,
     )
     return choose_of_each(ranked, probabilities)
-
-
-def loss_weights(settings: BoxSettings) -> LossWeights:
-    """lambda_C, lambda_S and lambda_D of settings."""
-    return LossWeights(
-        clip=settings.weight_clip,
-        structure=settings.weight_structure,
-        direction=settings.weight_direction,
-    )
 
 
 def edits_in_turn(request: Request, *, one_by_one: bool) -> list[Request]:

@@ -9,7 +9,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 from editing.editors.learned_regions.losses import (
-    LossWeights,
     Vector,
     clip_loss,
     direction_loss,
@@ -17,8 +16,10 @@ from editing.editors.learned_regions.losses import (
     structure_loss,
     total_loss,
 )
+from editing.editors.learned_regions.settings import LossWeights
 from editing.features.clip import PatchClipSpace, Tokens
 from editing.tensors import PerExample, PictureBatch
+from editing.training import alignment
 from editing.training.objective import Columns
 
 
@@ -112,11 +113,8 @@ def make_judge(
 
 def move(pictures: PictureBatch, down: int, right: int) -> PictureBatch:
     """Pictures moved by so many units of `SHIFT`; what comes in repeats the outermost pixels."""
-    height, width = pictures.shape[-2:]
-    unit = max(1, round(min(height, width) * SHIFT))
-    rows = (torch.arange(height) - down * unit).clamp(0, height - 1)
-    columns = (torch.arange(width) - right * unit).clamp(0, width - 1)
-    return pictures[:, :, rows][:, :, :, columns] if down or right else pictures
+    unit = max(1, round(min(pictures.shape[-2:]) * SHIFT))
+    return alignment.move(pictures, down * unit, right * unit) if down or right else pictures
 
 
 def make_square(pictures: PictureBatch) -> Float[Tensor, "b 3 side side"]:

@@ -6,37 +6,16 @@ patch after its last layer, Q(f) `self_similarity`. Everything is computed for a
 one source. lambda_C, lambda_S and lambda_D are `LossWeights`.
 """
 
-from dataclasses import dataclass
-
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from editing.editors.learned_regions.settings import LossWeights
 from editing.features.clip import Tokens
 from editing.tensors import Embeddings, PerExample
 
 Vector = Float[Tensor, "1 d"]
 """The embedding of a text or of the source."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class LossWeights:
-    """lambda_C, lambda_S and lambda_D of equation 3; all are 1 in the paper.
-
-    Raises:
-        ValueError: one is below 0, or all are 0.
-    """
-
-    clip: float = 1.0
-    structure: float = 1.0
-    direction: float = 1.0
-
-    def __post_init__(self) -> None:
-        for name in ("clip", "structure", "direction"):
-            if not getattr(self, name) >= 0:
-                raise ValueError(f"weight_{name} must be at least 0, got {getattr(self, name)}")
-        if self.clip == self.structure == self.direction == 0:
-            raise ValueError("at least one of the losses must have a weight above 0")
 
 
 def cosine_distance(one: Embeddings, other: Embeddings) -> PerExample:

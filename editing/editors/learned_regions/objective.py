@@ -23,7 +23,6 @@ from editing.boxes.text_region_net import (
     embed_words,
     save_region_net,
 )
-from editing.editors.learned_regions.editor import loss_weights
 from editing.editors.learned_regions.judging import Worth, judge_in_parts, make_judge
 from editing.editors.learned_regions.kept_worth import KeptWorth
 from editing.editors.learned_regions.painting import inpaint_settings, paint_boxes
@@ -181,7 +180,7 @@ class RegionObjective:
             picture.unsqueeze(0),
             prompt=prompt,
             phrase=settings.roi_text(batch.source_phrases[row], batch.captions[row]),
-            weights=loss_weights(settings),
+            weights=settings.weights(),
             views=settings.views,
         )
         worth: Worth = judge_in_parts(judge, painted.edits, at_once=settings.boxes_at_once)

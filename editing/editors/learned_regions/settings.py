@@ -21,6 +21,26 @@ BACKENDS: dict[str, str] = {
 
 
 @dataclass(frozen=True, kw_only=True)
+class LossWeights:
+    """lambda_C, lambda_S and lambda_D of equation 3; all are 1 in the paper.
+
+    Raises:
+        ValueError: one is below 0, or all are 0.
+    """
+
+    clip: float = 1.0
+    structure: float = 1.0
+    direction: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name in ("clip", "structure", "direction"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"weight_{name} must be at least 0, got {getattr(self, name)}")
+        if self.clip == self.structure == self.direction == 0:
+            raise ValueError("at least one of the losses must have a weight above 0")
+
+
+@dataclass(frozen=True, kw_only=True)
 class BoxSettings:
     """Which boxes are painted, how, and what their edits are judged by.
 
@@ -76,6 +96,14 @@ class BoxSettings:
     )
     boxes_at_once: int = setting("boxes that are painted in one batch", default=64)
 
+    def weights(self) -> LossWeights:
+        """lambda_C, lambda_S and lambda_D."""
+        return LossWeights(
+            clip=self.weight_clip,
+            structure=self.weight_structure,
+            direction=self.weight_direction,
+        )
+
     def roi_text(self, phrase: str, caption: str | None) -> str:
         """T_ROI, of the phrase that is exchanged and what the source shows, if that is known."""
         return caption if caption and self.direction_from == "caption" else phrase
@@ -89,12 +117,7 @@ class BoxSettings:
             raise ValueError(f"keep_below must be in [0, 1), got {self.keep_below}")
         if not 1 <= self.views <= MOST_VIEWS:
             raise ValueError(f"views must be in [1, {MOST_VIEWS}], got {self.views}")
-        weights = (self.weight_clip, self.weight_structure, self.weight_direction)
-        for name, value in zip(("clip", "structure", "direction"), weights, strict=True):
-            if not value >= 0:
-                raise ValueError(f"weight_{name} must be at least 0, got {value}")
-        if not any(weights):
-            raise ValueError("at least one of the losses must have a weight above 0")
+        self.weights()  # raises where they break a rule
         strength = 1.0 if self.strength is None else self.strength
         steps = 1 if self.num_inference_steps is None else self.num_inference_steps
         steps_left_out(strength, steps)  # raises where they break a rule
