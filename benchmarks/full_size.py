@@ -194,7 +194,7 @@ def measure(part: str, preset_path: Path, parameters: int, count: int, seed: int
     """Load the network of `part` through the preset and run its stage over `count` pictures."""
     from transforms.batches.inference import use_one_thread
     from transforms.models import loading
-    from transforms.models.spec import weight_files
+    from transforms.models.files import weight_files
     from transforms.presets import load_preset
 
     use_one_thread()

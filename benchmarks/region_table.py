@@ -1,13 +1,15 @@
 """The learned-region editor against other ways to choose a region, on still lifes.
 
-    python benchmarks/region_table.py [--edits N] [--two N] [--backends NAME ...] [--net DIR]
-        [--work DIR] [--sheet FILE] [--dtype NAME] [--seed N] [--json]
+    python benchmarks/region_table.py [--edits N] [--two N] [--swept N] [--fitted N]
+        [--backends NAME ...] [--net DIR] [--work DIR] [--sheet FILE] [--dtype NAME]
+        [--seed N] [--json]
 
 Every task is an edit of colour, noun or size in a picture whose thing no network was trained on in
 that combination. All boxes of all tasks are painted once, so that rules differ in their choice
-alone: the default, other numbers of anchors and sizes, losses left out, the paper's ranking, a
-network fitted to each picture by either objective, the shipped network that sees the text, random
-boxes and the segmenter's mask. A judge that no rule sees tells whether an edit is right: the asked
+alone: the default, other numbers of sizes, losses left out, the paper's ranking, a network fitted
+to each picture by either objective, the shipped network that sees the text, random boxes and the
+segmenter's mask. Of the first `--swept` tasks the boxes around more anchors are painted, and judged
+in other ways. A judge that no rule sees tells whether an edit is right: the asked
 attribute and all others. What is changed outside of the true thing is the error. Painted boxes are
 kept in `--work`, so that an interrupted run goes on there. Seconds are those of one core's CPU.
 """
@@ -22,7 +24,7 @@ from typing import Any
 import numpy as np
 import torch
 from support.intervals import bootstrap_mean, wilson
-from support.region_bank import Bench, Row, fill_bank
+from support.region_bank import ALL_WAYS, Bench, Row, fill_bank
 from support.region_masks import measure_masks
 from support.region_networks import (
     compare_gradients,
@@ -30,7 +32,14 @@ from support.region_networks import (
     network_pick,
     open_task,
 )
-from support.region_rules import BOXES, Kept, count_failures, keep, known_picks
+from support.region_rules import (
+    BOXES,
+    Kept,
+    count_failures,
+    keep,
+    known_picks,
+    swept_picks,
+)
 from support.region_sheet import draw_page
 from support.region_targets import make_targets
 from support.region_tasks import RegionTask, count_kinds, draw_tasks
@@ -50,7 +59,7 @@ from transforms.presets import load_preset
 
 MAIN = "sdedit"
 SWEPT = (1, 3, 5, 9)
-MOST_ANCHORS, SIZES = max(SWEPT), 7
+SIZES = 7
 
 
 def main() -> None:
@@ -68,6 +77,7 @@ def read_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--edits", type=int, default=300, help="tasks with one thing")
     parser.add_argument("--two", type=int, default=100, help="tasks with two things")
+    parser.add_argument("--swept", type=int, default=100, help="tasks that K is swept on")
     parser.add_argument("--fitted", type=int, default=100, help="tasks that networks are fitted to")
     parser.add_argument("--drawn", type=int, default=30, help="of which by drawn boxes as well")
     parser.add_argument("--backends", nargs="+", choices=BACKENDS, default=list(BACKENDS))
@@ -95,6 +105,7 @@ def measure(arguments: argparse.Namespace, work: Path) -> tuple[dict[str, Any], 
     two = draw_tasks(arguments.seed, arguments.two, things=2)
     anchors = LearnedRegionSettings().anchors
     kept: dict[str, dict[str, Kept]] = {}
+    sweeps: dict[str, dict[str, Kept]] = {}
     banks: dict[str, list[Row]] = {}
     for backend in arguments.backends:
         inpainter = parts.load(BACKENDS[backend])
@@ -103,19 +114,27 @@ def measure(arguments: argparse.Namespace, work: Path) -> tuple[dict[str, Any], 
             if not tasks or not (whole or things == "one thing"):
                 continue
             name = f"{backend}, {things}"
+            folder = name.replace(", ", "-").replace(" ", "-")
+            shared = {"sizes": SIZES, "seed": arguments.seed}
             banks[name] = fill_bank(
-                work / f"{backend}-{len(things)}",
-                tasks,
+                work / folder, tasks, inpainter, bench, anchors=anchors, beside=whole, **shared
+            )
+            picks = known_picks(anchors, beside=whole)
+            kept[name] = {rule: keep(banks[name], pick) for rule, pick in picks.items()}
+            swept = tasks[: arguments.swept] if whole else []
+            if not swept:
+                continue
+            rows = fill_bank(
+                work / f"{folder}-swept",
+                swept,
                 inpainter,
                 bench,
-                anchors=MOST_ANCHORS if whole else anchors,
-                sizes=SIZES,
-                seed=arguments.seed,
-                beside=whole,
+                anchors=max(SWEPT),
+                ways=ALL_WAYS,
+                **shared,
             )
-            swept = SWEPT if whole else (anchors,)
-            picks = known_picks(anchors, swept=swept, beside=whole)
-            kept[name] = {rule: keep(banks[name], pick) for rule, pick in picks.items()}
+            picks = swept_picks(anchors, SWEPT)
+            sweeps[name] = {rule: keep(rows, pick) for rule, pick in picks.items()}
     seconds = {
         name: float(np.mean([r["seconds_a_box"] for r in rows])) for name, rows in banks.items()
     }
@@ -138,10 +157,12 @@ def measure(arguments: argparse.Namespace, work: Path) -> tuple[dict[str, Any], 
         if tasks
     }
     figures["rules"] = {name: describe(rules) for name, rules in kept.items()}
+    figures["swept"] = {name: describe(rules) for name, rules in sweeps.items()}
     figures["failures"] = {
         name: count_failures(banks[name], rules["default"]) for name, rules in kept.items()
     }
     print_rules(figures["rules"])
+    print_rules({f"{name}, swept": rules for name, rules in figures["swept"].items()})
     if arguments.sheet is not None:
         name = f"{MAIN}, one thing"
         page = draw_page(one, banks[name], kept[name])

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from transforms.models.files import identity
 from transforms.models.loading import load_captioner, load_encoder, load_segmenter
-from transforms.models.spec import ModelSpec, identity
+from transforms.models.spec import ModelSpec
 from transforms.presets import Preset
 
 if TYPE_CHECKING:

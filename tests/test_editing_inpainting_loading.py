@@ -12,7 +12,8 @@ from editing.inpainting.inpainter import InpaintSettings
 from editing.inpainting.latent_loading import load_inpainting
 from editing.inpainting.masked_sdedit import load_masked_sdedit
 from editing.parts import Parts
-from transforms.models.spec import ModelError, ModelSpec, identity
+from transforms.models.files import identity
+from transforms.models.spec import ModelError, ModelSpec
 from transforms.presets import Preset, load_preset
 
 WEIGHTS = "unet/diffusion_pytorch_model.safetensors"
@@ -72,6 +73,42 @@ def change(folder, **changes):
 def change_config(folder, **changes):
     path = folder / "unet/config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+class TestVariants:
+    """Weights under another name alone, as Stable Diffusion inpainting has them on the hub."""
+
+    @pytest.fixture
+    def renamed(self, folders, tmp_path):
+        """A copy of `whole` whose weights are all named as half-precision ones are."""
+        folder = shutil.copytree(folders["whole"], tmp_path / "half")
+        for file in folder.rglob("*.safetensors"):
+            file.rename(file.with_suffix(".fp16.safetensors"))
+        return folder
+
+    def test_they_are_loaded_where_the_option_names_them(self, folders, renamed):
+        found = load_inpainting(spec(renamed, variant="fp16"))
+        whole = load_inpainting(spec(folders["whole"]))
+        for part in ("unet", "vae", "text_encoder"):
+            state = getattr(whole.model, part).state_dict()
+            for name, value in getattr(found.model, part).state_dict().items():
+                assert torch.equal(value, state[name]), name
+
+    def test_without_the_option_one_line_names_it(self, renamed):
+        with pytest.raises(ModelError, match="the option `variant` must be 'fp16'"):
+            load_inpainting(spec(renamed))
+
+    def test_of_some_tensors_over_a_base_they_are_the_own_ones(self, folders, some):
+        weights = some / WEIGHTS
+        weights.rename(weights.with_suffix(".fp16.safetensors"))
+        found = load_inpainting(spec(some, base=str(folders["base"]), variant="fp16"))
+        own = load_file(folders["some"] / WEIGHTS)
+        state = found.model.unet.state_dict()
+        assert all(torch.equal(state[name], value) for name, value in own.items())
+
+    def test_a_variant_that_is_none(self, folders):
+        with pytest.raises(ModelError, match="variant must be empty or one of fp16, non_ema"):
+            load_inpainting(spec(folders["whole"], variant="int8"))
 
 
 class TestMerging:

@@ -5,7 +5,8 @@ import pickle
 import pytest
 
 from editing.parts import PART_LOADERS, PartLoader, Parts
-from transforms.models.spec import ModelError, ModelSpec, identity
+from transforms.models.files import identity
+from transforms.models.spec import ModelError, ModelSpec
 from transforms.presets import Preset, PresetError
 
 NOWHERE = ModelSpec(loader="clip", location="/nowhere/clip")

@@ -8,7 +8,8 @@ from stilllife.judge import load_judge
 from stilllife.recipes.box_edits import draw_edits, edits_right
 from stilllife.recipes.collection import collect
 from stilllife.scene import Mix
-from transforms.models.spec import ModelSpec, locate
+from transforms.models.files import locate
+from transforms.models.spec import ModelSpec
 from transforms.presets import load_preset
 
 EDITS = 24

@@ -33,7 +33,8 @@ from stilllife.recipes.tokenizers import clip_tokenizer
 from stilllife.recipes.training import Schedule, train
 from stilllife.recipes.workshop import Workshop
 from stilllife.scene import Mix
-from transforms.models.spec import ModelSpec, locate
+from transforms.models.files import locate
+from transforms.models.spec import ModelSpec
 
 SHIPPED = "package:stilllife/weights/diffusion"
 

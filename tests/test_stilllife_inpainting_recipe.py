@@ -26,7 +26,8 @@ from stilllife.recipes.inpainter import (
 from stilllife.recipes.inpainter import load_inpainting as load_pipeline
 from stilllife.recipes.inpainting_edits import draw_edits, edits_right
 from stilllife.scene import Mix
-from transforms.models.spec import ModelSpec, locate
+from transforms.models.files import locate
+from transforms.models.spec import ModelSpec
 from transforms.presets import load_preset
 
 SETTINGS = InpaintSettings(strength=1.0, guidance_scale=3.0, num_inference_steps=8)

@@ -1,5 +1,6 @@
 """The recipes of the masked-token model, on a few pictures: what they restart, hide and change."""
 
+import math
 import shutil
 from argparse import Namespace
 
@@ -25,10 +26,12 @@ from stilllife.recipes.quantiser import (
 )
 from stilllife.recipes.token_networks import make_quantiser, make_token_painter
 from stilllife.recipes.token_painter import (
+    NEARNESS,
     TokenCaptions,
     build_token_painter,
     draw_boxes,
     draw_hidden,
+    near_codes,
     painter_loss,
 )
 from stilllife.recipes.token_painting import TokenBrush
@@ -165,14 +168,21 @@ class TestPainter:
         assert (counts == 256).any()
         assert 0.2 < hidden.float().mean() < 0.6
 
+    def test_codes_that_are_close_share_what_is_to_be_told(self):
+        near = near_codes(torch.tensor([[0.0, 0.0], [0.0, NEARNESS**0.5], [9.0, 0.0]]))
+        itself = 1 / (1 + math.exp(-1))
+        assert near[0].tolist() == pytest.approx([itself, 1 - itself, 0], abs=1e-6)
+        assert near[2].tolist() == pytest.approx([0, 0, 1], abs=1e-6)
+
     def test_it_learns(self, scenes, captions):
         torch.manual_seed(0)
         painter = build_token_painter(16)
         codes = torch.randint(0, 5, (12, 16, 16), generator=generator())
+        near = near_codes(3 * torch.randn(CODES, 8, generator=generator()))
         first, last = fall(
             "painter",
             painter,
-            lambda draws, _: painter_loss(painter, codes, (scenes, captions), 2, draws),
+            lambda draws, _: painter_loss(painter, codes, near, (scenes, captions), 2, draws),
             12,
         )
         assert last < first

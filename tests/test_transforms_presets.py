@@ -8,8 +8,9 @@ import pytest
 import yaml
 from fakes.model_folders import save_clip
 
+from transforms.models.files import identity
 from transforms.models.loading import CAPTIONERS, ENCODERS, SEGMENTERS, load_encoder
-from transforms.models.spec import ModelError, identity, spec_from
+from transforms.models.spec import ModelError, spec_from
 from transforms.presets import (
     PIPELINE_PARTS,
     PresetError,

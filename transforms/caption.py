@@ -10,7 +10,8 @@ import apache_beam as beam
 from PIL import Image
 
 from transforms.batches.inference import BatchHandler, MapBatches, RunBatches, bisect_failures
-from transforms.models.spec import ModelSpec, identity
+from transforms.models.files import identity
+from transforms.models.spec import ModelSpec
 from transforms.pictures.decoding import PictureError, decode_kept
 from transforms.protocols import Captioner, GeneratedCaption
 from transforms.record import Batch, Reject, SourceImage, reject_source

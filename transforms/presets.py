@@ -16,7 +16,8 @@ from typing import Any
 import yaml
 
 from indexes.errors import PairloomError
-from transforms.models.spec import ModelError, ModelSpec, identity, spec_from
+from transforms.models.files import identity
+from transforms.models.spec import ModelError, ModelSpec, spec_from
 from transforms.package_data import package_folders
 
 PIPELINE_PARTS = ("captioner", "encoder", "segmenter")

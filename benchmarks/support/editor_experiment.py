@@ -22,7 +22,7 @@ from pipelines.still_life.source import StillLifeSource
 from support.editor_rows import BUILDS, MASKED, REAL, ROWS, editors_of
 from support.still_life_job import command, environment, source_file
 from transforms.dataset.files import write_bytes
-from transforms.models.spec import locate
+from transforms.models.files import locate
 from transforms.pictures.contact_sheet import SheetEntry, draw_sheet
 from transforms.pictures.decoding import decode_kept, encode_png
 from transforms.presets import load_preset

@@ -34,6 +34,8 @@ GROWN = 0.05
 USUAL, ONE_VIEW, FROM_PHRASE = "usual", "one_view", "from_phrase"
 """How edits are judged: as by default, in one view, and with the direction from the phrase."""
 
+ALL_WAYS = (USUAL, ONE_VIEW, FROM_PHRASE)
+
 RANDOM, ATTENTION, SEGMENTER = "random", "attention", "segmenter"
 
 
@@ -66,11 +68,13 @@ def fill_bank(
     anchors: int,
     sizes: int,
     seed: int,
-    beside: bool,
+    beside: bool = False,
+    ways: Sequence[str] = (USUAL,),
 ) -> list[Row]:
     """The rows of all tasks, from `folder` where they were made before.
 
-    With `beside` the baselines' boxes and the segmenter's mask are painted too.
+    With `beside` the baselines' boxes and the segmenter's mask are painted too; `ways` are those of
+    judging.
     """
     folder.mkdir(parents=True, exist_ok=True)
     rows = []
@@ -86,6 +90,7 @@ def fill_bank(
                     sizes=sizes,
                     seed=[seed, number],
                     beside=beside,
+                    ways=ways,
                 )
                 unfinished = path.with_suffix(".tmp")
                 torch.save(row, unfinished)
@@ -104,24 +109,21 @@ def _paint_task(
     sizes: int,
     seed: list[int],
     beside: bool,
+    ways: Sequence[str],
 ) -> Row:
     picture = picture_to_tensor(task.image)
     proposals = propose(bench.backbone, picture, anchors=anchors, sizes=sizes)
     noise = int(np.random.SeedSequence(seed).generate_state(1)[0])
     judges = {
-        name: make_judge(
+        way: make_judge(
             bench.clip,
             picture[None],
             prompt=task.prompt,
-            phrase=text,
+            phrase=task.source_phrase if way == FROM_PHRASE else task.caption,
             weights=LossWeights(),
-            views=views,
+            views=1 if way == ONE_VIEW else LearnedRegionSettings().views,
         )
-        for name, text, views in (
-            (USUAL, task.caption, LearnedRegionSettings().views),
-            (ONE_VIEW, task.caption, 1),
-            (FROM_PHRASE, task.source_phrase, LearnedRegionSettings().views),
-        )
+        for way in ways
     }
     began = time.process_time()
     painted = paint_boxes(

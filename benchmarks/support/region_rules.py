@@ -100,16 +100,13 @@ def oracle(row: Row) -> tuple[str, int]:
     return BOXES, int((worth["both"] * 10 - worth["error"]).argmax())
 
 
-def known_picks(anchors: int, *, swept: Sequence[int], beside: bool) -> dict[str, Pick]:
+def known_picks(anchors: int, *, beside: bool) -> dict[str, Pick]:
     """Every rule that needs no network, by its name in the table; `anchors` is the default K."""
     rules: dict[str, Pick] = {
         "default": Argmin(anchors),
-        "in one view": Argmin(anchors, way=ONE_VIEW),
-        "from the phrase": Argmin(anchors, way=FROM_PHRASE),
         "largest S of all": LargestScore(anchors),
         "oracle": oracle,
     }
-    rules |= {f"K = {count}": Argmin(count) for count in swept}
     rules |= {f"M = {count}": Argmin(anchors, count) for count in SUBSETS}
     for name, left_out in (("L_Clip", "clip"), ("L_Str", "structure"), ("L_Dir", "direction")):
         weights = LossWeights(**{left_out: 0.0})
@@ -121,6 +118,17 @@ def known_picks(anchors: int, *, swept: Sequence[int], beside: bool) -> dict[str
             rules[f"{group} anchor, random size, by loss"] = Beside(group, anchors, "loss")
         rules["segmenter's mask"] = Beside(SEGMENTER, 1, "loss")
     return rules
+
+
+def swept_picks(anchors: int, swept: Sequence[int]) -> dict[str, Pick]:
+    """Rules of as many anchors as are `swept`, and other ways of judging at the default K."""
+    return {
+        **{f"K = {count}": Argmin(count) for count in swept},
+        **{f"K = {count}, largest S": LargestScore(count) for count in swept},
+        f"K = {anchors}, in one view": Argmin(anchors, way=ONE_VIEW),
+        f"K = {anchors}, from the phrase": Argmin(anchors, way=FROM_PHRASE),
+        "oracle": oracle,
+    }
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,8 +15,9 @@ from stilllife.recipes.autoencoder import build_autoencoder
 from stilllife.recipes.denoiser import build_denoiser, build_scheduler
 from support.full_size_networks import build_open_clip, build_stable_diffusion, build_vgg16
 from support.processes import call_apart
+from transforms.models.files import locate
 from transforms.models.folder import load_tokenizer
-from transforms.models.spec import ModelSpec, locate
+from transforms.models.spec import ModelSpec
 
 CLIP = ModelSpec(loader="clip", location="package:stilllife/weights/clip")
 LAYER = ModelSpec(loader="clip_layer", location=CLIP.location)

@@ -14,8 +14,9 @@ from editing.boxes.geometry import Attention
 from editing.boxes.proposals import Proposals
 from editing.boxes.region_net import Features, Logits
 from editing.features.clip import ClipSpace
+from transforms.models.files import locate
 from transforms.models.folder import check_folder, check_weights, to_device
-from transforms.models.spec import ModelError, ModelSpec, locate, read_options
+from transforms.models.spec import ModelError, ModelSpec, read_options
 
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
 MODEL_TYPE = "region_net"

@@ -17,8 +17,9 @@ from editing.diffusion.noise import AlphaTable, Latents, Timesteps, alpha_at, no
 from editing.diffusion.settings import DTYPES
 from editing.errors import EditingError
 from editing.tensors import PictureBatch
+from transforms.models.files import PIPELINE_INDEX, locate, require_variant
 from transforms.models.folder import load_network, load_tokenizer
-from transforms.models.spec import PIPELINE_INDEX, ModelError, ModelSpec, locate, read_options
+from transforms.models.spec import ModelError, ModelSpec, read_options
 
 TextStates = Float[Tensor, "b length d"]
 
@@ -32,12 +33,17 @@ class PromptLengthError(EditingError, ValueError):
 
 @dataclass(frozen=True)
 class DiffusionOptions:
-    """Torch device, and the precision of the networks' weights: float32, float16 or bfloat16."""
+    """Torch device, the precision of the networks' weights, and which of the weights are read.
+
+    The precision, `dtype`, is float32, float16 or bfloat16; `variant` is that of `weight_files`.
+    """
 
     device: str = "cpu"
     dtype: str = "float32"
+    variant: str = ""
 
     def __post_init__(self) -> None:
+        require_variant(self.variant)
         if self.dtype not in DTYPES:
             raise ValueError(f"dtype must be one of {', '.join(DTYPES)}, got {self.dtype!r}")
 
@@ -203,7 +209,7 @@ def load_diffusion(spec: ModelSpec) -> LatentDiffusion:
     """
     options = read_options(DiffusionOptions, spec)
     folder = require_pipeline(locate(spec))
-    return load_folder(folder, device=options.device, dtype=options.dtype)
+    return load_folder(folder, device=options.device, dtype=options.dtype, variant=options.variant)
 
 
 def require_pipeline(folder: Path) -> Path:
@@ -218,12 +224,18 @@ def require_pipeline(folder: Path) -> Path:
 
 
 def load_folder(
-    folder: Path, *, device: str, dtype: str, unet: Any = None, base: Path | None = None
+    folder: Path,
+    *,
+    device: str,
+    dtype: str,
+    variant: str = "",
+    unet: Any = None,
+    base: Path | None = None,
 ) -> LatentDiffusion:
     """The diffusion model of a pipeline's folder, as `load_diffusion` gives it.
 
     `unet` is its noise network, where that has been loaded already. What the folder has not comes
-    from `base`, the folder of another pipeline.
+    from `base`, the folder of another pipeline; `variant` is of the folder's own weights.
 
     Raises:
         ModelError: it cannot be loaded; the message says why.
@@ -236,7 +248,9 @@ def load_folder(
         return found if base is None or found.exists() else base / part
 
     def network(kind: Any, part: str) -> Any:
-        return load_network(kind, place(part), device=device, dtype=dtype)
+        found = place(part)
+        own = variant if found.parent == folder else ""
+        return load_network(kind, found, device=device, dtype=dtype, variant=own)
 
     vae = network(AutoencoderKL, "vae")
     unet = network(UNet2DConditionModel, "unet") if unet is None else unet

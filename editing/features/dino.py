@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 
 from editing.features.backbone import Backbone, make_backbone
+from transforms.models.files import locate
 from transforms.models.folder import check_folder, load_network
 from transforms.models.pictures import read_picture_processor
-from transforms.models.spec import ModelSpec, locate, read_options
+from transforms.models.spec import ModelSpec, read_options
 
 
 @dataclass(frozen=True)

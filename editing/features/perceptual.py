@@ -14,10 +14,11 @@ from torch import Tensor
 from editing.features.clip import fit_pictures
 from editing.tensors import PictureBatch
 from transforms.models.clip import load_clip
+from transforms.models.files import locate, weight_files
 from transforms.models.folder import check_weights
 from transforms.models.loading import load_by
 from transforms.models.pictures import PictureProcessor
-from transforms.models.spec import ModelError, ModelSpec, locate, read_options, weight_files
+from transforms.models.spec import ModelError, ModelSpec, read_options
 
 
 @runtime_checkable

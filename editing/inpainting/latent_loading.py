@@ -9,15 +9,9 @@ from torch import Tensor
 from editing.diffusion.model import load_folder, require_pipeline
 from editing.inpainting.latent import LatentInpainter
 from editing.inpainting.sampled import SampledOptions
+from transforms.models.files import locate, locate_base, weight_files
 from transforms.models.folder import check_weights, to_device
-from transforms.models.spec import (
-    ModelError,
-    ModelSpec,
-    locate,
-    locate_base,
-    read_options,
-    weight_files,
-)
+from transforms.models.spec import ModelError, ModelSpec, read_options
 
 UNET = "unet"
 PARTS = ("vae", UNET, "text_encoder", "tokenizer", "scheduler")
@@ -53,14 +47,15 @@ def load_inpainting(spec: ModelSpec) -> LatentInpainter:
             f"{folder / UNET}: a network for inpainting has {wanted} channels in "
             f"(latent, mask, masked latent), this one has {found}"
         )
-    device, dtype = options.device, options.dtype
+    device, dtype, variant = options.device, options.dtype, options.variant
     unet = None
     if base is None:
         _require_parts(folder)
     else:
         shared = require_pipeline(base) / UNET
-        unet = _merge(config, folder / UNET, shared, device=device, dtype=dtype)
-    model = load_folder(folder, device=device, dtype=dtype, unet=unet, base=base)
+        own = folder / UNET
+        unet = _merge(config, own, shared, variant=variant, device=device, dtype=dtype)
+    model = load_folder(folder, device=device, dtype=dtype, variant=variant, unet=unet, base=base)
     return LatentInpainter(model=model, defaults=options.defaults())
 
 
@@ -92,8 +87,12 @@ def _read_config(folder: Path) -> dict[str, Any]:
     return config
 
 
-def _merge(config: dict[str, Any], own: Path, base: Path, *, device: str, dtype: str) -> Any:
+def _merge(
+    config: dict[str, Any], own: Path, base: Path, *, variant: str, device: str, dtype: str
+) -> Any:
     """The noise network of a config, of the tensors in `own` and, for those it lacks, in `base`.
+
+    `variant` is of the network's own weights.
 
     Raises:
         ModelError: they do not make up the network.
@@ -107,7 +106,7 @@ def _merge(config: dict[str, Any], own: Path, base: Path, *, device: str, dtype:
         words = " ".join(str(error).split())[:200]
         raise ModelError(f"{own}: config.json is that of no network ({words})") from error
     wanted = network.state_dict()
-    trained, shared = _read_tensors(own), _read_tensors(base)
+    trained, shared = _read_tensors(own, variant), _read_tensors(base)
     unknown = sorted(trained.keys() - wanted.keys())
     if unknown:
         raise ModelError(f"{own}: the network has no tensor {unknown[0]}")
@@ -127,19 +126,19 @@ def _merge(config: dict[str, Any], own: Path, base: Path, *, device: str, dtype:
             )
     cast = {name: value.to(getattr(torch, dtype)) for name, value in state.items()}
     network.load_state_dict(cast, assign=True)
-    check_weights(network.state_dict(), own)
+    check_weights(network.state_dict(), own, variant)
     return to_device(network, device)
 
 
-def _read_tensors(folder: Path) -> dict[str, Tensor]:
+def _read_tensors(folder: Path, variant: str = "") -> dict[str, Tensor]:
     import safetensors
     from safetensors.torch import load_file
 
     tensors: dict[str, Tensor] = {}
-    for file in weight_files(folder):
+    for file in weight_files(folder, variant):
         try:
             tensors |= load_file(file)
         except (OSError, safetensors.SafetensorError) as error:
             raise ModelError(f"{file}: cannot be read ({type(error).__name__})") from error
-    check_weights(tensors, folder)
+    check_weights(tensors, folder, variant)
     return tensors

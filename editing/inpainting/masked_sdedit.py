@@ -18,7 +18,8 @@ from editing.inpainting.pasting import check_batch, paste
 from editing.inpainting.sampled import SampledOptions, encode_distinct, text_denoiser
 from editing.pictures import to_latent_mask
 from editing.tensors import MaskBatch, PictureBatch
-from transforms.models.spec import ModelError, ModelSpec, locate, read_options
+from transforms.models.files import locate
+from transforms.models.spec import ModelError, ModelSpec, read_options
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +73,7 @@ def load_masked_sdedit(spec: ModelSpec) -> MaskedSDEdit:
     """
     options = read_options(MaskedSDEditOptions, spec)
     folder = require_pipeline(locate(spec))
-    model = load_folder(folder, device=options.device, dtype=options.dtype)
+    model = load_folder(folder, device=options.device, dtype=options.dtype, variant=options.variant)
     found, latent = model.unet.config.in_channels, model.unet.config.out_channels
     if found != latent:
         raise ModelError(

@@ -18,7 +18,8 @@ from editing.inpainting.token_decoding import Chance, Predict, decode_codes, tou
 from editing.inpainting.token_loading import load_token_model
 from editing.inpainting.token_model import Cells, CodeLogits, Codes, TokenModel
 from editing.tensors import MaskBatch, PictureBatch
-from transforms.models.spec import ModelSpec, locate, locate_base, read_options
+from transforms.models.files import locate, locate_base
+from transforms.models.spec import ModelSpec, read_options
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,6 +117,10 @@ def load_masked_token(spec: ModelSpec) -> MaskedTokenInpainter:
     options = read_options(MaskedTokenOptions, spec)
     folder = require_pipeline(locate(spec))
     model = load_token_model(
-        folder, base=locate_base(spec), device=options.device, dtype=options.dtype
+        folder,
+        base=locate_base(spec),
+        device=options.device,
+        dtype=options.dtype,
+        variant=options.variant,
     )
     return MaskedTokenInpainter(model, options.defaults(), options.chance())

@@ -9,22 +9,26 @@ from editing.diffusion.sampling import Denoiser, guided_denoiser
 from editing.diffusion.settings import DTYPES
 from editing.inpainting.inpainter import InpaintSettings
 from editing.tensors import PictureBatch
+from transforms.models.files import require_variant
 
 
 @dataclass(frozen=True)
 class SampledOptions:
-    """Torch device, precision of the weights, and the settings that suit the networks.
+    """Torch device, precision and variant of the weights, and the settings that suit the networks.
 
-    Those are the published models' own ways; small ones want less guidance and fewer steps.
+    Those are the published models' own ways; small ones want less guidance and fewer steps. The
+    variant is that of `weight_files`.
     """
 
     device: str = "cpu"
     dtype: str = "float32"
+    variant: str = ""
     strength: float = 1.0
     guidance_scale: float = 7.5
     num_inference_steps: int = 50
 
     def __post_init__(self) -> None:
+        require_variant(self.variant)
         if self.dtype not in DTYPES:
             raise ValueError(f"dtype must be one of {', '.join(DTYPES)}, got {self.dtype!r}")
         self.defaults()  # raises where they break a rule

@@ -4,15 +4,20 @@ from pathlib import Path
 from typing import Any
 
 from editing.inpainting.token_model import TokenModel
+from transforms.models.files import BASE_OPTION
 from transforms.models.folder import load_network, load_tokenizer, read_config
-from transforms.models.spec import BASE_OPTION, ModelError
+from transforms.models.spec import ModelError
 
 FACTS = 5
 """How many numbers beside the text aMUSEd is told of a picture."""
 
 
-def load_token_model(folder: Path, *, base: Path | None, device: str, dtype: str) -> TokenModel:
+def load_token_model(
+    folder: Path, *, base: Path | None, device: str, dtype: str, variant: str = ""
+) -> TokenModel:
     """The masked-token model of a folder; what it lacks is taken from the folder `base`.
+
+    `variant` is that of `weight_files`, of the folder's own weights.
 
     Raises:
         ModelError: a part is missing, damaged, or does not fit the others.
@@ -30,12 +35,17 @@ def load_token_model(folder: Path, *, base: Path | None, device: str, dtype: str
             raise ModelError(
                 f"{places[part]}: holds a {found or 'nameless'} network, not {kind.__name__}"
             )
+
+    def network(kind: Any, part: str, dtype: str) -> Any:
+        own = variant if places[part].parent == folder else ""
+        return load_network(kind, places[part], device=device, dtype=dtype, variant=own)
+
     projected = CLIPTextModelWithProjection.__name__ in _architectures(places["text_encoder"])
     reader = CLIPTextModelWithProjection if projected else CLIPTextModel
     model = TokenModel(
-        quantiser=load_network(VQModel, places["vqvae"], device=device),
-        transformer=load_network(UVit2DModel, places["transformer"], device=device, dtype=dtype),
-        text_encoder=load_network(reader, places["text_encoder"], device=device, dtype=dtype),
+        quantiser=network(VQModel, "vqvae", "float32"),
+        transformer=network(UVit2DModel, "transformer", dtype),
+        text_encoder=network(reader, "text_encoder", dtype),
         tokenizer=load_tokenizer(places["tokenizer"]),
     )
     _check_codes(model, folder)

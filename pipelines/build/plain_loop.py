@@ -24,8 +24,8 @@ from transforms.dataset.folder import prepare_output
 from transforms.dataset.shard_contents import tabulate
 from transforms.dataset.shards import OutputShard, ShardReceipt
 from transforms.embed import embed_queries_batch
+from transforms.models.files import identity
 from transforms.models.loading import LoadCaptioner, load_encoder
-from transforms.models.spec import identity
 from transforms.protocols import Captioner, Encoder, SourceShard
 from transforms.read import read_batches
 from transforms.record import Batch, EditExample, EditQuery, SourceImage

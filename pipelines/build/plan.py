@@ -12,7 +12,7 @@ from indexes.layout import IndexFolderError
 from pipelines.build.regions import BY_SEGMENTER, region_parts
 from transforms.caption import CAPTIONS, captioner_identity
 from transforms.dataset.manifest import hash_configuration
-from transforms.models.spec import identity
+from transforms.models.files import identity
 from transforms.presets import PIPELINE_PARTS, Preset
 from transforms.protocols import Source
 from transforms.record import SEARCH_METHODS

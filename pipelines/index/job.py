@@ -30,8 +30,8 @@ from pipelines.running.sharded_job import ShardedJob, run_job
 from pipelines.terminal.console import CommandError, print_note
 from transforms.caption import CAPTIONS, Caption, TakeSourceCaptions, captioner_identity
 from transforms.embed import EmbedImages
+from transforms.models.files import identity
 from transforms.models.loading import LoadCaptioner, LoadEncoder
-from transforms.models.spec import identity
 from transforms.presets import Preset
 from transforms.protocols import Source, SourceShard
 from transforms.read import Read, plan_batches

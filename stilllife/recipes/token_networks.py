@@ -23,7 +23,12 @@ from stilllife.recipes.quantiser import (
     reconstruct,
     round_trip,
 )
-from stilllife.recipes.token_painter import TokenCaptions, build_token_painter, painter_loss
+from stilllife.recipes.token_painter import (
+    TokenCaptions,
+    build_token_painter,
+    near_codes,
+    painter_loss,
+)
 from stilllife.recipes.token_painting import TokenBrush
 from stilllife.recipes.tokenizers import clip_tokenizer
 from stilllife.recipes.workshop import Workshop
@@ -67,11 +72,13 @@ def make_token_painter(shop: Workshop) -> None:
     """Trains what tells hidden codes by a text, and writes what makes a folder of the two."""
     text_encoder = _load(CLIPTextModel, shop.weights / TEXT_ENCODER)
     scenes = shop.training.first(PICTURES)
-    codes = _training_codes(shop, scenes)
+    quantiser = _load(VQModel, shop.weights / QUANTISER)
+    codes = _training_codes(shop, quantiser, scenes)
+    near = near_codes(quantiser.quantize.embedding.weight.detach())
     captions = TokenCaptions(scenes.captions(), text_encoder, clip_tokenizer())
     shop.seed("token_painter")
     painter = build_token_painter(text_encoder.config.hidden_size)
-    loss = partial(painter_loss, painter, codes, (scenes, captions))
+    loss = partial(painter_loss, painter, codes, near, (scenes, captions))
     shop.train("token_painter", painter, loss)
     painter.half().save_pretrained(shop.weights / PAINTER)
     index = {
@@ -84,9 +91,8 @@ def make_token_painter(shop: Workshop) -> None:
     path.write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")
 
 
-def _training_codes(shop: Workshop, scenes: Collection) -> torch.Tensor:
+def _training_codes(shop: Workshop, quantiser: VQModel, scenes: Collection) -> torch.Tensor:
     """The codes (n, 16, 16) of training pictures."""
-    quantiser = _load(VQModel, shop.weights / QUANTISER)
     weights = shop.weights / QUANTISER / "diffusion_pytorch_model.safetensors"
     mark = hashlib.sha256(weights.read_bytes()).hexdigest()[:12]
     return shop.kept(

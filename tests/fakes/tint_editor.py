@@ -22,7 +22,8 @@ from editing.requests import Edit, EditOutput, OnStep, Request
 from editing.settings import Dial, setting
 from editing.trained_part import TrainedPart
 from editing.training.objective import Columns, Outcome, PairBatch
-from transforms.models.spec import ModelSpec, locate
+from transforms.models.files import locate
+from transforms.models.spec import ModelSpec
 
 COLOURS = {"red": (1.0, -1.0, -1.0), "green": (-1.0, 1.0, -1.0), "blue": (-1.0, -1.0, 1.0)}
 NAME = "tint"

@@ -8,9 +8,10 @@ import numpy as np
 from PIL import Image
 
 from transforms.models.chunks import chunks, pad_chunk
+from transforms.models.files import locate
 from transforms.models.folder import check_folder, load_network, load_tokenizer, tokenise
 from transforms.models.pictures import PictureProcessor, read_picture_processor
-from transforms.models.spec import ModelSpec, locate, read_options
+from transforms.models.spec import ModelSpec, read_options
 from transforms.protocols import Vectors
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from transforms.models.spec import ModelError, weight_files
+from transforms.models.files import weight_files
+from transforms.models.spec import ModelError
 
 
 def check_folder(folder: Path, *, model_type: str) -> None:
@@ -52,12 +53,14 @@ def load_network(
     device: str,
     dtype: str = "float32",
     settings: Mapping[str, object] | None = None,
+    variant: str = "",
 ) -> Any:
     """A network of the class `kind`, of transformers or diffusers, without gradients.
 
     It is in evaluation mode. Half-precision weights are widened unless `dtype` says otherwise. A
     network of diffusers forgets the folder, which it would otherwise write into what is saved.
-    `settings` go to the class as they are, such as which attention it shall compute.
+    `settings` go to the class as they are, such as which attention it shall compute; `variant` is
+    that of `weight_files`.
 
     Raises:
         ModelError: the weights are damaged, incomplete, not finite, no safetensors, or of another
@@ -67,7 +70,7 @@ def load_network(
     import torch
     import transformers
 
-    weight_files(folder)
+    weight_files(folder, variant)
     transformers.utils.logging.disable_progress_bar()  # ours are the only bars on the screen
     try:
         network, loading = kind.from_pretrained(
@@ -76,6 +79,7 @@ def load_network(
             use_safetensors=True,
             local_files_only=True,
             output_loading_info=True,
+            variant=variant or None,
             **(settings or {}),
         )
     # What the libraries' constructors raise for a configuration that makes no network, zero heads
@@ -96,14 +100,16 @@ def load_network(
     missing = sorted(loading["missing_keys"])
     if missing:
         raise ModelError(f"{folder}: the weights lack {len(missing)} tensors, such as {missing[0]}")
-    check_weights(network.state_dict(), folder)
+    check_weights(network.state_dict(), folder, variant)
     if hasattr(network, "register_to_config"):
         network.register_to_config(_name_or_path=None)
     return to_device(network, device)
 
 
-def check_weights(state: Mapping[str, Any], path: Path) -> None:
+def check_weights(state: Mapping[str, Any], path: Path, variant: str = "") -> None:
     """See that all of a network's weights are numbers; `path` is where they were read from.
+
+    `variant` is that of `weight_files`.
 
     Raises:
         ModelError: naming the first tensor that holds infinite numbers, or none, and its file.
@@ -124,7 +130,7 @@ def check_weights(state: Mapping[str, Any], path: Path) -> None:
     name = broken(state)
     if name is None:
         return
-    for file in weight_files(path):
+    for file in weight_files(path, variant):
         found = broken(safetensors.torch.load_file(file))
         if found is not None:
             raise ModelError(f"{file}: the tensor {found} holds numbers that are not finite")

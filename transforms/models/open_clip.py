@@ -17,9 +17,10 @@ from PIL import Image
 
 from transforms.models.chunks import chunks, pad_chunk
 from transforms.models.clip import unit_vectors
+from transforms.models.files import locate, weight_files
 from transforms.models.folder import check_weights, to_device
 from transforms.models.pictures import CLIP_MEAN, CLIP_STD, PictureProcessor
-from transforms.models.spec import ModelError, ModelSpec, locate, read_options, weight_files
+from transforms.models.spec import ModelError, ModelSpec, read_options
 from transforms.protocols import Vectors
 
 CONFIG_FILE = "open_clip_config.json"

@@ -1,47 +1,25 @@
-"""What to load: a loader's name, a location, a pinned revision and options; and where that lies.
+"""What to load: a loader's name, a location, a pinned revision and options.
 
 A location is one of
 - a local folder (or, for open_clip, one safetensors file): starts with `/`, `.` or `~`, or exists;
 - `package:stilllife/weights/clip`: a folder inside an installed package;
 - `owner/name` or `hf-hub:owner/name`: a name on the Hugging Face hub, with a full commit hash.
 
-Weights are read from safetensors alone: other formats can run code when they are opened.
+Where a location leads, and which files are read, says `transforms.models.files`.
 """
 
 import dataclasses
-import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar
 
 from indexes.errors import PairloomError
-from transforms.package_data import find_package_data
 
 OptionValue = str | int | float | bool
 OptionsT = TypeVar("OptionsT")
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
-_HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
-_HUB_PREFIX = "hf-hub:"
-_PACKAGE_PREFIX = "package:"
-_HUB_FILES = ["*.json", "*.txt", "*.safetensors"]
-_PIPELINE_LOADER = "stable_diffusion"
-_PIPELINE_LOADERS = (_PIPELINE_LOADER, "stable_diffusion_inpaint", "masked_sdedit", "amused")
-"""Loaders of folders in the layout of diffusers' pipelines."""
-_PIPELINE_PARTS = (
-    *("scheduler", "text_encoder", "tokenizer"),
-    *("unet", "vae"),  # of a diffusion model
-    *("transformer", "vqvae"),  # of a masked-token model
-)
-_VARIANTS = ["*.fp16.safetensors", "*.non_ema.safetensors"]
-"""The same weights a second time, as a pipeline on the hub has them."""
-_HOW_OPTIONS = ("batch_size", "device")
-BASE_OPTION = "base"
-"""The option that names where the files lie which a model's own folder leaves out."""
-PIPELINE_INDEX = "model_index.json"
-_PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 
 
 class ModelError(PairloomError):
@@ -138,146 +116,3 @@ def read_options(kind: type[OptionsT], spec: ModelSpec) -> OptionsT:
         return kind(**dict(spec.options))
     except ValueError as error:
         raise ModelError(f"{spec.loader}: {error}") from error
-
-
-def locate(spec: ModelSpec) -> Path:
-    """The local folder or file of a spec, downloaded to the hub's cache if it is a hub name.
-
-    Raises:
-        ModelError: there is nothing at the location, or the hub cannot give it.
-    """
-    if spec.location.startswith(_PACKAGE_PREFIX):
-        return _in_package(spec.location)
-    path = Path(spec.location).expanduser()
-    if path.exists():
-        return path
-    name = spec.location.removeprefix(_HUB_PREFIX)
-    if spec.location.startswith(("/", ".", "~")) or not _HUB_NAME.fullmatch(name):
-        raise ModelError(
-            f"no model at {spec.location}: neither an existing folder nor a hub name `owner/name`"
-        )
-    return _download(name, spec)
-
-
-def locate_base(spec: ModelSpec) -> Path | None:
-    """The local folder that the option `base` of a spec names; None where it has none.
-
-    A model that shares parts or tensors with another holds its own alone.
-
-    Raises:
-        ModelError: there is nothing there.
-    """
-    location = dict(spec.options).get(BASE_OPTION)
-    if not location:
-        return None
-    return locate(ModelSpec(loader=_PIPELINE_LOADERS[0], location=str(location)))
-
-
-def _in_package(location: str) -> Path:
-    package, _, inside = location.removeprefix(_PACKAGE_PREFIX).partition("/")
-    try:
-        return find_package_data(package, inside)
-    except FileNotFoundError as error:
-        line = f"no model at {location}: the installed package has no such folder"
-        raise ModelError(line) from error
-
-
-def _download(name: str, spec: ModelSpec) -> Path:
-    if spec.revision is None:
-        raise ModelError(
-            f"{name}: a hub name needs a pinned `revision` (a commit of 40 hexadecimal digits); "
-            "give one, or the path of a local folder"
-        )
-    import huggingface_hub
-    from huggingface_hub.errors import HFValidationError
-
-    wanted = _pipeline_patterns() if spec.loader in _PIPELINE_LOADERS else _HUB_FILES
-    try:
-        return Path(
-            huggingface_hub.snapshot_download(
-                name, revision=spec.revision, allow_patterns=wanted, ignore_patterns=_VARIANTS
-            )
-        )
-    # The hub's network and lookup errors are all OSErrors.
-    except (OSError, HFValidationError) as error:
-        kind = type(error).__name__
-        raise ModelError(
-            f"cannot fetch {name} at {spec.revision} from the hub ({kind}); "
-            "download it elsewhere and give the local folder as the location"
-        ) from error
-
-
-def _pipeline_patterns() -> list[str]:
-    """The files of a diffusers pipeline that are loaded: not, say, its safety checker."""
-    inside = [f"{part}/{pattern}" for part in _PIPELINE_PARTS for pattern in _HUB_FILES]
-    return [PIPELINE_INDEX, *inside]
-
-
-def weight_files(path: Path) -> list[Path]:
-    """The safetensors of a folder, sorted; or the one file that `path` is.
-
-    Raises:
-        ModelError: there are none, in particular where the weights are a pickle.
-    """
-    if path.is_file():
-        if path.suffix != ".safetensors":
-            raise ModelError(f"{path}: weights must be a .safetensors file")
-        return [path]
-    if not path.is_dir():
-        raise ModelError(f"no model folder {path}")
-    found = sorted(path.glob("*.safetensors"))
-    if found:
-        return found
-    for pattern in _PICKLES:
-        for pickle in sorted(path.glob(pattern)):
-            raise ModelError(
-                f"{path}: {pickle.name} is a pickle, which can run code when opened; "
-                "only safetensors are read (docs/full_size.md says how to convert)"
-            )
-    raise ModelError(f"{path}: no weights, expected model.safetensors")
-
-
-def identity(spec: ModelSpec) -> str:
-    """One line that tells two models apart: loader, name, options, and commit or content hash.
-
-    A hub commit already fixes the bytes, so only local files are read and hashed; of a local
-    folder the last name alone is used, so that moving it changes nothing. Options that say how to
-    compute, not what, are left out. Of a base its contents are told, not where it lies.
-
-    Raises:
-        ModelError: local files that would have to be hashed are not there.
-    """
-    left_out = (*_HOW_OPTIONS, BASE_OPTION)
-    options = [f"{name}={value}" for name, value in spec.options if name not in left_out]
-    base = locate_base(spec)
-    if base is not None:
-        options.append(f"base_sha256={_content_sha256(base)}")
-    if spec.location.startswith(_PACKAGE_PREFIX):
-        source = [spec.location, f"sha256={_content_sha256(locate(spec))}"]
-    elif spec.revision is not None:
-        source = [spec.location.removeprefix(_HUB_PREFIX), f"revision={spec.revision}"]
-    else:
-        path = locate(spec)
-        source = [path.name, f"sha256={_content_sha256(path)}"]
-    return " ".join([spec.loader, *source, *options])
-
-
-def _content_files(path: Path) -> list[Path]:
-    if (path / PIPELINE_INDEX).is_file():
-        found = (file for pattern in _pipeline_patterns() for file in path.glob(pattern))
-        return sorted(file for file in found if not any(map(file.match, _VARIANTS)))
-    files = weight_files(path)
-    if path.is_dir():
-        files += [file for pattern in ("*.json", "*.txt") for file in sorted(path.glob(pattern))]
-    return files
-
-
-def _content_sha256(path: Path) -> str:
-    files = _content_files(path)
-    root = path if path.is_dir() else path.parent
-    digest = hashlib.sha256()
-    for file in files:
-        digest.update(file.relative_to(root).as_posix().encode())
-        with file.open("rb") as stream:
-            digest.update(hashlib.file_digest(stream, "sha256").digest())
-    return digest.hexdigest()
