@@ -11,7 +11,6 @@ the root mean square outside of the true thing, of values in [0, 1]. Seconds are
 
 import argparse
 import time
-from collections.abc import Sequence
 from typing import Any
 
 import support.silent_libraries  # noqa: F401
@@ -22,60 +21,58 @@ from support.reporting import Target, add_report_flags, at_least, finish
 from editing.evaluation.similarity import background_error
 from editing.inpainting.inpainter import Inpainter, InpaintSettings
 from editing.parts import Parts
-from editing.tensors import MaskBatch, PictureBatch
+from editing.tensors import PictureBatch
 from pipelines.terminal.console import print_table
 from stilllife.edits import judge_edit
 from stilllife.judge import load_judge
-from stilllife.recipes.boxes import thing_boxes
-from stilllife.recipes.collection import HELD_OUT_SEEDS, Collection, collect, to_input
-from stilllife.recipes.inpainting_edits import KINDS, WantedEdit, draw_edits
+from stilllife.recipes.box_edits import KINDS, MARGIN, BoxEdits, draw_edits
+from stilllife.recipes.collection import HELD_OUT_SEEDS, collect
 from stilllife.scene import Mix
 from transforms.presets import load_preset
 
-PARTS = ("inpainting", "masked_sdedit")
+PARTS = ("inpainting", "masked_sdedit", "masked_token")
 AT_ONCE = 50
 TIMED = (1, 63)
 """Sizes of the batches that are timed; 63 boxes are 9 anchors in 7 sizes."""
 
 
 def paint(
-    inpainter: Inpainter,
-    pictures: PictureBatch,
-    masks: MaskBatch,
-    edits: Sequence[WantedEdit],
-    *,
-    settings: InpaintSettings,
-    seed: int,
+    inpainter: Inpainter, edits: BoxEdits, *, settings: InpaintSettings, seed: int
 ) -> PictureBatch:
     """The edited pictures; each edit's noise is drawn by the seed and its place."""
     made = []
     for start in range(0, len(edits), AT_ONCE):
         some = slice(start, start + AT_ONCE)
-        generators = [torch.Generator().manual_seed(seed * 100_003 + e.place) for e in edits[some]]
-        prompts = [edit.prompt for edit in edits[some]]
+        prompts = list(edits.prompts[some])
+        generators = [
+            torch.Generator().manual_seed(seed * 100_003 + start + row)
+            for row in range(len(prompts))
+        ]
         made.append(
-            inpainter.inpaint(pictures[some], masks[some], prompts, generators, settings=settings)
+            inpainter.inpaint(
+                edits.pictures[some], edits.boxes[some], prompts, generators, settings=settings
+            )
         )
     return torch.cat(made)
 
 
 def measure(
-    inpainter: Inpainter, scenes: Collection, settings: InpaintSettings, *, margin: int, seed: int
+    inpainter: Inpainter, edits: BoxEdits, settings: InpaintSettings, *, seed: int
 ) -> dict[str, Any]:
     """Shares right by kind, the error, and seconds an edit by size of batch."""
-    edits = draw_edits(scenes, len(scenes), seed=seed)
-    pictures = to_input(scenes.pixels)
-    things = torch.from_numpy(scenes.regions == 1)
-    masks = thing_boxes(things, margin=margin)
-    made = paint(inpainter, pictures, masks, edits, settings=settings, seed=seed)
-    errors = background_error(made, pictures, things.float().unsqueeze(1)).tolist()
+    made = paint(inpainter, edits, settings=settings, seed=seed)
+    errors = background_error(made, edits.pictures, edits.things).tolist()
     verdicts = [
-        judge_edit(reading, edit.scene, edit.prompt)
-        for reading, edit in zip(load_judge().read(made), edits, strict=True)
+        judge_edit(reading, scene, prompt)
+        for reading, scene, prompt in zip(
+            load_judge().read(made), edits.scenes, edits.prompts, strict=True
+        )
     ]
     both = {
         kind: [
-            v.both for v, edit in zip(verdicts, edits, strict=True) if kind in (edit.kind, "all")
+            verdict.both
+            for verdict, its in zip(verdicts, edits.kinds, strict=True)
+            if kind in (its, "all")
         ]
         for kind in ("all", *KINDS)
     }
@@ -86,29 +83,21 @@ def measure(
         "error": sum(errors) / len(errors),
         "error_interval": bootstrap_mean(errors),
         "settings": vars(settings),
-        "seconds": {
-            str(size): seconds_an_edit(inpainter, pictures, masks, edits, settings, size)
-            for size in TIMED
-        },
+        "seconds": {str(size): seconds_an_edit(inpainter, edits, settings, size) for size in TIMED},
     }
 
 
 def seconds_an_edit(
-    inpainter: Inpainter,
-    pictures: PictureBatch,
-    masks: MaskBatch,
-    edits: Sequence[WantedEdit],
-    settings: InpaintSettings,
-    size: int,
+    inpainter: Inpainter, edits: BoxEdits, settings: InpaintSettings, size: int
 ) -> float:
     """Processor seconds of an edit in a batch of so many, after one that is not counted."""
     rows = [place % len(edits) for place in range(size)]
-    prompts = [edits[row].prompt for row in rows]
+    prompts = [edits.prompts[row] for row in rows]
 
     def run(count: int) -> None:
         inpainter.inpaint(
-            pictures[rows[:count]],
-            masks[rows[:count]],
+            edits.pictures[rows[:count]],
+            edits.boxes[rows[:count]],
             prompts[:count],
             [torch.Generator().manual_seed(row) for row in rows[:count]],
             settings=settings,
@@ -141,7 +130,9 @@ def main() -> None:
     parser.add_argument("--preset", default="stilllife")
     parser.add_argument("--parts", nargs="+", default=PARTS, help="parts of the preset that paint")
     parser.add_argument("--edits", type=int, default=300)
-    parser.add_argument("--margin", type=int, default=6, help="pixels beside the thing (default 6)")
+    parser.add_argument(
+        "--margin", type=int, default=MARGIN, help=f"pixels beside the thing (default {MARGIN})"
+    )
     parser.add_argument("--strength", type=float, help="instead of each part's own")
     parser.add_argument("--guidance-scale", type=float, help="instead of each part's own")
     parser.add_argument("--steps", type=int, help="instead of each part's own")
@@ -156,14 +147,13 @@ def main() -> None:
     torch.set_num_threads(1)
     first = HELD_OUT_SEEDS[arguments.pictures] + arguments.seed
     scenes = collect(first, arguments.edits, Mix(two_objects=0.0, held_out=True))
+    edits = draw_edits(scenes, seed=arguments.seed, margin=arguments.margin)
     parts = Parts(preset=load_preset(arguments.preset))
     figures: dict[str, Any] = {"edits": arguments.edits, "margin": arguments.margin, "parts": {}}
     for part in arguments.parts:
         inpainter = parts.load(part)
         settings = choose_settings(inpainter.defaults, arguments)
-        figures["parts"][part] = measure(
-            inpainter, scenes, settings, margin=arguments.margin, seed=arguments.seed
-        )
+        figures["parts"][part] = measure(inpainter, edits, settings, seed=arguments.seed)
     rows = [row_of(part, found) for part, found in figures["parts"].items()]
     timed = (f"s in a batch of {size}" for size in TIMED)
     columns = ("", "both", *KINDS, "edited", "error", *timed)

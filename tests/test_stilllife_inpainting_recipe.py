@@ -9,8 +9,8 @@ from safetensors.torch import load_file
 from editing.inpainting.inpainter import InpaintSettings
 from editing.inpainting.latent_loading import load_inpainting
 from editing.parts import Parts
-from stilllife.edits import changed_attributes
 from stilllife.judge import load_judge
+from stilllife.recipes.box_edits import draw_edits, edits_right
 from stilllife.recipes.boxes import draw_boxes, thing_boxes
 from stilllife.recipes.collection import Collection, collect, to_input
 from stilllife.recipes.denoiser import CaptionStates, build_denoiser, build_scheduler
@@ -24,7 +24,6 @@ from stilllife.recipes.inpainter import (
     split_masked,
 )
 from stilllife.recipes.inpainter import load_inpainting as load_pipeline
-from stilllife.recipes.inpainting_edits import draw_edits, edits_right
 from stilllife.scene import Mix
 from transforms.models.files import locate
 from transforms.models.spec import ModelSpec
@@ -144,18 +143,16 @@ class TestShipped:
 
     def test_edits_come_out_right_in_boxes_around_things(self):
         inpainter = Parts(preset=load_preset("stilllife")).load("inpainting")
-        scenes = collect(4001, 9, Mix(0.0, held_out=True))
-        edits = draw_edits(scenes, 9, seed=2)
-        pictures = to_input(scenes.pixels)
-        masks = thing_boxes(torch.from_numpy(scenes.regions == 1), margin=6)
+        edits = draw_edits(collect(4001, 9, Mix(0.0, held_out=True)), seed=2)
         made = inpainter.inpaint(
-            pictures,
-            masks,
-            [edit.prompt for edit in edits],
+            edits.pictures,
+            edits.boxes,
+            list(edits.prompts),
             [generator(seed) for seed in range(9)],
             settings=inpainter.defaults,
         )
-        assert torch.equal(made * (1 - masks), pictures * (1 - masks))
+        outside = 1 - edits.boxes
+        assert torch.equal(made * outside, edits.pictures * outside)
         assert edits_right(load_judge(), made, edits)["all"] >= 7 / 9
 
     def test_diffusers_paints_the_same_from_the_same_noise(self, pipeline, tmp_path):
@@ -192,28 +189,3 @@ class TestShipped:
         torch.testing.assert_close(
             found[inside], (wanted * 2 - 1)[inside].float(), atol=1e-3, rtol=0
         )
-
-
-def test_edits_are_of_every_kind_and_one_attribute(scenes):
-    ones = collect(6, 9, Mix(0.0, held_out=True))
-    edits = draw_edits(ones, 9, seed=0)
-    assert [edit.kind for edit in edits] == ["colour", "noun", "size"] * 3
-    for edit in edits:
-        assert changed_attributes(edit.scene, edit.prompt).keys() == {f"first.{edit.kind}"}
-    assert edits == draw_edits(ones, 9, seed=0)
-    assert edits != draw_edits(ones, 9, seed=1)
-
-
-def test_an_edit_is_right_where_all_attributes_are():
-    ones = collect(6, 3, Mix(0.0, held_out=True))
-    edits = draw_edits(ones, 3, seed=0)
-
-    class Reader:
-        """Reads the first as asked for, the second as it was, the third with another background."""
-
-        def read(self, pictures):
-            wanted = [e.scene.attributes() | changed_attributes(e.scene, e.prompt) for e in edits]
-            return [wanted[0], edits[1].scene.attributes(), wanted[2] | {"background": "none"}]
-
-    found = edits_right(Reader(), torch.zeros(3, 3, 64, 64), edits)
-    assert found == {"colour": 1.0, "noun": 0.0, "size": 0.0, "all": pytest.approx(1 / 3)}

@@ -11,7 +11,7 @@ from transformers import CLIPTextConfig, CLIPTextModel
 from editing.inpainting.masked_token import load_masked_token
 from stilllife.edits import changed_attributes
 from stilllife.judge import load_judge
-from stilllife.recipes.box_edits import KINDS, box_around, draw_edits, edits_right
+from stilllife.recipes.box_edits import KINDS, draw_edits, edits_right
 from stilllife.recipes.collection import Collection, collect, to_input
 from stilllife.recipes.quantiser import (
     CODES,
@@ -213,14 +213,38 @@ class TestBoxEdits:
             assert set(changed_attributes(scene, prompt)) == {f"first.{kind}"}
         inside = edits.boxes.bool() | ~edits.things.bool()
         assert inside.all()
+        assert edits.prompts == draw_edits(collect(7, 6, Mix(0.0)), seed=0).prompts
+        assert edits.prompts != draw_edits(collect(7, 6, Mix(0.0)), seed=1).prompts
 
-    def test_a_box_reaches_beyond_the_longer_side_and_is_cut_at_the_border(self):
-        thing = torch.zeros(1, 64, 64)
-        thing[0, 20:30, 0:4] = 1
-        (box,) = box_around(thing, 6)
-        rows, columns = box.nonzero().T
-        assert (rows.min(), rows.max()) == (14, 35)
-        assert (columns.min(), columns.max()) == (0, 12)
+    def test_a_margin_is_how_far_boxes_reach(self):
+        scenes = collect(7, 6, Mix(0.0))
+        near, far = (draw_edits(scenes, seed=0, margin=margin).boxes for margin in (0, 3))
+        sides = [[boxes.amax(axis).sum((1, 2)) for axis in (2, 3)] for boxes in (near, far)]
+        grown = torch.stack(sides[1]) - torch.stack(sides[0])
+        assert ((grown > 0) & (grown <= 6)).all()
+        assert (grown == 6).any()
+
+    def test_an_edit_is_right_where_all_attributes_are(self):
+        edits = draw_edits(collect(6, 3, Mix(0.0, held_out=True)), seed=0)
+
+        class Reader:
+            """Reads the first as asked, the second as it was, the third beside another wall."""
+
+            def read(self, pictures):
+                sources = [scene.attributes() for scene in edits.scenes]
+                wanted = [
+                    source | changed_attributes(scene, prompt)
+                    for source, scene, prompt in zip(
+                        sources, edits.scenes, edits.prompts, strict=True
+                    )
+                ]
+                return [wanted[0], sources[1], wanted[2] | {"background": "none"}]
+
+        found = edits_right(Reader(), edits.pictures, edits)
+        assert found == {
+            **{"colour": 1, "noun": 0, "size": 0, "all": pytest.approx(1 / 3)},
+            **{"edited": pytest.approx(2 / 3), "kept": pytest.approx(2 / 3), "error_outside": 0},
+        }
 
     def test_what_is_as_it_was_is_kept_and_not_edited(self):
         edits = draw_edits(collect(7, 6, Mix(0.0)), seed=0)

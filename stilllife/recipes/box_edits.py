@@ -1,27 +1,26 @@
 """Edits of pictures with one thing, in boxes around it: what inpainting is measured by."""
 
-import dataclasses
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 
-from stilllife.edits import judge_edit
+from stilllife.edits import changed_attributes, judge_edit
 from stilllife.judge import Judge
+from stilllife.recipes.boxes import thing_boxes
 from stilllife.recipes.collection import Collection, to_input
-from stilllife.scene import PICTURE_SIZE, Scene
-from stilllife.words import COLOURS, FAMILIES, SIZES, family_of
+from stilllife.scene import Scene
+from stilllife.truth import possible_edits
 
 KINDS = ("colour", "noun", "size")
 """What an edit changes, in the order in which pictures take turns."""
 
-MARGIN_PX = 6
-"""How far a box reaches beyond the thing, to either side of its longer one: a thing that is to be
-large finds room there."""
+MARGIN = 6
+"""Pixels by which the box that is painted is larger than the thing, on all sides: a thing that is
+to be large finds room there."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class BoxEdits:
     """One edit a picture: `pictures` (n, 3, 64, 64) in [-1, 1], `boxes` (n, 1, 64, 64), 1 inside.
 
@@ -36,49 +35,37 @@ class BoxEdits:
     prompts: tuple[str, ...]
     kinds: tuple[str, ...]
 
+    def __len__(self) -> int:
+        return len(self.prompts)
 
-def draw_edits(collection: Collection, *, seed: int) -> BoxEdits:
+
+def draw_edits(collection: Collection, *, seed: int, margin: int = MARGIN) -> BoxEdits:
     """An edit of every picture of a collection with one thing in each: colour, noun, size in turn.
 
-    Nouns change within their family, as the lexicon changes them.
+    The boxes are the things' own, larger by `margin` pixels on all sides.
     """
     rng = np.random.default_rng(seed)
     scenes = tuple(collection.scene(index) for index in range(len(collection)))
     kinds = tuple(KINDS[index % len(KINDS)] for index in range(len(collection)))
-    prompts = [_change(scene, kind, rng) for scene, kind in zip(scenes, kinds, strict=True)]
-    things = torch.from_numpy(collection.regions > 0).unsqueeze(1).float()
+    things = torch.from_numpy(collection.regions > 0)
     return BoxEdits(
         pictures=to_input(collection.pixels),
-        boxes=torch.stack([box_around(thing, MARGIN_PX) for thing in things]),
-        things=things,
+        boxes=thing_boxes(things, margin=margin),
+        things=things.unsqueeze(1).float(),
         scenes=scenes,
-        prompts=tuple(prompts),
+        prompts=tuple(_change(*each, rng) for each in zip(scenes, kinds, strict=True)),
         kinds=kinds,
     )
 
 
 def _change(scene: Scene, kind: str, rng: np.random.Generator) -> str:
     """The caption of the scene with another noun, colour or size."""
-    thing = scene.things[0]
-    values = {"colour": COLOURS, "noun": FAMILIES[family_of(thing.noun)], "size": SIZES}[kind]
-    others = [value for value in values if value != getattr(thing, kind)]
-    chosen: dict[str, Any] = {kind: others[rng.integers(len(others))]}
-    changed = dataclasses.replace(thing, **chosen)
-    return dataclasses.replace(scene, things=(changed,)).caption()
-
-
-def box_around(thing: torch.Tensor, margin_px: int) -> torch.Tensor:
-    """The square around what is 1 in `thing` (1, 64, 64), `margin_px` beyond its longer side."""
-    places = thing[0].nonzero()
-    ends = [(int(where.min()), int(where.max()) + 1) for where in places.T]
-    half = max(high - low for low, high in ends) / 2 + margin_px
-    box = torch.zeros(1, PICTURE_SIZE, PICTURE_SIZE)
-    spans = []
-    for low, high in ends:
-        middle = (low + high) / 2
-        spans.append(slice(max(0, round(middle - half)), round(middle + half)))
-    box[0, spans[0], spans[1]] = 1
-    return box
+    prompts = [
+        prompt
+        for prompt in possible_edits(scene)
+        if changed_attributes(scene, prompt).keys() == {f"first.{kind}"}
+    ]
+    return prompts[rng.integers(len(prompts))]
 
 
 def edits_right(judge: Judge, made: torch.Tensor, edits: BoxEdits) -> dict[str, float]:

@@ -28,6 +28,7 @@ from stilllife.recipes.token_painter import (
     build_token_painter,
     near_codes,
     painter_loss,
+    start_from,
 )
 from stilllife.recipes.token_painting import TokenBrush
 from stilllife.recipes.tokenizers import clip_tokenizer
@@ -36,6 +37,7 @@ from stilllife.recipes.workshop import Workshop
 MASKED_TOKEN = "masked_token"
 QUANTISER = f"{MASKED_TOKEN}/vqvae"
 PAINTER = f"{MASKED_TOKEN}/transformer"
+TOKEN_PAINTER = "token_painter"
 TEXT_ENCODER = "diffusion/text_encoder"
 
 PICTURES = 30_000
@@ -74,12 +76,13 @@ def make_token_painter(shop: Workshop) -> None:
     scenes = shop.training.first(PICTURES)
     quantiser = _load(VQModel, shop.weights / QUANTISER)
     codes = _training_codes(shop, quantiser, scenes)
-    near = near_codes(quantiser.quantize.embedding.weight.detach())
+    codebook = quantiser.quantize.embedding.weight.detach()
     captions = TokenCaptions(scenes.captions(), text_encoder, clip_tokenizer())
-    shop.seed("token_painter")
+    shop.seed(TOKEN_PAINTER)
     painter = build_token_painter(text_encoder.config.hidden_size)
-    loss = partial(painter_loss, painter, codes, near, (scenes, captions))
-    shop.train("token_painter", painter, loss)
+    start_from(painter, codebook, torch.Generator().manual_seed(shop.schedule(TOKEN_PAINTER).seed))
+    loss = partial(painter_loss, painter, codes, near_codes(codebook), (scenes, captions))
+    shop.train(TOKEN_PAINTER, painter, loss)
     painter.half().save_pretrained(shop.weights / PAINTER)
     index = {
         "_class_name": "AmusedPipeline",

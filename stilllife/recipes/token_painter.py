@@ -51,14 +51,15 @@ def build_token_painter(text_width: int) -> UVit2DModel:
 
     As aMUSEd's for 512 px it halves the grid, and works at 8 x 8: with 256 places it would take
     four times as long. Nothing tells it where a place is but the border that its convolutions feel,
-    hence two of them at either end. Plain attention, because on a CPU going back through the fused
-    one takes longer.
+    hence three of them at either end: with two, the middle half of a row looks alike to attention,
+    and of captions painted from nothing the thing was on the side that was asked for as often as by
+    chance. Plain attention, because on a CPU going back through the fused one takes longer.
     """
     painter = UVit2DModel(
         hidden_size=WIDTH,
         block_out_channels=WIDTH,
-        num_res_blocks=2,
-        num_hidden_layers=2,
+        num_res_blocks=3,
+        num_hidden_layers=1,
         intermediate_size=192,
         num_attention_heads=4,
         block_num_heads=4,
@@ -77,6 +78,20 @@ def build_token_painter(text_width: int) -> UVit2DModel:
     )
     painter.set_attn_processor(AttnProcessor())
     return painter
+
+
+@torch.no_grad()
+def start_from(painter: UVit2DModel, codebook: torch.Tensor, generator: torch.Generator) -> None:
+    """Makes codes that are close look alike to an untrained painter, and equally likely.
+
+    `codebook` (codes, width) are the codes' vectors. What the painter reads a code as, and what its
+    answer is compared with, are their images under a random map each.
+    """
+    vectors = (codebook - codebook.mean(0)) / codebook.std()
+    for weight in (painter.embed.embeddings.weight[:CODES], painter.mlm_layer.conv2.weight):
+        flat = weight.view(CODES, -1)
+        mapped = vectors @ torch.randn(vectors.shape[1], flat.shape[1], generator=generator)
+        flat.copy_(mapped * (flat.std() / mapped.std()))
 
 
 class TokenCaptions:

@@ -39,7 +39,7 @@ SCHEDULES = {
         steps=3400, batch_size=8, learning_rate=2e-3, seed=8, weight_decay=0.0, average=0.998
     ),
     "token_painter": Schedule(
-        steps=4300, batch_size=40, learning_rate=1e-3, seed=9, weight_decay=0.0, average=0.999
+        steps=5000, batch_size=40, learning_rate=1e-3, seed=9, weight_decay=0.0, average=0.999
     ),
 }
 
