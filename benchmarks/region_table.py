@@ -24,12 +24,13 @@ from typing import Any
 import numpy as np
 import torch
 from support.intervals import bootstrap_mean, wilson
-from support.region_bank import ALL_WAYS, Bench, Row, fill_bank
+from support.region_bank import ALL_WAYS, STRENGTHS, Bench, Row, fill_bank, noise_of
 from support.region_masks import measure_masks
 from support.region_networks import (
+    NETWORK,
     compare_gradients,
+    edit_once,
     fitted_pick,
-    network_pick,
     open_task,
 )
 from support.region_rules import (
@@ -38,6 +39,7 @@ from support.region_rules import (
     count_failures,
     keep,
     known_picks,
+    random_picks,
     swept_picks,
 )
 from support.region_sheet import draw_page
@@ -57,7 +59,7 @@ from transforms.dataset.files import write_bytes
 from transforms.pictures.decoding import encode_png
 from transforms.presets import load_preset
 
-MAIN = "sdedit"
+MAIN = LearnedRegionSettings().backend
 SWEPT = (1, 3, 5, 9)
 SIZES = 7
 
@@ -77,7 +79,7 @@ def read_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--edits", type=int, default=300, help="tasks with one thing")
     parser.add_argument("--two", type=int, default=100, help="tasks with two things")
-    parser.add_argument("--swept", type=int, default=100, help="tasks that K is swept on")
+    parser.add_argument("--swept", type=int, default=60, help="tasks that K is swept on")
     parser.add_argument("--fitted", type=int, default=100, help="tasks that networks are fitted to")
     parser.add_argument("--drawn", type=int, default=30, help="of which by drawn boxes as well")
     parser.add_argument("--backends", nargs="+", choices=BACKENDS, default=list(BACKENDS))
@@ -116,12 +118,20 @@ def measure(arguments: argparse.Namespace, work: Path) -> tuple[dict[str, Any], 
             name = f"{backend}, {things}"
             folder = name.replace(", ", "-").replace(" ", "-")
             shared = {"sizes": SIZES, "seed": arguments.seed}
+            strengths = STRENGTHS if whole and tasks is one else ()
             banks[name] = fill_bank(
-                work / folder, tasks, inpainter, bench, anchors=anchors, beside=whole, **shared
+                work / folder,
+                tasks,
+                inpainter,
+                bench,
+                anchors=anchors,
+                beside=whole,
+                strengths=strengths,
+                **shared,
             )
-            picks = known_picks(anchors, beside=whole)
+            picks = known_picks(anchors, beside=whole) | random_picks(anchors, strengths)
             kept[name] = {rule: keep(banks[name], pick) for rule, pick in picks.items()}
-            swept = tasks[: arguments.swept] if whole else []
+            swept = tasks[: arguments.swept] if whole and tasks is one else []
             if not swept:
                 continue
             rows = fill_bank(
@@ -144,9 +154,7 @@ def measure(arguments: argparse.Namespace, work: Path) -> tuple[dict[str, Any], 
     }
     for name, tasks in ((f"{MAIN}, one thing", one), (f"{MAIN}, two things", two)):
         if name in banks:
-            with_networks(
-                arguments, kept[name], tasks, banks[name], bench, parts.load("region_net"), figures
-            )
+            with_networks(arguments, kept[name], tasks, banks[name], bench, parts, figures)
     finders: dict[str, RegionFinder] = {
         SEGMENTER.name: SEGMENTER.load(parts, SEGMENTER.settings()),
         LEARNED.name: LEARNED.load(parts, LEARNED.settings()),
@@ -176,19 +184,23 @@ def with_networks(
     tasks: Sequence[RegionTask],
     rows: Sequence[Row],
     bench: Bench,
-    net: Any,
+    parts: Parts,
     figures: dict[str, Any],
 ) -> None:
     """Adds the rules by networks to `kept`, and what they took to `figures`."""
-    anchors = LearnedSettings().box_anchors
-    began = time.process_time()
-    picks = [
-        network_pick(task, row, net, bench, anchors=anchors)
-        for task, row in zip(tasks, rows, strict=True)
+    edited = [
+        edit_once(
+            task,
+            parts.load(REGION_NET.part),
+            parts.load(BACKENDS[MAIN]),
+            bench,
+            LearnedSettings(),
+            noise=noise_of([arguments.seed, number]),
+        )
+        for number, task in enumerate(tasks)
     ]
-    passed = (time.process_time() - began) / len(rows)
-    kept["trained network"] = keep(rows, _numbered(rows, picks))
-    figures.setdefault("seconds_a_pass", passed)
+    kept["trained network"] = keep([row for row, _ in edited], lambda _: (NETWORK, 0))
+    figures.setdefault("seconds_an_edit_once", float(np.mean([took for _, took in edited])))
     few = len(rows[: arguments.fitted])
     default = LearnedRegionSettings().anchors
     opened = [

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from editing.editors.learned_regions.painting import paint_boxes, same_noise
 from editing.editors.learned_regions.settings import LearnedRegionSettings, LossWeights
 from editing.features.backbone import Backbone
 from editing.features.clip import PatchClipSpace
-from editing.inpainting.inpainter import Inpainter
+from editing.inpainting.inpainter import Inpainter, InpaintSettings
 from editing.inpainting.pasting import keep_alike
 from editing.pictures import mask_to_tensor, picture_to_tensor
 from editing.regions.segmented import SegmentedRegions
@@ -37,6 +37,13 @@ USUAL, ONE_VIEW, FROM_PHRASE = "usual", "one_view", "from_phrase"
 ALL_WAYS = (USUAL, ONE_VIEW, FROM_PHRASE)
 
 RANDOM, ATTENTION, SEGMENTER = "random", "attention", "segmenter"
+STRENGTHS = (0.6, 0.7, 0.8, 0.9)
+"""Strengths at which random boxes are painted, so that rules can be compared at equal error."""
+
+
+def at_strength(group: str, strength: float) -> str:
+    """The group of random boxes that are painted at a strength."""
+    return f"{group} {strength:g}"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -52,10 +59,10 @@ class Bench:
 Row = dict[str, Any]
 """One task's: `kind`, `places` (K, M), `boxes`, and `worth` of all edits by name and by group.
 
-A group is `boxes` (all different ones), `random` and `attention` (a box an anchor, of random size)
-or `segmenter` (its mask). Of each edit stand `clip`, `structure`, `direction` and `score` for each
-way of judging, such as `clip_usual`; `edited`, `both`, `error`; and how much of the true thing and
-of the other lies in the region.
+A group is `boxes` (all different ones), `random` or `attention` and a strength (a box an anchor, of
+random size), or `segmenter` (its mask). Of each edit stand `clip`, `structure`, `direction` and
+`score` for each way of judging, such as `clip_usual`; `edited`, `both`, `error`; and how much of
+the true thing and of the other lies in the region.
 """
 
 
@@ -69,12 +76,13 @@ def fill_bank(
     sizes: int,
     seed: int,
     beside: bool = False,
+    strengths: Sequence[float] = (),
     ways: Sequence[str] = (USUAL,),
 ) -> list[Row]:
     """The rows of all tasks, from `folder` where they were made before.
 
-    With `beside` the baselines' boxes and the segmenter's mask are painted too; `ways` are those of
-    judging.
+    With `beside` the segmenter's mask is painted too, and the baselines' random boxes at each of
+    `strengths`; `ways` are those of judging.
     """
     folder.mkdir(parents=True, exist_ok=True)
     rows = []
@@ -90,6 +98,7 @@ def fill_bank(
                     sizes=sizes,
                     seed=[seed, number],
                     beside=beside,
+                    strengths=strengths,
                     ways=ways,
                 )
                 unfinished = path.with_suffix(".tmp")
@@ -109,11 +118,12 @@ def _paint_task(
     sizes: int,
     seed: list[int],
     beside: bool,
+    strengths: Sequence[float],
     ways: Sequence[str],
 ) -> Row:
     picture = picture_to_tensor(task.image)
     proposals = propose(bench.backbone, picture, anchors=anchors, sizes=sizes)
-    noise = int(np.random.SeedSequence(seed).generate_state(1)[0])
+    noise = noise_of(seed)
     judges = {
         way: make_judge(
             bench.clip,
@@ -139,7 +149,11 @@ def _paint_task(
     seconds = time.process_time() - began
     groups = {"boxes": (painted.masks, painted.edits)}
     if beside:
-        groups |= _paint_beside(task, picture, proposals, inpainter, bench, noise=noise, seed=seed)
+        groups |= _paint_segmented(task, picture, inpainter, bench, noise=noise)
+    if strengths:
+        groups |= _paint_random(
+            task, picture, proposals, inpainter, strengths=strengths, noise=noise, seed=seed
+        )
     return {
         "kind": task.kind,
         "places": proposals.places,
@@ -148,23 +162,28 @@ def _paint_task(
         "seconds_a_box": seconds / painted.count,
         "edits": ((painted.edits + 1) * 127.5).round().to(torch.uint8),
         "worth": {
-            name: _weigh(task, masks, edits, judges, bench.judge)
+            name: weigh(task, masks, edits, judges, bench.judge)
             for name, (masks, edits) in groups.items()
         },
     }
 
 
-def _paint_beside(
+def noise_of(seed: Sequence[int]) -> int:
+    """What draws the noise of all edits of a task, by the benchmark's seed and its number."""
+    return int(np.random.SeedSequence(list(seed)).generate_state(1)[0])
+
+
+def _paint_random(
     task: RegionTask,
     picture: Tensor,
     proposals: Proposals,
     inpainter: Inpainter,
-    bench: Bench,
     *,
+    strengths: Sequence[float],
     noise: int,
     seed: list[int],
 ) -> dict[str, tuple[Tensor, Tensor]]:
-    """The baselines of table 2 of the paper, and the segmenter's mask."""
+    """The baselines of table 2 of the paper, as many boxes as there are anchors."""
     rng = np.random.default_rng(seed)
     height, width = proposals.size
     rows, columns = proposals.grid
@@ -175,28 +194,45 @@ def _paint_beside(
             for a in proposals.anchors
         ],
     }
-    regions = {
-        name: [_random_box(rng, centre, height, width).mask(height, width) for centre in some]
-        for name, some in centres.items()
-    }
+    painted = {}
+    for group, some in centres.items():
+        boxes = [_random_box(rng, centre, height, width) for centre in some]
+        masks = torch.stack([box.mask(height, width) for box in boxes])
+        for strength in strengths:
+            settings = replace(inpainter.defaults, strength=strength)
+            painted[at_strength(group, strength)] = paint_regions(
+                task, picture, masks, inpainter, settings, noise=noise
+            )
+    return painted
+
+
+def _paint_segmented(
+    task: RegionTask, picture: Tensor, inpainter: Inpainter, bench: Bench, *, noise: int
+) -> dict[str, tuple[Tensor, Tensor]]:
+    """The edit in the segmenter's mask of the words that change."""
     asked = Request(image=task.image, prompt=task.prompt, mask_phrase=task.source_phrase)
     found = SegmentedRegions(bench.segmenter, GROWN).find([asked], [torch.Generator()])
-    regions[SEGMENTER] = [mask_to_tensor(each) for each in found]
-    painted = {}
-    for name, some in regions.items():
-        masks = torch.stack(some)
-        count = len(masks)
-        source = picture.expand(count, -1, -1, -1)
-        edits = inpainter.inpaint(
-            source,
-            masks,
-            [task.prompt] * count,
-            same_noise(noise, count),
-            settings=inpainter.defaults,
-        )
-        below = LearnedRegionSettings().keep_below
-        painted[name] = (masks, keep_alike(source, edits.cpu(), below=below))
-    return painted
+    masks = torch.stack([mask_to_tensor(each) for each in found])
+    return {
+        SEGMENTER: paint_regions(task, picture, masks, inpainter, inpainter.defaults, noise=noise)
+    }
+
+
+def paint_regions(
+    task: RegionTask,
+    picture: Tensor,
+    masks: Tensor,
+    inpainter: Inpainter,
+    settings: InpaintSettings,
+    *,
+    noise: int,
+) -> tuple[Tensor, Tensor]:
+    """Masks (n, 1, h, w) and the edits of a task that are painted in them, from equal noise."""
+    count = len(masks)
+    source = picture.expand(count, -1, -1, -1)
+    prompts, drawn = [task.prompt] * count, same_noise(noise, count)
+    edits = inpainter.inpaint(source, masks, prompts, drawn, settings=settings)
+    return masks, keep_alike(source, edits.cpu(), below=LearnedRegionSettings().keep_below)
 
 
 def _random_box(
@@ -221,7 +257,7 @@ def _on_thing(task: RegionTask, proposals: Proposals) -> list[bool]:
     ]
 
 
-def _weigh(
+def weigh(
     task: RegionTask,
     masks: Tensor,
     edits: Tensor,

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from editing.editors.learned_regions.settings import LossWeights
+from editing.editors.learned_regions.settings import LearnedRegionSettings, LossWeights
 from support.region_bank import (
     ATTENTION,
     FROM_PHRASE,
@@ -17,6 +17,7 @@ from support.region_bank import (
     USUAL,
     Pick,
     Row,
+    at_strength,
 )
 
 BOXES = "boxes"
@@ -26,14 +27,23 @@ SUBSETS: Mapping[int, Sequence[int]] = {1: (3,), 3: (0, 3, 6), 4: (0, 2, 4, 6), 
 
 
 def losses_of(
-    row: Row, group: str = BOXES, *, way: str = USUAL, weights: LossWeights | None = None
+    row: Row,
+    group: str = BOXES,
+    *,
+    way: str = USUAL,
+    weights: LossWeights | None = None,
+    weight_area: float = LearnedRegionSettings().weight_area,
 ) -> Tensor:
-    """L of equation 3 of all edits of a group, judged in the way that is named."""
+    """What the default rule ranks the edits of a group by, judged in the way that is named.
+
+    That is L of equation 3 and `weight_area` times the regions' share of the picture.
+    """
     worth, factor = row["worth"][group], weights or LossWeights()
     total: Tensor = (
         factor.clip * worth[f"clip_{way}"]
         + factor.structure * worth[f"structure_{way}"]
         + factor.direction * worth[f"direction_{way}"]
+        + weight_area * worth["area"]
     )
     return total
 
@@ -46,11 +56,12 @@ class Argmin:
     sizes: int = 7
     way: str = USUAL
     weights: LossWeights = LossWeights()  # noqa: RUF009
+    weight_area: float = LearnedRegionSettings().weight_area
 
     def __call__(self, row: Row) -> tuple[str, int]:
         """The edit that is kept."""
         places = row["places"][: self.anchors][:, list(SUBSETS[self.sizes])].flatten()
-        losses = losses_of(row, way=self.way, weights=self.weights)
+        losses = losses_of(row, way=self.way, weights=self.weights, weight_area=self.weight_area)
         return BOXES, int(places[losses[places].argmin()])
 
 
@@ -111,13 +122,37 @@ def known_picks(anchors: int, *, beside: bool) -> dict[str, Pick]:
     for name, left_out in (("L_Clip", "clip"), ("L_Str", "structure"), ("L_Dir", "direction")):
         weights = LossWeights(**{left_out: 0.0})
         rules[f"without {name}"] = Argmin(anchors, weights=weights)
+    rules["without the area"] = Argmin(anchors, weight_area=0.0)
     rules |= {f"first anchor, size {n}": Fixed(n) for n in SEVEN}
     if beside:
-        for group in (RANDOM, ATTENTION):
-            rules[f"{group} anchor, random size"] = Beside(group, anchors, "score")
-            rules[f"{group} anchor, random size, by loss"] = Beside(group, anchors, "loss")
         rules["segmenter's mask"] = Beside(SEGMENTER, 1, "loss")
     return rules
+
+
+def random_picks(anchors: int, strengths: Sequence[float]) -> dict[str, Pick]:
+    """The baselines of table 2 of the paper, which rank by S, at every strength."""
+    return {
+        at_strength(random_rule(group), strength): Beside(
+            at_strength(group, strength), anchors, "score"
+        )
+        for group in (RANDOM, ATTENTION)
+        for strength in strengths
+    }
+
+
+def random_rule(group: str) -> str:
+    """What a baseline is called in the table."""
+    return f"{group} anchor, random size"
+
+
+def at_equal_error(rules: Mapping[str, "Kept"], group: str, strengths: Sequence[float]) -> str:
+    """The baseline's strongest setting that errs no more outside than the default rule.
+
+    Where all of them do, its weakest.
+    """
+    names = [at_strength(random_rule(group), strength) for strength in sorted(strengths)]
+    most = rules["default"].mean("error")
+    return [names[0], *(name for name in names if rules[name].mean("error") <= most)][-1]
 
 
 def swept_picks(anchors: int, swept: Sequence[int]) -> dict[str, Pick]:

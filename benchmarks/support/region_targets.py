@@ -5,14 +5,15 @@ from typing import Any
 
 import numpy as np
 
+from editing.editors.learned_regions.settings import LearnedRegionSettings
 from editing.evaluation.intervals import Interval, bootstrap
 from support.intervals import wilson
-from support.region_bank import ATTENTION, RANDOM, Row
-from support.region_rules import Kept, preferred
+from support.region_bank import ATTENTION, RANDOM, STRENGTHS, Row
+from support.region_rules import Kept, at_equal_error, preferred
 from support.reporting import Target, at_least, at_most
 
-MAIN = "sdedit, one thing"
-TWO = "sdedit, two things"
+BACKEND = LearnedRegionSettings().backend
+MAIN, TWO = f"{BACKEND}, one thing", f"{BACKEND}, two things"
 MOST_ERROR = 0.042
 
 
@@ -62,7 +63,7 @@ def _of_default(rules: Mapping[str, Kept]) -> list[Target]:
         ),
     ]
     for group, least, won_least in ((RANDOM, 25.0, 0.84), (ATTENTION, 12.0, 0.71)):
-        other = rules[f"{group} anchor, random size"]
+        other = rules[at_equal_error(rules, group, STRENGTHS)]
         gap = _points(default.numbers["both"], other.numbers["both"])
         targets.append(
             Target(
@@ -100,7 +101,7 @@ def _of_network(
     boxes = float(np.mean([row["places"][:anchors].unique().numel() for row in rows]))
     a_box = figures["seconds_a_box"][MAIN]
     per_picture = boxes * a_box + figures["seconds_a_fit"]["exact"]
-    once = a_box + figures["seconds_a_pass"]
+    once = figures["seconds_an_edit_once"]
     return [
         Target(
             name="trained network over fitting per picture: points of both right",

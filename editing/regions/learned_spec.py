@@ -23,7 +23,7 @@ class LearnedSettings:
     chosen.
     """
 
-    box_anchors: int = setting("K, points that boxes are laid around", default=9, metavar="K")
+    box_anchors: int = setting("K, points that boxes are laid around", default=5, metavar="K")
     box_sizes: int = setting("M, boxes around each point", default=7, metavar="M")
 
     def __post_init__(self) -> None:

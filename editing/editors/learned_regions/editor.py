@@ -21,7 +21,13 @@ from editing.editors.learned_regions.fitting import (
     fit_region_net,
     straight_through_loss,
 )
-from editing.editors.learned_regions.judging import EditJudge, Worth, judge_in_parts, make_judge
+from editing.editors.learned_regions.judging import (
+    EditJudge,
+    Worth,
+    judge_in_parts,
+    make_judge,
+    with_area,
+)
 from editing.editors.learned_regions.painting import draw_seed, inpaint_settings, paint_boxes
 from editing.editors.learned_regions.settings import LearnedRegionSettings
 from editing.errors import NotFiniteError
@@ -148,7 +154,8 @@ class _Search:
             weights=settings.weights(),
             views=settings.views,
         )
-        worth = judge_in_parts(judge, painted.edits, at_once=settings.boxes_at_once)
+        judged = judge_in_parts(judge, painted.edits, at_once=settings.boxes_at_once)
+        worth = with_area(judged, painted.masks, settings.weight_area)
         choice = choose(
             settings, proposals, painted, worth=worth, picture=picture, judge=judge, seed=seed
         )
@@ -181,7 +188,9 @@ def choose(
         loss_of = exact_loss(worth.loss[painted.places])
     else:
         drawn = torch.Generator().manual_seed(seed)
-        loss_of = straight_through_loss(painted, picture.unsqueeze(0), judge, drawn)
+        loss_of = straight_through_loss(
+            painted, picture.unsqueeze(0), judge, drawn, weight_area=settings.weight_area
+        )
     probabilities = fit_region_net(
         proposals.pooled(),
         loss_of,

@@ -57,11 +57,14 @@ def straight_through_loss(
     generator: torch.Generator,
     *,
     temperature: float = 1.0,
+    weight_area: float = 0.0,
 ) -> Loss:
     """The loss of one box an anchor, drawn by Gumbel-Softmax, the mean over anchors.
 
-    `source` is one picture; every call draws anew.
+    `source` is one picture; every call draws anew. A box's share of the picture adds to its loss by
+    `weight_area`.
     """
+    areas = painted.masks.mean((1, 2, 3))[painted.places]
 
     def loss(logits: Tensor) -> Tensor:
         chosen = straight_through(logits, generator, temperature=temperature)
@@ -70,7 +73,7 @@ def straight_through_loss(
             for row, places in zip(chosen, painted.places, strict=True)
         ]
         mean: Tensor = judge(torch.cat(pictures)).loss.mean()
-        return mean
+        return mean + weight_area * (chosen * areas).sum(1).mean()
 
     return loss
 

@@ -1,7 +1,7 @@
 """What edits of one source are worth: every loss and the score, from their pictures."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import torch
 import torch.nn.functional as F
@@ -18,7 +18,7 @@ from editing.editors.learned_regions.losses import (
 )
 from editing.editors.learned_regions.settings import LossWeights
 from editing.features.clip import PatchClipSpace, Tokens
-from editing.tensors import PerExample, PictureBatch
+from editing.tensors import MaskBatch, PerExample, PictureBatch
 from editing.training import alignment
 from editing.training.objective import Columns
 
@@ -134,6 +134,14 @@ def judge_in_parts(judge: EditJudge, edits: PictureBatch, *, at_once: int) -> Wo
     with torch.no_grad():
         parts = [judge(some) for some in edits.split(at_once)]
     return join_worths(parts)
+
+
+def with_area(worth: Worth, masks: MaskBatch, weight: float) -> Worth:
+    """What edits in regions are worth when `weight` times a region's share is added to the loss.
+
+    Ours: of edits that are alike to CLIP the one that leaves more of the picture alone is better.
+    """
+    return replace(worth, loss=worth.loss + weight * masks.mean((1, 2, 3)).to(worth.loss))
 
 
 def join_worths(parts: Sequence[Worth]) -> Worth:

@@ -10,11 +10,11 @@ Objective = Literal["exact", "straight-through"]
 
 MOST_VIEWS = 5
 
-Backend = Literal["sdedit", "inpaint", "masked-token"]
+Backend = Literal["inpaint", "sdedit", "masked-token"]
 
 BACKENDS: dict[str, str] = {
-    "sdedit": "masked_sdedit",
     "inpaint": "inpainting",
+    "sdedit": "masked_sdedit",
     "masked-token": "masked_token",
 }
 """Which part of a preset each backend is: a key of `editing.parts.PART_LOADERS`."""
@@ -47,7 +47,8 @@ class BoxSettings:
     Around each of `anchors` points (K) boxes of `sizes` sizes (M) are painted by `backend`.
     `strength`, `guidance_scale` and `num_inference_steps` are the backend's own where None; see
     `editing.inpainting.inpainter.InpaintSettings`. The weights are lambda_C, lambda_S and lambda_D
-    of equation 3 (Lin et al. 2024).
+    of equation 3 (Lin et al. 2024); `weight_area` times a box's share of the picture is added to
+    it.
 
     `direction_from` is T_ROI, what the direction of change starts from: what the source shows, in
     words (`source_prompt`), or the phrase that is exchanged alone, as the paper has it. Where
@@ -55,9 +56,9 @@ class BoxSettings:
     """
 
     backend: Backend = setting(
-        "what paints inside a box: the diffusion model itself, an inpainting one, or a transformer "
-        "over tokens",
-        default="sdedit",
+        "what paints inside a box: a diffusion model that sees what is around it, the plain one, "
+        "or a transformer over tokens",
+        default="inpaint",
     )
     anchors: int = setting("K, points that boxes are laid around", default=3)
     sizes: int = setting("M, boxes around each point", default=7)
@@ -69,6 +70,12 @@ class BoxSettings:
     )
     weight_direction: float = setting(
         "lambda_D, of the direction of change", default=1.0, metavar="W"
+    )
+    weight_area: float = setting(
+        "of a box's share of the picture, so that of edits alike the smaller box is the better; "
+        "the paper has none",
+        default=0.2,
+        metavar="W",
     )
     direction_from: Literal["caption", "phrase"] = setting(
         "what the direction of change starts from: the source's caption, where there is one, or, "
@@ -113,6 +120,8 @@ class BoxSettings:
         _require_one_of("direction_from", self.direction_from, ("caption", "phrase"))
         for name in ("anchors", "sizes", "boxes_at_once"):
             _require_at_least_one(name, getattr(self, name))
+        if not self.weight_area >= 0:
+            raise ValueError(f"weight_area must be at least 0, got {self.weight_area}")
         if not 0 <= self.keep_below < 1:
             raise ValueError(f"keep_below must be in [0, 1), got {self.keep_below}")
         if not 1 <= self.views <= MOST_VIEWS:
@@ -172,18 +181,12 @@ class RegionTraining(BoxSettings):
     """How a region network that sees the text is trained on pairs, beside `BoxSettings`.
 
     The boxes of every pair are painted once, and what their edits are worth is kept in the run's
-    folder. The network then minimises the expected loss sum_j pi_j L_j over all boxes of a pair,
-    with `weight_area` times a box's share of the picture added to its loss: what is sure to hold a
-    thing is a large box, and the network, which cannot be sure, would learn "large". With
-    `standardise` the losses of a pair are brought to a mean of 0 and a standard deviation of 1, so
-    that a pair counts the same whether its edits differ much or little.
+    folder. The network then minimises the expected loss sum_j pi_j L_j over all boxes of a pair. A
+    box's area counts for more than a tie there: what is sure to hold a thing is a large box, and
+    the network, which cannot be sure, would learn "large". With `standardise` the losses of a pair
+    are brought to a mean of 0 and a standard deviation of 1, so that a pair counts the same whether
+    its edits differ much or little.
     """
-
-    weight_area: float = setting(
-        "of a box's share of the picture, so that of edits alike the smaller box is the better",
-        default=0.1,
-        metavar="W",
-    )
 
     # Beside the steps of training these go by their whole name.
     num_inference_steps: int | None = setting(
@@ -199,8 +202,6 @@ class RegionTraining(BoxSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.weight_area >= 0:
-            raise ValueError(f"weight_area must be at least 0, got {self.weight_area}")
         if not self.temperature > 0:
             raise ValueError(f"temperature must be above 0, got {self.temperature}")
 
