@@ -145,13 +145,11 @@ def measure(arguments: argparse.Namespace, work: Path) -> tuple[dict[str, Any], 
             )
             picks = swept_picks(anchors, SWEPT)
             sweeps[name] = {rule: keep(rows, pick) for rule, pick in picks.items()}
-    seconds = {
-        name: float(np.mean([r["seconds_a_box"] for r in rows])) for name, rows in banks.items()
-    }
-    figures: dict[str, Any] = {
-        "kinds": count_kinds(one),
-        "seconds_a_box": seconds,
-    }
+    figures: dict[str, Any] = {"kinds": count_kinds(one)}
+    for took in ("seconds_a_box", "seconds_judging"):
+        figures[took] = {
+            name: float(np.mean([row[took] for row in rows])) for name, rows in banks.items()
+        }
     for name, tasks in ((f"{MAIN}, one thing", one), (f"{MAIN}, two things", two)):
         if name in banks:
             with_networks(arguments, kept[name], tasks, banks[name], bench, parts, figures)

@@ -147,6 +147,9 @@ def _paint_task(
         keep_below=LearnedRegionSettings().keep_below,
     )
     seconds = time.process_time() - began
+    began = time.process_time()
+    judge_in_parts(judges[USUAL], painted.edits, at_once=AT_ONCE)
+    judged = time.process_time() - began
     groups = {"boxes": (painted.masks, painted.edits)}
     if beside:
         groups |= _paint_segmented(task, picture, inpainter, bench, noise=noise)
@@ -160,6 +163,7 @@ def _paint_task(
         "boxes": [(b.left, b.top, b.right, b.bottom) for b in proposals.distinct],
         "anchors_on_thing": _on_thing(task, proposals),
         "seconds_a_box": seconds / painted.count,
+        "seconds_judging": judged / painted.count,
         "edits": ((painted.edits + 1) * 127.5).round().to(torch.uint8),
         "worth": {
             name: weigh(task, masks, edits, judges, bench.judge)

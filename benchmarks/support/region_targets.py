@@ -99,7 +99,7 @@ def _of_network(
     gap = _points(ours, fitted.numbers["both"])
     error = network.numbers["error"][:count].mean() - fitted.mean("error")
     boxes = float(np.mean([row["places"][:anchors].unique().numel() for row in rows]))
-    a_box = figures["seconds_a_box"][MAIN]
+    a_box = figures["seconds_a_box"][MAIN] + figures["seconds_judging"][MAIN]
     per_picture = boxes * a_box + figures["seconds_a_fit"]["exact"]
     once = figures["seconds_an_edit_once"]
     return [
