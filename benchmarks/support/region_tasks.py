@@ -50,6 +50,7 @@ def draw_tasks(seed: int, count: int, *, things: int = 1) -> list[RegionTask]:
 
     Every picture shows a combination of noun, colour and size that no network of the world was
     trained on. It has one edit: its prompt is drawn from all that change one attribute of a kind.
+    Pictures that have none of the kind whose turn it is are left out.
     """
     percent = 0 if things == 1 else 100
     tasks: list[RegionTask] = []
@@ -63,7 +64,8 @@ def draw_tasks(seed: int, count: int, *, things: int = 1) -> list[RegionTask]:
         rng = np.random.default_rng([seed, index, things])
         kind = KINDS[len(tasks) % len(KINDS)]
         prompts = [each for each in possible_edits(scene) if _kind(scene, each) == kind]
-        tasks.append(_task(key.key, kind, scene, prompts[rng.integers(len(prompts))]))
+        if prompts:  # two things can be all the nouns of a family
+            tasks.append(_task(key.key, kind, scene, prompts[rng.integers(len(prompts))]))
     raise AssertionError("there are always more pictures")
 
 
