@@ -98,8 +98,8 @@ class TestEdit:
             (("--anchors", 0), "anchors must be at least 1, got 0"),
             (("--anchors", 65), "anchors must be in [1, 24]"),
             (("--sizes", 0), "sizes must be at least 1, got 0"),
-            (("--backend", "magic"), "backend must be one of sdedit, inpaint, masked-token"),
-            (("--backend", "inpaint"), "preset tiny names no inpainting model"),
+            (("--backend", "magic"), "backend must be one of inpaint, sdedit, masked-token"),
+            (("--backend", "masked-token"), "preset tiny names no masked_token model"),
             (("--weight-clip", "nan"), "weight_clip must be a finite number, got nan"),
             (("--strength", 1.5), "strength must be in (0, 1], got 1.5"),
             (("--steps", 100_000), "num_inference_steps must be at most"),
@@ -152,7 +152,7 @@ class TestDataSets:
         words = (editing_world / "pairs", *EDITOR, "--out", out, *FEW)
         command(editing_world, "edit-images", *words, "--regions", "learned")
         models = json.loads((out / "edits.json").read_text())["models"]
-        assert set(models) == {"backbone", "encoder", "masked_sdedit", "region_net"}
+        assert set(models) == {"backbone", "encoder", "inpainting", "region_net"}
 
     def test_it_is_measured_like_any_other(self, editing_world, tmp_path):
         names = ("--editors", "sdedit", "learned-regions", "--strengths", 0.5)

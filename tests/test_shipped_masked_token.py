@@ -23,7 +23,7 @@ def inpainter():
 def test_it_is_small_and_takes_its_texts_from_the_diffusion_model():
     folder = locate(ModelSpec(loader="amused", location="package:stilllife/weights/masked_token"))
     assert not (folder / "text_encoder").exists()
-    assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) < 5e6
+    assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) < 5.2e6
 
 
 def test_it_edits_inside_of_boxes_and_nowhere_else(inpainter):
@@ -38,7 +38,7 @@ def test_it_edits_inside_of_boxes_and_nowhere_else(inpainter):
     outside = (edits.boxes == 0).expand_as(made)
     assert torch.equal(made[outside], edits.pictures[outside])
     found = edits_right(load_judge(), made, edits)
-    # By the model card about three quarters and two fifths.
-    assert found["edited"] >= 0.55
-    assert found["all"] >= 0.25
-    assert found["error_outside"] < 0.12
+    # By the model card 0.85 and 0.63.
+    assert found["edited"] >= 0.65
+    assert found["all"] >= 0.4
+    assert found["error_outside"] < 0.1

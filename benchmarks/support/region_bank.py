@@ -198,15 +198,15 @@ def _paint_random(
             for a in proposals.anchors
         ],
     }
+    boxes = [_random_box(rng, each, height, width) for some in centres.values() for each in some]
+    masks = torch.stack([box.mask(height, width) for box in boxes])
     painted = {}
-    for group, some in centres.items():
-        boxes = [_random_box(rng, centre, height, width) for centre in some]
-        masks = torch.stack([box.mask(height, width) for box in boxes])
-        for strength in strengths:
-            settings = replace(inpainter.defaults, strength=strength)
-            painted[at_strength(group, strength)] = paint_regions(
-                task, picture, masks, inpainter, settings, noise=noise
-            )
+    for strength in strengths:
+        settings = replace(inpainter.defaults, strength=strength)
+        made = paint_regions(task, picture, masks, inpainter, settings, noise=noise)
+        for place, group in enumerate(centres):
+            its = slice(place * len(proposals.anchors), (place + 1) * len(proposals.anchors))
+            painted[at_strength(group, strength)] = (made[0][its], made[1][its])
     return painted
 
 

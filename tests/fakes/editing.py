@@ -16,6 +16,11 @@ diffusion: {loader: stable_diffusion, location: ./model, revision: null}
 perceptual: {loader: clip_layer, location: ./clip, revision: null, options: {layer: 1}}
 backbone: {loader: clip_attention, location: ./clip, revision: null}
 region_net: {loader: region_net, location: ./region_net, revision: null}
+inpainting:
+  loader: stable_diffusion_inpaint
+  location: ./painter/model
+  revision: null
+  options: {num_inference_steps: 2, guidance_scale: 2.0}
 masked_sdedit:
   loader: masked_sdedit
   location: ./model
@@ -25,9 +30,13 @@ masked_sdedit:
 
 
 def save_world(root: Path, *, tokenizer: Any = None) -> Path:
-    """Writes `tiny.yaml`, `poor.yaml` (no editor's parts), `model` and `pairs`; gives `root`."""
+    """Writes `tiny.yaml`, `poor.yaml` (no editor's parts), `model`, `painter` and `pairs`.
+
+    Gives `root`.
+    """
     save_preset_file(root, more_parts=EDITOR_PARTS)
     save_diffusion(root, tokenizer=tokenizer)
+    save_diffusion(root / "painter", tokenizer=tokenizer, in_channels=9)
     save_region_net(_region_net(root), root / "region_net")
     (root / "poor.yaml").write_text(PARTS)
     write_pairs(root / "pairs")
