@@ -67,7 +67,10 @@ TARGETS = {
         "",
     ),
     "token_painter.two_objects.*.all": ("the same, two objects", ""),
-    "token_painter.box_edits.*.all": ("the same, by the masked-token model", ""),
+    "token_painter.box_edits.*.all": (
+        "edits of one object in a box around it by the masked-token model, likewise",
+        "",
+    ),
 }
 """What a held-out figure means and what it was to reach, by its path; `*` is the best there."""
 
@@ -95,11 +98,9 @@ that: at first whole noun-colour pairs were, and the tower of then read 64% of t
 The autoencoder's first 3500 steps were trained by one thread, the rest by two. The denoiser's first
 1500 steps ran under a schedule of 10 000 steps and those to 4000 under one of 7000, by two threads,
 the rest as the recipe says, by one. The inpainter's first 1500 steps ran under a schedule of 3000.
-Edits in boxes are of the first 300 pictures, anchors of the first 300.
-Quantiser and token painter saw fewer pictures than the others
-(`--pictures 60000`), the latter half of those. The quantiser's first 1500 steps weighed errors on
-things 4 times, not 10. The token painter's first 1500 steps ran under a schedule of 3200, weighed
-things 3 times, and hid more codes away from things; figures of the masked-token model are of 200
+Edits in boxes and anchors are of the first 300 pictures. Quantiser and token painter saw fewer
+pictures than the others (`--pictures 60000`), the latter half of those. The quantiser's first 1500
+steps weighed errors on things 4 times, not 10. Figures of the masked-token model are of 200
 captions of each kind, the quantiser's `judged` of 200 pictures.
 """
 
