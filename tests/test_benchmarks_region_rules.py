@@ -14,11 +14,14 @@ from support.region_rules import (
     Fixed,
     Kept,
     LargestScore,
+    at_equal_error,
     count_failures,
     failure_of,
     keep,
     oracle,
     preferred,
+    random_picks,
+    swept_picks,
 )
 from support.region_tasks import count_kinds, draw_tasks, judge_edits
 
@@ -43,6 +46,10 @@ class TestTasks:
             assert task.mask.any()
             assert bool(task.other.any()) == (things == 2)
             assert not (task.mask & task.other).any()
+
+    def test_pictures_that_have_no_edit_of_a_kind_are_left_out(self):
+        """Two things can be all the nouns of a family: seed 0 has such a picture."""
+        assert len(draw_tasks(0, 100, things=2)) == 100
 
     def test_they_are_a_function_of_the_seed(self):
         one, again, other = (draw_tasks(seed, 3) for seed in (1, 1, 2))
@@ -125,6 +132,42 @@ class TestRules:
         found["worth"][ATTENTION] = worth(score_usual=[0.1, 0.9, 2.0], clip_usual=[3.0, 2.0, 1.0])
         assert Beside(ATTENTION, 2, "score")(found) == (ATTENTION, 1)
         assert Beside(ATTENTION, 3, "loss")(found) == (ATTENTION, 2)
+
+    def test_of_edits_alike_the_smaller_is_kept(self):
+        found = row(area=[0.9, 0.5, 0.1, 0.5, 0.9, 1.0, 1.0] * 2)
+        assert Argmin(1)(found) == ("boxes", 2)
+        assert Argmin(1, weight_area=0.0)(found) == ("boxes", 0)
+
+    def test_anchors_and_ways_of_judging_are_swept(self):
+        rules = swept_picks(1, (1, 2))
+        found = row(
+            clip_usual=numbers(least=9),
+            clip_one_view=numbers(least=4),
+            direction_one_view=numbers(),
+            structure_one_view=numbers(),
+            clip_from_phrase=numbers(least=3),
+        )
+        kept = {name: rule(found)[1] for name, rule in rules.items()}
+        assert kept["K = 2"] == 9
+        assert kept["K = 1"] < 7
+        assert (kept["K = 1, in one view"], kept["K = 1, from the phrase"]) == (4, 3)
+
+
+class TestEqualError:
+    """A baseline is compared at its strongest setting that errs no more than the default."""
+
+    def at(self, *errors):
+        rules = dict(zip(random_picks(3, (0.6, 0.7, 0.8)), [*errors, *errors], strict=True))
+        rules = {name: kept([1.0], [error]) for name, error in rules.items()}
+        rules["default"] = kept([1.0], [0.04])
+        return at_equal_error(rules, ATTENTION, (0.6, 0.7, 0.8))
+
+    def test_it_is_the_strongest_that_errs_no_more(self):
+        assert self.at(0.03, 0.04, 0.05) == "attention anchor, random size 0.7"
+        assert self.at(0.01, 0.02, 0.03) == "attention anchor, random size 0.8"
+
+    def test_it_is_the_weakest_where_all_err_more(self):
+        assert self.at(0.05, 0.06, 0.07) == "attention anchor, random size 0.6"
 
 
 def kept(both, error):

@@ -56,6 +56,10 @@ class TestSearch:
         (output,) = edit(ask(), editor=editor, anchors=1, weight_clip=0.0, weight_direction=0.0)
         assert marked(output).sum() == 4 * 4
 
+    def test_with_the_area_alone_the_smallest_box_is_kept(self):
+        small, usual = (edit(ask(), weight_area=weight)[0] for weight in (1e6, 0.0))
+        assert 0 < marked(small).sum() < marked(usual).sum()
+
     def test_outside_of_the_box_every_pixel_stays(self):
         source = Image.effect_noise((16, 16), 50).convert("RGB")
         (output,) = edit(ask(source))

@@ -11,7 +11,7 @@ from editing.editors.learned_regions.fitting import (
     fit_region_net,
     straight_through_loss,
 )
-from editing.editors.learned_regions.judging import judge_in_parts, make_judge
+from editing.editors.learned_regions.judging import judge_in_parts, make_judge, with_area
 from editing.editors.learned_regions.painting import paint_boxes
 from editing.editors.learned_regions.settings import LossWeights
 
@@ -91,6 +91,31 @@ def test_the_straight_through_loss_is_that_of_the_boxes_drawn(found):
     torch.testing.assert_close(loss, expected)
     loss.backward()
     assert torch.isfinite(logits.grad).all()
+
+
+def test_a_box_s_area_adds_to_the_drawn_loss_and_to_its_gradient(found):
+    source, _, painted, judge, _ = found
+    areas = painted.masks.mean((1, 2, 3))[painted.places]
+    gradients = []
+    for weight in (0.0, 2.0):
+        logits = torch.tensor([[50.0, 0, 0, 0], [0, 0, 50.0, 0]], requires_grad=True)
+        loss = straight_through_loss(painted, source, judge, seeded(), weight_area=weight)(logits)
+        (gradient,) = torch.autograd.grad(loss, logits)
+        gradients.append((loss.detach(), gradient))
+    (plain, _), (dearer, _) = gradients
+    torch.testing.assert_close(dearer - plain, areas[0, 0] + areas[1, 2])  # the mean of twice both
+    flat = torch.zeros(2, 4, requires_grad=True)
+    for weight in (0.0, 1e4):
+        drawn = straight_through_loss(painted, source, judge, seeded(), weight_area=weight)
+        (gradient,) = torch.autograd.grad(drawn(flat), flat)
+    assert torch.equal(gradient.argmin(1), areas.argmin(1))  # pushed towards the smallest most
+
+
+def test_what_edits_are_worth_with_their_regions_area(found):
+    _, _, painted, _, worth = found
+    dearer = with_area(worth, painted.masks, 0.5)
+    torch.testing.assert_close(dearer.loss - worth.loss, painted.masks.mean((1, 2, 3)) / 2)
+    assert torch.equal(dearer.score, worth.score)
 
 
 def test_boxes_are_chosen_by_the_smallest_value():
