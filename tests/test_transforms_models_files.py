@@ -20,6 +20,19 @@ def spec(location: str, revision: str | None = None, **options) -> ModelSpec:
     )
 
 
+def watch_fetch(monkeypatch, tmp_path, there):
+    """A list to which a download adds what it takes of `there`, the files of a repository."""
+    fetched = []
+
+    def fetch(name, **patterns):
+        patterns.pop("revision")
+        fetched.extend(filter_repo_objects(there, **patterns))
+        return str(tmp_path)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", fetch)
+    return fetched
+
+
 class TestLocate:
     def test_a_local_folder(self, tmp_path):
         assert locate(spec(str(tmp_path))) == tmp_path
@@ -85,14 +98,7 @@ class TestLocate:
             "vae/diffusion_pytorch_model.safetensors",
             "vae/diffusion_pytorch_model.bin",
         ]
-        fetched = []
-
-        def fetch(name, **patterns):
-            patterns.pop("revision")
-            fetched.extend(filter_repo_objects(there, **patterns))
-            return str(tmp_path)
-
-        monkeypatch.setattr(huggingface_hub, "snapshot_download", fetch)
+        fetched = watch_fetch(monkeypatch, tmp_path, there)
         locate(ModelSpec(loader="stable_diffusion", location="a/b", revision=COMMIT))
         weights = "diffusion_pytorch_model.safetensors"
         assert sorted(fetched) == [
@@ -112,14 +118,7 @@ class TestLocate:
         parts = ("vqvae", "transformer", "text_encoder", "tokenizer", "scheduler", "assets")
         there = [f"{part}/{name}" for part in parts for name in ("a.json", "a.safetensors")]
         there += ["transformer/a.fp16.safetensors", "model_index.json", "README.md"]
-        fetched = []
-
-        def fetch(name, **patterns):
-            patterns.pop("revision")
-            fetched.extend(filter_repo_objects(there, **patterns))
-            return str(tmp_path)
-
-        monkeypatch.setattr(huggingface_hub, "snapshot_download", fetch)
+        fetched = watch_fetch(monkeypatch, tmp_path, there)
         locate(ModelSpec(loader="amused", location="a/b", revision=COMMIT))
         left_out = {"assets/a.json", "assets/a.safetensors", "transformer/a.fp16.safetensors"}
         assert set(fetched) == set(there) - left_out - {"README.md"}
@@ -127,14 +126,7 @@ class TestLocate:
     def test_of_a_variant_its_weights_alone_are_fetched(self, tmp_path, monkeypatch):
         kinds = ("a.json", "a.safetensors", "a.fp16.safetensors", "a.non_ema.safetensors")
         there = [f"{part}/{name}" for part in ("unet", "tokenizer") for name in kinds]
-        fetched = []
-
-        def fetch(name, **patterns):
-            patterns.pop("revision")
-            fetched.extend(filter_repo_objects([*there, "model_index.json"], **patterns))
-            return str(tmp_path)
-
-        monkeypatch.setattr(huggingface_hub, "snapshot_download", fetch)
+        fetched = watch_fetch(monkeypatch, tmp_path, [*there, "model_index.json"])
         options = (("variant", "fp16"),)
         locate(
             ModelSpec(
