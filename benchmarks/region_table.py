@@ -15,6 +15,8 @@ kept in `--work`, so that an interrupted run goes on there. Seconds are those of
 """
 
 import argparse
+import hashlib
+import json
 import tempfile
 import time
 from collections.abc import Sequence
@@ -116,33 +118,19 @@ def measure(arguments: argparse.Namespace, work: Path) -> tuple[dict[str, Any], 
             if not tasks or not (whole or things == "one thing"):
                 continue
             name = f"{backend}, {things}"
-            folder = name.replace(", ", "-").replace(" ", "-")
-            shared = {"sizes": SIZES, "seed": arguments.seed}
+            shared: dict[str, Any] = {"sizes": SIZES, "seed": arguments.seed}
             strengths = STRENGTHS if whole and tasks is one else ()
-            banks[name] = fill_bank(
-                work / folder,
-                tasks,
-                inpainter,
-                bench,
-                anchors=anchors,
-                beside=whole,
-                strengths=strengths,
-                **shared,
-            )
+            usual = {"anchors": anchors, "beside": whole, "strengths": strengths, **shared}
+            folder = work / name_bank(name, parts, backend, usual)
+            banks[name] = fill_bank(folder, tasks, inpainter, bench, **usual)
             picks = known_picks(anchors, beside=whole) | random_picks(anchors, strengths)
             kept[name] = {rule: keep(banks[name], pick) for rule, pick in picks.items()}
             swept = tasks[: arguments.swept] if whole and tasks is one else []
             if not swept:
                 continue
-            rows = fill_bank(
-                work / f"{folder}-swept",
-                swept,
-                inpainter,
-                bench,
-                anchors=max(SWEPT),
-                ways=ALL_WAYS,
-                **shared,
-            )
+            more = {"anchors": max(SWEPT), "ways": ALL_WAYS, **shared}
+            folder = work / name_bank(f"{name}, swept", parts, backend, more)
+            rows = fill_bank(folder, swept, inpainter, bench, **more)
             picks = swept_picks(anchors, SWEPT)
             sweeps[name] = {rule: keep(rows, pick) for rule, pick in picks.items()}
     figures: dict[str, Any] = {"kinds": count_kinds(one)}
@@ -174,6 +162,15 @@ def measure(arguments: argparse.Namespace, work: Path) -> tuple[dict[str, Any], 
         page = draw_page(one, banks[name], kept[name])
         write_bytes(arguments.sheet, encode_png(page))
     return figures, make_targets(kept, banks, figures, anchors=anchors)
+
+
+def name_bank(name: str, parts: Parts, backend: str, how: dict[str, Any]) -> str:
+    """The name of a bank's folder: of another model or other settings it is another."""
+    of = parts.identities(["backbone", "clip_space", BACKENDS[backend]])
+    settings = LearnedRegionSettings()
+    facts = [of, how, settings.views, settings.keep_below]
+    digest = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:12]
+    return f"{name.replace(', ', '-').replace(' ', '-')}-{digest}"
 
 
 def with_networks(
