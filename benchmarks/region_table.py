@@ -26,14 +26,19 @@ from typing import Any
 import numpy as np
 import torch
 from support.intervals import bootstrap_mean, wilson
-from support.region_bank import ALL_WAYS, STRENGTHS, Bench, Row, fill_bank, noise_of
+from support.region_bank import ALL_WAYS, STRENGTHS, Bench, Pick, Row, fill_bank, noise_of
 from support.region_masks import measure_masks
 from support.region_networks import (
+    AREA,
+    AREAS,
     NETWORK,
+    Painted,
     compare_gradients,
     edit_once,
-    fitted_pick,
+    fit_by_draws,
+    fit_exactly,
     open_task,
+    pick_of_each,
 )
 from support.region_rules import (
     BOXES,
@@ -45,7 +50,7 @@ from support.region_rules import (
     swept_picks,
 )
 from support.region_sheet import draw_page
-from support.region_targets import make_targets
+from support.region_targets import fitted_at, make_targets
 from support.region_tasks import RegionTask, count_kinds, draw_tasks
 from support.reporting import add_report_flags, finish
 
@@ -83,7 +88,7 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--two", type=int, default=100, help="tasks with two things")
     parser.add_argument("--swept", type=int, default=60, help="tasks that K is swept on")
     parser.add_argument("--fitted", type=int, default=100, help="tasks that networks are fitted to")
-    parser.add_argument("--drawn", type=int, default=30, help="of which by drawn boxes as well")
+    parser.add_argument("--drawn", type=int, default=20, help="of which by drawn boxes as well")
     parser.add_argument("--backends", nargs="+", choices=BACKENDS, default=list(BACKENDS))
     parser.add_argument("--preset", default="stilllife")
     parser.add_argument("--net", type=Path, help="a run of train in place of the shipped network")
@@ -183,37 +188,41 @@ def with_networks(
     figures: dict[str, Any],
 ) -> None:
     """Adds the rules by networks to `kept`, and what they took to `figures`."""
-    edited = [
-        edit_once(
-            task,
-            parts.load(REGION_NET.part),
-            parts.load(BACKENDS[MAIN]),
-            bench,
-            LearnedSettings(),
-            noise=noise_of([arguments.seed, number]),
-        )
-        for number, task in enumerate(tasks)
-    ]
-    kept["trained network"] = keep([row for row, _ in edited], lambda _: (NETWORK, 0))
-    figures.setdefault("seconds_an_edit_once", float(np.mean([took for _, took in edited])))
-    few = len(rows[: arguments.fitted])
+    once, took = edit_once(
+        tasks,
+        parts.load(REGION_NET.part),
+        parts.load(BACKENDS[MAIN]),
+        bench,
+        LearnedSettings(),
+        noises=[noise_of([arguments.seed, number]) for number in range(len(tasks))],
+    )
+    kept["trained network"] = keep(once, lambda _: (NETWORK, 0))
+    figures.setdefault("seconds_an_edit_once", took)
+    few = list(rows[: arguments.fitted])
     default = LearnedRegionSettings().anchors
     opened = [
         open_task(task, row, bench, anchors=default)
-        for task, row in zip(tasks[:few], rows[:few], strict=True)
+        for task, row in zip(tasks[: len(few)], few, strict=True)
     ]
-    for objective, count in (("exact", few), ("straight-through", min(few, arguments.drawn))):
-        began = time.process_time()
-        for rank in ("loss", "score"):
-            picks = [
-                fitted_pick(each, row, objective=objective, rank=rank, seed=number)
-                for number, (each, row) in enumerate(zip(opened[:count], rows[:count], strict=True))
-            ]
-            kept[f"fitted, {objective}, by {rank}"] = keep(
-                rows[:count], _numbered(rows[:count], picks)
-            )
-        took = (time.process_time() - began) / max(1, 2 * count)
-        figures.setdefault("seconds_a_fit", {}).setdefault(objective, took)
+    scores = [-row["worth"][BOXES]["score_usual"][row["places"][:default]] for row in few]
+    drawn = few[: arguments.drawn]
+    began = time.process_time()
+    for weight in AREAS:
+        chances = [fit_exactly(each, weight_area=weight, seed=n) for n, each in enumerate(opened)]
+        values = [each.losses(weight) for each in opened]
+        kept[fitted_at(weight)] = keep(few, _numbered(few, opened, values, chances))
+        if weight == AREA:
+            kept["fitted, exact, by score"] = keep(few, _numbered(few, opened, scores, chances))
+    took = (time.process_time() - began) / max(1, len(few) * len(AREAS))
+    figures.setdefault("seconds_a_fit", {}).setdefault("exact", took)
+    began = time.process_time()
+    chances = [fit_by_draws(each, seed=n) for n, each in enumerate(opened[: len(drawn)])]
+    took = (time.process_time() - began) / max(1, len(drawn))
+    figures["seconds_a_fit"].setdefault("straight-through", took)
+    values = [each.losses() for each in opened]
+    for rank, ranked in (("loss", values), ("score", scores)):
+        picks = _numbered(drawn, opened, ranked, chances)
+        kept[f"fitted, straight-through, by {rank}"] = keep(drawn, picks)
     agreed = [compare_gradients(each, seed=n) for n, each in enumerate(opened[: arguments.drawn])]
     figures.setdefault(
         "gradients",
@@ -224,9 +233,16 @@ def with_networks(
     )
 
 
-def _numbered(rows: Sequence[Row], picks: Sequence[int]) -> Any:
-    """A rule that keeps of each row the edit that was picked."""
-    numbers = {id(row): pick for row, pick in zip(rows, picks, strict=True)}
+def _numbered(
+    rows: Sequence[Row],
+    opened: Sequence[Painted],
+    values: Sequence[torch.Tensor],
+    chances: Sequence[torch.Tensor],
+) -> Pick:
+    """The rule that keeps of each row what networks chose that were fitted to it."""
+    some = slice(len(rows))
+    fitted = zip(rows, opened[some], values[some], chances, strict=True)
+    numbers = {id(row): pick_of_each(each, best, likely) for row, each, best, likely in fitted}
     return lambda row: (BOXES, numbers[id(row)])
 
 

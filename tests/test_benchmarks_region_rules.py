@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from support.region_bank import ATTENTION, FROM_PHRASE
+from support.region_bank import ATTENTION, FROM_PHRASE, RANDOM
 from support.region_rules import (
     CUT,
     OFF,
@@ -154,20 +154,25 @@ class TestRules:
 
 
 class TestEqualError:
-    """A baseline is compared at its strongest setting that errs no more than the default."""
+    """Rules compare at the strongest setting of the one that errs no more than the other."""
 
     def at(self, *errors):
-        rules = dict(zip(random_picks(3, (0.6, 0.7, 0.8)), [*errors, *errors], strict=True))
-        rules = {name: kept([1.0], [error]) for name, error in rules.items()}
-        rules["default"] = kept([1.0], [0.04])
-        return at_equal_error(rules, ATTENTION, (0.6, 0.7, 0.8))
+        settings = [kept([1.0], [error]) for error in errors]
+        return settings.index(at_equal_error(settings, 0.04))
 
     def test_it_is_the_strongest_that_errs_no_more(self):
-        assert self.at(0.03, 0.04, 0.05) == "attention anchor, random size 0.7"
-        assert self.at(0.01, 0.02, 0.03) == "attention anchor, random size 0.8"
+        assert self.at(0.03, 0.04, 0.05) == 1
+        assert self.at(0.01, 0.02, 0.03) == 2
 
     def test_it_is_the_weakest_where_all_err_more(self):
-        assert self.at(0.05, 0.06, 0.07) == "attention anchor, random size 0.6"
+        assert self.at(0.05, 0.06, 0.07) == 0
+
+
+def test_random_boxes_are_ranked_at_every_strength():
+    names = list(random_picks(3, (0.6, 0.7)))
+    assert names == [
+        f"{g} anchor, random size {s}" for g in (RANDOM, ATTENTION) for s in (0.6, 0.7)
+    ]
 
 
 def kept(both, error):

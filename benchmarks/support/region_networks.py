@@ -21,14 +21,21 @@ from editing.editors.learned_regions.fitting import (
 from editing.editors.learned_regions.judging import EditJudge, make_judge
 from editing.editors.learned_regions.settings import LearnedRegionSettings, LossWeights
 from editing.inpainting.inpainter import Inpainter
+from editing.inpainting.pasting import keep_alike
 from editing.pictures import picture_to_tensor
 from editing.regions.learned_spec import LearnedSettings
-from support.region_bank import Bench, Row, paint_regions, weigh
-from support.region_rules import BOXES, losses_of
+from support.region_bank import Bench, Row, weigh
+from support.region_rules import losses_of
 from support.region_tasks import RegionTask
 
 NETWORK = "network"
 """The group of the one edit in the box that the trained network chooses."""
+
+TOGETHER = 16
+AREA = LearnedRegionSettings().weight_area
+AREAS = (0.8, 0.4, 0.3, 0.2, 0.15, 0.1, 0.05, 0.0)
+"""Weights of the area that networks are fitted under, so that rules compare at equal error: from
+that which leaves most of a picture alone to none."""
 
 FIT_STEPS, FIT_RATE = 100, 0.003
 DRAWS = 64
@@ -37,13 +44,21 @@ DRAWS = 64
 
 @dataclass(frozen=True, eq=False)
 class Painted:
-    """A task's painted boxes of its first anchors, as fitting takes them."""
+    """A task's painted boxes of its first anchors, as fitting takes them.
+
+    `plain` (K, M) are the losses of equation 3, `areas` (K, M) the boxes' shares of the picture.
+    """
 
     source: Tensor
     proposals: Proposals
     boxes: PaintedBoxes
     judge: EditJudge
-    losses: Tensor
+    plain: Tensor
+    areas: Tensor
+
+    def losses(self, weight_area: float = AREA) -> Tensor:
+        """The losses (K, M) with the area's weight."""
+        return self.plain + weight_area * self.areas
 
 
 def open_task(task: RegionTask, row: Row, bench: Bench, *, anchors: int) -> Painted:
@@ -64,21 +79,27 @@ def open_task(task: RegionTask, row: Row, bench: Bench, *, anchors: int) -> Pain
         mask[:, top:bottom, left:right] = 1
     edits = row["edits"].float() / 127.5 - 1
     boxes = PaintedBoxes(masks=masks, edits=edits, places=places)
-    return Painted(source, proposals, boxes, judge, losses_of(row)[places])
+    plain = losses_of(row, weight_area=0.0)[places]
+    return Painted(source, proposals, boxes, judge, plain, proposals.areas())
 
 
-def fitted_pick(opened: Painted, row: Row, *, objective: str, rank: str, seed: int) -> int:
-    """Which edit is kept by a network that is fitted to the picture; its number in the group."""
-    loss_of: Loss = exact_loss(opened.losses)
-    if objective == "straight-through":
-        drawn = torch.Generator().manual_seed(seed)
-        loss_of = _drawn_loss(opened, drawn)
-    probabilities = fit_region_net(
-        opened.proposals.pooled(), loss_of, steps=FIT_STEPS, learning_rate=FIT_RATE, seed=seed
-    )
-    values = opened.losses
-    if rank == "score":
-        values = -row["worth"][BOXES]["score_usual"][opened.boxes.places]
+def fit_exactly(opened: Painted, *, weight_area: float, seed: int) -> Tensor:
+    """The probabilities (K, M) of a network that is fitted to the expected loss."""
+    return _fit(opened, exact_loss(opened.losses(weight_area)), seed)
+
+
+def fit_by_draws(opened: Painted, *, seed: int) -> Tensor:
+    """The probabilities (K, M) of a network that is fitted to the losses of drawn boxes."""
+    return _fit(opened, _drawn_loss(opened, torch.Generator().manual_seed(seed)), seed)
+
+
+def _fit(opened: Painted, loss_of: Loss, seed: int) -> Tensor:
+    pooled = opened.proposals.pooled()
+    return fit_region_net(pooled, loss_of, steps=FIT_STEPS, learning_rate=FIT_RATE, seed=seed)
+
+
+def pick_of_each(opened: Painted, values: Tensor, probabilities: Tensor) -> int:
+    """Of each anchor's likeliest box the one of the smallest value (K, M); its number."""
     chosen = choose_of_each(values, probabilities)
     return int(opened.boxes.places[chosen.anchor, chosen.size])
 
@@ -89,36 +110,65 @@ def _drawn_loss(opened: Painted, generator: torch.Generator) -> Loss:
         opened.source[None],
         opened.judge,
         generator,
-        weight_area=LearnedRegionSettings().weight_area,
+        weight_area=AREA,
     )
 
 
 @torch.no_grad()
 def edit_once(
-    task: RegionTask,
+    tasks: Sequence[RegionTask],
     net: TextRegionNet,
     inpainter: Inpainter,
     bench: Bench,
     settings: LearnedSettings,
     *,
-    noise: int,
-) -> tuple[Row, float]:
-    """The one edit in the box that the network chooses which sees the text, judged as a bank's.
+    noises: Sequence[int],
+) -> tuple[list[Row], float]:
+    """The one edit of each task, in the box that the network chooses, judged as those of a bank.
 
-    Beside it the processor's seconds of choosing and painting.
+    `TOGETHER` are painted in a batch, as the commands paint those of several pictures. Beside the
+    rows the processor's seconds of choosing and painting, a task.
     """
-    source = picture_to_tensor(task.image)
-    began = time.process_time()
+    rows: list[Row] = []
+    took = 0.0
+    for start in range(0, len(tasks), TOGETHER):
+        some, drawn = tasks[start : start + TOGETHER], noises[start : start + TOGETHER]
+        pictures = torch.stack([picture_to_tensor(task.image) for task in some])
+        began = time.process_time()
+        masks = torch.stack(
+            [
+                _choose(task, picture, net, bench, settings)
+                for task, picture in zip(some, pictures, strict=True)
+            ]
+        )
+        prompts = [task.prompt for task in some]
+        generators = [torch.Generator().manual_seed(noise) for noise in drawn]
+        made = inpainter.inpaint(
+            pictures, masks, prompts, generators, settings=inpainter.defaults
+        ).cpu()
+        edits = keep_alike(pictures, made, below=LearnedRegionSettings().keep_below)
+        took += time.process_time() - began
+        rows += [
+            {"worth": {NETWORK: weigh(task, masks[n : n + 1], edits[n : n + 1], {}, bench.judge)}}
+            for n, task in enumerate(some)
+        ]
+    return rows, took / max(1, len(tasks))
+
+
+def _choose(
+    task: RegionTask,
+    picture: Tensor,
+    net: TextRegionNet,
+    bench: Bench,
+    settings: LearnedSettings,
+) -> Tensor:
     proposals = propose(
-        bench.backbone, source, anchors=settings.box_anchors, sizes=settings.box_sizes
+        bench.backbone, picture, anchors=settings.box_anchors, sizes=settings.box_sizes
     )
     target, phrase = embed_words(bench.clip, [task.prompt, task.source_phrase])
     logits = choose_box(net, proposals, target, phrase)
     box = proposals.distinct[int(proposals.places.flatten()[logits.argmax()])]
-    masks = box.mask(*proposals.size)[None]
-    painted = paint_regions(task, source, masks, inpainter, inpainter.defaults, noise=noise)
-    seconds = time.process_time() - began
-    return {"worth": {NETWORK: weigh(task, *painted, {}, bench.judge)}}, seconds
+    return box.mask(*proposals.size)
 
 
 @dataclass(frozen=True)
@@ -136,8 +186,8 @@ class Agreement:
 
 def compare_gradients(opened: Painted, *, seed: int) -> Agreement:
     """The exact gradient in the logits beside the straight-through one."""
-    shape = opened.losses.shape
-    exact = _gradient(exact_loss(opened.losses), shape)
+    shape = opened.plain.shape
+    exact = _gradient(exact_loss(opened.losses()), shape)
     drawn = torch.Generator().manual_seed(seed)
     through = _drawn_loss(opened, drawn)
     draws = torch.stack([_gradient(through, shape) for _ in range(DRAWS)])

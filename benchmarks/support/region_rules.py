@@ -145,14 +145,12 @@ def random_rule(group: str) -> str:
     return f"{group} anchor, random size"
 
 
-def at_equal_error(rules: Mapping[str, "Kept"], group: str, strengths: Sequence[float]) -> str:
-    """The baseline's strongest setting that errs no more outside than the default rule.
+def at_equal_error(settings: Sequence["Kept"], most: float) -> "Kept":
+    """Of settings from the weakest to the strongest the last that errs no more than `most` outside.
 
-    Where all of them do, its weakest.
+    Where all of them do it is the weakest.
     """
-    names = [at_strength(random_rule(group), strength) for strength in sorted(strengths)]
-    most = rules["default"].mean("error")
-    return [names[0], *(name for name in names if rules[name].mean("error") <= most)][-1]
+    return [settings[0], *(kept for kept in settings if kept.mean("error") <= most)][-1]
 
 
 def swept_picks(anchors: int, swept: Sequence[int]) -> dict[str, Pick]:
