@@ -74,7 +74,7 @@ class BoxSettings:
     weight_area: float = setting(
         "of a box's share of the picture, so that of edits alike the smaller box is the better; "
         "the paper has none",
-        default=0.2,
+        default=0.1,
         metavar="W",
     )
     direction_from: Literal["caption", "phrase"] = setting(
