@@ -18,7 +18,6 @@ import argparse
 import hashlib
 import json
 import tempfile
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -26,22 +25,10 @@ from typing import Any
 import numpy as np
 import torch
 from support.intervals import bootstrap_mean, wilson
-from support.region_bank import ALL_WAYS, STRENGTHS, Bench, Pick, Row, fill_bank, noise_of
+from support.region_bank import ALL_WAYS, STRENGTHS, Bench, Row, fill_bank, noise_of
 from support.region_masks import measure_masks
-from support.region_networks import (
-    AREA,
-    AREAS,
-    NETWORK,
-    Painted,
-    compare_gradients,
-    edit_once,
-    fit_by_draws,
-    fit_exactly,
-    open_task,
-    pick_of_each,
-)
+from support.region_networks import NETWORK, edit_once, fit_all, open_task
 from support.region_rules import (
-    BOXES,
     Kept,
     count_failures,
     keep,
@@ -50,7 +37,7 @@ from support.region_rules import (
     swept_picks,
 )
 from support.region_sheet import draw_page
-from support.region_targets import fitted_at, make_targets
+from support.region_targets import BACKEND, MAIN, TWO, make_targets
 from support.region_tasks import RegionTask, count_kinds, draw_tasks
 from support.reporting import add_report_flags, finish
 
@@ -58,7 +45,7 @@ from editing.diffusion.settings import DTYPES
 from editing.editors.learned_regions.settings import BACKENDS, LearnedRegionSettings
 from editing.parts import Parts
 from editing.regions.finder import RegionFinder
-from editing.regions.learned_spec import LEARNED, REGION_NET, LearnedSettings
+from editing.regions.learned_spec import LEARNED, REGION_NET
 from editing.regions.segmenter_spec import SEGMENTER
 from pipelines.terminal.console import print_table
 from stilllife.judge import load_judge
@@ -66,7 +53,6 @@ from transforms.dataset.files import write_bytes
 from transforms.pictures.decoding import encode_png
 from transforms.presets import load_preset
 
-MAIN = LearnedRegionSettings().backend
 SWEPT = (1, 3, 5, 9)
 SIZES = 7
 
@@ -118,7 +104,7 @@ def measure(arguments: argparse.Namespace, work: Path) -> tuple[dict[str, Any], 
     banks: dict[str, list[Row]] = {}
     for backend in arguments.backends:
         inpainter = parts.load(BACKENDS[backend])
-        whole = backend == MAIN
+        whole = backend == BACKEND
         for things, tasks in (("one thing", one), ("two things", two)):
             if not tasks or not (whole or things == "one thing"):
                 continue
@@ -143,9 +129,11 @@ def measure(arguments: argparse.Namespace, work: Path) -> tuple[dict[str, Any], 
         figures[took] = {
             name: float(np.mean([row[took] for row in rows])) for name, rows in banks.items()
         }
-    for name, tasks in ((f"{MAIN}, one thing", one), (f"{MAIN}, two things", two)):
+    for name, tasks in ((MAIN, one), (TWO, two)):
         if name in banks:
-            with_networks(arguments, kept[name], tasks, banks[name], bench, parts, figures)
+            rules, found = with_networks(arguments, tasks, banks[name], bench, parts)
+            kept[name] |= rules
+            figures.setdefault("networks", {})[name] = found
     finders: dict[str, RegionFinder] = {
         SEGMENTER.name: SEGMENTER.load(parts, SEGMENTER.settings()),
         LEARNED.name: LEARNED.load(parts, LEARNED.settings()),
@@ -163,8 +151,7 @@ def measure(arguments: argparse.Namespace, work: Path) -> tuple[dict[str, Any], 
     print_rules(figures["rules"])
     print_rules({f"{name}, swept": rules for name, rules in figures["swept"].items()})
     if arguments.sheet is not None:
-        name = f"{MAIN}, one thing"
-        page = draw_page(one, banks[name], kept[name])
+        page = draw_page(one, banks[MAIN], kept[MAIN])
         write_bytes(arguments.sheet, encode_png(page))
     return figures, make_targets(kept, banks, figures, anchors=anchors)
 
@@ -180,70 +167,33 @@ def name_bank(name: str, parts: Parts, backend: str, how: dict[str, Any]) -> str
 
 def with_networks(
     arguments: argparse.Namespace,
-    kept: dict[str, Kept],
     tasks: Sequence[RegionTask],
     rows: Sequence[Row],
     bench: Bench,
     parts: Parts,
-    figures: dict[str, Any],
-) -> None:
-    """Adds the rules by networks to `kept`, and what they took to `figures`."""
-    once, took = edit_once(
+) -> tuple[dict[str, Kept], dict[str, Any]]:
+    """The rules by networks on a bank, and figures of what they took."""
+    once, seconds = edit_once(
         tasks,
-        parts.load(REGION_NET.part),
-        parts.load(BACKENDS[MAIN]),
-        bench,
-        LearnedSettings(),
+        LEARNED.load(parts, LEARNED.settings()),
+        parts.load(BACKENDS[BACKEND]),
+        bench.judge,
         noises=[noise_of([arguments.seed, number]) for number in range(len(tasks))],
     )
-    kept["trained network"] = keep(once, lambda _: (NETWORK, 0))
-    figures.setdefault("seconds_an_edit_once", took)
-    few = list(rows[: arguments.fitted])
-    default = LearnedRegionSettings().anchors
+    few = rows[: arguments.fitted]
+    anchors = LearnedRegionSettings().anchors
     opened = [
-        open_task(task, row, bench, anchors=default)
+        open_task(task, row, bench, anchors=anchors)
         for task, row in zip(tasks[: len(few)], few, strict=True)
     ]
-    scores = [-row["worth"][BOXES]["score_usual"][row["places"][:default]] for row in few]
-    drawn = few[: arguments.drawn]
-    began = time.process_time()
-    for weight in AREAS:
-        chances = [fit_exactly(each, weight_area=weight, seed=n) for n, each in enumerate(opened)]
-        values = [each.losses(weight) for each in opened]
-        kept[fitted_at(weight)] = keep(few, _numbered(few, opened, values, chances))
-        if weight == AREA:
-            kept["fitted, exact, by score"] = keep(few, _numbered(few, opened, scores, chances))
-    took = (time.process_time() - began) / max(1, len(few) * len(AREAS))
-    figures.setdefault("seconds_a_fit", {}).setdefault("exact", took)
-    began = time.process_time()
-    chances = [fit_by_draws(each, seed=n) for n, each in enumerate(opened[: len(drawn)])]
-    took = (time.process_time() - began) / max(1, len(drawn))
-    figures["seconds_a_fit"].setdefault("straight-through", took)
-    values = [each.losses() for each in opened]
-    for rank, ranked in (("loss", values), ("score", scores)):
-        picks = _numbered(drawn, opened, ranked, chances)
-        kept[f"fitted, straight-through, by {rank}"] = keep(drawn, picks)
-    agreed = [compare_gradients(each, seed=n) for n, each in enumerate(opened[: arguments.drawn])]
-    figures.setdefault(
-        "gradients",
-        {
-            name: float(np.mean([getattr(each, name) for each in agreed]))
-            for name in ("cosine", "single", "same_box")
-        },
-    )
-
-
-def _numbered(
-    rows: Sequence[Row],
-    opened: Sequence[Painted],
-    values: Sequence[torch.Tensor],
-    chances: Sequence[torch.Tensor],
-) -> Pick:
-    """The rule that keeps of each row what networks chose that were fitted to it."""
-    some = slice(len(rows))
-    fitted = zip(rows, opened[some], values[some], chances, strict=True)
-    numbers = {id(row): pick_of_each(each, best, likely) for row, each, best, likely in fitted}
-    return lambda row: (BOXES, numbers[id(row)])
+    fits = fit_all(few, opened, drawn=arguments.drawn)
+    rules = {"trained network": keep(once, lambda _: (NETWORK, 0)), **fits.kept}
+    figures = {
+        "seconds_an_edit_once": seconds,
+        "seconds_a_fit": fits.seconds,
+        "gradients": fits.gradients,
+    }
+    return rules, figures
 
 
 def describe(rules: dict[str, Kept]) -> dict[str, dict[str, Any]]:

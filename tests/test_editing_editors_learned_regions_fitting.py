@@ -113,7 +113,7 @@ def test_a_box_s_area_adds_to_the_drawn_loss_and_to_its_gradient(found):
 
 def test_what_edits_are_worth_with_their_regions_area(found):
     _, _, painted, _, worth = found
-    dearer = with_area(worth, painted.masks, 0.5)
+    dearer = with_area(worth, painted.areas, 0.5)
     torch.testing.assert_close(dearer.loss - worth.loss, painted.masks.mean((1, 2, 3)) / 2)
     assert torch.equal(dearer.score, worth.score)
 

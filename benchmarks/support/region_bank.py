@@ -1,7 +1,7 @@
 """Every box of every task painted and judged once, so that rules can be compared afterwards."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from editing.boxes.geometry import Box
 from editing.boxes.proposals import Proposals, propose
-from editing.editors.learned_regions.judging import EditJudge, judge_in_parts, make_judge
+from editing.editors.learned_regions.judging import EditJudge, Worth, judge_in_parts, make_judge
 from editing.editors.learned_regions.painting import paint_boxes, same_noise
 from editing.editors.learned_regions.settings import LearnedRegionSettings, LossWeights
 from editing.features.backbone import Backbone
@@ -21,7 +21,6 @@ from editing.inpainting.inpainter import Inpainter, InpaintSettings
 from editing.inpainting.pasting import keep_alike
 from editing.pictures import mask_to_tensor, picture_to_tensor
 from editing.regions.segmented import SegmentedRegions
-from editing.requests import Request
 from pipelines.terminal.console import show_progress
 from stilllife.judge import Judge
 from support.region_tasks import RegionTask, judge_edits
@@ -148,9 +147,10 @@ def _paint_task(
     )
     seconds = time.process_time() - began
     began = time.process_time()
-    judge_in_parts(judges[USUAL], painted.edits, at_once=AT_ONCE)
-    judged = time.process_time() - began
-    groups = {"boxes": (painted.masks, painted.edits)}
+    worths = _judge(judges, painted.edits)
+    judged = (time.process_time() - began) / len(ways)
+    worth = {"boxes": weigh(task, painted.masks, painted.edits, worths, bench.judge)}
+    groups: dict[str, tuple[Tensor, Tensor]] = {}
     if beside:
         groups |= _paint_segmented(task, picture, inpainter, bench, noise=noise)
     if strengths:
@@ -165,11 +165,17 @@ def _paint_task(
         "seconds_a_box": seconds / painted.count,
         "seconds_judging": judged / painted.count,
         "edits": ((painted.edits + 1) * 127.5).round().to(torch.uint8),
-        "worth": {
-            name: weigh(task, masks, edits, judges, bench.judge)
+        "worth": worth
+        | {
+            name: weigh(task, masks, edits, _judge(judges, edits), bench.judge)
             for name, (masks, edits) in groups.items()
         },
     }
+
+
+def _judge(judges: Mapping[str, EditJudge], edits: Tensor) -> dict[str, Worth]:
+    """What edits are worth, in each way of judging."""
+    return {way: judge_in_parts(each, edits, at_once=AT_ONCE) for way, each in judges.items()}
 
 
 def noise_of(seed: Sequence[int]) -> int:
@@ -190,15 +196,11 @@ def _paint_random(
     """The baselines of table 2 of the paper, as many boxes as there are anchors."""
     rng = np.random.default_rng(seed)
     height, width = proposals.size
-    rows, columns = proposals.grid
     centres = {
         RANDOM: [(rng.uniform(0, height), rng.uniform(0, width)) for _ in proposals.anchors],
-        ATTENTION: [
-            ((a.row + 0.5) * height / rows, (a.column + 0.5) * width / columns)
-            for a in proposals.anchors
-        ],
+        ATTENTION: _centres(proposals),
     }
-    boxes = [_random_box(rng, each, height, width) for some in centres.values() for each in some]
+    boxes = [_random_box(rng, each, proposals.size) for some in centres.values() for each in some]
     masks = torch.stack([box.mask(height, width) for box in boxes])
     painted = {}
     for strength in strengths:
@@ -214,8 +216,7 @@ def _paint_segmented(
     task: RegionTask, picture: Tensor, inpainter: Inpainter, bench: Bench, *, noise: int
 ) -> dict[str, tuple[Tensor, Tensor]]:
     """The edit in the segmenter's mask of the words that change."""
-    asked = Request(image=task.image, prompt=task.prompt, mask_phrase=task.source_phrase)
-    found = SegmentedRegions(bench.segmenter, GROWN).find([asked], [torch.Generator()])
+    found = SegmentedRegions(bench.segmenter, GROWN).find([task.request], [torch.Generator()])
     masks = torch.stack([mask_to_tensor(each) for each in found])
     return {
         SEGMENTER: paint_regions(task, picture, masks, inpainter, inpainter.defaults, noise=noise)
@@ -239,39 +240,33 @@ def paint_regions(
     return masks, keep_alike(source, edits.cpu(), below=LearnedRegionSettings().keep_below)
 
 
+def _centres(proposals: Proposals) -> list[tuple[float, float]]:
+    return [each.centre(grid=proposals.grid, size=proposals.size) for each in proposals.anchors]
+
+
 def _random_box(
-    rng: np.random.Generator, centre: tuple[float, float], height: int, width: int
+    rng: np.random.Generator, centre: tuple[float, float], size: tuple[int, int]
 ) -> Box:
     """A rectangle around a point with sides uniform in [0, H] and [0, W], cut off at the border."""
-    down, across = rng.uniform(0, height) / 2, rng.uniform(0, width) / 2
-    y, x = centre
-    top, left = max(0, round(y - down)), max(0, round(x - across))
-    top, left = min(top, height - 1), min(left, width - 1)
-    bottom = min(height, max(top + 1, round(y + down)))
-    return Box(left, top, min(width, max(left + 1, round(x + across))), bottom)
+    down, across = (rng.uniform(0, side) / 2 for side in size)
+    return Box.around(centre, (down, across), size=size)
 
 
 def _on_thing(task: RegionTask, proposals: Proposals) -> list[bool]:
     """Whether each anchor's patch has its middle on the thing that is edited."""
-    height, width = proposals.size
-    rows, columns = proposals.grid
-    return [
-        bool(task.mask[int((a.row + 0.5) * height / rows), int((a.column + 0.5) * width / columns)])
-        for a in proposals.anchors
-    ]
+    return [bool(task.mask[int(y), int(x)]) for y, x in _centres(proposals)]
 
 
 def weigh(
     task: RegionTask,
     masks: Tensor,
     edits: Tensor,
-    judges: dict[str, EditJudge],
+    worths: Mapping[str, Worth],
     judge: Judge,
 ) -> dict[str, Tensor]:
-    """All numbers of some edits of a task."""
+    """All numbers of some edits of a task, which are worth so much in each way of judging."""
     found: dict[str, Tensor] = {}
-    for name, weigh in judges.items():
-        worth = judge_in_parts(weigh, edits, at_once=AT_ONCE)
+    for name, worth in worths.items():
         found |= {
             f"clip_{name}": worth.clip,
             f"structure_{name}": worth.structure,

@@ -6,7 +6,6 @@ import numpy as np
 import torch
 
 from editing.regions.finder import RegionFinder
-from editing.requests import Request
 from support.region_tasks import RegionTask
 
 MEASURES = ("iou", "holds", "of_it")
@@ -20,15 +19,7 @@ def measure_masks(
     `iou` is intersection over union with the true thing, `holds` how much of the thing lies in the
     mask, `of_it` how much of the mask is the thing (0 where it is empty).
     """
-    requests = [
-        Request(
-            image=task.image,
-            prompt=task.prompt,
-            source_prompt=task.caption,
-            mask_phrase=task.source_phrase,
-        )
-        for task in tasks
-    ]
+    requests = [task.request for task in tasks]
     drawn = [torch.Generator().manual_seed(number) for number in range(len(tasks))]
     found = {}
     for name, finder in finders.items():

@@ -1,15 +1,15 @@
 """Rules by a network: fitted to each picture, or trained over many; and how gradients agree."""
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from editing.boxes.proposals import Proposals, propose
-from editing.boxes.text_region_net import TextRegionNet, choose_box, embed_words
 from editing.editors.learned_regions.choosing import choose_of_each
 from editing.editors.learned_regions.fitting import (
     Loss,
@@ -21,11 +21,12 @@ from editing.editors.learned_regions.fitting import (
 from editing.editors.learned_regions.judging import EditJudge, make_judge
 from editing.editors.learned_regions.settings import LearnedRegionSettings, LossWeights
 from editing.inpainting.inpainter import Inpainter
-from editing.inpainting.pasting import keep_alike
-from editing.pictures import picture_to_tensor
-from editing.regions.learned_spec import LearnedSettings
-from support.region_bank import Bench, Row, weigh
-from support.region_rules import losses_of
+from editing.inpainting.requests import inpaint_requests
+from editing.pictures import mask_to_tensor, picture_to_tensor
+from editing.regions.finder import RegionFinder
+from stilllife.judge import Judge
+from support.region_bank import USUAL, Bench, Row, weigh
+from support.region_rules import BOXES, Kept, keep, losses_of
 from support.region_tasks import RegionTask
 
 NETWORK = "network"
@@ -37,7 +38,6 @@ AREAS = (0.8, 0.4, 0.3, 0.2, 0.15, 0.1, 0.05, 0.0)
 """Weights of the area that networks are fitted under, so that rules compare at equal error: from
 that which leaves most of a picture alone to none."""
 
-FIT_STEPS, FIT_RATE = 100, 0.003
 DRAWS = 64
 """Boxes drawn for a mean gradient of the straight-through objective."""
 
@@ -46,7 +46,7 @@ DRAWS = 64
 class Painted:
     """A task's painted boxes of its first anchors, as fitting takes them.
 
-    `plain` (K, M) are the losses of equation 3, `areas` (K, M) the boxes' shares of the picture.
+    `plain` and `score` (K, M) are their losses of equation 3 and their S of equation 7.
     """
 
     source: Tensor
@@ -54,11 +54,11 @@ class Painted:
     boxes: PaintedBoxes
     judge: EditJudge
     plain: Tensor
-    areas: Tensor
+    score: Tensor
 
     def losses(self, weight_area: float = AREA) -> Tensor:
         """The losses (K, M) with the area's weight."""
-        return self.plain + weight_area * self.areas
+        return self.plain + weight_area * self.proposals.areas()
 
 
 def open_task(task: RegionTask, row: Row, bench: Bench, *, anchors: int) -> Painted:
@@ -80,7 +80,8 @@ def open_task(task: RegionTask, row: Row, bench: Bench, *, anchors: int) -> Pain
     edits = row["edits"].float() / 127.5 - 1
     boxes = PaintedBoxes(masks=masks, edits=edits, places=places)
     plain = losses_of(row, weight_area=0.0)[places]
-    return Painted(source, proposals, boxes, judge, plain, proposals.areas())
+    score = row["worth"][BOXES][f"score_{USUAL}"][places]
+    return Painted(source, proposals, boxes, judge, plain, score)
 
 
 def fit_exactly(opened: Painted, *, weight_area: float, seed: int) -> Tensor:
@@ -95,13 +96,10 @@ def fit_by_draws(opened: Painted, *, seed: int) -> Tensor:
 
 def _fit(opened: Painted, loss_of: Loss, seed: int) -> Tensor:
     pooled = opened.proposals.pooled()
-    return fit_region_net(pooled, loss_of, steps=FIT_STEPS, learning_rate=FIT_RATE, seed=seed)
-
-
-def pick_of_each(opened: Painted, values: Tensor, probabilities: Tensor) -> int:
-    """Of each anchor's likeliest box the one of the smallest value (K, M); its number."""
-    chosen = choose_of_each(values, probabilities)
-    return int(opened.boxes.places[chosen.anchor, chosen.size])
+    usual = LearnedRegionSettings()
+    return fit_region_net(
+        pooled, loss_of, steps=usual.fit_steps, learning_rate=usual.fit_rate, seed=seed
+    )
 
 
 def _drawn_loss(opened: Painted, generator: torch.Generator) -> Loss:
@@ -114,61 +112,96 @@ def _drawn_loss(opened: Painted, generator: torch.Generator) -> Loss:
     )
 
 
-@torch.no_grad()
+@dataclass(frozen=True, eq=False)
+class Fits:
+    """What networks kept that were fitted to pictures, by the rule's name; and what it took.
+
+    `seconds` are of a fit, by objective; `gradients` the means of `Agreement`.
+    """
+
+    kept: Mapping[str, Kept]
+    seconds: Mapping[str, float]
+    gradients: Mapping[str, float]
+
+
+def fit_all(rows: Sequence[Row], opened: Sequence[Painted], *, drawn: int) -> Fits:
+    """Networks fitted to all of the rows' pictures, to the first `drawn` by drawn boxes as well."""
+    kept, seconds = {}, {}
+    began = time.process_time()
+    for weight in AREAS:
+        chances = [fit_exactly(each, weight_area=weight, seed=n) for n, each in enumerate(opened)]
+        values = [each.losses(weight) for each in opened]
+        kept[fitted_at(weight)] = keep_fitted(rows, opened, values, chances)
+        if weight == AREA:
+            scores = [-each.score for each in opened]
+            kept["fitted, exact, by score"] = keep_fitted(rows, opened, scores, chances)
+    seconds["exact"] = (time.process_time() - began) / max(1, len(rows) * len(AREAS))
+    few, rows = opened[:drawn], rows[:drawn]
+    began = time.process_time()
+    chances = [fit_by_draws(each, seed=n) for n, each in enumerate(few)]
+    seconds["straight-through"] = (time.process_time() - began) / max(1, len(few))
+    for rank, values in (
+        ("loss", [each.losses() for each in few]),
+        ("score", [-each.score for each in few]),
+    ):
+        kept[f"fitted, straight-through, by {rank}"] = keep_fitted(rows, few, values, chances)
+    agreed = [vars(compare_gradients(each, seed=n)) for n, each in enumerate(few)]
+    names = [field.name for field in fields(Agreement)]
+    gradients = {name: float(np.mean([each[name] for each in agreed])) for name in names}
+    return Fits(kept, seconds, gradients)
+
+
+def fitted_at(weight_area: float) -> str:
+    """The rule by networks that are fitted exactly, by the weight of the area."""
+    return f"fitted, exact, by loss, area {weight_area:g}"
+
+
+def keep_fitted(
+    rows: Sequence[Row],
+    opened: Sequence[Painted],
+    values: Sequence[Tensor],
+    chances: Sequence[Tensor],
+) -> Kept:
+    """What is kept of each row: of each anchor's likeliest box the one of the smallest value."""
+    picks: dict[int, tuple[str, int]] = {}
+    for row, each, value, likely in zip(rows, opened, values, chances, strict=True):
+        chosen = choose_of_each(value, likely)
+        picks[id(row)] = (BOXES, int(each.boxes.places[chosen.anchor, chosen.size]))
+    return keep(rows, lambda row: picks[id(row)])
+
+
 def edit_once(
     tasks: Sequence[RegionTask],
-    net: TextRegionNet,
+    finder: RegionFinder,
     inpainter: Inpainter,
-    bench: Bench,
-    settings: LearnedSettings,
+    judge: Judge,
     *,
     noises: Sequence[int],
 ) -> tuple[list[Row], float]:
-    """The one edit of each task, in the box that the network chooses, judged as those of a bank.
+    """The one edit of each task, in the region that is found, judged as those of a bank.
 
-    `TOGETHER` are painted in a batch, as the commands paint those of several pictures. Beside the
-    rows the processor's seconds of choosing and painting, a task.
+    Beside the rows the processor's seconds of finding and painting, a task; `TOGETHER` are painted
+    in a batch, as the commands paint those of several pictures.
     """
-    rows: list[Row] = []
-    took = 0.0
-    for start in range(0, len(tasks), TOGETHER):
-        some, drawn = tasks[start : start + TOGETHER], noises[start : start + TOGETHER]
-        pictures = torch.stack([picture_to_tensor(task.image) for task in some])
-        began = time.process_time()
-        masks = torch.stack(
-            [
-                _choose(task, picture, net, bench, settings)
-                for task, picture in zip(some, pictures, strict=True)
-            ]
-        )
-        prompts = [task.prompt for task in some]
-        generators = [torch.Generator().manual_seed(noise) for noise in drawn]
-        made = inpainter.inpaint(
-            pictures, masks, prompts, generators, settings=inpainter.defaults
-        ).cpu()
-        edits = keep_alike(pictures, made, below=LearnedRegionSettings().keep_below)
-        took += time.process_time() - began
-        rows += [
-            {"worth": {NETWORK: weigh(task, masks[n : n + 1], edits[n : n + 1], {}, bench.judge)}}
-            for n, task in enumerate(some)
-        ]
-    return rows, took / max(1, len(tasks))
-
-
-def _choose(
-    task: RegionTask,
-    picture: Tensor,
-    net: TextRegionNet,
-    bench: Bench,
-    settings: LearnedSettings,
-) -> Tensor:
-    proposals = propose(
-        bench.backbone, picture, anchors=settings.box_anchors, sizes=settings.box_sizes
+    began = time.process_time()
+    drawn = [torch.Generator().manual_seed(noise) for noise in noises]
+    requests = [task.request for task in tasks]
+    masks = finder.find(requests, drawn)
+    outputs = inpaint_requests(
+        inpainter,
+        [replace(each, edit_mask=mask) for each, mask in zip(requests, masks, strict=True)],
+        drawn,
+        settings=inpainter.defaults,
+        at_once=TOGETHER,
+        keep_below=LearnedRegionSettings().keep_below,
     )
-    target, phrase = embed_words(bench.clip, [task.prompt, task.source_phrase])
-    logits = choose_box(net, proposals, target, phrase)
-    box = proposals.distinct[int(proposals.places.flatten()[logits.argmax()])]
-    return box.mask(*proposals.size)
+    took = (time.process_time() - began) / max(1, len(tasks))
+    rows: list[Row] = []
+    for task, mask, output in zip(tasks, masks, outputs, strict=True):
+        made = picture_to_tensor(output.edits[0].image)
+        numbers = weigh(task, mask_to_tensor(mask)[None], made[None], {}, judge)
+        rows.append({"worth": {NETWORK: numbers}})
+    return rows, took
 
 
 @dataclass(frozen=True)

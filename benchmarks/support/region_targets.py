@@ -9,7 +9,7 @@ from editing.editors.learned_regions.settings import LearnedRegionSettings
 from editing.evaluation.intervals import Interval, bootstrap
 from support.intervals import wilson
 from support.region_bank import ATTENTION, RANDOM, STRENGTHS, Row, at_strength
-from support.region_networks import AREAS
+from support.region_networks import AREAS, fitted_at
 from support.region_rules import Kept, at_equal_error, preferred, random_rule
 from support.reporting import Target, at_least, at_most
 
@@ -40,11 +40,6 @@ def make_targets(
         own = found.numbers["covers"] > found.numbers["covers_other"]
         targets.append(_share("two things: the word's own thing is edited", own, 0.75))
     return targets
-
-
-def fitted_at(weight_area: float) -> str:
-    """The rule by networks that are fitted exactly, by the weight of the area."""
-    return f"fitted, exact, by loss, area {weight_area:g}"
 
 
 def _share(name: str, column: "np.ndarray[Any, Any]", least: float) -> Target:
@@ -108,8 +103,8 @@ def _of_network(
     error = ours["error"].mean() - fitted.mean("error")
     boxes = float(np.mean([row["places"][:anchors].unique().numel() for row in rows]))
     a_box = figures["seconds_a_box"][MAIN] + figures["seconds_judging"][MAIN]
-    per_picture = boxes * a_box + figures["seconds_a_fit"]["exact"]
-    once = figures["seconds_an_edit_once"]
+    per_picture = boxes * a_box + figures["networks"][MAIN]["seconds_a_fit"]["exact"]
+    once = figures["networks"][MAIN]["seconds_an_edit_once"]
     return [
         Target(
             name="trained network over fitting per picture: points of both right",

@@ -10,6 +10,7 @@ from PIL import Image
 
 from editing.evaluation.similarity import background_error
 from editing.pictures import picture_to_tensor
+from editing.requests import Request
 from editing.tensors import PictureBatch
 from stilllife.edits import edited_thing, judge_edit
 from stilllife.judge import Judge
@@ -43,6 +44,16 @@ class RegionTask:
     prompt: str
     source_phrase: str
     target_phrase: str
+
+    @property
+    def request(self) -> Request:
+        """The edit as editors and region finders are asked for it."""
+        return Request(
+            image=self.image,
+            prompt=self.prompt,
+            source_prompt=self.caption,
+            mask_phrase=self.source_phrase,
+        )
 
 
 def draw_tasks(seed: int, count: int, *, things: int = 1) -> list[RegionTask]:

@@ -32,6 +32,14 @@ class Anchor:
     row: int
     column: int
 
+    def centre(self, *, grid: tuple[int, int], size: tuple[int, int]) -> tuple[float, float]:
+        """C_i, its middle in pixels from the top and from the left.
+
+        `grid` are the patches (rows, columns) of the picture, `size` its (height, width) in pixels.
+        """
+        (rows, columns), (height, width) = grid, size
+        return (self.row + 0.5) * height / rows, (self.column + 0.5) * width / columns
+
 
 @dataclass(frozen=True, order=True)
 class Box:
@@ -51,6 +59,21 @@ class Box:
             raise ValueError(f"a box must begin inside the picture, got {self}")
         if self.right <= self.left or self.bottom <= self.top:
             raise ValueError(f"a box must hold at least one pixel, got {self}")
+
+    @classmethod
+    def around(
+        cls, centre: tuple[float, float], reach: tuple[float, float], *, size: tuple[int, int]
+    ) -> "Box":
+        """The box that reaches so many pixels from a point up and down, and to either side.
+
+        It is cut off at the border of a picture of `size` (height, width), and holds a pixel at
+        least.
+        """
+        (y, x), (down, across), (height, width) = centre, reach, size
+        top = min(height - 1, max(0, round(y - down)))
+        left = min(width - 1, max(0, round(x - across)))
+        bottom = min(height, max(top + 1, round(y + down)))
+        return cls(left, top, min(width, max(left + 1, round(x + across))), bottom)
 
     def mask(self, height: int, width: int) -> MaskTensor:
         """The box as a mask of a picture of that size: 1 inside.
@@ -128,16 +151,9 @@ def propose_boxes(
     height, width = size
     if not (0 <= anchor.row < rows and 0 <= anchor.column < columns):
         raise ValueError(f"an anchor must lie in the grid of {rows} x {columns}, got {anchor}")
-    down = (anchor.row + 0.5) * height / rows
-    across = (anchor.column + 0.5) * width / columns
-    boxes = []
-    for half in halves:
-        reach = half * min(height, width)
-        top, left = max(0, round(down - reach)), max(0, round(across - reach))
-        bottom = min(height, max(top + 1, round(down + reach)))
-        right = min(width, max(left + 1, round(across + reach)))
-        boxes.append(Box(left, top, right, bottom))
-    return tuple(boxes)
+    centre = anchor.centre(grid=grid, size=size)
+    reaches = [half * min(height, width) for half in halves]
+    return tuple(Box.around(centre, (reach, reach), size=size) for reach in reaches)
 
 
 def box_cells(box: Box, *, grid: tuple[int, int], size: tuple[int, int]) -> Box:

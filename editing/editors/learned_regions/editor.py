@@ -155,7 +155,7 @@ class _Search:
             views=settings.views,
         )
         judged = judge_in_parts(judge, painted.edits, at_once=settings.boxes_at_once)
-        worth = with_area(judged, painted.masks, settings.weight_area)
+        worth = with_area(judged, painted.areas, settings.weight_area)
         choice = choose(
             settings, proposals, painted, worth=worth, picture=picture, judge=judge, seed=seed
         )

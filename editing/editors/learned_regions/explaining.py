@@ -120,10 +120,9 @@ def _draw_attention(found: Explanation) -> Image.Image:
 def _draw_anchors(found: Explanation, source: Image.Image) -> Image.Image:
     shown = _enlarge(source)
     draw = ImageDraw.Draw(shown)
-    rows, columns = found.proposals.grid
+    size = (shown.height, shown.width)
     for number, anchor in enumerate(found.proposals.anchors):
-        x = (anchor.column + 0.5) * shown.width / columns
-        y = (anchor.row + 0.5) * shown.height / rows
+        y, x = anchor.centre(grid=found.proposals.grid, size=size)
         colour = KEPT if number == found.choice.anchor else OTHER
         draw.ellipse([x - 4, y - 4, x + 4, y + 4], fill=colour, outline=(255, 255, 255))
     return shown

@@ -7,7 +7,6 @@ Softmax over boxes, with the gradient of the composite m E + (1 - m) X in the ma
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -16,9 +15,8 @@ from torch import Tensor
 from editing.boxes.region_net import RegionNet, selection_probabilities, straight_through
 from editing.editors.learned_regions.judging import EditJudge
 from editing.editors.learned_regions.losses import composite, expected_loss
-from editing.tensors import MaskBatch, PictureBatch
+from editing.tensors import MaskBatch, PerExample, PictureBatch
 
-Objective = Literal["exact", "straight_through"]
 Losses = Float[Tensor, "k m"]
 Loss = Callable[[Tensor], Tensor]
 """From the logits (K, M) to the loss of them."""
@@ -39,6 +37,11 @@ class PaintedBoxes:
     def count(self) -> int:
         """How many different boxes there are."""
         return len(self.edits)
+
+    @property
+    def areas(self) -> PerExample:
+        """Every different box's share of the picture."""
+        return self.masks.mean((1, 2, 3))
 
 
 def exact_loss(losses: Losses) -> Loss:
@@ -64,7 +67,7 @@ def straight_through_loss(
     `source` is one picture; every call draws anew. A box's share of the picture adds to its loss by
     `weight_area`.
     """
-    areas = painted.masks.mean((1, 2, 3))[painted.places]
+    areas = painted.areas[painted.places]
 
     def loss(logits: Tensor) -> Tensor:
         chosen = straight_through(logits, generator, temperature=temperature)

@@ -18,7 +18,7 @@ from editing.editors.learned_regions.losses import (
 )
 from editing.editors.learned_regions.settings import LossWeights
 from editing.features.clip import PatchClipSpace, Tokens
-from editing.tensors import MaskBatch, PerExample, PictureBatch
+from editing.tensors import PerExample, PictureBatch
 from editing.training import alignment
 from editing.training.objective import Columns
 
@@ -136,12 +136,12 @@ def judge_in_parts(judge: EditJudge, edits: PictureBatch, *, at_once: int) -> Wo
     return join_worths(parts)
 
 
-def with_area(worth: Worth, masks: MaskBatch, weight: float) -> Worth:
+def with_area(worth: Worth, areas: PerExample, weight: float) -> Worth:
     """What edits in regions are worth when `weight` times a region's share is added to the loss.
 
     Ours: of edits that are alike to CLIP the one that leaves more of the picture alone is better.
     """
-    return replace(worth, loss=worth.loss + weight * masks.mean((1, 2, 3)).to(worth.loss))
+    return replace(worth, loss=worth.loss + weight * areas.to(worth.loss))
 
 
 def join_worths(parts: Sequence[Worth]) -> Worth:
