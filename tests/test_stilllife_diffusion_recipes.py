@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from diffusers import AutoencoderKL
+from fakes.recipes import build_text_encoder
 from torch import nn
 
 from stilllife.judge import load_judge
@@ -52,22 +53,7 @@ def autoencoder():
 
 @pytest.fixture(scope="module")
 def text_encoder():
-    from transformers import CLIPTextConfig, CLIPTextModel
-
-    tokenizer = clip_tokenizer()
-    torch.manual_seed(1)
-    config = CLIPTextConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=16,
-        intermediate_size=16,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        max_position_embeddings=tokenizer.model_max_length,
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
-    )
-    return CLIPTextModel(config).eval()
+    return build_text_encoder(layers=1)
 
 
 def generator(seed=0):

@@ -6,7 +6,7 @@ from argparse import Namespace
 
 import pytest
 import torch
-from transformers import CLIPTextConfig, CLIPTextModel
+from fakes.recipes import build_text_encoder
 
 from editing.inpainting.masked_token import load_masked_token
 from stilllife.edits import changed_attributes
@@ -56,20 +56,7 @@ def quantiser():
 
 @pytest.fixture(scope="module")
 def text_encoder():
-    tokenizer = clip_tokenizer()
-    torch.manual_seed(1)
-    config = CLIPTextConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=16,
-        intermediate_size=16,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        max_position_embeddings=tokenizer.model_max_length,
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
-    )
-    return CLIPTextModel(config).eval()
+    return build_text_encoder(layers=2)
 
 
 @pytest.fixture(scope="module")

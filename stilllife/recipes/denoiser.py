@@ -11,6 +11,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 from stilllife.judge import Judge
 from stilllife.recipes.autoencoder import FACTOR, LATENT_CHANNELS
+from stilllife.recipes.caption_texts import number_captions, read_captions
 from stilllife.recipes.training import Losses
 from stilllife.scene import PICTURE_SIZE
 from stilllife.truth import read_caption
@@ -71,28 +72,10 @@ class CaptionStates:
     def __init__(
         self, captions: Sequence[str], text_encoder: CLIPTextModel, tokenizer: CLIPTokenizer
     ) -> None:
-        distinct = ["", *sorted(set(captions))]
-        order = {caption: number for number, caption in enumerate(distinct)}
-        self.rows = torch.tensor([order[caption] for caption in captions])
-        self.states = embed_captions(distinct, text_encoder, tokenizer)
-
-
-@torch.inference_mode()
-def embed_captions(
-    captions: Sequence[str], text_encoder: CLIPTextModel, tokenizer: CLIPTokenizer
-) -> torch.Tensor:
-    """Text states (n, length, width) of captions padded to the tokenizer's length, float16."""
-    parts = []
-    for start in range(0, len(captions), 500):
-        words = tokenizer(
-            list(captions[start : start + 500]),
-            padding="max_length",
-            max_length=tokenizer.model_max_length,
-            truncation=True,
-            return_tensors="pt",
+        distinct, self.rows = number_captions(captions)
+        (self.states,) = read_captions(
+            distinct, tokenizer, lambda words: (text_encoder(words).last_hidden_state,)
         )
-        parts.append(text_encoder(words.input_ids).last_hidden_state.half())
-    return torch.cat(parts)
 
 
 def denoise_loss(

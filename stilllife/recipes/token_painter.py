@@ -12,6 +12,7 @@ from diffusers import UVit2DModel
 from diffusers.models.attention_processor import AttnProcessor
 from transformers import CLIPTextModel, CLIPTokenizer
 
+from stilllife.recipes.caption_texts import number_captions, read_captions
 from stilllife.recipes.collection import Collection
 from stilllife.recipes.denoiser import EMPTY_SHARE
 from stilllife.recipes.quantiser import CELL, CODES
@@ -104,30 +105,12 @@ class TokenCaptions:
     def __init__(
         self, captions: Sequence[str], text_encoder: CLIPTextModel, tokenizer: CLIPTokenizer
     ) -> None:
-        distinct = ["", *sorted(set(captions))]
-        order = {caption: number for number, caption in enumerate(distinct)}
-        self.rows = torch.tensor([order[caption] for caption in captions])
-        parts = [
-            _read_texts(distinct[start : start + 500], text_encoder, tokenizer)
-            for start in range(0, len(distinct), 500)
-        ]
-        self.states = torch.cat([states for states, _ in parts])
-        self.pooled = torch.cat([pooled for _, pooled in parts])
+        def read(words: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            found = text_encoder(words, output_hidden_states=True)
+            return found.hidden_states[-2], found.pooler_output
 
-
-@torch.inference_mode()
-def _read_texts(
-    texts: list[str], text_encoder: CLIPTextModel, tokenizer: CLIPTokenizer
-) -> tuple[torch.Tensor, torch.Tensor]:
-    words = tokenizer(
-        texts,
-        padding="max_length",
-        max_length=tokenizer.model_max_length,
-        truncation=True,
-        return_tensors="pt",
-    )
-    found = text_encoder(words.input_ids, output_hidden_states=True)
-    return found.hidden_states[-2].half(), found.pooler_output.half()
+        distinct, self.rows = number_captions(captions)
+        self.states, self.pooled = read_captions(distinct, tokenizer, read)
 
 
 def near_codes(codebook: torch.Tensor) -> torch.Tensor:
