@@ -1,0 +1,52 @@
+"""The README's rows about networks and editors, from the results kept."""
+
+from support.readme_words import Row
+from support.results import Results
+
+
+def small_models(_: Results) -> list[Row]:
+    """Where the small models' own figures stand."""
+    return [
+        (
+            "`python -m stilllife.recipes measure`",
+            "small models on held-out combinations",
+            "[model card](stilllife/weights/README.md)",
+        )
+    ]
+
+
+def editor_table(results: Results) -> list[Row]:
+    """A masked editor beside SDEdit, at equal error outside the edit."""
+    figures = results.one("editor_table").figures
+    masked, sdedit = figures["rows"]["ours+M"], figures["rows"]["sdedit"]
+    right, low, high = masked["measures"]["both"]
+    errors = [row["measures"]["true_background_error"][0] for row in (masked, sdedit)]
+    return [
+        (
+            f"`benchmarks/editor_table.py`, {figures['edits']} held-out edits, "
+            f"{len(figures['edit_seeds'])} seeds",
+            "edits right in all attributes, masked editor against SDEdit at no more error outside",
+            f"{right:.3f} [{low:.3f}, {high:.3f}] against "
+            f"{masked['matched']['measures']['both'][0]:.3f}; SDEdit at its best "
+            f"{sdedit['measures']['both'][0]:.3f}, with {errors[1] / errors[0]:.1f} times the "
+            "error ([docs/editing.md](docs/editing.md))",
+        )
+    ]
+
+
+def full_size(results: Results) -> list[Row]:
+    """What the published networks cost a picture."""
+    result = results.one("full_size")
+    seconds, mib = (
+        [one[name] for one in result.figures["networks"]]
+        for name in ("per_picture_cpu_s", "peak_mib")
+    )
+    return [
+        (
+            "`benchmarks/full_size.py`",
+            "processor time a picture and memory of each network at full size",
+            f"{min(seconds):.1f} to {max(seconds):.1f} s, {min(mib) / 1024:.1f} to "
+            f"{max(mib) / 1024:.1f} GiB, on a {result.machine} "
+            "([docs/full_size.md](docs/full_size.md))",
+        )
+    ]

@@ -1,0 +1,179 @@
+"""The README's rows about collections, pairs, texts and retrieval, from the results kept."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from support.readme_words import Row, listed, percents, seeds_of, shared, whole
+from support.results import Results
+
+
+def pair_quality(results: Results) -> list[Row]:
+    """How many pairs are right, for how many sources, and how far things moved."""
+    found = results.all("pair_quality")
+    one, two, paper = (
+        [result.figures[case] for result in found]
+        for case in ("one_object", "two_objects", "mean_baseline")
+    )
+    sources = shared([case["sources"] for case in one])
+    random_px = results.one("structure_position").figures["random"]
+    pool = shared([result.figures["pool"] for result in found])
+    return [
+        (
+            f"`benchmarks/pair_quality.py --json --seed N`, {seeds_of(found)}; pool of {pool}, "
+            f"{sources} sources each",
+            "right pairs, one-object sources",
+            f"{percents(one, 'right', 1)}, for {_share_of_sources(one)}",
+        ),
+        (
+            "",
+            "right pairs, two-object sources",
+            f"{percents(two, 'right', 1)}, for {_share_of_sources(two)} "
+            f"({percents(two, 'answerable')} have an answer in the pool)",
+        ),
+        (
+            "",
+            "mean distance of the object from where it was, right one-object pairs",
+            f"{listed([case['position_px'] for case in one], 1)} px (a random picture of the "
+            f"caption: {random_px:.0f}, `benchmarks/structure_position.py`)",
+        ),
+        (
+            "",
+            "right pairs by the paper's query `mean`, no selection",
+            percents(paper, "right", 1),
+        ),
+    ]
+
+
+def throughput(results: Results) -> list[Row]:
+    """The graph beside a plain loop, and two workers beside one."""
+    found = results.all("throughput")
+    figures = [result.figures for result in found]
+    against = ", ".join(
+        f"{each['seconds']['one worker']:.0f} against {each['seconds']['plain loop']:.0f}"
+        for each in figures
+    )
+    rounds = shared([each["rounds"] for each in figures])
+    sources = shared([each["sources"] for each in figures])
+    return [
+        (
+            f"`benchmarks/throughput.py --rounds {rounds} --seed N`, {seeds_of(found)}; "
+            f"{sources} sources",
+            "build against a plain loop over the same functions, one worker",
+            f"{listed([each['graph_to_plain_loop'] for each in figures], 2)} times the time "
+            f"({against} s)",
+        ),
+        (
+            "",
+            "two workers against one",
+            f"{listed([each['two_workers_speedup'] for each in figures], 2)} times faster "
+            f"({listed([each['seconds']['two workers'] for each in figures], 0)} s)",
+        ),
+    ]
+
+
+def memory(results: Results) -> list[Row]:
+    """Peak memory of a large collection beside a small one."""
+    found = results.all("memory")
+    figures = [result.figures for result in found]
+    small, large = (
+        shared([each["sources"][size] for each in figures]) for size in ("small", "large")
+    )
+    workers = shared([each["workers"] for each in figures])
+    known = [each["peak_mib"] for each in figures if each["peak_mib"] is not None]
+    against = ", ".join(
+        f"{mib['large']['build']:.0f} against {mib['small']['build']:.0f}" for mib in known
+    )
+    return [
+        (
+            f"`benchmarks/memory.py --seed N`, {seeds_of(found)}",
+            f"peak memory of {large} sources against {small}, "
+            + ("one worker" if workers == "1" else f"{workers} workers"),
+            f"build {listed([each['ratio']['build'] for each in figures], 2)} ({against} MiB), "
+            f"index {listed([each['ratio']['index'] for each in figures], 2)}",
+        )
+    ]
+
+
+def identical_bytes(results: Results) -> list[Row]:
+    """Whether all ways to write the same gave the same bytes."""
+    found = results.all("identical_bytes")
+    total = {
+        name: sum(result.figures["total"][name] for result in found)
+        for name in ("compared", "the same", "killed", "killed with some of it done")
+    }
+    commands = dict.fromkeys(name for result in found for name in result.figures["commands"])
+    killed = [one["killed"] for each in found for one in each.figures["counts"].values()]
+    kills = " to ".join(str(number) for number in sorted({min(killed), max(killed)}))
+    compared = total["compared"]
+    same = (
+        f"the same in all {compared} comparisons"
+        if total["the same"] == compared
+        else f"the same in {total['the same']} of {compared} comparisons"
+    )
+    return [
+        (
+            f"`benchmarks/identical_bytes.py --seed N`, {seeds_of(found)}; "
+            f"{shared([each.figures['sources'] for each in found])} sources, {kills} kills of each "
+            "command",
+            f"bytes of {', '.join(commands)}: after kills at drawn moments; of index and build "
+            "also by two workers and in a drawn order of shards",
+            f"{same}; {total['killed']} kills, {total['killed with some of it done']} of which "
+            "left something to go on from",
+        )
+    ]
+
+
+def fetch_hostile(results: Results) -> list[Row]:
+    """What hostile servers cost."""
+    figures = results.one("fetch_hostile").figures
+    late, peak = figures["silence"]["last_good_s"], figures["memory"]["peak_mib"]
+    return [
+        (
+            "`benchmarks/fetch_hostile.py`",
+            "64 good links behind 128 to a silent host; memory by bodies of 20 MB",
+            f"fetched after {late:.1f} s; {peak:.0f} MiB ([docs/sources.md](docs/sources.md))",
+        )
+    ]
+
+
+def rewrite_sentences(results: Results) -> list[Row]:
+    """How many edits of sentences a person found good."""
+    figures = results.one("rewrite_sentences").figures
+    judged, both = figures["judged"], figures["both"]
+    return [
+        (
+            "`benchmarks/rewrite_sentences.py`",
+            f"edits of {figures['sentences']} caption-like sentences, judged by their author",
+            f"{figures['grammatical']} of {judged} grammatical, {both} ({both / judged:.1%}) "
+            "sensible as well ([docs/lexicon.md](docs/lexicon.md))",
+        )
+    ]
+
+
+def search_and_layout(results: Results) -> list[Row]:
+    """Recall of the index, and what structure maps are worth."""
+    recall = results.one("index_recall").figures
+    by_default = {line["is_default"]: line for line in recall["lines"]}
+    by_parameters = {line["parameters"]: line for line in recall["lines"]}
+    default, single = by_default[True], by_parameters["nprobe=1"]
+    layout = results.one("structure_position").figures
+    return [
+        (
+            "`benchmarks/index_recall.py`",
+            f"recall@10 of inverted lists, {whole(recall['vectors'])} vectors drawn in clusters",
+            f"{default['recall']['10']:.3f} by default, {single['recall']['10']:.3f} where one "
+            "list is looked into ([docs/retrieval.md](docs/retrieval.md))",
+        ),
+        (
+            "`benchmarks/structure_position.py`",
+            "distance of the object in the picture of the caption whose layout is most alike",
+            f"{layout['structure']:.1f} px, where the least there is is {layout['nearest']:.1f} "
+            f"and the mean {layout['random']:.1f} ([docs/retrieval.md](docs/retrieval.md))",
+        ),
+    ]
+
+
+def _share_of_sources(cases: Sequence[dict[str, Any]]) -> str:
+    if all(case["yield"] == 1 for case in cases):
+        return "all of the sources"
+    return f"{percents(cases, 'yield')} of the sources"
