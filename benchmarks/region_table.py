@@ -29,6 +29,7 @@ from support.region_bank import ALL_WAYS, STRENGTHS, Bench, Row, fill_bank, nois
 from support.region_masks import measure_masks
 from support.region_networks import NETWORK, edit_once, fit_all, open_task
 from support.region_rules import (
+    DEFAULT,
     Kept,
     count_failures,
     keep,
@@ -37,7 +38,7 @@ from support.region_rules import (
     swept_picks,
 )
 from support.region_sheet import draw_page
-from support.region_targets import BACKEND, MAIN, TWO, make_targets
+from support.region_targets import BACKEND, MAIN, TWO, make_targets, stand_all
 from support.region_tasks import RegionTask, count_kinds, draw_tasks
 from support.reporting import add_report_flags, finish
 
@@ -82,7 +83,10 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--work", type=Path, help="where painted boxes are kept")
     parser.add_argument("--sheet", type=Path, help="write a page of edits, a PNG file")
     add_report_flags(parser)
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    if arguments.sheet is not None and BACKEND not in arguments.backends:
+        parser.error(f"--sheet shows edits by {BACKEND}: --backends must name it")
+    return arguments
 
 
 def measure(arguments: argparse.Namespace, work: Path) -> tuple[dict[str, Any], Sequence[Any]]:
@@ -145,8 +149,10 @@ def measure(arguments: argparse.Namespace, work: Path) -> tuple[dict[str, Any], 
     }
     figures["rules"] = {name: describe(rules) for name, rules in kept.items()}
     figures["swept"] = {name: describe(rules) for name, rules in sweeps.items()}
+    if MAIN in kept:
+        figures["beside_random"] = stand_all(kept[MAIN])
     figures["failures"] = {
-        name: count_failures(banks[name], rules["default"]) for name, rules in kept.items()
+        name: count_failures(banks[name], rules[DEFAULT]) for name, rules in kept.items()
     }
     print_rules(figures["rules"])
     print_rules({f"{name}, swept": rules for name, rules in figures["swept"].items()})

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 import torch
-from support.region_bank import ATTENTION, FROM_PHRASE, RANDOM
+from support.region_bank import ATTENTION, FROM_PHRASE, RANDOM, STRENGTHS, at_strength
 from support.region_rules import (
     CUT,
+    DEFAULT,
     OFF,
     SPOILT,
     WRONG,
@@ -14,6 +15,7 @@ from support.region_rules import (
     Fixed,
     Kept,
     LargestScore,
+    Told,
     at_equal_error,
     count_failures,
     failure_of,
@@ -21,8 +23,10 @@ from support.region_rules import (
     oracle,
     preferred,
     random_picks,
+    random_rule,
     swept_picks,
 )
+from support.region_targets import stand_beside
 from support.region_tasks import count_kinds, draw_tasks, judge_edits
 
 from editing.pictures import picture_to_tensor
@@ -127,6 +131,12 @@ class TestRules:
         assert oracle(row(both=both, error=error)) == ("boxes", 8)
         assert Fixed(6)(row(both=both)) == ("boxes", 6)
 
+    def test_the_true_error_adds_to_the_loss_where_it_is_told(self):
+        found = row(clip_usual=[0.0, 0.1] + [1.0] * 12, error=[0.4] + [0.0] * 13)
+        assert Argmin(1)(found) == ("boxes", 0)
+        assert Told(1, weight=0.2)(found) == ("boxes", 0)
+        assert Told(1, weight=0.3)(found) == ("boxes", 1)
+
     def test_boxes_beside_are_ranked_too(self):
         found = row(clip_usual=numbers())
         found["worth"][ATTENTION] = worth(score_usual=[0.1, 0.9, 2.0], clip_usual=[3.0, 2.0, 1.0])
@@ -166,6 +176,16 @@ class TestEqualError:
 
     def test_it_is_the_weakest_where_all_err_more(self):
         assert self.at(0.05, 0.06, 0.07) == 0
+
+
+def test_a_rule_stands_beside_the_strongest_random_boxes_that_err_no_more():
+    rules = {
+        at_strength(random_rule(RANDOM), strength): kept([0.0, 1.0], [0.0, strength])
+        for strength in STRENGTHS
+    }
+    beside = stand_beside(rules | {DEFAULT: kept([1.0, 1.0], [0.1, 0.6])}, DEFAULT, RANDOM)
+    assert (beside.strength, beside.error, beside.points.value) == (0.7, 0.35, 50.0)
+    assert (beside.won, beside.total) == (2, 2)
 
 
 def test_random_boxes_are_ranked_at_every_strength():

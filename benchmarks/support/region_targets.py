@@ -1,6 +1,7 @@
 """What the learned-region editor is to reach, beside what was measured."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,15 @@ from editing.evaluation.intervals import Interval, bootstrap
 from support.intervals import wilson
 from support.region_bank import ATTENTION, RANDOM, STRENGTHS, Row, at_strength
 from support.region_networks import AREAS, fitted_at
-from support.region_rules import Kept, at_equal_error, preferred, random_rule
+from support.region_rules import (
+    DEFAULT,
+    ORACLE,
+    TOLD,
+    Kept,
+    at_equal_error,
+    preferred,
+    random_rule,
+)
 from support.reporting import Target, at_least, at_most
 
 BACKEND = LearnedRegionSettings().backend
@@ -32,11 +41,11 @@ def make_targets(
         targets += _of_network(kept[MAIN], banks[MAIN], figures, anchors=anchors)
     for name, least in (("inpaint", 0.85), ("masked-token", 0.70)):
         if f"{name}, one thing" in kept:
-            found = kept[f"{name}, one thing"]["default"]
+            found = kept[f"{name}, one thing"][DEFAULT]
             targets += [_share(f"{name}: both right", found.numbers["both"], least)]
             targets += [Target(name=f"{name}: error outside", value=found.mean("error"))]
     if TWO in kept:
-        found = kept[TWO]["default"]
+        found = kept[TWO][DEFAULT]
         own = found.numbers["covers"] > found.numbers["covers_other"]
         targets.append(_share("two things: the word's own thing is edited", own, 0.75))
     return targets
@@ -53,8 +62,46 @@ def _points(ours: "np.ndarray[Any, Any]", theirs: "np.ndarray[Any, Any]") -> Int
     return bootstrap([ours.tolist(), theirs.tolist()], lambda a, b: 100 * (a - b))
 
 
+@dataclass(frozen=True)
+class Stand:
+    """A rule beside random boxes at equal error.
+
+    `strength` is what those are painted at and `error` theirs outside; `points` how many more of a
+    hundred the rule has right; of `total` edits that differ the rule's is the better in `won`.
+    """
+
+    strength: float
+    error: float
+    points: Interval
+    won: int
+    total: int
+
+
+def stand_beside(rules: Mapping[str, Kept], name: str, group: str) -> Stand:
+    """How the rule `name` stands beside the random boxes of `group` that err no more outside."""
+    ours = rules[name]
+    others = [rules[at_strength(random_rule(group), strength)] for strength in STRENGTHS]
+    other = at_equal_error(others, ours.mean("error"))
+    won, total = preferred(ours, other)
+    return Stand(
+        strength=STRENGTHS[others.index(other)],
+        error=other.mean("error"),
+        points=_points(ours.numbers["both"], other.numbers["both"]),
+        won=won,
+        total=total,
+    )
+
+
+def stand_all(rules: Mapping[str, Kept]) -> dict[str, dict[str, dict[str, Any]]]:
+    """The default, and what knows more than a rule can, beside random boxes, as figures."""
+    return {
+        name: {group: asdict(stand_beside(rules, name, group)) for group in (RANDOM, ATTENTION)}
+        for name in (DEFAULT, TOLD, ORACLE)
+    }
+
+
 def _of_default(rules: Mapping[str, Kept]) -> list[Target]:
-    default = rules["default"]
+    default = rules[DEFAULT]
     targets = [
         _share("default rule: both right", default.numbers["both"], 0.88),
         Target(
@@ -64,24 +111,21 @@ def _of_default(rules: Mapping[str, Kept]) -> list[Target]:
         ),
     ]
     for group, least, won_least in ((RANDOM, 25.0, 0.84), (ATTENTION, 12.0, 0.71)):
-        names = [at_strength(random_rule(group), strength) for strength in STRENGTHS]
-        other = at_equal_error([rules[name] for name in names], default.mean("error"))
-        gap = _points(default.numbers["both"], other.numbers["both"])
+        beside = stand_beside(rules, DEFAULT, group)
         targets.append(
             Target(
                 name=f"over {group} anchor, random size: points of both right",
-                value=gap.value,
+                value=beside.points.value,
                 bound=at_least(least, kind="aim"),
-                interval=(gap.low, gap.high),
+                interval=(beside.points.low, beside.points.high),
             )
         )
-        won, total = preferred(default, other)
         targets.append(
             Target(
                 name=f"preferred to {group} anchor, random size",
-                value=won / total if total else None,
+                value=beside.won / beside.total if beside.total else None,
                 bound=at_least(won_least, kind="aim"),
-                interval=wilson(won, total),
+                interval=wilson(beside.won, beside.total),
             )
         )
     return targets
