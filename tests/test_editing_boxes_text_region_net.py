@@ -1,6 +1,7 @@
 """The network that sees the text, its files, and the regions that it finds."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -12,8 +13,8 @@ from editing.boxes.proposals import propose
 from editing.boxes.text_region_net import (
     TextRegionNet,
     choose_box,
-    embed_words,
     load_region_net,
+    read_edit,
     save_region_net,
 )
 from editing.errors import EditError
@@ -28,33 +29,36 @@ def make_net(seed=0):
     return net.eval().requires_grad_(requires_grad=False)
 
 
+def a_picture():
+    return torch.rand(3, 16, 16, generator=torch.Generator().manual_seed(1)) * 2 - 1
+
+
 @pytest.fixture(scope="module")
 def proposals():
-    picture = torch.rand(3, 16, 16, generator=torch.Generator().manual_seed(1)) * 2 - 1
-    return propose(SpotBackbone(), picture, anchors=3, sizes=2)
+    return propose(SpotBackbone(), a_picture(), anchors=3, sizes=2)
 
 
-def words(*texts):
-    return embed_words(ColourClip(), texts)
+def ask(prompt="red", phrase="blue", picture=None):
+    seen = a_picture() if picture is None else picture
+    return read_edit(ColourClip(), seen, prompt=prompt, phrase=phrase, grid=(4, 4))
 
 
 class TestNet:
     def test_every_box_has_a_logit(self, proposals):
-        target, phrase = words("red", "blue")
-        logits = choose_box(make_net(), proposals, target, phrase)
+        logits = choose_box(make_net(), proposals, ask())
         assert logits.shape == (3, 2)
         assert logits.unique().numel() == 6
 
     def test_it_reads_both_texts(self, proposals):
         net = make_net()
         texts = [("red", "blue"), ("green", "blue"), ("red", "green")]
-        found = [choose_box(net, proposals, *words(*each)) for each in texts]
+        found = [choose_box(net, proposals, ask(*each)) for each in texts]
         assert not torch.allclose(found[0], found[1])
         assert not torch.allclose(found[0], found[2])
 
     def test_a_box_is_judged_by_itself_and_what_is_around_it(self, proposals):
-        net, (target, phrase) = make_net(), words("red", "blue")
-        seen = (proposals.features, proposals.attention, target, phrase)
+        net = make_net()
+        seen = (proposals.features, proposals.attention, ask())
         whole = net(*seen, proposals.extents())
         alone = net(*seen, proposals.extents()[1:2])
         torch.testing.assert_close(whole[1:2], alone)
@@ -70,10 +74,43 @@ class TestNet:
         known = {"depth": 3, "text_width": 3, "picture_size": 16, "width": 8}
         net = TextRegionNet(**(known | shape))
         with pytest.raises(ModelError, match=message):
-            choose_box(net, proposals, *words("red", "blue"))
+            choose_box(net, proposals, ask())
 
-    def test_embeddings_of_words_have_length_one(self):
-        torch.testing.assert_close(words("red", "blue").norm(dim=1), torch.ones(2))
+    def test_it_sees_where_a_picture_is_like_the_texts(self, proposals):
+        net, asked = make_net(), ask()
+        with torch.no_grad():
+            elsewhere = replace(asked, likeness=asked.likeness.flip(2))
+            found = [choose_box(net, proposals, each) for each in (asked, elsewhere)]
+            # How great the likeness is anywhere tells nothing: encoders differ in that.
+            greater = replace(asked, likeness=3 * asked.likeness + 1)
+            alike = choose_box(net, proposals, greater)
+        assert not torch.allclose(found[0], found[1])
+        torch.testing.assert_close(alike, found[0], atol=1e-4, rtol=1e-4)
+
+    def test_a_picture_that_is_everywhere_alike_has_logits_too(self, proposals):
+        plain = replace(ask(), likeness=torch.full((2, 4, 4), 0.3))
+        assert choose_box(make_net(), proposals, plain).isfinite().all()
+
+
+class TestAsked:
+    def test_embeddings_have_length_one(self):
+        asked = ask()
+        for embedding in (asked.target, asked.phrase):
+            torch.testing.assert_close(embedding.norm(), torch.tensor(1.0))
+
+    @pytest.mark.parametrize("size", [(16, 16), (16, 48)])
+    def test_it_says_where_a_picture_is_like_each_text(self, size):
+        """Whatever its sides, all of it: ends of a long picture too."""
+        picture = -torch.ones(3, *size)
+        half = size[1] // 2
+        picture[0, :, :half] = 1  # red on the left
+        picture[2, :, half:] = 1  # blue on the right
+        target, phrase = ask("red", "blue", picture).likeness
+        for found, like in ((target, "red"), (phrase, "blue")):
+            columns = found.mean(0)
+            ends = (columns[0], columns[-1]) if like == "red" else (columns[-1], columns[0])
+            assert ends[0] > 0.99
+            assert ends[1] < 0
 
 
 def spec(folder):
@@ -82,12 +119,12 @@ def spec(folder):
 
 class TestFiles:
     def test_it_comes_back_as_it_was_saved(self, tmp_path, proposals):
-        net, (target, phrase) = make_net(), words("red", "blue")
+        net, asked = make_net(), ask()
         save_region_net(net, tmp_path / "net")
         again = load_region_net(spec(tmp_path / "net"))
         assert (again.depth, again.text_width, again.picture_size, again.width) == (3, 3, 16, 8)
-        expected = choose_box(net, proposals, target, phrase)
-        found = choose_box(again, proposals, target, phrase)
+        expected = choose_box(net, proposals, asked)
+        found = choose_box(again, proposals, asked)
         torch.testing.assert_close(found, expected, atol=5e-3, rtol=0)  # halves of numbers
 
     def test_saved_again_it_is_the_same_bytes(self, tmp_path):
@@ -148,7 +185,7 @@ class TestRegions:
                 super().__init__(depth=3, text_width=3, picture_size=16, width=8)
                 self.known = torch.nn.Parameter(torch.zeros(1))
 
-            def forward(self, features, attention, target, phrase, extents):
+            def forward(self, features, attention, asked, extents):
                 logits = torch.zeros(extents.shape[:2])
                 logits[2, 1] = 1
                 return logits

@@ -1,6 +1,5 @@
 """What edits are worth, in one view and in several."""
 
-import pytest
 import torch
 from fakes.regions import ColourClip
 
@@ -9,7 +8,6 @@ from editing.editors.learned_regions.judging import (
     join_worths,
     judge_in_parts,
     make_judge,
-    make_square,
     move,
 )
 from editing.editors.learned_regions.settings import MOST_VIEWS, LossWeights
@@ -59,16 +57,6 @@ def test_edits_are_judged_in_parts_as_together():
     torch.testing.assert_close(judge_in_parts(judge, edits, at_once=2).loss, judge(edits).loss)
     joined = join_worths([judge(edits[:1]), judge(edits[1:])])
     torch.testing.assert_close(joined.score, judge(edits).score)
-
-
-@pytest.mark.parametrize("size", [(32, 32), (32, 48), (64, 16)])
-def test_all_of_a_picture_is_seen(size):
-    squared = make_square(pictures(1, size=size))
-    assert squared.shape[-2:] == (min(size), min(size))
-    # A bright corner would be cut out of a long picture's middle.
-    dark = torch.full((1, 3, *size), -1.0)
-    dark[..., : size[0] // 4, : size[1] // 4] = 1
-    assert make_square(dark)[..., 0, 0].max() > 0.5
 
 
 def test_gradients_reach_the_edits():

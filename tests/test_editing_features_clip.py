@@ -5,7 +5,7 @@ import torch
 from fakes.model_folders import save_open_clip
 from PIL import Image
 
-from editing.features.clip import fit_pictures, load_clip_space
+from editing.features.clip import fit_pictures, load_clip_space, make_square
 from transforms.models.pictures import PictureProcessor
 from transforms.models.spec import ModelError, ModelSpec
 
@@ -55,6 +55,61 @@ def test_tokens_of_patches_come_with_the_embeddings(clip, tmp_path):
     other = load_clip_space(ModelSpec(loader="open_clip", location=str(save_open_clip(tmp_path))))
     grid = other.encoder.network.visual.grid_size
     check_tokens(other, grid[0] * grid[1])
+
+
+def check_patches(space, own_token, grid):
+    """A picture's own token in the place of a patch is embedded as the picture is."""
+    pictures = torch.rand(2, 3, 32, 32) * 2 - 1
+
+    class OwnTokens(type(space)):
+        def embed_with_tokens(self, pictures):
+            tokens = own_token(pictures)[:, None].expand(-1, grid[0] * grid[1], -1)
+            return super().embed_with_tokens(pictures)[0], tokens
+
+    found = OwnTokens(space.encoder).embed_patches(pictures)
+    expected = space.embed_pictures(pictures)[..., None, None].expand(-1, -1, *grid)
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
+    patches = space.embed_patches(pictures)
+    assert patches.shape == found.shape
+    assert patches.flatten(2).std(2).min() > 0
+
+
+def test_patches_are_embedded_as_pictures_are(clip):
+    network = clip.encoder.network
+    config = network.config.vision_config
+
+    def own_token(pictures):
+        fitted = fit_pictures(pictures, clip.encoder.pictures)
+        return network.vision_model(pixel_values=fitted).last_hidden_state[:, 0]
+
+    check_patches(clip, own_token, (config.image_size // config.patch_size,) * 2)
+
+
+def test_open_clip_embeds_patches_as_well(tmp_path):
+    place = ModelSpec(loader="open_clip", location=str(save_open_clip(tmp_path)))
+    space = load_clip_space(place)
+    tower = space.encoder.network.visual
+
+    def own_token(pictures):
+        found = tower.forward_intermediates(
+            fit_pictures(pictures, space.encoder.pictures),
+            indices=1,
+            output_fmt="NLC",
+            output_extra_tokens=True,
+        )
+        return found["image_intermediates_prefix"][-1][:, 0]
+
+    check_patches(space, own_token, tower.grid_size)
+
+
+@pytest.mark.parametrize("size", [(32, 32), (32, 48), (64, 16)])
+def test_all_of_a_picture_is_seen(size):
+    squared = make_square(torch.zeros(1, 3, *size))
+    assert squared.shape[-2:] == (min(size), min(size))
+    # A bright corner would be cut out of a long picture's middle.
+    dark = torch.full((1, 3, *size), -1.0)
+    dark[..., : size[0] // 4, : size[1] // 4] = 1
+    assert make_square(dark)[..., 0, 0].max() > 0.5
 
 
 def test_other_sizes_are_brought_to_the_network_s():

@@ -23,6 +23,8 @@ from transforms.models.spec import ModelError, ModelSpec
 Tokens = Float[Tensor, "b n d_token"]
 """What a vision tower makes of each of n patches."""
 
+PatchEmbeddings = Float[Tensor, "b d rows columns"]
+
 MOST_TIMES_LONG = 16
 """How many times as long as wide what is resized may be, where the middle is cut out after."""
 
@@ -47,6 +49,26 @@ class PatchClipSpace(ClipSpace, Protocol):
     def embed_with_tokens(self, pictures: PictureBatch) -> tuple[Embeddings, Tokens]:
         """`embed_pictures`, and the tokens of the patches after the last layer."""
         ...
+
+    def embed_patches(self, pictures: PictureBatch) -> PatchEmbeddings:
+        """Where patches lie in the space of pictures and texts, without gradients.
+
+        A patch's last token goes the way from the tower to the space that the picture's own goes;
+        not normalised. Patches are those of the picture as the network's processor cuts it.
+        """
+        ...
+
+
+def make_square(pictures: PictureBatch) -> Float[Tensor, "b 3 side side"]:
+    """Pictures squeezed to a square of their shorter side, where they are none.
+
+    CLIP's own processing cuts the middle out, and would not see what lies beside it.
+    """
+    height, width = pictures.shape[-2:]
+    if height == width:
+        return pictures
+    side = min(height, width)
+    return F.interpolate(pictures, size=(side, side), mode="bicubic", antialias=True).clamp(-1, 1)
 
 
 def fit_pictures(pictures: PictureBatch, processor: PictureProcessor) -> Float[Tensor, "b 3 h w"]:
@@ -102,6 +124,17 @@ class TransformersClip:
         return embeddings.float(), tokens.float()
 
     @torch.no_grad()
+    def embed_patches(self, pictures: PictureBatch) -> PatchEmbeddings:
+        """Where patches of pictures in [-1, 1] lie in the common space."""
+        _, tokens = self.embed_with_tokens(pictures)
+        network = self.encoder.network
+        inside = network.vision_model.post_layernorm(tokens.to(network.dtype))
+        embedded: Tensor = network.visual_projection(inside)
+        rows = self.encoder.pictures.height // network.config.vision_config.patch_size
+        grid: PatchEmbeddings = embedded.float().mT.unflatten(2, (rows, -1))
+        return grid
+
+    @torch.no_grad()
     def embed_texts(self, texts: Sequence[str]) -> Embeddings:
         """Embeddings of texts."""
         network = self.encoder.network
@@ -140,6 +173,24 @@ class OpenClip:
         embeddings: Tensor = found["image_features"]
         tokens: Tensor = found["image_intermediates"][-1]
         return embeddings.float(), tokens.float()
+
+    @torch.no_grad()
+    def embed_patches(self, pictures: PictureBatch) -> PatchEmbeddings:
+        """Where patches of pictures in [-1, 1] lie in the common space.
+
+        Raises:
+            ModelError: the tower is none of open_clip's own transformers.
+        """
+        tower = self.encoder.network.visual
+        if not hasattr(tower, "ln_post"):
+            raise ModelError(f"open_clip's {type(tower).__name__} embeds no patches")
+        _, tokens = self.embed_with_tokens(pictures)
+        embedded = tower.ln_post(tokens.to(tower.ln_post.weight.dtype))
+        if tower.proj is not None:
+            embedded = embedded @ tower.proj
+        rows, columns = tower.grid_size
+        grid: PatchEmbeddings = embedded.float().mT.unflatten(2, (rows, columns))
+        return grid
 
     @torch.no_grad()
     def embed_texts(self, texts: Sequence[str]) -> Embeddings:

@@ -9,9 +9,9 @@ from PIL import Image
 from editing.boxes.geometry import Box
 from editing.boxes.proposals import Proposals, propose
 from editing.boxes.region_net import Logits
-from editing.boxes.text_region_net import TextRegionNet, choose_box, embed_words
+from editing.boxes.text_region_net import TextRegionNet, choose_box, read_edit
 from editing.features.backbone import Backbone
-from editing.features.clip import ClipSpace
+from editing.features.clip import PatchClipSpace
 from editing.pictures import picture_to_tensor, resize, working_sides
 from editing.requests import Request
 
@@ -25,7 +25,7 @@ class LearnedRegions:
     """
 
     backbone: Backbone
-    clip: ClipSpace
+    clip: PatchClipSpace
     net: TextRegionNet
     anchors: int
     sizes: int
@@ -53,9 +53,15 @@ class LearnedRegions:
             anchors=self.anchors,
             sizes=self.sizes,
         )
+        asked = read_edit(
+            self.clip,
+            picture,
+            prompt=request.prompt,
+            phrase=request.phrase(),
+            grid=proposals.grid,
+        )
         with torch.no_grad():
-            target, phrase = embed_words(self.clip, [request.prompt, request.phrase()])
-            logits = choose_box(self.net, proposals, target, phrase)
+            logits = choose_box(self.net, proposals, asked)
         box = best_box(logits, proposals)
         return draw_box(box.scaled(size, request.image.size), request.image.size)
 

@@ -47,6 +47,9 @@ class ColourClip:
         tokens = torch.nn.functional.adaptive_avg_pool2d(pictures, 4).flatten(2).transpose(1, 2)
         return self.embed_pictures(pictures), tokens
 
+    def embed_patches(self, pictures):
+        return torch.nn.functional.adaptive_avg_pool2d(pictures, 2)
+
     def embed_texts(self, texts):
         rows = []
         for text in texts:

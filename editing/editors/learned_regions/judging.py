@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
 import torch
-import torch.nn.functional as F
-from jaxtyping import Float
 from torch import Tensor
 
 from editing.editors.learned_regions.losses import (
@@ -17,7 +15,7 @@ from editing.editors.learned_regions.losses import (
     total_loss,
 )
 from editing.editors.learned_regions.settings import LossWeights
-from editing.features.clip import PatchClipSpace, Tokens
+from editing.features.clip import PatchClipSpace, Tokens, make_square
 from editing.tensors import PerExample, PictureBatch
 from editing.training import alignment
 from editing.training.objective import Columns
@@ -115,18 +113,6 @@ def move(pictures: PictureBatch, down: int, right: int) -> PictureBatch:
     """Pictures moved by so many units of `SHIFT`; what comes in repeats the outermost pixels."""
     unit = max(1, round(min(pictures.shape[-2:]) * SHIFT))
     return alignment.move(pictures, down * unit, right * unit) if down or right else pictures
-
-
-def make_square(pictures: PictureBatch) -> Float[Tensor, "b 3 side side"]:
-    """Pictures squeezed to a square of their shorter side, where they are none.
-
-    CLIP's own processing cuts the middle out, and would not see what is edited beside it.
-    """
-    height, width = pictures.shape[-2:]
-    if height == width:
-        return pictures
-    side = min(height, width)
-    return F.interpolate(pictures, size=(side, side), mode="bicubic", antialias=True).clamp(-1, 1)
 
 
 def judge_in_parts(judge: EditJudge, edits: PictureBatch, *, at_once: int) -> Worth:

@@ -20,7 +20,7 @@ from editing.boxes.proposals import Proposals, propose
 from editing.boxes.text_region_net import (
     TextRegionNet,
     choose_box,
-    embed_words,
+    read_edit,
     save_region_net,
 )
 from editing.editors.learned_regions.judging import Worth, judge_in_parts, make_judge
@@ -138,9 +138,14 @@ class RegionObjective:
                 self.backbone, picture, anchors=settings.anchors, sizes=settings.sizes
             )
             losses = self._losses(batch, row, picture, proposals)
-            words = [batch.edit_prompts[row], batch.source_phrases[row]]
-            target, phrase = embed_words(self.clip, words)
-            logits = choose_box(self.net, proposals, target, phrase) / settings.temperature
+            asked = read_edit(
+                self.clip,
+                picture,
+                prompt=batch.edit_prompts[row],
+                phrase=batch.source_phrases[row],
+                grid=proposals.grid,
+            )
+            logits = choose_box(self.net, proposals, asked) / settings.temperature
             probabilities = torch.softmax(logits.flatten(), dim=0).view_as(logits)
             summands.append((probabilities * losses).sum())
         pulled = torch.stack(summands)
