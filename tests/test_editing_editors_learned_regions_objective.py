@@ -63,7 +63,7 @@ def test_it_is_an_objective():
 
 class TestLoss:
     def test_it_is_the_expected_loss_over_all_boxes(self):
-        objective, _ = make_objective()
+        objective, _ = make_objective(standardise=False)
         with torch.no_grad():
             for parameter in objective.net.parameters():
                 parameter.zero_()  # every box is as likely as every other
@@ -72,8 +72,8 @@ class TestLoss:
         assert loss.item() == pytest.approx(kept.mean().item(), abs=1e-6)
 
     def test_a_large_box_costs_more(self):
-        without, _ = make_objective()
-        with_area, _ = make_objective(weight_area=2.0)
+        without, _ = make_objective(standardise=False)
+        with_area, _ = make_objective(standardise=False, weight_area=2.0)
         for objective in (without, with_area):
             with torch.no_grad():
                 for parameter in objective.net.parameters():
@@ -85,8 +85,8 @@ class TestLoss:
         assert dearer - plain == pytest.approx(2 * proposals.areas().mean().item(), rel=1e-4)
         assert proposals.areas()[0, 0].item() == pytest.approx((4 / 16) ** 2)
 
-    def test_standardised_losses_have_mean_zero(self):
-        objective, _ = make_objective(standardise=True)
+    def test_losses_of_a_pair_have_mean_zero(self):
+        objective, _ = make_objective()
         with torch.no_grad():
             for parameter in objective.net.parameters():
                 parameter.zero_()
@@ -107,14 +107,14 @@ class TestLoss:
         assert without == []
 
     def test_a_cold_softmax_takes_one_box(self):
-        objective, _ = make_objective(temperature=1e-5)
+        objective, _ = make_objective(standardise=False, temperature=1e-5)
         loss = objective(batch(1), NoDraw()).terms["expected"].item()
         assert (objective.kept.get("key 0 16") - loss).abs().min().item() < 1e-6
 
 
 class TestTraining:
     def test_the_loss_falls(self, pairs, tmp_path):
-        objective, _ = make_objective(standardise=True)
+        objective, _ = make_objective()
         run = Run(objective, pairs, tmp_path, steps=24, learning_rate=1e-2, checkpoint_every=24)
         reports = run.go().reports
         first, last = (

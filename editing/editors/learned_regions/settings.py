@@ -194,7 +194,7 @@ class RegionTraining(BoxSettings):
     )
     standardise: bool = setting(
         "bring the losses of each pair to mean 0 and deviation 1, so that pairs count alike",
-        default=False,
+        default=True,
     )
     temperature: float = setting(
         "of the softmax over boxes; smaller is closer to one box", default=1.0
