@@ -86,6 +86,19 @@ class TestGroups:
             (group,) = optimiser["param_groups"]
             assert (group["lr"], group["weight_decay"]) == (0.25, 0.125)
 
+    def test_a_rate_that_falls_is_that_of_the_step(self, start, tmp_path):
+        start(steps=3, learning_rate=0.25, decay_steps=10, checkpoint_every=1).go()
+        found = load_last_checkpoint(tmp_path / "run", identities=["one"])
+        rates = [one["param_groups"][0]["lr"] for one in found.optimisers]
+        assert rates == pytest.approx([0.25 * 0.8, 0.25 * 0.9])  # each group's last step
+
+    def test_a_run_whose_rate_falls_goes_on_as_a_whole_one(self, start):
+        whole = start("whole", steps=6, decay_steps=6).go()
+        with pytest.raises(KeyboardInterrupt):
+            start("cut", steps=6, decay_steps=6).go(until=3)
+        rest = start("cut", steps=6, decay_steps=6).go()
+        assert same(weights_of(whole.objective), weights_of(rest.objective))
+
 
 class TestRepeats:
     def test_a_run_is_a_function_of_its_seed(self, start):

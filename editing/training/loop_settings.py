@@ -19,6 +19,10 @@ class LoopSettings:
     batch_size: int = setting("pairs at once on a device", default=1)
     accumulation: int = setting("batches added up to a step", default=1)
     learning_rate: float = setting("of AdamW", default=2e-4)
+    decay_steps: int | None = setting(
+        "step by which the learning rate has fallen along a line to nothing; none to keep it",
+        default=None,
+    )
     weight_decay: float = setting("of AdamW", default=0.01)
     clip_norm: float = setting("largest norm of a step's gradient", default=1.0)
     seed: int = setting("draws pairs, noise levels and noise", default=0)
@@ -38,6 +42,10 @@ class LoopSettings:
         for name in ("steps", "batch_size", "accumulation", *every):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.decay_steps is not None and self.decay_steps < self.steps:
+            raise ValueError(
+                f"decay_steps must be at least the steps, {self.steps}, got {self.decay_steps}"
+            )
         for name in ("learning_rate", "clip_norm"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be above 0, got {getattr(self, name)}")
@@ -53,6 +61,11 @@ class LoopSettings:
                     f"{name} must be one of {', '.join(allowed)}, got {getattr(self, name)!r}"
                 )
         require_numbers(self)
+
+    def learning_rate_at(self, step: int) -> float:
+        """The learning rate of a step, counted from 0."""
+        left = 1.0 if self.decay_steps is None else 1 - step / self.decay_steps
+        return self.learning_rate * left
 
     def pairs_a_step(self, devices: int) -> int:
         """How many pairs an optimiser step sees on so many devices together."""

@@ -171,6 +171,8 @@ class Trainer:
     def _step(self, step: int, batch: PairBatch) -> StepReport:
         trained = begin_step(self._objective, step)
         optimiser = self._optimisers[self._objective.group_of(step)]
+        for group in optimiser.param_groups:
+            group["lr"] = self._settings.learning_rate_at(step)
         optimiser.zero_grad(set_to_none=True)
         sums: dict[str, float] = {}
         gradients: dict[str, float] = {}

@@ -83,7 +83,7 @@ def upgrade_description(earlier: dict[str, Any]) -> dict[str, Any]:
     Raises:
         KeyError: it is no such description.
     """
-    loop = dict(earlier["options"])
+    loop = {"decay_steps": None, **earlier["options"]}
     weights = dict(earlier["weights"])
     objective: dict[str, Any] = {
         f"weight_{term}": weights["global_" if term == "global" else term] for term in TERMS
