@@ -1,6 +1,7 @@
 """Training the network that sees the text: what is minimised, what is kept, how a run goes on."""
 
 import json
+from dataclasses import dataclass, field
 
 import pytest
 import torch
@@ -15,19 +16,32 @@ from editing.boxes.proposals import propose
 from editing.boxes.text_region_net import load_region_net
 from editing.editors.learned_regions.kept_worth import WORTH, KeptWorth
 from editing.editors.learned_regions.objective import NoDraw, RegionObjective
+from editing.editors.learned_regions.seen_pairs import MOST_BYTES, SeenPairs
 from editing.editors.learned_regions.settings import RegionTraining
 from editing.requests import Request
 from editing.training.objective import Objective, PairBatch
 from transforms.models.spec import ModelSpec
 
 
-def make_objective(**settings):
+@dataclass(frozen=True)
+class CountingBackbone(SpotBackbone):
+    """How many times it was asked, beside."""
+
+    looks: list[int] = field(default_factory=list)
+
+    def __call__(self, pictures):
+        self.looks.append(len(pictures))
+        return super().__call__(pictures)
+
+
+def make_objective(most_bytes=MOST_BYTES, **settings):
     settings = {"weight_area": 0.0} | settings
     inpainter = ColourInpainter()
     objective = RegionObjective(
-        backbone=SpotBackbone(),
+        backbone=CountingBackbone(),
         clip=ColourClip(),
         inpainter=inpainter,
+        seen=SeenPairs(most_bytes),
         settings=RegionTraining(**({"anchors": 2, "sizes": 3} | settings)),
     )
     return objective, inpainter
@@ -131,6 +145,18 @@ class TestTraining:
         lines = (tmp_path / "kept" / WORTH).read_text().splitlines()
         assert len({json.loads(line)["key"] for line in lines}) == len(lines) == 6
 
+    def test_a_pair_is_looked_at_once_where_there_is_room(self, pairs, tmp_path):
+        def go(name, most_bytes):
+            objective, _ = make_objective(most_bytes)
+            Run(objective, pairs, tmp_path / name, steps=18).go()
+            return objective
+
+        kept, forgetful = go("kept", MOST_BYTES), go("forgetful", 0)
+        # Once to learn how many numbers a patch has, and once a pair.
+        assert len(kept.backbone.looks) == 1 + 6
+        assert len(forgetful.backbone.looks) > 1 + 6
+        assert same(weights_of(kept), weights_of(forgetful))
+
     def test_a_run_that_goes_on_paints_nothing_twice_and_ends_the_same(self, pairs, tmp_path):
         whole, _ = make_objective()
         Run(whole, pairs, tmp_path / "whole", steps=6).go()
@@ -163,6 +189,20 @@ class TestTraining:
         assert inpainter.batches == [2]
         assert found.edit_mask.getbbox() is not None
         assert masked.edit_mask.tobytes() == whole.tobytes()
+
+
+class TestSeen:
+    def test_there_is_room_for_so_many_bytes(self):
+        objective, _ = make_objective()
+        objective(batch(), NoDraw())
+        one, other = (objective.seen.get(f"key {n} 16") for n in range(2))
+        floats = 3 * 16 + 16 + 3 + 3 + 2 * 16  # features, attention, two texts, two maps
+        assert one.size == other.size == 4 * floats
+        few = SeenPairs(one.size)
+        few.put("a", one)
+        few.put("a", one)  # once is enough
+        few.put("b", other)
+        assert (few.get("a"), few.get("b")) == (one, None)
 
 
 class TestKept:

@@ -26,6 +26,7 @@ from editing.boxes.text_region_net import (
 from editing.editors.learned_regions.judging import Worth, judge_in_parts, make_judge
 from editing.editors.learned_regions.kept_worth import KeptWorth
 from editing.editors.learned_regions.painting import inpaint_settings, paint_boxes
+from editing.editors.learned_regions.seen_pairs import SeenPair, SeenPairs
 from editing.editors.learned_regions.settings import RegionTraining
 from editing.features.backbone import Backbone
 from editing.features.clip import PatchClipSpace
@@ -54,6 +55,7 @@ class RegionObjective:
     inpainter: Inpainter
     settings: RegionTraining
     kept: KeptWorth = field(default_factory=KeptWorth)
+    seen: SeenPairs = field(default_factory=SeenPairs)
 
     @functools.cached_property
     def net(self) -> TextRegionNet:
@@ -133,29 +135,38 @@ class RegionObjective:
         summands = []
         for row in range(len(batch.keys)):
             picture = batch.source[row].cpu()
-            settings = self.settings
-            proposals = propose(
-                self.backbone, picture, anchors=settings.anchors, sizes=settings.sizes
-            )
-            losses = self._losses(batch, row, picture, proposals)
-            asked = read_edit(
-                self.clip,
-                picture,
-                prompt=batch.edit_prompts[row],
-                phrase=batch.source_phrases[row],
-                grid=proposals.grid,
-            )
-            logits = choose_box(self.net, proposals, asked) / settings.temperature
+            key = f"{batch.keys[row]} {picture.shape[-1]}"
+            seen = self._see(batch, row, picture, key)
+            losses = self._losses(batch, row, picture, seen.proposals, key)
+            logits = choose_box(self.net, seen.proposals, seen.asked) / self.settings.temperature
             probabilities = torch.softmax(logits.flatten(), dim=0).view_as(logits)
             summands.append((probabilities * losses).sum())
         pulled = torch.stack(summands)
         return Outcome({"expected": (pulled * batch.quality.cpu()).mean()}, pulled)
 
+    def _see(self, batch: PairBatch, row: int, picture: PictureTensor, key: str) -> SeenPair:
+        """What the frozen networks see of a pair."""
+        known = self.seen.get(key)
+        if known is not None:
+            return known
+        proposals = propose(
+            self.backbone, picture, anchors=self.settings.anchors, sizes=self.settings.sizes
+        )
+        asked = read_edit(
+            self.clip,
+            picture,
+            prompt=batch.edit_prompts[row],
+            phrase=batch.source_phrases[row],
+            grid=proposals.grid,
+        )
+        seen = SeenPair(proposals, asked)
+        self.seen.put(key, seen)
+        return seen
+
     def _losses(
-        self, batch: PairBatch, row: int, picture: PictureTensor, proposals: Proposals
+        self, batch: PairBatch, row: int, picture: PictureTensor, proposals: Proposals, key: str
     ) -> Float[Tensor, "k m"]:
         """L_kj of a pair and what a box's area adds, standardised where the settings say so."""
-        key = f"{batch.keys[row]} {picture.shape[-1]}"
         worth = self.kept.get(key)
         if worth is None:
             worth = self._paint(batch, row, picture, proposals)
