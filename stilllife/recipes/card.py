@@ -102,6 +102,9 @@ Edits in boxes and anchors are of the first 300 pictures. Quantiser and token pa
 pictures than the others (`--pictures 60000`), the latter half of those. The quantiser's first 1500
 steps weighed errors on things 4 times, not 10. Figures of the masked-token model are of 200
 captions of each kind, the quantiser's `judged` of 200 pictures.
+
+The region network, which chooses the box of an edit, has no recipe: `pairloom train` makes it on
+pairs that `pairloom build` made. docs/learned_regions.md has the commands, and its figures.
 """
 
 
