@@ -74,7 +74,7 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--edits", type=int, default=300, help="tasks with one thing")
     parser.add_argument("--two", type=int, default=100, help="tasks with two things")
     parser.add_argument("--swept", type=int, default=60, help="tasks that K is swept on")
-    parser.add_argument("--fitted", type=int, default=100, help="tasks that networks are fitted to")
+    parser.add_argument("--fitted", type=int, default=300, help="tasks that networks are fitted to")
     parser.add_argument("--drawn", type=int, default=20, help="of which by drawn boxes as well")
     parser.add_argument("--backends", nargs="+", choices=BACKENDS, default=list(BACKENDS))
     parser.add_argument("--preset", default="stilllife")
