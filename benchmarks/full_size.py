@@ -1,6 +1,7 @@
 """Seconds per picture and memory per stage with networks of the published sizes.
 
-    python benchmarks/full_size.py [--pictures N] [--parts blip,clip,...] [--seed N] [--json]
+    python benchmarks/full_size.py [--pictures N] [--parts blip,clip,...] [--device cuda]
+        [--batch-size N] [--seed N] [--json]
 
 Each network is built with random weights, saved in the published layout, loaded through a preset
 file and run over photograph-like pictures, in processes of its own, so that memory is its own.
@@ -22,6 +23,7 @@ from typing import Any
 import numpy as np
 import support.silent_libraries  # noqa: F401
 from PIL import Image, ImageDraw, ImageFilter
+from support.devices import describe_device, device_peak_gib, wait_for
 from support.full_size_networks import BUILDERS
 from support.processes import call_apart, peak_mib
 from support.reporting import Target, add_report_flags, at_most, finish
@@ -51,6 +53,8 @@ class Measured:
     loaded_mib: float
     pictures: int
     outputs: list[Any]
+    device: str
+    device_peak_gib: float | None
 
 
 def photograph(seed: Sequence[int], size: tuple[int, int] = (640, 480)) -> bytes:
@@ -172,8 +176,8 @@ def build(part: str, folder: Path) -> int:
     return BUILDERS[part](folder)
 
 
-def write_preset(path: Path, part: str, folder: Path) -> None:
-    """A preset in which `part` plays its role from `folder`, with the options of sd14."""
+def write_preset(path: Path, part: str, folder: Path, options: Mapping[str, Any]) -> None:
+    """A preset in which `part` plays its role from `folder`, with the options of sd14 and these."""
     from transforms.presets import load_preset
 
     fields: dict[str, Any] = {
@@ -185,7 +189,7 @@ def write_preset(path: Path, part: str, folder: Path) -> None:
         "loader": part,
         "location": str(folder),
         "revision": None,
-        "options": dict(published.options),
+        "options": {**dict(published.options), **options},
     }
     path.write_text(json.dumps(fields))  # JSON is YAML
 
@@ -208,6 +212,8 @@ def measure(part: str, preset_path: Path, parameters: int, count: int, seed: int
     sources = photographs(count, seed=seed)
     begin, begin_cpu = time.perf_counter(), time.process_time()
     outputs = STAGE_CALLS[stage](model, sources)
+    device = dict(spec.options).get("device", "cpu")
+    wait_for(device)
     wall_s, cpu_s = time.perf_counter() - begin, time.process_time() - begin_cpu
     return Measured(
         part=part,
@@ -221,17 +227,21 @@ def measure(part: str, preset_path: Path, parameters: int, count: int, seed: int
         loaded_mib=loaded_mib,
         pictures=count,
         outputs=outputs,
+        device=describe_device(device),
+        device_peak_gib=device_peak_gib(device),
     )
 
 
-def measure_all(parts: list[str], count: int, seed: int) -> list[Measured]:
+def measure_all(
+    parts: list[str], count: int, seed: int, options: Mapping[str, Any]
+) -> list[Measured]:
     """Build, measure and delete one network after another."""
     measured = []
     with tempfile.TemporaryDirectory(prefix="pairloom-full-size-") as name:
         for part in parts:
             folder, preset = Path(name) / part, Path(name) / f"{part}.yaml"
             parameters = call_apart(build, part, folder)
-            write_preset(preset, part, folder)
+            write_preset(preset, part, folder, options)
             measured.append(call_apart(measure, part, preset, parameters, count, seed))
             shutil.rmtree(folder)
     return measured
@@ -256,12 +266,16 @@ def main() -> None:
         "--pictures", type=int, default=8, help="pictures for each stage; best a multiple of 4"
     )
     parser.add_argument("--parts", default=",".join(PARTS), help="networks, with commas")
+    parser.add_argument("--device", default="cpu", help="torch device (default cpu)")
+    parser.add_argument("--batch-size", type=int, help="pictures at once (default: the preset's)")
     add_report_flags(parser, seed_help="draws the pictures (default 0)")
     options = parser.parse_args()
     parts = options.parts.split(",")
     if options.pictures < 1 or not set(parts) <= set(PARTS):
         parser.error(f"--pictures must be at least 1, --parts among {','.join(PARTS)}")
-    measured = measure_all(parts, options.pictures, options.seed)
+    chosen = {"device": options.device, "batch_size": options.batch_size}
+    given = {name: value for name, value in chosen.items() if value is not None}
+    measured = measure_all(parts, options.pictures, options.seed, given)
     print(f"{'network':<10} {'stage':<8} {'M params':>8} {'file MiB':>8} {'load s':>7} "
           f"{'s/picture':>9} {'CPU s':>6} {'loaded MiB':>10} {'peak MiB':>9}")  # fmt: skip
     for one in measured:

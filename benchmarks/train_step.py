@@ -1,7 +1,8 @@
-"""Seconds and memory of a step of iEdit's training, beside a plain diffusers training loop.
+r"""Seconds and memory of a step of iEdit's training, beside a plain diffusers training loop.
 
     python benchmarks/train_step.py [--rounds N] [--steps N] [--batch-size N] [--seed N] [--json]
-    python benchmarks/train_step.py --full-size [--gradient-checkpointing] [--json]
+    python benchmarks/train_step.py --full-size [--gradient-checkpointing] [--precision fp16] \
+        [--steps N] [--batch-size N] [--json]
 
 Without --full-size: the still life's networks (of random weights where none are trained; time does
 not depend on them), in rounds. Each round runs the same even number of steps of every way: a plain
@@ -14,7 +15,10 @@ our loop costs.
 With --full-size: Stable Diffusion v1.4, CLIP ViT-L/14 and VGG16 of random weights, saved as
 published, loaded through a preset as `sd14` names them, two steps (one of each group of blocks) of
 one pair at 384 pixels, in a process of its own, whose peak memory counts. Beside it stands what
-weights, gradients and the optimiser's state take; the rest is activations and libraries.
+weights, gradients and the optimiser's state take; the rest is activations and libraries. On a card
+the card's memory counts, and the median of the steps after the first two.
+
+It computes where `pairloom train` would: on a card where there is one, unless ACCELERATE_USE_CPU=1.
 """
 
 import argparse
@@ -28,10 +32,13 @@ from typing import Any
 
 import support.silent_libraries  # noqa: F401
 import torch
+from accelerate import Accelerator
+from support.devices import describe_device, device_peak_gib
+from support.full_size_preset import write_full_size_preset
 from support.processes import call_apart, peak_mib
 from support.reporting import Target, add_report_flags, at_most, finish
 from support.training_networks import (
-    build_full_size,
+    TRAINED_WITH,
     draw_batch,
     load_full_size,
     small_networks,
@@ -58,6 +65,11 @@ LEFT_OUT = 2
 """Steps before those that are timed."""
 
 
+def training_device() -> str:
+    """Where `pairloom train` would compute."""
+    return str(Accelerator().device)
+
+
 def mean_step(seconds: Sequence[float]) -> float:
     """Mean of the steps that count: as many of one group of blocks as of the other."""
     return statistics.fmean(seconds[LEFT_OUT:])
@@ -66,7 +78,7 @@ def mean_step(seconds: Sequence[float]) -> float:
 def run_rounds(arguments: argparse.Namespace) -> dict[str, Any]:
     """Medians over the rounds: seconds of a step of each way, and of the pieces."""
     torch.set_num_threads(1)
-    networks = small_networks(arguments.seed)
+    networks = small_networks(arguments.seed, training_device())
     batch = draw_batch(arguments.batch_size, networks.model.picture_size, seed=arguments.seed)
     options = LoopSettings(
         steps=arguments.steps + LEFT_OUT,
@@ -98,18 +110,22 @@ def run_rounds(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def step_at_full_size(preset_file: str, options: LoopSettings, side: int) -> dict[str, Any]:
-    """Seconds of two steps, peak memory, and what of it is known; in a process of its own."""
+    """Seconds of the steps, peak memory, and what of it is known; in a process of its own."""
     torch.set_num_threads(1)
-    networks = load_full_size(preset_file)
-    loaded = peak_mib() / 1024
+    device = training_device()
+    networks = load_full_size(preset_file, device)
+    loaded = device_peak_gib(device) or peak_mib() / 1024
     batch = draw_batch(options.batch_size, side, seed=options.seed)
     seconds = time_ours(networks, batch, options, IEditTraining())
     unet = networks.model.unet
     trained = [sum(map(torch.numel, group.values())) for group in alternating_groups(unet)]
     return {
+        "device": describe_device(device),
+        "precision": options.precision,
         "side": side,
         "seconds": seconds,
-        "peak_gib": peak_mib() / 1024,
+        "median_s": statistics.median(seconds[LEFT_OUT:] or seconds),
+        "peak_gib": device_peak_gib(device) or peak_mib() / 1024,
         "loaded_gib": loaded,
         "parameters": {
             name: sum(map(torch.numel, network.parameters()))
@@ -124,9 +140,10 @@ def step_at_full_size(preset_file: str, options: LoopSettings, side: int) -> dic
 
 
 def run_full_size(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Builds, loads, takes two steps, deletes."""
+    """Builds, loads, takes some steps, deletes."""
     options = LoopSettings(
-        steps=2,
+        steps=arguments.steps,
+        precision=arguments.precision,
         batch_size=arguments.batch_size,
         seed=arguments.seed,
         gradient_checkpointing=arguments.gradient_checkpointing,
@@ -135,7 +152,7 @@ def run_full_size(arguments: argparse.Namespace) -> dict[str, Any]:
         gradients_every=10**9,
     )
     with tempfile.TemporaryDirectory(prefix="pairloom-train-step-") as name:
-        preset = build_full_size(Path(name))
+        preset = write_full_size_preset(Path(name), TRAINED_WITH)
         return call_apart(step_at_full_size, str(preset), options, FULL_SIDE)
 
 
@@ -143,12 +160,18 @@ def main() -> None:
     """Reads the arguments, measures, prints."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=8, help="timed in each way, an even number")
+    parser.add_argument(
+        "--steps", type=int, help="timed, an even number (default 8, with --full-size 2)"
+    )
     parser.add_argument("--batch-size", type=int, help="default 8, with --full-size 1")
     parser.add_argument("--full-size", action="store_true")
     parser.add_argument("--gradient-checkpointing", action="store_true", help="at full size")
+    parser.add_argument(
+        "--precision", choices=("no", "fp16", "bf16"), default="no", help="at full size, mixed"
+    )
     add_report_flags(parser)
     arguments = parser.parse_args()
+    arguments.steps = arguments.steps or (2 if arguments.full_size else 8)
     if arguments.rounds < 1 or arguments.steps < 2 or arguments.steps % 2:
         parser.error("--rounds must be at least 1, --steps even and at least 2")
     arguments.batch_size = arguments.batch_size or (1 if arguments.full_size else 8)

@@ -17,6 +17,7 @@ from editing.editors.iedit.training_settings import IEditTraining
 from editing.training.loop_settings import LoopSettings
 from editing.training.objective import PairBatch
 from editing.training.trainer import StepReport, Trainer, begin_step, step_generator
+from support.devices import wait_for
 from support.training_networks import Networks
 
 
@@ -51,6 +52,7 @@ def time_plain(networks: Networks, batch: PairBatch, options: LoopSettings) -> l
         accelerator.backward(F.mse_loss(found.float(), wanted))
         accelerator.clip_grad_norm_(trained, options.clip_norm)
         optimiser.step()
+        wait_for(accelerator.device)
         seconds.append(time.perf_counter() - began)
     return seconds
 
@@ -68,6 +70,7 @@ def time_ours(
     ends = [time.perf_counter()]
 
     def note(_: StepReport) -> None:
+        wait_for(networks.model.device)
         ends.append(time.perf_counter())
 
     with tempfile.TemporaryDirectory() as folder:
@@ -117,13 +120,14 @@ def time_pieces(networks: Networks, batch: PairBatch, *, times: int) -> dict[str
         "loc": look_with_clip,
         "perc": compare,
     }
-    return {name: _median_time(piece, times) for name, piece in pieces.items()}
+    return {name: _median_time(piece, times, model.device) for name, piece in pieces.items()}
 
 
-def _median_time(piece: Callable[[], None], times: int) -> float:
+def _median_time(piece: Callable[[], None], times: int, device: torch.device) -> float:
     seconds = []
     for _ in range(times + 1):
         began = time.perf_counter()
         piece()
+        wait_for(device)
         seconds.append(time.perf_counter() - began)
     return statistics.median(seconds[1:])

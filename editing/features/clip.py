@@ -111,14 +111,13 @@ class TransformersClip:
 
     def embed_pictures(self, pictures: PictureBatch) -> Embeddings:
         """Embeddings of pictures in [-1, 1]; gradients pass."""
-        fitted = fit_pictures(pictures, self.encoder.pictures)
-        output: Tensor = self.encoder.network.get_image_features(fitted).pooler_output
+        output: Tensor = self.encoder.network.get_image_features(self._fit(pictures)).pooler_output
         return output.float()
 
     def embed_with_tokens(self, pictures: PictureBatch) -> tuple[Embeddings, Tokens]:
         """Embeddings of pictures in [-1, 1], and the last layer's patch tokens; gradients pass."""
         network = self.encoder.network
-        output = network.vision_model(pixel_values=fit_pictures(pictures, self.encoder.pictures))
+        output = network.vision_model(pixel_values=self._fit(pictures))
         embeddings: Tensor = network.visual_projection(output.pooler_output)
         tokens: Tensor = output.last_hidden_state[:, 1:]
         return embeddings.float(), tokens.float()
@@ -146,6 +145,9 @@ class TransformersClip:
         ).pooler_output
         return output.float()
 
+    def _fit(self, pictures: PictureBatch) -> Tensor:
+        return fit_pictures(pictures.to(self.encoder.network.device), self.encoder.pictures)
+
 
 @dataclass(frozen=True, eq=False)
 class OpenClip:
@@ -155,8 +157,7 @@ class OpenClip:
 
     def embed_pictures(self, pictures: PictureBatch) -> Embeddings:
         """Embeddings of pictures in [-1, 1]; gradients pass."""
-        fitted = fit_pictures(pictures, self.encoder.pictures)
-        output: Tensor = self.encoder.network.encode_image(fitted)
+        output: Tensor = self.encoder.network.encode_image(self._fit(pictures))
         return output.float()
 
     def embed_with_tokens(self, pictures: PictureBatch) -> tuple[Embeddings, Tokens]:
@@ -168,8 +169,7 @@ class OpenClip:
         tower = self.encoder.network.visual
         if not hasattr(tower, "forward_intermediates"):
             raise ModelError(f"open_clip's {type(tower).__name__} gives no tokens of patches")
-        fitted = fit_pictures(pictures, self.encoder.pictures)
-        found = tower.forward_intermediates(fitted, indices=1, output_fmt="NLC")
+        found = tower.forward_intermediates(self._fit(pictures), indices=1, output_fmt="NLC")
         embeddings: Tensor = found["image_features"]
         tokens: Tensor = found["image_intermediates"][-1]
         return embeddings.float(), tokens.float()
@@ -198,6 +198,9 @@ class OpenClip:
         words = self.encoder.tokenizer(list(texts)).to(self.encoder.options.device)
         output: Tensor = self.encoder.network.encode_text(words)
         return output.float()
+
+    def _fit(self, pictures: PictureBatch) -> Tensor:
+        return fit_pictures(pictures.to(self.encoder.options.device), self.encoder.pictures)
 
 
 def _transformers_clip(spec: ModelSpec) -> PatchClipSpace:

@@ -68,9 +68,10 @@ class EditJudge:
     weights: LossWeights
 
     def __call__(self, edits: PictureBatch) -> Worth:
-        """What `edits` in [-1, 1], of the source's size, are worth."""
+        """What `edits` in [-1, 1], of the source's size, are worth, on the device they are on."""
         seen = [self._judge(edits, view) for view in self.views]
-        return Worth(**{name: torch.stack(column).mean(0) for name, column in _columns(seen)})
+        mean = Worth(**{name: torch.stack(column).mean(0) for name, column in _columns(seen)})
+        return mean.to(edits.device)
 
     def _judge(self, edits: PictureBatch, view: View) -> Worth:
         moved = move(edits, view.down, view.right)
