@@ -3,9 +3,9 @@
     python benchmarks/anchors.py [--preset NAME] [--pictures N] [--dino DIR] [--seed N] [--json]
 
 Of held-out pictures of one thing, the 1, 3 and 9 patches of the highest attention by the preset's
-backbone and, with `--dino`, by the one in a folder; beside them the patches whose colour is
-farthest from the picture's median, and ones drawn at random. A patch lies on a thing that covers a
-quarter of it. The truth of the pictures is used to judge alone.
+backbone and, with `--dino`, by the one in a folder, and by its earlier layers; beside them the
+patches whose colour is farthest from the picture's median, and ones drawn at random. A patch lies
+on a thing that covers a quarter of it. The truth of the pictures is used to judge alone.
 """
 
 import argparse
@@ -16,6 +16,7 @@ import support.silent_libraries  # noqa: F401
 import torch
 from support.intervals import bootstrap_mean
 from support.reporting import Target, add_report_flags, at_least, finish
+from transformers import ViTModel
 
 from editing.features.backbone import Backbone
 from editing.features.backbone_loaders import load_backbone
@@ -28,6 +29,7 @@ from stilllife.recipes.anchors import (
     things_on_grid,
 )
 from stilllife.recipes.collection import HELD_OUT_SEEDS, Collection, collect, to_input
+from stilllife.recipes.dino import cls_attention
 from stilllife.scene import Mix
 from transforms.models.spec import ModelSpec
 from transforms.presets import load_preset
@@ -45,10 +47,24 @@ def attention(backbone: Backbone, pictures: torch.Tensor) -> torch.Tensor:
     return torch.cat([backbone(some).attention for some in pictures.split(AT_ONCE)])
 
 
-def measure(backbones: Mapping[str, Backbone], scenes: Collection, *, seed: int) -> dict[str, Any]:
+def earlier_layers(folder: str, pictures: torch.Tensor) -> dict[str, torch.Tensor]:
+    """The attention (n, h, w) of a DINO's CLS token in each layer before the last, by its name."""
+    network = ViTModel.from_pretrained(
+        folder, add_pooling_layer=False, attn_implementation="eager", dtype=torch.float32
+    )
+    count = network.config.num_hidden_layers
+    names = {f"dino, layer {number} of {count}": number - 1 for number in range(1, count)}
+    return {name: cls_attention(network, pictures, layer=place) for name, place in names.items()}
+
+
+def measure(
+    backbones: Mapping[str, Backbone], scenes: Collection, *, seed: int, dino: str | None = None
+) -> dict[str, Any]:
     """Of each way to find things, `top_1`, `top_3`, `top_9` and the interval of the first."""
     pictures, regions = to_input(scenes.pixels), torch.from_numpy(scenes.regions)
     maps = {name: attention(backbone, pictures) for name, backbone in backbones.items()}
+    if dino is not None:
+        maps |= earlier_layers(dino, pictures)
     _, height, width = next(iter(maps.values())).shape
     grid = (height, width)
     generator = torch.Generator().manual_seed(seed)
@@ -94,7 +110,7 @@ def main() -> None:
     figures = {
         "preset": name,
         "pictures": arguments.pictures,
-        "shares": measure(backbones, scenes, seed=arguments.seed),
+        "shares": measure(backbones, scenes, seed=arguments.seed, dino=arguments.dino),
     }
     rows = [(way, *(each[f"top_{n}"] for n in FIRST)) for way, each in figures["shares"].items()]
     columns = ("", *(f"best {n}" for n in FIRST))

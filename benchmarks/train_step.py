@@ -32,7 +32,7 @@ from typing import Any
 
 import support.silent_libraries  # noqa: F401
 import torch
-from accelerate import Accelerator
+from accelerate import PartialState
 from support.devices import describe_device, device_peak_gib
 from support.full_size_preset import write_full_size_preset
 from support.processes import call_apart, peak_mib
@@ -67,7 +67,7 @@ LEFT_OUT = 2
 
 def training_device() -> str:
     """Where `pairloom train` would compute."""
-    return str(Accelerator().device)
+    return str(PartialState().device)
 
 
 def mean_step(seconds: Sequence[float]) -> float:

@@ -194,10 +194,10 @@ def save_teacher(dino: Dino, folder: Path) -> None:
 
 
 @torch.inference_mode()
-def cls_attention(network: Any, pictures: torch.Tensor) -> torch.Tensor:
-    """The last layer's attention of the CLS token, the mean of its heads: (n, h, w)."""
+def cls_attention(network: Any, pictures: torch.Tensor, *, layer: int = -1) -> torch.Tensor:
+    """A layer's attention of the CLS token, the mean of its heads: (n, h, w); the last layer's."""
     maps: list[torch.Tensor] = [
-        network(pixel_values=some, output_attentions=True).attentions[-1][:, :, 0, 1:].mean(1)
+        network(pixel_values=some, output_attentions=True).attentions[layer][:, :, 0, 1:].mean(1)
         for some in pictures.split(AT_ONCE)
     ]
     side = PICTURE_SIZE // PATCH
