@@ -4,6 +4,7 @@ from typing import Any
 
 from editing.editor import EditorSpec
 from editing.editors.copy.spec import COPY
+from editing.editors.diffedit.spec import DIFFEDIT, ENCODE_DECODE
 from editing.editors.iedit.spec import IEDIT, MASKED_IEDIT
 from editing.editors.learned_regions.spec import LEARNED_REGIONS
 from editing.editors.retrieve.spec import RETRIEVE
@@ -18,6 +19,8 @@ EDITORS: dict[str, EditorSpec[Any]] = {
         SDEDIT,
         IEDIT,
         MASKED_IEDIT,
+        ENCODE_DECODE,
+        DIFFEDIT,
         LEARNED_REGIONS,
     )
 }

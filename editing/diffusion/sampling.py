@@ -11,7 +11,14 @@ import torch
 from torch import Tensor
 
 from editing.diffusion.model import Channels, LatentDiffusion, TextStates
-from editing.diffusion.noise import AlphaTable, Latents, add_noise, alpha_at, ddim_step
+from editing.diffusion.noise import (
+    Alphas,
+    AlphaTable,
+    Latents,
+    add_noise,
+    alpha_at,
+    ddim_step,
+)
 from editing.diffusion.settings import steps_left_out
 from editing.errors import SettingError
 from editing.finite import require_some_finite
@@ -76,7 +83,7 @@ def noised_source(source_latent: Latents, noise: Latents, alphas_cumprod: AlphaT
     def known(t: int | None) -> Latents:
         if t is None:
             return source_latent
-        return add_noise(source_latent, noise, _alpha(alphas_cumprod, t, source_latent))
+        return add_noise(source_latent, noise, level_alpha(alphas_cumprod, t, source_latent))
 
     return known
 
@@ -109,7 +116,7 @@ def sample(
         raise ValueError("edit_mask needs what is known of the source outside of it")
     for step, (t, t_next) in enumerate(zip(levels, [*levels[1:], None], strict=True), 1):
         # Below the last level lies that of t = 0, as with diffusers' set_alpha_to_one=False.
-        alpha, alpha_next = (_alpha(alphas_cumprod, level, z) for level in (t, t_next or 0))
+        alpha, alpha_next = (level_alpha(alphas_cumprod, level, z) for level in (t, t_next or 0))
         z = ddim_step(z, denoise(z, t), alpha, alpha_next)
         require_some_finite(z, where=f"at step {step} of {len(levels)}")
         if edit_mask is not None and known is not None:
@@ -122,5 +129,6 @@ def _steps(t: int, like: Latents) -> Tensor:
     return torch.full((len(like),), t, device=like.device, dtype=torch.long)
 
 
-def _alpha(alphas_cumprod: AlphaTable, t: int, like: Latents) -> Tensor:
+def level_alpha(alphas_cumprod: AlphaTable, t: int, like: Latents) -> Alphas:
+    """alpha_t of level t for every latent of a batch."""
     return alpha_at(alphas_cumprod, _steps(t, like))

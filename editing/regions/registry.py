@@ -3,11 +3,12 @@
 from typing import Any
 
 from editing.errors import SettingError
+from editing.regions.contrast_spec import CONTRAST
 from editing.regions.finder import RegionSpec
 from editing.regions.learned_spec import LEARNED
 from editing.regions.segmenter_spec import SEGMENTER
 
-REGIONS: dict[str, RegionSpec[Any]] = {spec.name: spec for spec in (SEGMENTER, LEARNED)}
+REGIONS: dict[str, RegionSpec[Any]] = {spec.name: spec for spec in (SEGMENTER, LEARNED, CONTRAST)}
 """The region finders by name."""
 
 NO_REGIONS = "none"

@@ -1,0 +1,103 @@
+"""Where two texts see different noise in a picture: the first step of DiffEdit (thesis, 5.3).
+
+Difference maps are made by passes of the network; what is cut of them, at which threshold, costs
+none.
+"""
+
+from collections.abc import Callable, Sequence
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from editing.diffusion.model import LatentDiffusion, TextStates
+from editing.diffusion.noise import Latents, add_noise, draw_noise
+from editing.diffusion.sampling import level_alpha
+from editing.finite import require_finite_rows
+
+Maps = Float[Tensor, "b h w"]
+"""A number for every place of every picture."""
+
+OTSU_BINS = 256
+
+
+@torch.no_grad()
+def difference_maps(
+    model: LatentDiffusion,
+    source_latent: Latents,
+    *,
+    text: TextStates,
+    reference: TextStates,
+    level: float,
+    noises: int,
+    generators: Sequence[torch.Generator],
+    on_step: Callable[[], None] = lambda: None,
+) -> Maps:
+    """How far the noise estimates under two texts lie apart: their absolute difference, the mean.
+
+    Means are taken over the latent's channels and over `noises` independent noises, each added to
+    `level`, a share of all noise levels in [0, 1).
+
+    Raises:
+        NotFiniteError: the model gave no numbers for those at its `places`.
+    """
+    t = min(model.train_steps - 1, round(level * model.train_steps))
+    alpha = level_alpha(model.alphas_cumprod, t, source_latent)
+    texts = torch.cat([text, reference])
+    total = torch.zeros_like(source_latent[:, 0])
+    for _ in range(noises):
+        z_t = add_noise(source_latent, draw_noise(source_latent, generators), alpha)
+        steps = torch.full((2 * len(z_t),), t, device=z_t.device, dtype=torch.long)
+        one, other = model.predict_noise(torch.cat([z_t, z_t]), steps, texts).chunk(2)
+        total = total + (one - other).abs().mean(1)
+        on_step()
+    require_finite_rows(total, where="in the difference of noise estimates")
+    return total / noises
+
+
+def blur_maps(maps: Maps, reach: int) -> Maps:
+    """The mean of each place and those up to `reach` places away along either axis.
+
+    Beyond the border nothing counts.
+    """
+    if reach == 0:
+        return maps
+    width = 2 * reach + 1
+    pooled: Tensor = F.avg_pool2d(
+        maps.unsqueeze(1), width, stride=1, padding=reach, count_include_pad=False
+    )
+    return pooled.squeeze(1)
+
+
+def scale_maps(maps: Maps, *, clamp: float | None) -> Maps:
+    """Maps brought to [0, 1], each by its own least and greatest value.
+
+    `clamp` bounds a map by so many times its mean first, so that a few places do not outshine all
+    others; None leaves it. A map that is the same everywhere becomes 0: nothing stands out.
+    """
+    flat = maps.flatten(1)
+    if clamp is not None:
+        flat = torch.minimum(flat, clamp * flat.mean(1, keepdim=True))
+    least, most = flat.amin(1, keepdim=True), flat.amax(1, keepdim=True)
+    apart = most - least
+    scaled = torch.where(apart > 0, (flat - least) / apart.clamp_min(1e-12), torch.zeros_like(flat))
+    return scaled.view_as(maps)
+
+
+def otsu_threshold(values: Float[Tensor, " n"]) -> float:
+    """The cut of values in [0, 1] that parts them best (Otsu 1979): most variance between sides.
+
+    Values above it are one side. Where several cuts part them equally well it is the middle of
+    those.
+    """
+    edges = torch.linspace(0, 1, OTSU_BINS + 1, dtype=torch.float64)
+    counts = torch.histc(values.double().cpu(), bins=OTSU_BINS, min=0, max=1)
+    centres = (edges[:-1] + edges[1:]) / 2
+    below = counts.cumsum(0)
+    above = counts.sum() - below
+    sums = (counts * centres).cumsum(0)
+    means = sums / below.clamp_min(1), (sums[-1] - sums) / above.clamp_min(1)
+    between = below * above * (means[0] - means[1]).square()
+    best = (between >= between.max() * (1 - 1e-9)).nonzero()[:, 0].double()
+    return edges[1 + round(best.mean().item())].item()

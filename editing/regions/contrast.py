@@ -1,0 +1,115 @@
+"""Regions by the diffusion model itself: where prompt and source text see different noise.
+
+DiffEdit's first step (Couairon et al. 2023; section 5.3 of Couairon's thesis). No segmenter is
+asked, and no words name the thing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from PIL import Image
+from torch import Tensor
+
+from editing.diffusion.contrast import Maps, blur_maps, difference_maps, otsu_threshold, scale_maps
+from editing.diffusion.model import LatentDiffusion
+from editing.errors import NotFiniteError
+from editing.pictures import picture_to_tensor, places_by_size, resize, working_sides
+from editing.regions.contrast_settings import ContrastSettings, ContrastWays, read_threshold
+from editing.regions.segmented import grow_region
+from editing.requests import Request
+
+
+@dataclass(frozen=True, eq=False)
+class ContrastRegions:
+    """Finds where an edit has something to do, by the model that is going to make it."""
+
+    model: LatentDiffusion
+    settings: ContrastSettings
+
+    def find(
+        self, requests: Sequence[Request], generators: Sequence[torch.Generator]
+    ) -> list[Image.Image]:
+        """The mask of each request; its noise is drawn from its generator.
+
+        Raises:
+            PromptLengthError: a prompt has more tokens than the text encoder takes.
+            NotFiniteError: the model gave no numbers for those at its `places`.
+        """
+        maps = self.maps(requests, generators)
+        return [
+            cut_map(scaled, request.image.size, self.settings.ways)
+            for scaled, request in zip(maps, requests, strict=True)
+        ]
+
+    def maps(
+        self, requests: Sequence[Request], generators: Sequence[torch.Generator]
+    ) -> list[Float[Tensor, "h w"]]:
+        """The difference map of each request, in [0, 1], on the CPU: what `cut_map` cuts.
+
+        Raises:
+            as `find` does.
+        """
+        model = self.model
+        sizes = [
+            working_sides(each.image.size, shorter=model.picture_size, multiple=model.size_multiple)
+            for each in requests
+        ]
+        found: dict[int, Tensor] = {}
+        for size, places in places_by_size(sizes).items():
+            try:
+                maps = self._differences(
+                    [requests[place] for place in places],
+                    [generators[place] for place in places],
+                    size,
+                )
+            except NotFiniteError as error:
+                raise NotFiniteError(str(error), [places[row] for row in error.places]) from error
+            found |= dict(zip(places, maps.cpu(), strict=True))
+        return [found[place] for place in range(len(requests))]
+
+    @torch.no_grad()
+    def _differences(
+        self,
+        requests: Sequence[Request],
+        generators: Sequence[torch.Generator],
+        size: tuple[int, int],
+    ) -> Maps:
+        model, ways = self.model, self.settings.ways
+        pictures = torch.stack([picture_to_tensor(resize(each.image, size)) for each in requests])
+        maps = difference_maps(
+            model,
+            model.encode(pictures),
+            text=model.embed_texts([each.prompt for each in requests]),
+            reference=model.embed_texts([self._reference(each) for each in requests]),
+            level=ways.noise_level,
+            noises=ways.noises,
+            generators=generators,
+        )
+        return scale_maps(blur_maps(maps, ways.blur), clamp=ways.clamp or None)
+
+    def _reference(self, request: Request) -> str:
+        said = self.settings.contrast_reference == "source"
+        return (request.source_prompt or "") if said else ""
+
+
+def cut_map(scaled: Float[Tensor, "h w"], size: tuple[int, int], ways: ContrastWays) -> Image.Image:
+    """The mask (L, 0 or 255) of `size` (width, height) of what lies above the threshold of a map.
+
+    An even map, in which nothing stands out, gives an empty mask.
+    """
+    width, height = size
+    large = scaled[None, None]
+    if ways.smooth:
+        large = F.interpolate(large, size=(height, width), mode="bilinear").clamp(0, 1)
+    threshold = read_threshold(ways.threshold)
+    if threshold is None:
+        threshold = otsu_threshold(large.flatten())
+    marked = (large > threshold).float()
+    if not ways.smooth:
+        marked = F.interpolate(marked, size=(height, width), mode="nearest")
+    mask = Image.fromarray((marked[0, 0].numpy() * 255).astype(np.uint8))
+    return grow_region(mask, ways.grow)

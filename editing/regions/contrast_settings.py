@@ -1,0 +1,136 @@
+"""The settings of the region finder `contrast`. Imports no network library."""
+
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from editing.settings import require_numbers, setting
+
+OTSU = "otsu"
+"""The threshold that is found for each map by itself."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContrastWays:
+    """Every number of how a difference map is made and cut; see `ContrastSettings`."""
+
+    noises: int
+    noise_level: float
+    clamp: float
+    blur: int
+    threshold: str
+    smooth: bool
+    grow: float
+
+
+WAYS = {
+    "measured": ContrastWays(
+        noises=5,
+        noise_level=0.4,
+        clamp=0.0,
+        blur=1,
+        threshold=OTSU,
+        smooth=True,
+        grow=0.0625,
+    ),
+    "thesis": ContrastWays(
+        noises=10,
+        noise_level=0.5,
+        clamp=3.0,
+        blur=0,
+        threshold="0.5",
+        smooth=False,
+        grow=0.0,
+    ),
+}
+"""Named choices: what was found best on the still life, and what Couairon's thesis has."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContrastSettings:
+    """The settings of the region finder `contrast`; what is None is as `contrast_ways` has it.
+
+    | setting | meaning |
+    |---|---|
+    | `contrast_reference` | what the prompt is compared with: the source's text, or none |
+    | `contrast_noises` | noises that are added in turn, at least 1 |
+    | `contrast_level` | how much of each, in (0, 1) of all noise levels |
+    | `contrast_clamp` | times a map's mean at which it is cut off, 0 for never |
+    | `contrast_blur` | places of a latent over which a map is smoothed in each direction |
+    | `contrast_threshold` | of a map in [0, 1], or `otsu` |
+    | `contrast_smooth` | whether a map is made large before it is cut, or after |
+    | `mask_grow` | how far the mask reaches beyond that, in [0, 1] of the shorter side |
+
+    Without words for what the source shows the empty text is compared with.
+    """
+
+    contrast_ways: Literal["measured", "thesis"] = setting(
+        "which values count where none is given: the best measured, or the thesis's",
+        default="measured",
+    )
+    contrast_reference: Literal["source", "empty"] = setting(
+        "what the prompt is compared with: the source's prompt, or the empty text",
+        default="source",
+    )
+    contrast_noises: int | None = setting("noises that are added in turn", default=None)
+    contrast_level: float | None = setting(
+        "how much noise, in (0, 1) of all noise levels", default=None
+    )
+    contrast_clamp: float | None = setting(
+        "times a map's mean at which it is cut off, 0 for never", default=None
+    )
+    contrast_blur: int | None = setting("places a map is smoothed over", default=None)
+    contrast_threshold: str | None = setting("of a map in [0, 1], or otsu", default=None)
+    contrast_smooth: bool | None = setting(
+        "make a map large before it is cut, not after", default=None
+    )
+    mask_grow: float | None = setting(
+        "how far a mask that is found reaches beyond what it is of, of the shorter side",
+        default=None,
+        metavar="SHARE",
+    )
+
+    def __post_init__(self) -> None:
+        require_numbers(self)
+        ways = self.ways
+        if ways.noises < 1:
+            raise ValueError(f"contrast_noises must be at least 1, got {ways.noises}")
+        if not 0 < ways.noise_level < 1:
+            raise ValueError(f"contrast_level must be in (0, 1), got {ways.noise_level}")
+        for name in ("clamp", "blur"):
+            if getattr(ways, name) < 0:
+                raise ValueError(f"contrast_{name} must be at least 0, got {getattr(ways, name)}")
+        if not 0 <= ways.grow <= 1:
+            raise ValueError(f"mask_grow must be in [0, 1], got {ways.grow}")
+        read_threshold(ways.threshold)
+
+    @property
+    def ways(self) -> ContrastWays:
+        """The values that count: those given, and for the rest those of `contrast_ways`."""
+        named = WAYS[self.contrast_ways]
+        given: dict[str, Any] = {
+            "noises": self.contrast_noises,
+            "noise_level": self.contrast_level,
+            "clamp": self.contrast_clamp,
+            "blur": self.contrast_blur,
+            "threshold": self.contrast_threshold,
+            "smooth": self.contrast_smooth,
+            "grow": self.mask_grow,
+        }
+        return replace(named, **{k: value for k, value in given.items() if value is not None})
+
+
+def read_threshold(word: str) -> float | None:
+    """A threshold in (0, 1) as a number; None for `otsu`.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if word == OTSU:
+        return None
+    try:
+        number = float(word)
+    except ValueError:
+        number = -1.0
+    if not 0 < number < 1:
+        raise ValueError(f"contrast_threshold must be in (0, 1) or {OTSU}, got {word!r}")
+    return number
