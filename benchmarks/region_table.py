@@ -18,7 +18,8 @@ import argparse
 import hashlib
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,15 @@ from support.region_rules import (
     swept_picks,
 )
 from support.region_sheet import draw_page
-from support.region_targets import BACKEND, MAIN, TWO, make_targets, stand_all
+from support.region_targets import (
+    BACKEND,
+    MAIN,
+    ONE,
+    TWO,
+    list_targets,
+    stand_all,
+    stand_beside_fitted,
+)
 from support.region_tasks import RegionTask, count_kinds, draw_tasks
 from support.reporting import add_report_flags, finish
 
@@ -64,8 +73,8 @@ def main() -> None:
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as temporary:
         work = arguments.work or Path(temporary)
-        figures, targets = measure(arguments, work)
-    finish(arguments, figures=figures, targets=targets)
+        figures = measure(arguments, work)
+    finish(arguments, figures=figures, targets=list_targets(figures))
 
 
 def read_arguments() -> argparse.Namespace:
@@ -89,8 +98,54 @@ def read_arguments() -> argparse.Namespace:
     return arguments
 
 
-def measure(arguments: argparse.Namespace, work: Path) -> tuple[dict[str, Any], Sequence[Any]]:
-    """All figures, and the targets."""
+@dataclass(frozen=True)
+class Painted:
+    """What was painted for each backend and number of things, and what the rules kept of it.
+
+    `sweeps` are of the tasks that K is swept on.
+    """
+
+    banks: dict[str, list[Row]] = field(default_factory=dict)
+    kept: dict[str, dict[str, Kept]] = field(default_factory=dict)
+    sweeps: dict[str, dict[str, Kept]] = field(default_factory=dict)
+
+
+def paint(
+    arguments: argparse.Namespace,
+    work: Path,
+    parts: Parts,
+    bench: Bench,
+    tasks: Mapping[str, Sequence[RegionTask]],
+) -> Painted:
+    """Every box of the tasks by every backend: of two things by the usual backend alone."""
+    anchors = LearnedRegionSettings().anchors
+    shared: dict[str, Any] = {"sizes": SIZES, "seed": arguments.seed}
+    painted = Painted()
+    for backend in arguments.backends:
+        inpainter = parts.load(BACKENDS[backend])
+        whole = backend == BACKEND
+        for things, some in tasks.items():
+            if not some or not (whole or things == ONE):
+                continue
+            name = f"{backend}, {things}"
+            strengths = STRENGTHS if whole and things == ONE else ()
+            usual = {"anchors": anchors, "beside": whole, "strengths": strengths, **shared}
+            folder = work / name_bank(name, parts, backend, usual)
+            rows = painted.banks[name] = fill_bank(folder, some, inpainter, bench, **usual)
+            picks = known_picks(anchors, beside=whole) | random_picks(anchors, strengths)
+            painted.kept[name] = {rule: keep(rows, pick) for rule, pick in picks.items()}
+            swept = some[: arguments.swept] if whole and things == ONE else []
+            if swept:
+                more = {"anchors": max(SWEPT), "ways": ALL_WAYS, **shared}
+                folder = work / name_bank(f"{name}, swept", parts, backend, more)
+                rows = fill_bank(folder, swept, inpainter, bench, **more)
+                picks = swept_picks(anchors, SWEPT)
+                painted.sweeps[name] = {rule: keep(rows, pick) for rule, pick in picks.items()}
+    return painted
+
+
+def measure(arguments: argparse.Namespace, work: Path) -> dict[str, Any]:
+    """All figures."""
     parts = Parts(preset=load_preset(arguments.preset), dtype=arguments.dtype)
     if arguments.net is not None:
         parts = parts.with_replaced({REGION_NET.part: REGION_NET.spec(arguments.net)})
@@ -100,66 +155,51 @@ def measure(arguments: argparse.Namespace, work: Path) -> tuple[dict[str, Any], 
         segmenter=parts.segmenter,
         judge=load_judge(),
     )
-    one = draw_tasks(arguments.seed, arguments.edits)
-    two = draw_tasks(arguments.seed, arguments.two, things=2)
-    anchors = LearnedRegionSettings().anchors
-    kept: dict[str, dict[str, Kept]] = {}
-    sweeps: dict[str, dict[str, Kept]] = {}
-    banks: dict[str, list[Row]] = {}
-    for backend in arguments.backends:
-        inpainter = parts.load(BACKENDS[backend])
-        whole = backend == BACKEND
-        for things, tasks in (("one thing", one), ("two things", two)):
-            if not tasks or not (whole or things == "one thing"):
-                continue
-            name = f"{backend}, {things}"
-            shared: dict[str, Any] = {"sizes": SIZES, "seed": arguments.seed}
-            strengths = STRENGTHS if whole and tasks is one else ()
-            usual = {"anchors": anchors, "beside": whole, "strengths": strengths, **shared}
-            folder = work / name_bank(name, parts, backend, usual)
-            banks[name] = fill_bank(folder, tasks, inpainter, bench, **usual)
-            picks = known_picks(anchors, beside=whole) | random_picks(anchors, strengths)
-            kept[name] = {rule: keep(banks[name], pick) for rule, pick in picks.items()}
-            swept = tasks[: arguments.swept] if whole and tasks is one else []
-            if not swept:
-                continue
-            more = {"anchors": max(SWEPT), "ways": ALL_WAYS, **shared}
-            folder = work / name_bank(f"{name}, swept", parts, backend, more)
-            rows = fill_bank(folder, swept, inpainter, bench, **more)
-            picks = swept_picks(anchors, SWEPT)
-            sweeps[name] = {rule: keep(rows, pick) for rule, pick in picks.items()}
-    figures: dict[str, Any] = {"kinds": count_kinds(one)}
-    for took in ("seconds_a_box", "seconds_judging"):
-        figures[took] = {
-            name: float(np.mean([row[took] for row in rows])) for name, rows in banks.items()
-        }
-    for name, tasks in ((MAIN, one), (TWO, two)):
-        if name in banks:
-            rules, found = with_networks(arguments, tasks, banks[name], bench, parts)
-            kept[name] |= rules
+    tasks = {
+        ONE: draw_tasks(arguments.seed, arguments.edits),
+        TWO: draw_tasks(arguments.seed, arguments.two, things=2),
+    }
+    painted = paint(arguments, work, parts, bench, tasks)
+    figures = describe_painting(painted) | {"kinds": count_kinds(tasks[ONE])}
+    for things, some in tasks.items():
+        name = f"{BACKEND}, {things}"
+        if name in painted.banks:
+            rules, found = with_networks(arguments, some, painted.banks[name], bench, parts)
+            painted.kept[name].update(rules)
             figures.setdefault("networks", {})[name] = found
     finders: dict[str, RegionFinder] = {
         SEGMENTER.name: SEGMENTER.load(parts, SEGMENTER.settings()),
         LEARNED.name: LEARNED.load(parts, LEARNED.settings()),
     }
     figures["masks"] = {
-        name: measure_masks(tasks, finders)
-        for name, tasks in (("one thing", one), ("two things", two))
-        if tasks
+        things: measure_masks(some, finders) for things, some in tasks.items() if some
     }
-    figures["rules"] = {name: describe(rules) for name, rules in kept.items()}
-    figures["swept"] = {name: describe(rules) for name, rules in sweeps.items()}
-    if MAIN in kept:
-        figures["beside_random"] = stand_all(kept[MAIN])
-    figures["failures"] = {
-        name: count_failures(banks[name], rules[DEFAULT]) for name, rules in kept.items()
-    }
+    figures["rules"] = {name: describe(rules) for name, rules in painted.kept.items()}
+    if MAIN in painted.kept:
+        rules, rows = painted.kept[MAIN], painted.banks[MAIN]
+        figures["beside_random"] = stand_all(rules)
+        stand = stand_beside_fitted(rules, rows, figures, anchors=LearnedRegionSettings().anchors)
+        figures["beside_fitted"] = asdict(stand)
     print_rules(figures["rules"])
     print_rules({f"{name}, swept": rules for name, rules in figures["swept"].items()})
     if arguments.sheet is not None:
-        page = draw_page(one, banks[MAIN], kept[MAIN])
+        page = draw_page(tasks[ONE], painted.banks[MAIN], painted.kept[MAIN])
         write_bytes(arguments.sheet, encode_png(page))
-    return figures, make_targets(kept, banks, figures, anchors=anchors)
+    return figures
+
+
+def describe_painting(painted: Painted) -> dict[str, Any]:
+    """What painting took, how the default fails, and the rules that were swept."""
+    figures: dict[str, Any] = {}
+    for took in ("seconds_a_box", "seconds_judging"):
+        means = {name: np.mean([row[took] for row in rows]) for name, rows in painted.banks.items()}
+        figures[took] = {name: float(mean) for name, mean in means.items()}
+    figures["swept"] = {name: describe(rules) for name, rules in painted.sweeps.items()}
+    figures["failures"] = {
+        name: count_failures(painted.banks[name], rules[DEFAULT])
+        for name, rules in painted.kept.items()
+    }
+    return figures
 
 
 def name_bank(name: str, parts: Parts, backend: str, how: dict[str, Any]) -> str:

@@ -87,6 +87,18 @@ def changed(name, place, value):
             [0.19, 0.15, 0.23],
             "ours+M: right more often than sdedit at no more error",
         ),
+        (
+            "region_table-seed0",
+            ("rules", "inpaint, one thing", "default", "both"),
+            0.87,
+            "default rule: both right",
+        ),
+        (
+            "region_table-seed0",
+            ("beside_fitted", "points", "value"),
+            -3.1,
+            "trained network over fitting per picture: points of both right",
+        ),
     ],
 )
 def test_a_worse_figure_misses_its_target(name, place, value, target):

@@ -39,6 +39,7 @@ class Measurement:
 
 
 SEEDS = (0, 1, 2)
+TRAINED_BACKENDS = ("--backends", "inpaint", "masked-token")
 MEASUREMENTS = (
     *(Measurement(benchmark="pair_quality", seed=seed) for seed in SEEDS),
     *(Measurement(benchmark="throughput", seed=seed, flags=("--rounds", "1")) for seed in SEEDS),
@@ -46,6 +47,7 @@ MEASUREMENTS = (
     Measurement(benchmark="identical_bytes", flags=("--pool", "100", "--sources", "100", "--told")),
     Measurement(benchmark="fetch_hostile"),
     Measurement(benchmark="editor_table"),
+    *(Measurement(benchmark="region_table", flags=TRAINED_BACKENDS, seed=seed) for seed in SEEDS),
     Measurement(benchmark="rewrite_sentences", short=True),
     Measurement(benchmark="index_recall", short=True),
     Measurement(benchmark="structure_position", short=True),

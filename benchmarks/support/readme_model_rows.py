@@ -1,6 +1,6 @@
 """The README's rows about networks and editors, from the results kept."""
 
-from support.readme_words import Row
+from support.readme_words import Row, listed, percents, seeds_of, shared
 from support.results import Results
 
 
@@ -30,6 +30,26 @@ def editor_table(results: Results) -> list[Row]:
             f"{masked['matched']['measures']['both'][0]:.3f}; SDEdit at its best "
             f"{sdedit['measures']['both'][0]:.3f}, with {errors[1] / errors[0]:.1f} times the "
             "error ([docs/editing.md](docs/editing.md))",
+        )
+    ]
+
+
+def region_table(results: Results) -> list[Row]:
+    """Edits without a mask: all boxes, one box of a trained network, random boxes."""
+    found = results.all("region_table")
+    rules = [result.figures["rules"]["inpaint, one thing"] for result in found]
+    default, once = ([each[name] for each in rules] for name in ("default", "trained network"))
+    beside = [result.figures["beside_random"]["default"] for result in found]
+    fewer = [each["attention"]["points"]["value"] for each in beside]
+    return [
+        (
+            "`benchmarks/region_table.py --backends inpaint masked-token --seed N`, "
+            f"{seeds_of(found)}; {shared([each['tasks'] for each in default])} held-out edits each",
+            "edits without a mask right in all attributes: the best of all boxes, and the one box "
+            "of a trained network",
+            f"{percents(default, 'both', 1)} and {percents(once, 'both', 1)}; random boxes around "
+            f"the same points, at no more error outside, {listed(fewer, 1)} points fewer than the "
+            "first ([docs/learned_regions.md](docs/learned_regions.md))",
         )
     ]
 

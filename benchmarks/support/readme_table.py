@@ -47,6 +47,7 @@ ROWS: Sequence[Callable[[Results], list[Row]]] = (
     pipeline.fetch_hostile,
     models.small_models,
     models.editor_table,
+    models.region_table,
     pipeline.rewrite_sentences,
     pipeline.search_and_layout,
     models.full_size,

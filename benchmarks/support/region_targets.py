@@ -23,38 +23,33 @@ from support.region_rules import (
 from support.reporting import Target, at_least, at_most
 
 BACKEND = LearnedRegionSettings().backend
-MAIN, TWO = f"{BACKEND}, one thing", f"{BACKEND}, two things"
+ONE, TWO = "one thing", "two things"
+MAIN, SECOND = f"{BACKEND}, {ONE}", f"{BACKEND}, {TWO}"
 MOST_ERROR = 0.042
 
 
-def make_targets(
-    kept: Mapping[str, Mapping[str, Kept]],
-    banks: Mapping[str, Sequence[Row]],
-    figures: Mapping[str, Any],
-    *,
-    anchors: int,
-) -> list[Target]:
-    """All targets that were measured; `anchors` is the default K."""
+def list_targets(figures: Mapping[str, Any]) -> list[Target]:
+    """All targets of what was measured."""
+    rules = figures["rules"]
     targets: list[Target] = []
-    if MAIN in kept:
-        targets += _of_default(kept[MAIN])
-        targets += _of_network(kept[MAIN], banks[MAIN], figures, anchors=anchors)
+    if MAIN in rules:
+        targets += _of_default(rules[MAIN][DEFAULT], figures["beside_random"][DEFAULT])
+        targets += _of_network(figures["beside_fitted"])
     for name, least in (("inpaint", 0.85), ("masked-token", 0.70)):
-        if f"{name}, one thing" in kept:
-            found = kept[f"{name}, one thing"][DEFAULT]
-            targets += [_share(f"{name}: both right", found.numbers["both"], least)]
-            targets += [Target(name=f"{name}: error outside", value=found.mean("error"))]
-    if TWO in kept:
-        found = kept[TWO][DEFAULT]
-        own = found.numbers["covers"] > found.numbers["covers_other"]
-        targets.append(_share("two things: the word's own thing is edited", own, 0.75))
+        if f"{name}, {ONE}" in rules:
+            found = rules[f"{name}, {ONE}"][DEFAULT]
+            targets += [_share(f"{name}: both right", found, "both", least)]
+            targets += [Target(name=f"{name}: error outside", value=found["error"])]
+    if SECOND in rules:
+        name = "two things: the word's own thing is edited"
+        targets.append(_share(name, rules[SECOND][DEFAULT], "own_thing", 0.75))
     return targets
 
 
-def _share(name: str, column: "np.ndarray[Any, Any]", least: float) -> Target:
-    interval = wilson(int(column.sum()), len(column))
-    value = float(column.mean())
-    return Target(name=name, value=value, bound=at_least(least, kind="aim"), interval=interval)
+def _share(name: str, found: Mapping[str, Any], column: str, least: float) -> Target:
+    share, count = found[column], found["tasks"]
+    interval = wilson(round(share * count), count)
+    return Target(name=name, value=share, bound=at_least(least, kind="aim"), interval=interval)
 
 
 def _points(ours: "np.ndarray[Any, Any]", theirs: "np.ndarray[Any, Any]") -> Interval:
@@ -100,69 +95,83 @@ def stand_all(rules: Mapping[str, Kept]) -> dict[str, dict[str, dict[str, Any]]]
     }
 
 
-def _of_default(rules: Mapping[str, Kept]) -> list[Target]:
-    default = rules[DEFAULT]
-    targets = [
-        _share("default rule: both right", default.numbers["both"], 0.88),
-        Target(
-            name="default rule: error outside",
-            value=default.mean("error"),
-            bound=at_most(MOST_ERROR, kind="aim"),
-        ),
-    ]
-    for group, least, won_least in ((RANDOM, 25.0, 0.84), (ATTENTION, 12.0, 0.71)):
-        beside = stand_beside(rules, DEFAULT, group)
-        targets.append(
-            Target(
-                name=f"over {group} anchor, random size: points of both right",
-                value=beside.points.value,
-                bound=at_least(least, kind="aim"),
-                interval=(beside.points.low, beside.points.high),
-            )
-        )
-        targets.append(
-            Target(
-                name=f"preferred to {group} anchor, random size",
-                value=beside.won / beside.total if beside.total else None,
-                bound=at_least(won_least, kind="aim"),
-                interval=wilson(beside.won, beside.total),
-            )
-        )
-    return targets
+@dataclass(frozen=True)
+class NetworkStand:
+    """The trained network beside networks fitted to each picture, at no more error, on all tasks.
+
+    `points` are how many more of a hundred it has right, `error` how much more it errs outside, and
+    `time` its seconds over those of painting all boxes, judging them and fitting.
+    """
+
+    points: Interval
+    error: float
+    time: float
 
 
-def _of_network(
+def stand_beside_fitted(
     rules: Mapping[str, Kept],
     rows: Sequence[Row],
     figures: Mapping[str, Any],
     *,
     anchors: int,
-) -> list[Target]:
-    """The trained network beside networks fitted to each picture, on the same tasks."""
+) -> NetworkStand:
+    """How the trained network stands; `anchors` is the default K."""
     settings = [rules[fitted_at(weight)] for weight in AREAS]
     count = len(settings[0].numbers["both"])
     ours = {name: column[:count] for name, column in rules["trained network"].numbers.items()}
     fitted = at_equal_error(settings, float(ours["error"].mean()))
-    gap = _points(ours["both"], fitted.numbers["both"])
-    error = ours["error"].mean() - fitted.mean("error")
     boxes = float(np.mean([row["places"][:anchors].unique().numel() for row in rows]))
     a_box = figures["seconds_a_box"][MAIN] + figures["seconds_judging"][MAIN]
-    per_picture = boxes * a_box + figures["networks"][MAIN]["seconds_a_fit"]["exact"]
-    once = figures["networks"][MAIN]["seconds_an_edit_once"]
+    took = figures["networks"][MAIN]
+    return NetworkStand(
+        points=_points(ours["both"], fitted.numbers["both"]),
+        error=float(ours["error"].mean() - fitted.mean("error")),
+        time=took["seconds_an_edit_once"] / (boxes * a_box + took["seconds_a_fit"]["exact"]),
+    )
+
+
+def _of_default(default: Mapping[str, Any], beside: Mapping[str, Any]) -> list[Target]:
+    targets = [
+        _share("default rule: both right", default, "both", 0.88),
+        Target(
+            name="default rule: error outside",
+            value=default["error"],
+            bound=at_most(MOST_ERROR, kind="aim"),
+        ),
+    ]
+    for group, least, won_least in ((RANDOM, 25.0, 0.84), (ATTENTION, 12.0, 0.71)):
+        stand = beside[group]
+        won, total = stand["won"], stand["total"]
+        targets += [
+            _points_target(f"over {group} anchor, random size: points of both right", stand, least),
+            Target(
+                name=f"preferred to {group} anchor, random size",
+                value=won / total if total else None,
+                bound=at_least(won_least, kind="aim"),
+                interval=wilson(won, total),
+            ),
+        ]
+    return targets
+
+
+def _points_target(name: str, stand: Mapping[str, Any], least: float) -> Target:
+    points = stand["points"]
+    return Target(
+        name=name,
+        value=points["value"],
+        bound=at_least(least, kind="aim"),
+        interval=(points["low"], points["high"]),
+    )
+
+
+def _of_network(stand: Mapping[str, Any]) -> list[Target]:
+    over = "trained network over fitting per picture"
     return [
-        Target(
-            name="trained network over fitting per picture: points of both right",
-            value=gap.value,
-            bound=at_least(-3.0, kind="aim"),
-            interval=(gap.low, gap.high),
-        ),
-        Target(
-            name="trained network over fitting per picture: error outside",
-            value=float(error),
-        ),
+        _points_target(f"{over}: points of both right", stand, -3.0),
+        Target(name=f"{over}: error outside", value=stand["error"]),
         Target(
             name="trained network: share of the time of fitting per picture",
-            value=once / per_picture,
+            value=stand["time"],
             bound=at_most(0.1, kind="aim"),
         ),
     ]
