@@ -183,7 +183,7 @@ class TestChoose:
             (
                 "sdedit",
                 {"regions": "magic"},
-                "regions must be one of segmenter, learned, got 'magic'",
+                "regions must be one of segmenter, learned, contrast, got 'magic'",
             ),
             ("iedit", {}, "--editor iedit needs --model, a run of `pairloom train`"),
             ("iedit-m", {}, "--editor iedit-m needs --model, a run of `pairloom train`"),

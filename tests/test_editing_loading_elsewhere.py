@@ -16,6 +16,9 @@ FEW = {"anchors": 2, "sizes": 2, "views": 2, "num_inference_steps": 2}
 SHORT = {"num_inference_steps": 2}
 ASKED = [
     ("sdedit", None, SHORT),
+    ("encode-decode", None, SHORT),
+    ("diffedit", None, SHORT),
+    ("sdedit", "contrast", SHORT),
     ("learned-regions", None, FEW),
     ("learned-regions", None, FEW | {"backend": "sdedit"}),
     ("learned-regions", None, FEW | {"backend": "masked-token"}),

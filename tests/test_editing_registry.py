@@ -43,6 +43,8 @@ class TestNames:
             "sdedit",
             "iedit",
             "iedit-m",
+            "encode-decode",
+            "diffedit",
             "learned-regions",
         ]
         assert all(spec.name == name for name, spec in EDITORS.items())
@@ -56,13 +58,14 @@ class TestNames:
         with pytest.raises(SettingError) as caught:
             find_editor("magic")
         assert str(caught.value) == (
-            "editor must be one of copy, retrieve, sdedit, iedit, iedit-m, learned-regions, "
-            "got 'magic'"
+            "editor must be one of copy, retrieve, sdedit, iedit, iedit-m, encode-decode, diffedit, "
+            "learned-regions, got 'magic'"
         )
 
     def test_regions_are_found_by_theirs(self):
         assert find_regions_spec("segmenter") is REGIONS["segmenter"]
-        with pytest.raises(SettingError, match=r"^regions must be one of segmenter, learned, got"):
+        rule = r"^regions must be one of segmenter, learned, contrast, got"
+        with pytest.raises(SettingError, match=rule):
             find_regions_spec("magic")
 
 

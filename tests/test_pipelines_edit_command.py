@@ -171,7 +171,7 @@ class TestRegions:
             ),
             (
                 ("--mask-grow", "0.1"),
-                "--mask-grow is a setting of segmenter; sdedit has strength, guidance-scale, "
+                "--mask-grow is a setting of segmenter and contrast; sdedit has strength, guidance-scale, "
                 "steps and paste",
             ),
         ],

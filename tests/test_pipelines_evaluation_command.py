@@ -115,8 +115,8 @@ class TestFlags:
             ),
             (
                 ("--editors", "copy", "retrieve", "--guidance-scale", 2),
-                "--guidance-scale is a setting of sdedit, iedit, iedit-m and learned-regions; copy "
-                "and retrieve have none",
+                "--guidance-scale is a setting of sdedit, iedit, iedit-m, encode-decode, diffedit "
+                "and learned-regions; copy and retrieve have none",
             ),
             (
                 ("--editors", "copy", "--strengths", 0.5),

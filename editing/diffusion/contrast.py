@@ -4,14 +4,15 @@ Difference maps are made by passes of the network; what is cut of them, at which
 none.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from editing.diffusion.model import LatentDiffusion, TextStates
+from editing.diffusion.model import LatentDiffusion
 from editing.diffusion.noise import Latents, add_noise, draw_noise
 from editing.diffusion.sampling import level_alpha
 from editing.finite import require_finite_rows
@@ -22,38 +23,64 @@ Maps = Float[Tensor, "b h w"]
 OTSU_BINS = 256
 
 
+@dataclass(frozen=True, eq=False)
+class Differences:
+    """How far the noise estimates under texts lie apart, in each place of a latent.
+
+    `asked` is between the prompt and the reference, `known` between the reference and the empty
+    text: where the reference is about something.
+    """
+
+    asked: Maps
+    known: Maps
+
+
 @torch.no_grad()
-def difference_maps(
+def measure_differences(
     model: LatentDiffusion,
     source_latent: Latents,
     *,
-    text: TextStates,
-    reference: TextStates,
-    level: float,
-    noises: int,
+    prompts: Sequence[str],
+    references: Sequence[str],
+    levels: Sequence[float],
     generators: Sequence[torch.Generator],
-    on_step: Callable[[], None] = lambda: None,
-) -> Maps:
-    """How far the noise estimates under two texts lie apart: their absolute difference, the mean.
+) -> Differences:
+    """The differences at noise `levels`, shares of all in (0, 1): one independent noise each.
 
-    Means are taken over the latent's channels and over `noises` independent noises, each added to
-    `level`, a share of all noise levels in [0, 1).
+    A difference is the mean over the latent's channels, and over the noises, of its absolute value.
 
     Raises:
+        PromptLengthError: a text has more tokens than the text encoder takes.
         NotFiniteError: the model gave no numbers for those at its `places`.
     """
-    t = min(model.train_steps - 1, round(level * model.train_steps))
-    alpha = level_alpha(model.alphas_cumprod, t, source_latent)
-    texts = torch.cat([text, reference])
-    total = torch.zeros_like(source_latent[:, 0])
-    for _ in range(noises):
+    empty = [""] * len(prompts)
+    texts = torch.cat([model.embed_texts(list(some)) for some in (prompts, references, empty)])
+    asked, known = torch.zeros_like(source_latent[:, 0]), torch.zeros_like(source_latent[:, 0])
+    for level in levels:
+        t = min(model.train_steps - 1, round(level * model.train_steps))
+        alpha = level_alpha(model.alphas_cumprod, t, source_latent)
         z_t = add_noise(source_latent, draw_noise(source_latent, generators), alpha)
-        steps = torch.full((2 * len(z_t),), t, device=z_t.device, dtype=torch.long)
-        one, other = model.predict_noise(torch.cat([z_t, z_t]), steps, texts).chunk(2)
-        total = total + (one - other).abs().mean(1)
-        on_step()
-    require_finite_rows(total, where="in the difference of noise estimates")
-    return total / noises
+        steps = torch.full((3 * len(z_t),), t, device=z_t.device, dtype=torch.long)
+        seen = model.predict_noise(z_t.repeat(3, 1, 1, 1), steps, texts)
+        prompt, reference, nothing = seen.chunk(3)
+        asked = asked + (prompt - reference).abs().mean(1) / len(levels)
+        known = known + (reference - nothing).abs().mean(1) / len(levels)
+    require_finite_rows(asked + known, where="in the difference of noise estimates")
+    return Differences(asked, known)
+
+
+def combine(differences: Differences, *, both: bool) -> Maps:
+    """The map that is cut: `asked` as in DiffEdit or, with `both`, its geometric mean with `known`.
+
+    Ours: what the prompt changes is looked for where the reference is about something, since a word
+    like "large" is felt far beyond the thing that it is said of. A reference that is about nothing,
+    as the empty text, leaves `asked` alone.
+    """
+    if not both:
+        return differences.asked
+    means = (differences.asked * differences.known).sqrt()
+    about_nothing = differences.known.flatten(1).amax(1) == 0
+    return torch.where(about_nothing[:, None, None], differences.asked, means)
 
 
 def blur_maps(maps: Maps, reach: int) -> Maps:

@@ -14,7 +14,14 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
-from editing.diffusion.contrast import Maps, blur_maps, difference_maps, otsu_threshold, scale_maps
+from editing.diffusion.contrast import (
+    Maps,
+    blur_maps,
+    combine,
+    measure_differences,
+    otsu_threshold,
+    scale_maps,
+)
 from editing.diffusion.model import LatentDiffusion
 from editing.errors import NotFiniteError
 from editing.pictures import picture_to_tensor, places_by_size, resize, working_sides
@@ -80,15 +87,15 @@ class ContrastRegions:
     ) -> Maps:
         model, ways = self.model, self.settings.ways
         pictures = torch.stack([picture_to_tensor(resize(each.image, size)) for each in requests])
-        maps = difference_maps(
+        differences = measure_differences(
             model,
             model.encode(pictures),
-            text=model.embed_texts([each.prompt for each in requests]),
-            reference=model.embed_texts([self._reference(each) for each in requests]),
-            level=ways.noise_level,
-            noises=ways.noises,
+            prompts=[each.prompt for each in requests],
+            references=[self._reference(each) for each in requests],
+            levels=ways.levels,
             generators=generators,
         )
+        maps = combine(differences, both=ways.both)
         return scale_maps(blur_maps(maps, ways.blur), clamp=ways.clamp or None)
 
     def _reference(self, request: Request) -> str:

@@ -13,28 +13,42 @@ OTSU = "otsu"
 class ContrastWays:
     """Every number of how a difference map is made and cut; see `ContrastSettings`."""
 
+    both: bool
     noises: int
-    noise_level: float
+    level: float
+    spread: float
     clamp: float
     blur: int
     threshold: str
     smooth: bool
     grow: float
 
+    @property
+    def levels(self) -> tuple[float, ...]:
+        """The level of each noise: evenly from `level` - `spread` to `level` + `spread`."""
+        if self.noises == 1:
+            return (self.level,)
+        apart = 2 * self.spread / (self.noises - 1)
+        return tuple(self.level - self.spread + n * apart for n in range(self.noises))
+
 
 WAYS = {
     "measured": ContrastWays(
+        both=True,
         noises=5,
-        noise_level=0.4,
+        level=0.6,
+        spread=0.1,
         clamp=0.0,
-        blur=1,
-        threshold=OTSU,
+        blur=0,
+        threshold="0.45",
         smooth=True,
-        grow=0.0625,
+        grow=0.032,
     ),
     "thesis": ContrastWays(
+        both=False,
         noises=10,
-        noise_level=0.5,
+        level=0.5,
+        spread=0.0,
         clamp=3.0,
         blur=0,
         threshold="0.5",
@@ -52,8 +66,10 @@ class ContrastSettings:
     | setting | meaning |
     |---|---|
     | `contrast_reference` | what the prompt is compared with: the source's text, or none |
+    | `contrast_both` | whether it is looked where the reference is about something; see `combine` |
     | `contrast_noises` | noises that are added in turn, at least 1 |
-    | `contrast_level` | how much of each, in (0, 1) of all noise levels |
+    | `contrast_level` | how much of each, in (0, 1) of all noise levels, in the middle |
+    | `contrast_spread` | how far the least and the most lie from that |
     | `contrast_clamp` | times a map's mean at which it is cut off, 0 for never |
     | `contrast_blur` | places of a latent over which a map is smoothed in each direction |
     | `contrast_threshold` | of a map in [0, 1], or `otsu` |
@@ -75,6 +91,12 @@ class ContrastSettings:
     contrast_level: float | None = setting(
         "how much noise, in (0, 1) of all noise levels", default=None
     )
+    contrast_spread: float | None = setting(
+        "how far the noises' levels lie around that", default=None
+    )
+    contrast_both: bool | None = setting(
+        "look where the source's prompt is about something", default=None
+    )
     contrast_clamp: float | None = setting(
         "times a map's mean at which it is cut off, 0 for never", default=None
     )
@@ -94,8 +116,12 @@ class ContrastSettings:
         ways = self.ways
         if ways.noises < 1:
             raise ValueError(f"contrast_noises must be at least 1, got {ways.noises}")
-        if not 0 < ways.noise_level < 1:
-            raise ValueError(f"contrast_level must be in (0, 1), got {ways.noise_level}")
+        if not 0 < ways.level < 1:
+            raise ValueError(f"contrast_level must be in (0, 1), got {ways.level}")
+        if not 0 <= ways.spread < min(ways.level, 1 - ways.level):
+            raise ValueError(
+                f"contrast_spread must be at least 0 and keep levels in (0, 1), got {ways.spread}"
+            )
         for name in ("clamp", "blur"):
             if getattr(ways, name) < 0:
                 raise ValueError(f"contrast_{name} must be at least 0, got {getattr(ways, name)}")
@@ -109,7 +135,9 @@ class ContrastSettings:
         named = WAYS[self.contrast_ways]
         given: dict[str, Any] = {
             "noises": self.contrast_noises,
-            "noise_level": self.contrast_level,
+            "level": self.contrast_level,
+            "spread": self.contrast_spread,
+            "both": self.contrast_both,
             "clamp": self.contrast_clamp,
             "blur": self.contrast_blur,
             "threshold": self.contrast_threshold,

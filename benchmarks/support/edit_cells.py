@@ -1,0 +1,149 @@
+"""Cells of a table of editors: some edits by one editor at one setting, measured once and kept."""
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from editing.loading import choose_editor
+from editing.parts import Parts
+from editing.pictures import picture_to_tensor
+from editing.regions.registry import NO_REGIONS
+from editing.requests import Request
+from pipelines.terminal.console import show_progress
+from stilllife.judge import Judge
+from support.region_tasks import RegionTask, judge_edits
+
+TOGETHER = 30
+"""Edits in one pass of the networks."""
+
+MakeEdits = Callable[[Sequence[Request], Sequence[torch.Generator]], list[tuple[Image.Image, Any]]]
+"""Edited pictures, each with the mask that was used or None."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One editor at one setting; `regions` and `region_values` say who finds its masks."""
+
+    editor: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    regions: str = NO_REGIONS
+    region_values: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What became of the edits of a cell, a number each; `seconds` of CPU an edit.
+
+    `both` 1 where an edit is right in all, `error` what changed outside of the thing, `iou` of the
+    mask with the thing, None where no mask was used.
+    """
+
+    both: list[float]
+    error: list[float]
+    iou: list[float | None]
+    seconds: float
+
+    @property
+    def right(self) -> float:
+        """The share of edits that are right."""
+        return float(np.mean(self.both))
+
+    @property
+    def mean_error(self) -> float:
+        """The mean error outside."""
+        return float(np.mean(self.error))
+
+    def some(self, places: Sequence[int]) -> "Measured":
+        """The same of some of the edits."""
+        return Measured(
+            [self.both[n] for n in places],
+            [self.error[n] for n in places],
+            [self.iou[n] for n in places],
+            self.seconds,
+        )
+
+
+def measure_cell(
+    cell: Cell, tasks: Sequence[RegionTask], parts: Parts, judge: Judge, *, seed: int, work: Path
+) -> Measured:
+    """A cell's edits of the tasks, from `work` where they were measured before."""
+    facts = [asdict(cell), [task.key for task in tasks], seed, parts.dtype]
+    chosen = choose_editor(
+        cell.editor, parts, regions=cell.regions, region_values=cell.region_values
+    )
+    settings = chosen.spec.settings(**cell.settings)
+    facts.append(chosen.describe(settings))
+    editor = chosen.load()
+
+    def make(
+        requests: Sequence[Request], generators: Sequence[torch.Generator]
+    ) -> list[tuple[Image.Image, Any]]:
+        outputs = editor.edit(requests, settings, generators)
+        return [(output.image, output.edit_mask) for output in outputs]
+
+    return measure_edits(cell.editor, facts, make, tasks, judge, seed=seed, work=work)
+
+
+def measure_edits(
+    name: str,
+    facts: Sequence[Any],
+    make: MakeEdits,
+    tasks: Sequence[RegionTask],
+    judge: Judge,
+    *,
+    seed: int,
+    work: Path,
+) -> Measured:
+    """The edits that `make` makes of tasks; `facts` tell them from all others in `work`."""
+    digest = hashlib.sha256(json.dumps(list(facts), sort_keys=True).encode()).hexdigest()[:16]
+    path = work / f"{name}-{digest}.json"
+    if path.exists():
+        return Measured(**json.loads(path.read_text(encoding="utf-8")))
+    columns: dict[str, list[Any]] = {"both": [], "error": [], "iou": []}
+    spent = 0.0
+    with show_progress(f"{name} {digest[:4]}", len(tasks), unit="edits") as advance:
+        for start in range(0, len(tasks), TOGETHER):
+            some = tasks[start : start + TOGETHER]
+            generators = [seeded(seed, start + number) for number in range(len(some))]
+            began = time.process_time()
+            made = make([task.request for task in some], generators)
+            spent += time.process_time() - began
+            for task, (image, mask) in zip(some, made, strict=True):
+                verdicts = judge_edits(task, picture_to_tensor(image)[None], judge)
+                columns["both"].append(verdicts.both.item())
+                columns["error"].append(verdicts.error.item())
+                columns["iou"].append(None if mask is None else mask_iou(mask, task.mask))
+            advance(len(some))
+    work.mkdir(parents=True, exist_ok=True)
+    fields: dict[str, Any] = {**columns, "seconds": spent / len(tasks)}
+    unfinished = path.with_suffix(".tmp")
+    unfinished.write_text(json.dumps(fields), encoding="utf-8")
+    unfinished.replace(path)
+    return Measured(**fields)
+
+
+def seeded(seed: int, number: int) -> torch.Generator:
+    """The generator of an edit."""
+    words = np.random.default_rng([seed, number]).integers(2**63)
+    return torch.Generator().manual_seed(int(words))
+
+
+def mask_iou(mask: Image.Image, truth: torch.Tensor) -> float:
+    """Intersection over union of a mask (L) with a true one, bool, of the same size."""
+    marked = torch.from_numpy(np.asarray(mask.convert("L")) > 127)
+    union = int((marked | truth).sum())
+    return int((marked & truth).sum()) / union if union else 1.0
+
+
+def strongest_within(cells: Mapping[float, Measured], most_error: float) -> float:
+    """The strongest setting, by its dial's value, that errs no more outside; else the weakest."""
+    within = [value for value, found in cells.items() if found.mean_error <= most_error]
+    return max(within) if within else min(cells)
