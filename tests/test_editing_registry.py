@@ -58,8 +58,8 @@ class TestNames:
         with pytest.raises(SettingError) as caught:
             find_editor("magic")
         assert str(caught.value) == (
-            "editor must be one of copy, retrieve, sdedit, iedit, iedit-m, encode-decode, diffedit, "
-            "learned-regions, got 'magic'"
+            "editor must be one of copy, retrieve, sdedit, iedit, iedit-m, encode-decode, "
+            "diffedit, learned-regions, got 'magic'"
         )
 
     def test_regions_are_found_by_theirs(self):

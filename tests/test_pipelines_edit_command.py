@@ -171,8 +171,8 @@ class TestRegions:
             ),
             (
                 ("--mask-grow", "0.1"),
-                "--mask-grow is a setting of segmenter and contrast; sdedit has strength, guidance-scale, "
-                "steps and paste",
+                "--mask-grow is a setting of segmenter and contrast; sdedit has strength, "
+                "guidance-scale, steps and paste",
             ),
         ],
     )
