@@ -73,7 +73,8 @@ class TestTheDevice:
 def test_edits_are_the_same(name, regions, settings):
     near = edit(name, regions, settings, device=None)
     with far_device() as far:
-        assert np.array_equal(edit(name, regions, settings, device=far), near)
+        found = edit(name, regions, settings, device=far)
+    assert np.abs(found.astype(int) - near).max() <= 1
 
 
 def test_everything_that_computes_untrained_is_tried():

@@ -31,7 +31,10 @@ MOST_TIMES_LONG = 16
 
 @runtime_checkable
 class ClipSpace(Protocol):
-    """CLIP's common space of pictures and texts, differentiable in the pictures."""
+    """CLIP's common space of pictures and texts, differentiable in the pictures.
+
+    Pictures may lie on any device; what comes out lies where the network computes.
+    """
 
     def embed_pictures(self, pictures: PictureBatch) -> Embeddings:
         """Embeddings of pictures in [-1, 1]; not normalised."""

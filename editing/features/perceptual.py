@@ -48,7 +48,7 @@ class ClipLayerFeatures:
 
     def __call__(self, pictures: PictureBatch) -> Float[Tensor, "b n d"]:
         """The tokens of the patches, (b, patches, width), layer-normalised."""
-        fitted = fit_pictures(pictures, self.pictures)
+        fitted = fit_pictures(pictures.to(self.network.device), self.pictures)
         output = self.network.vision_model(pixel_values=fitted, output_hidden_states=True)
         tokens: Tensor = output.hidden_states[self.layer][:, 1:]
         return F.layer_norm(tokens.float(), tokens.shape[-1:])
@@ -62,7 +62,8 @@ class VggFeatures:
 
     def __call__(self, pictures: PictureBatch) -> Float[Tensor, "b 256 h w"]:
         """Features of pictures in [-1, 1], ImageNet-normalised, a quarter of their size."""
-        unit = (pictures.float() + 1) / 2
+        device = next(self.body.parameters()).device
+        unit = (pictures.to(device).float() + 1) / 2
         mean = unit.new_tensor((0.485, 0.456, 0.406)).view(1, 3, 1, 1)
         std = unit.new_tensor((0.229, 0.224, 0.225)).view(1, 3, 1, 1)
         features: Tensor = self.body((unit - mean) / std)

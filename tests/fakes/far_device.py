@@ -3,7 +3,8 @@
 On a CPU alone nobody sees that a picture was never moved to where a network computes. Inside
 `far_device()` a tensor that is sent to `FAR` is wrapped: it says it lies there, operations take
 such tensors alone, as on a card, and what they hold are the CPU's own numbers. So code that is
-right gives, to the bit, what it gives on the CPU; code that mixes devices is told so.
+right gives what it gives on the CPU, but for sums that torch takes another way there; code that
+mixes devices is told so.
 
 The name is that of torch's device for tensors without data, since a name must be one that torch
 knows; torch makes some tensors there past all modes, so that indices by lists and tensors from
