@@ -1,0 +1,140 @@
+"""A denoiser that looks where the model looks, and knows which way the layout lies.
+
+After Couairon 2023, chapter 6. The step is equation 6.5,
+z~_{t-1} = z_{t-1} - eta lambda(t) g / max |g|, with g the gradient of L_Zest at z_t.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from editing.attention.capture import Bias, Logits, Size, WordMaps, checkpointed, watch_attention
+from editing.diffusion.model import LatentDiffusion, TextStates
+from editing.diffusion.noise import Latents, alpha_at, spread
+from editing.editors.zestguide.losses import layout_losses
+from editing.editors.zestguide.settings import Way
+
+Targets = Sequence[Float[Tensor, "k height width"]]
+"""The segments of each example in pixels: 1 inside."""
+
+RowTokens = Sequence[Sequence[Sequence[int]]]
+"""The tokens of each segment of each example."""
+
+
+@dataclass(eq=False, kw_only=True)
+class LayoutGuide:
+    """Denoises under a prompt, and pushes latents towards a layout.
+
+    `denoise` is a denoiser for `sample`, `push` what it does after a step. Gradients are taken in
+    the steps at the noise levels `pushed`. The maps of the last of these are kept in `seen`.
+    """
+
+    model: LatentDiffusion
+    text: TextStates
+    empty_text: TextStates
+    guidance_scale: float
+    way: Way
+    tokens: RowTokens
+    targets: Targets
+    fades: dict[int, float]
+    checkpointing: bool = False
+    seen: WordMaps | None = None
+    _gradients: dict[int, Latents] = field(default_factory=dict)
+
+    def denoise(self, z_t: Latents, t: int) -> Latents:
+        """The noise in z_t, by classifier-free guidance."""
+        conditional = self._conditional(z_t, t)
+        if self.guidance_scale == 1:
+            return conditional
+        unconditional = self.model.predict_noise(z_t, _steps(t, z_t), self.empty_text)
+        return unconditional + self.guidance_scale * (conditional - unconditional)
+
+    def push(self, z: Latents, t: int) -> Latents:
+        """The latent that the step from noise level t came to, pushed: equation 6.5."""
+        gradient = self._gradients.pop(t, None)
+        if gradient is None:
+            return z
+        largest = gradient.abs().amax(dim=(1, 2, 3), keepdim=True)
+        # Where no place of a map depends on the latent, there is nowhere to go.
+        direction = gradient / largest.clamp_min(torch.finfo(torch.float32).tiny)
+        return z - self.way.eta * self.fades[t] * direction
+
+    def _conditional(self, z_t: Latents, t: int) -> Latents:
+        """The noise under the prompt; on the way the gradient, where the step is pushed."""
+        if t not in self.fades and not self.way.paint:
+            return self.model.predict_noise(z_t, _steps(t, z_t), self.text)
+        size = (z_t.shape[-2], z_t.shape[-1])
+        unet, way = self.model.unet, self.way
+        bias = self._paint(t, z_t) if way.paint else None
+        if t not in self.fades:
+            with watch_attention(unet, latent_size=size, bias=bias):
+                return self.model.predict_noise(z_t, _steps(t, z_t), self.text)
+        # What was made for inference takes part in no gradient; copies do.
+        with torch.inference_mode(mode=False), torch.enable_grad():
+            z = z_t.clone().requires_grad_()
+            with (
+                checkpointed(unet, wanted=self.checkpointing),
+                watch_attention(unet, latent_size=size, divisors=way.layers, bias=bias) as kept,
+            ):
+                noise = self.model.predict_noise(z, _steps(t, z), self.text.clone())
+                maps = kept.take()
+                losses = layout_losses(
+                    maps,
+                    self.tokens,
+                    self._targets_at((maps.shape[1], maps.shape[2])),
+                    weight_normalised=way.weight_normalised,
+                )
+                (gradient,) = torch.autograd.grad(torch.stack(losses).sum(), z)
+        self._gradients[t] = gradient
+        self.seen = maps.detach()
+        return noise.detach()
+
+    def _targets_at(self, size: Size) -> list[Float[Tensor, "k h w"]]:
+        return [shrink(each, size) for each in self.targets]
+
+    def _paint(self, t: int, like: Latents) -> Bias:
+        """Paint-with-words (Balaji et al. 2022): w log(1 + sigma) max(Q K^T) where a phrase is."""
+        alpha = alpha_at(self.model.alphas_cumprod, _steps(t, like)[:1])
+        sigma = ((1 - alpha) / alpha).sqrt()
+        weight = self.way.paint * torch.log1p(sigma)
+
+        def bias(logits: Logits, size: Size) -> Tensor:
+            marks = logits.new_zeros(len(logits), size[0] * size[1], logits.shape[-1])
+            for row, targets in enumerate(self._targets_at(size)):
+                for target, tokens in zip(targets, self.tokens[row], strict=True):
+                    for token in tokens:
+                        marks[row, :, token] += (target > 0.5).flatten().to(marks.dtype)
+            largest = logits.detach().amax(dim=(1, 2, 3)).clamp_min(0)
+            return spread(largest * weight) * marks.clamp(max=1)[:, None]
+
+        return bias
+
+
+def shrink(masks: Float[Tensor, "k height width"], size: Size) -> Float[Tensor, "k h w"]:
+    """Masks at a map's size: the share of each place that is inside."""
+    return F.adaptive_avg_pool2d(masks, size)
+
+
+def plan_fades(
+    levels: Sequence[int], way: Way, *, all_steps: int, alphas_cumprod: Tensor
+) -> dict[int, float]:
+    """lambda(t) of the noise levels at which a step is pushed: those of i < tau N.
+
+    Steps are counted from pure noise, `all_steps` of them, though `levels` may begin later.
+    """
+    left_out = all_steps - len(levels)
+    fades = {}
+    for place, t in enumerate(levels):
+        step = left_out + place
+        if step < way.tau * all_steps and way.eta > 0:
+            falling = 1 - step / all_steps
+            fades[t] = falling if way.fade == "linear" else float((1 - alphas_cumprod[t]).sqrt())
+    return fades
+
+
+def _steps(t: int, like: Latents) -> Tensor:
+    return torch.full((len(like),), t, device=like.device, dtype=torch.long)
