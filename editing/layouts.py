@@ -3,7 +3,7 @@
 Layouts are read from a map, a picture whose colours are named, or from a mask file a phrase.
 """
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -106,9 +106,9 @@ class Layout:
 
 
 def read_layout_map(
-    data: bytes, named: Mapping[str, str], *, background: str | None = None
+    data: bytes, named: Sequence[tuple[str, str]], *, background: str | None = None
 ) -> Layout:
-    """The layout of a map, a picture of flat colours, each `named` by the phrase it stands for.
+    """The layout of a map, a picture of flat colours; `named` has each with its phrase.
 
     Colours are CSS names or `#rrggbb`. What has the colour `background`, or is transparent, is in
     no segment; where nobody says which colour that is, it is black, unless black is named.
@@ -142,23 +142,25 @@ def read_layout_map(
     return Layout(tuple(segments))
 
 
-def read_layout_masks(files: Mapping[str, bytes], size: tuple[int, int]) -> Layout:
-    """The layout of a mask file for each phrase, of a picture of `size`; see `editing.masks`.
+def read_layout_masks(files: Sequence[tuple[bytes, str]], size: tuple[int, int]) -> Layout:
+    """The layout of mask files, each with its phrase, of a picture of `size`; see `editing.masks`.
 
     Raises:
         PictureError: a file is no picture that can be read.
         EditError: one is no mask of that picture, or they make no layout.
     """
-    segments = (Segment(phrase, read_mask(data, size)) for phrase, data in files.items())
+    segments = (Segment(phrase, read_mask(data, size)) for data, phrase in files)
     return Layout(tuple(segments))
 
 
-def _read_colours(named: Mapping[str, str], background: str | None) -> dict[Colour, str | None]:
+def _read_colours(
+    named: Sequence[tuple[str, str]], background: str | None
+) -> dict[Colour, str | None]:
     """Every colour's phrase; None for the background's."""
     if not named:
         raise EditError("a map needs a phrase for its colours, as in red=green apple")
     colours: dict[Colour, str | None] = {}
-    for name, phrase in named.items():
+    for name, phrase in named:
         colour = _read_colour(name)
         if colour in colours:
             raise EditError(f"the colour {_hex(colour)} is named twice")

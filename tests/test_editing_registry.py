@@ -44,6 +44,7 @@ class TestNames:
             "iedit",
             "iedit-m",
             "learned-regions",
+            "zestguide",
         ]
         assert all(spec.name == name for name, spec in EDITORS.items())
 
@@ -57,7 +58,7 @@ class TestNames:
             find_editor("magic")
         assert str(caught.value) == (
             "editor must be one of copy, retrieve, sdedit, iedit, iedit-m, learned-regions, "
-            "got 'magic'"
+            "zestguide, got 'magic'"
         )
 
     def test_regions_are_found_by_theirs(self):

@@ -200,7 +200,7 @@ def _size_of(places: int, latent_size: Size) -> tuple[Size, int]:
     return (height // divisor, width // divisor), divisor
 
 
-def _enlarge(maps: WordMaps, size: Size) -> WordMaps:
+def _enlarge(maps: WordMaps, size: Size) -> Float[Tensor, "b height width tokens"]:
     if tuple(maps.shape[1:3]) == size:
         return maps
     channels_first = maps.permute(0, 3, 1, 2)

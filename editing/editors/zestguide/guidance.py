@@ -18,8 +18,8 @@ from editing.diffusion.noise import Latents, alpha_at, spread
 from editing.editors.zestguide.losses import layout_losses
 from editing.editors.zestguide.settings import Way
 
-Targets = Sequence[Float[Tensor, "k height width"]]
-"""The segments of each example in pixels: 1 inside."""
+Targets = Sequence[Tensor]
+"""The segments of each example in pixels, (k, height, width) of k segments: 1 inside."""
 
 RowTokens = Sequence[Sequence[Sequence[int]]]
 """The tokens of each segment of each example."""
@@ -93,7 +93,7 @@ class LayoutGuide:
         self.seen = maps.detach()
         return noise.detach()
 
-    def _targets_at(self, size: Size) -> list[Float[Tensor, "k h w"]]:
+    def _targets_at(self, size: Size) -> list[Tensor]:
         return [shrink(each, size) for each in self.targets]
 
     def _paint(self, t: int, like: Latents) -> Bias:

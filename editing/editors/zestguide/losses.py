@@ -40,13 +40,14 @@ def segment_loss(
 def layout_losses(
     maps: WordMaps,
     tokens: Sequence[Sequence[Sequence[int]]],
-    targets: Sequence[Float[Tensor, "k h w"]],
+    targets: Sequence[Tensor],
     *,
     weight_normalised: float,
 ) -> list[Float[Tensor, ""]]:
     """L_Zest of each example, the sum over its segments: equation 6.4.
 
-    `tokens` has those of each segment of each example, `targets` their masks at the maps' size.
+    `tokens` has those of each segment of each example, `targets` their masks at the maps' size,
+    (k, h, w) of k segments.
     """
     return [
         sum(

@@ -2,7 +2,7 @@
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from editing.diffusion.settings import steps_left_out
 from editing.settings import require_numbers, setting
@@ -127,6 +127,11 @@ class ZestGuideSettings:
     def __post_init__(self) -> None:
         if self.ways not in WAYS:
             raise ValueError(f"ways must be one of {', '.join(WAYS)}, got {self.ways!r}")
+        for name, allowed in (("fade", get_args(Fade)), ("tokens", get_args(Tokens))):
+            if getattr(self, name) not in (None, *allowed):
+                raise ValueError(
+                    f"{name} must be one of {', '.join(allowed)}, got {getattr(self, name)!r}"
+                )
         way = self.chosen()
         steps_left_out(self.strength, way.num_inference_steps)  # raises where they break a rule
         for name in ("eta", "weight_normalised", "paint"):
