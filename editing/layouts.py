@@ -11,15 +11,14 @@ import numpy.typing as npt
 from PIL import Image, ImageColor
 
 from editing.errors import EditError
-from editing.masks import read_mask
+from editing.masks import open_upright, read_mask
 from editing.settings import shorten
-from transforms.pictures.decoding import FORMATS, decode
-from transforms.pictures.opening import open_picture
 
 Marks = npt.NDArray[np.bool_]
 """Of places in a picture, (height, width): whether they are marked."""
 
-Colour = tuple[int, int, int]
+Colour = int
+"""Red, green and blue in one number, as in 0xff0000."""
 
 BACKGROUND = "black"
 """The colour of a map that stands for no segment, where nobody says another."""
@@ -119,11 +118,11 @@ def read_layout_map(
             named one that the map has not.
     """
     colours = _read_colours(named, background)
-    pixels, bare = _open_map(data)
+    found, bare = _open_map(data)
     segments = []
     left = ~bare
     for colour, phrase in colours.items():
-        marked = (pixels == np.array(colour)).all(-1) & ~bare
+        marked = (found == colour) & ~bare
         if phrase is not None:
             if not marked.any():
                 raise EditError(
@@ -132,12 +131,13 @@ def read_layout_map(
             segments.append(Segment(phrase, _picture(marked)))
         left &= ~marked
     if left.any():
-        found, counts = np.unique(pixels[left], axis=0, return_counts=True)
-        most = found[int(counts.argmax())]
-        more = f" and {len(found) - 1} more colours" if len(found) > 1 else ""
+        unnamed, counts = np.unique(found[left], return_counts=True)
+        most = int(counts.argmax())
+        more = f" and {len(unnamed) - 1} more colours" if len(unnamed) > 1 else ""
         raise EditError(
-            f"every colour of the map must be named or be the background: {int(counts.max())} "
-            f"pixels are {_hex(most)}{more}, which no segment names; draw it without soft edges"
+            f"every colour of the map must be named or be the background: {counts[most]} pixels "
+            f"are {_hex(int(unnamed[most]))}{more}, which no segment names; draw it without soft "
+            "edges"
         )
     return Layout(tuple(segments))
 
@@ -175,31 +175,28 @@ def _read_colours(
 
 def _read_colour(name: str) -> Colour:
     try:
-        return ImageColor.getrgb(name.strip())[:3]
+        red, green, blue = ImageColor.getrgb(name.strip())[:3]
     except (ValueError, AttributeError):
         raise EditError(
             f"a colour must be a CSS name or #rrggbb, such as red or #ff0000, got {shorten(name)}"
         ) from None
+    return red << 16 | green << 8 | blue
 
 
-def _open_map(data: bytes) -> tuple[npt.NDArray[np.uint8], Marks]:
-    """The map's colours (height, width, 3), and where it is transparent."""
-    decode(data)  # what is broken, too large or no picture is told there
-    image = open_picture(data, FORMATS)
-    frames = getattr(image, "n_frames", 1)
-    if frames > 1:
-        raise EditError(f"a map must have one frame, got {frames}")
-    image.load()
-    rgba = np.asarray(image.convert("RGBA"))
-    return rgba[..., :3], rgba[..., 3] == 0
+def _open_map(data: bytes) -> tuple[npt.NDArray[np.int32], Marks]:
+    """The colour of each of the map's pixels, as it stands upright, and where it is transparent."""
+    image, _ = open_upright(data, what="map", hint="")
+    rgba = np.asarray(image.convert("RGBA")).astype(np.int32)
+    packed = rgba[..., 0] << 16 | rgba[..., 1] << 8 | rgba[..., 2]
+    return packed, rgba[..., 3] == 0
 
 
 def _picture(marked: Marks) -> Image.Image:
     return Image.fromarray(np.where(marked, np.uint8(255), np.uint8(0)))
 
 
-def _hex(colour: "Colour | npt.NDArray[np.uint8]") -> str:
-    return "#" + "".join(f"{int(channel):02x}" for channel in colour)
+def _hex(colour: Colour) -> str:
+    return f"#{colour:06x}"
 
 
 def _by(size: tuple[int, int]) -> str:

@@ -78,7 +78,10 @@ class TestTheDevice:
 def test_edits_are_the_same(name, regions, settings):
     near = edit(name, regions, settings, device=None)
     with far_device() as far:
-        assert np.array_equal(edit(name, regions, settings, device=far), near)
+        there = edit(name, regions, settings, device=far)
+    # Gradients through attention add up in another order there.
+    off = 1 if "layout" in EDITORS[name].needs else 0
+    assert np.abs(there.astype(int) - near).max() <= off
 
 
 def test_everything_that_computes_untrained_is_tried():

@@ -75,10 +75,11 @@ class _Run:
     def edit_latents(self, batch: LatentBatch) -> Latents:
         """The latents of requests that are worked on at one size."""
         model, alphas = self.editor.model, self.editor.model.alphas_cumprod
-        all_steps = self.way.num_inference_steps
-        levels = noise_levels(model, strength=self.settings.strength, num_inference_steps=all_steps)
+        levels = noise_levels(
+            model, strength=self.settings.strength, num_inference_steps=self.way.num_inference_steps
+        )
         guide = self._guide(batch)
-        guide.fades |= plan_fades(levels, self.way, all_steps=all_steps, alphas_cumprod=alphas)
+        guide.fades |= plan_fades(levels, self.way, alphas)
         noise = draw_noise(batch.source_latent, batch.generators)
         known = noised_source(batch.source_latent, noise, alphas)
         made = sample(

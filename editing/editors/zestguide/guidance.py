@@ -119,21 +119,17 @@ def shrink(masks: Float[Tensor, "k height width"], size: Size) -> Float[Tensor, 
     return F.adaptive_avg_pool2d(masks, size)
 
 
-def plan_fades(
-    levels: Sequence[int], way: Way, *, all_steps: int, alphas_cumprod: Tensor
-) -> dict[int, float]:
+def plan_fades(levels: Sequence[int], way: Way, alphas_cumprod: Tensor) -> dict[int, float]:
     """lambda(t) of the noise levels at which a step is pushed: those of i < tau N.
 
-    Steps are counted from pure noise, `all_steps` of them, though `levels` may begin later.
+    N is the number of `levels`: a picture that is noised to a strength is pushed in the same share
+    of its fewer steps.
     """
-    left_out = all_steps - len(levels)
-    fades = {}
-    for place, t in enumerate(levels):
-        step = left_out + place
-        if step < way.tau * all_steps and way.eta > 0:
-            falling = 1 - step / all_steps
-            fades[t] = falling if way.fade == "linear" else float((1 - alphas_cumprod[t]).sqrt())
-    return fades
+    steps = len(levels)
+    pushed = [(i, t) for i, t in enumerate(levels) if i < way.tau * steps and way.eta > 0]
+    if way.fade == "linear":
+        return {t: 1 - i / steps for i, t in pushed}
+    return {t: float((1 - alphas_cumprod[t]).sqrt()) for _, t in pushed}
 
 
 def _steps(t: int, like: Latents) -> Tensor:
