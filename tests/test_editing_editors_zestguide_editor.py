@@ -1,5 +1,7 @@
 """The editor `zestguide`, on a small random model."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
@@ -78,6 +80,20 @@ class TestEdits:
             for place, one in enumerate(asked):
                 alone = edit(model, one, seeds=[place], **settings)[0]
                 assert np.abs(pixels(together[place]) - pixels(alone)).max() <= 1
+
+    def test_threads_that_share_the_model_do_not_see_one_another(self, model):
+        editor = ZestGuideEditor(model)
+        asked = [request("red apple", "bus"), request("green bus", "apple")] * 2
+
+        def one(place):
+            generator = torch.Generator().manual_seed(place)
+            settings = ZestGuideSettings(**FEW)
+            return pixels(editor.edit([asked[place]], settings, [generator], lambda: None)[0])
+
+        alone = [one(place) for place in range(4)]
+        with ThreadPoolExecutor(4) as pool:
+            together = list(pool.map(one, range(4)))
+        assert all(map(np.array_equal, together, alone))
 
     def test_pasted_outside_the_segments(self, model):
         asked = request("bus")

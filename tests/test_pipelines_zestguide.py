@@ -92,6 +92,21 @@ class TestEdit:
         assert not changed[20:].any()
         assert not changed[:, 10:].any()
 
+    def test_the_segments_are_the_mask_where_pixels_are_put_back(
+        self, editing_world, files, tmp_path
+    ):
+        words = ("--segments", files / "map.yaml", "--mask-out", tmp_path / "mask.png")
+        outcome = edit(editing_world, files, tmp_path / "a.png", *words, "--paste")
+        assert outcome.code == 0, outcome.err
+        assert np.array_equal(
+            pixels(tmp_path / "mask.png").any(2), pixels(files / "map.png").any(2)
+        )
+        (tmp_path / "mask.png").unlink()
+        outcome = edit(editing_world, files, tmp_path / "a.png", *words)
+        assert outcome.code == 0
+        assert "zestguide used no mask" in outcome.err
+        assert not (tmp_path / "mask.png").exists()
+
     def test_several_results(self, editing_world, files, tmp_path):
         words = ("--segments", files / "map.yaml", "--results", 2)
         outcome = edit(editing_world, files, tmp_path / "a.png", *words)

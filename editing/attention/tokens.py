@@ -37,12 +37,11 @@ def find_phrases(prompt: str, phrases: Sequence[str]) -> list[Span]:
         found = [match.span() for match in _pattern(phrases[place]).finditer(prompt)]
         free = [span for span in found if not any(_overlap(span, each) for each in spans.values())]
         if not free:
-            where = "outside of other segments' phrases" if found else "in the prompt"
+            where, stands = "in the prompt", "is not in"
+            if found:
+                where, stands = "outside of other segments' phrases", "in"
             raise EditError(
-                f"a segment's phrase must stand {where}: {shorten(phrases[place])} is not in "
-                f"{shorten(prompt, 200)}"
-                if not found
-                else f"a segment's phrase must stand {where}: {shorten(phrases[place])} in "
+                f"a segment's phrase must stand {where}: {shorten(phrases[place])} {stands} "
                 f"{shorten(prompt, 200)}"
             )
         spans[place] = free[0]
@@ -69,6 +68,9 @@ def choose_tokens(
         tuple(n for n, each in enumerate(offsets) if each[0] < each[1] and _overlap(each, span))
         for span in spans
     ]
+    for phrase, tokens in zip(phrases, chosen, strict=True):
+        if not tokens:
+            raise EditError(f"the text encoder reads nothing in the phrase {shorten(phrase)}")
     if choice == "phrase" or len(spans) < 2:
         return chosen
     last = max(range(len(spans)), key=lambda each: spans[each])

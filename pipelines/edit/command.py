@@ -135,9 +135,8 @@ def run(arguments: argparse.Namespace) -> int:
         print_table("results, best first", scores, columns=("file", "cosine with the prompt"))
     else:
         print(f"edited: {paths[0]}")
-    if output.edit_mask is not None and arguments.mask_out is not None:
-        write_png(arguments.mask_out, output.edit_mask)
-        print(f"mask: {arguments.mask_out}")
+    if arguments.mask_out is not None:
+        _write_mask(arguments, output)
     if arguments.explain is not None:
         _explain(arguments, output)
     if arguments.json:
@@ -148,6 +147,14 @@ def run(arguments: argparse.Namespace) -> int:
         remarks = [remark.name for remark in output.remarks]
         print_json_line({"editor": arguments.editor, "results": results, "remarks": remarks})
     return 0
+
+
+def _write_mask(arguments: argparse.Namespace, output: "EditOutput") -> None:
+    if output.edit_mask is None:
+        print_note(f"--mask-out: {arguments.editor} used no mask")
+        return
+    write_png(arguments.mask_out, output.edit_mask)
+    print(f"mask: {arguments.mask_out}")
 
 
 def _explain(arguments: argparse.Namespace, output: "EditOutput") -> None:
@@ -176,7 +183,7 @@ def edit(arguments: argparse.Namespace, asked: AskedLayout | None = None) -> "Ed
     check_layout(chosen, asked)
     request = read_request(arguments, chosen, asked)
     looks = chosen.choice.regions or chosen.choice.spec.needs_words
-    if arguments.mask_out is not None and not (looks or request.edit_mask):
+    if arguments.mask_out is not None and not (looks or request.edit_mask or request.layout):
         raise CommandError(f"--mask-out: {chosen.name} used no mask", exit_code=EXIT_USAGE)
     check_needs(chosen.choice.spec, request)
     editor = chosen.choice.load()

@@ -1,7 +1,9 @@
 """The editor `zestguide`."""
 
 import dataclasses
+import threading
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
 import torch
@@ -28,11 +30,15 @@ from editing.settings import shorten
 class ZestGuideEditor:
     """Makes pictures that follow a prompt and a layout (Couairon 2023, chapter 6).
 
-    `tokens` is what stands for a phrase where no setting says so, as suits the text encoder.
+    `tokens` is what stands for a phrase where no setting says so, as suits the text encoder. One
+    call is made at a time: while it is, what watches for it is in the network.
     """
 
     model: LatentDiffusion
     tokens: str = "phrase"
+    _alone: AbstractContextManager[bool] = field(
+        default_factory=threading.Lock, init=False, repr=False
+    )
 
     def edit(
         self,
@@ -52,9 +58,10 @@ class ZestGuideEditor:
         require_divisors(self.model.unet, way.layers)
         asked = [_with_mask(request, paste=settings.paste) for request in requests]
         run = _Run(self, settings, way, tuple(asked), on_step)
-        outputs = edit_pictures(
-            self.model, asked, generators, run.edit_latents, paste=settings.paste
-        )
+        with self._alone:
+            outputs = edit_pictures(
+                self.model, asked, generators, run.edit_latents, paste=settings.paste
+            )
         return [
             dataclasses.replace(output, explain=run.explain(place, output))
             for place, output in enumerate(outputs)

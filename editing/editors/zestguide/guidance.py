@@ -88,7 +88,10 @@ class LayoutGuide:
                     self._targets_at((maps.shape[1], maps.shape[2])),
                     weight_normalised=way.weight_normalised,
                 )
-                (gradient,) = torch.autograd.grad(torch.stack(losses).sum(), z)
+                # The push takes the gradient's direction alone. As a sum over places, not their
+                # mean, it is not lost in half precision.
+                loss = torch.stack(losses).sum() * (maps.shape[1] * maps.shape[2])
+                (gradient,) = torch.autograd.grad(loss, z)
         self._gradients[t] = gradient
         self.seen = maps.detach()
         return noise.detach()
