@@ -103,6 +103,23 @@ class TestEdits:
         assert not np.array_equal(pixels(made)[:, : SIDE // 2], source[:, : SIDE // 2])
         assert np.array_equal(np.asarray(made.edit_mask), np.asarray(half(left=True)))
 
+    def test_what_is_known_of_a_picture_may_be_anything(self, model):
+        """As with a source that was inverted rather than noised."""
+        asked = []
+
+        def known_of(batch, noise, levels):
+            asked.append((tuple(batch.places), tuple(levels)))
+            return lambda t: torch.zeros_like(noise)
+
+        settings = ZestGuideSettings(**FEW, strength=0.5)
+        editor = ZestGuideEditor(model, known_of=known_of)
+        pictures = [
+            pixels(editor.edit([each], settings, [torch.Generator()], lambda: None)[0])
+            for each in (request("bus", seed=1), request("bus", seed=2))
+        ]
+        assert np.array_equal(*pictures)
+        assert asked == [((0,), (251, 1))] * 2
+
     def test_a_mask_of_the_request_comes_first(self, model):
         asked = request("bus", edit_mask=half(left=False))
         made = edit(model, asked, strength=0.5, paste=True)[0]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 
 from editing.evaluation.frechet import frechet_distance
 from editing.layouts import Layout, Segment
@@ -42,6 +42,12 @@ class MapTask:
         """As an editor is asked for it: of the given picture nothing but the size is used."""
         blank = Image.new("RGB", self.layout.size)
         return Request(image=blank, prompt=self.scene.caption(), layout=self.layout)
+
+    @property
+    def mirrored_request(self) -> Request:
+        """The same of the real picture mirrored, in which things lie elsewhere."""
+        given = ImageOps.mirror(self.picture)
+        return Request(image=given, prompt=self.scene.caption(), layout=self.layout)
 
 
 def draw_maps(seed: int, count: int) -> list[MapTask]:

@@ -45,8 +45,14 @@ ROWS: dict[str, dict[str, Any]] = {
     "default, phrase tokens": {"tokens": "phrase"},
     "default, all layers": {"layers": "all"},
     "default + paint-with-words, w = 0.1": {"paint": 0.1},
+    "mirrored picture at 0.9": {"strength": 0.9},
+    "mirrored picture at 0.9, no guidance": {"strength": 0.9, "eta": 0.0},
+    "mirrored picture at 0.7": {"strength": 0.7},
 }
-"""Settings of `zestguide` by the row's name; the ladder goes from the thesis to the default."""
+"""Settings of `zestguide` by the row's name; the ladder goes from the thesis to the default.
+
+With a strength below 1 the picture that is given, and edited, is the real one mirrored.
+"""
 
 AT_ONCE = 20
 
@@ -106,8 +112,9 @@ def _make(
         torch.Generator().manual_seed(1_000_000 * seed + start + place)
         for place in range(len(tasks))
     ]
+    requests = [task.request if settings.strength == 1 else task.mirrored_request for task in tasks]
     began = time.process_time()
-    outputs = editor.edit([task.request for task in tasks], settings, generators)
+    outputs = editor.edit(requests, settings, generators)
     seconds = time.process_time() - began
     made = np.stack([np.asarray(output.image) for output in outputs])
     buffer = io.BytesIO()

@@ -2,7 +2,7 @@
 
 import dataclasses
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
@@ -14,7 +14,7 @@ from editing.attention.tokens import choose_tokens
 from editing.diffusion.model import LatentDiffusion
 from editing.diffusion.noise import Latents, draw_noise
 from editing.diffusion.picture_edits import LatentBatch, edit_pictures
-from editing.diffusion.sampling import noise_levels, noised_source, sample
+from editing.diffusion.sampling import Known, noise_levels, noised_source, sample
 from editing.editors.zestguide.explaining import draw_explanation
 from editing.editors.zestguide.guidance import LayoutGuide, plan_fades
 from editing.editors.zestguide.losses import segment_attention
@@ -25,17 +25,24 @@ from editing.pictures import mask_to_tensor, resize
 from editing.requests import EditOutput, Explain, OnStep, Request
 from editing.settings import shorten
 
+KnownOf = Callable[[LatentBatch, Latents, Sequence[int]], Known]
+"""What is known of pictures at each noise level, of their batch, noise for it, and the levels."""
+
 
 @dataclass(frozen=True, eq=False)
 class ZestGuideEditor:
     """Makes pictures that follow a prompt and a layout (Couairon 2023, chapter 6).
 
-    `tokens` is what stands for a phrase where no setting says so, as suits the text encoder. One
-    call is made at a time: while it is, what watches for it is in the network.
+    `tokens` is what stands for a phrase where no setting says so, as suits the text encoder.
+    `known_of` gives what an edit of a picture begins with and keeps outside of a mask, such as its
+    inverted latents; None for the picture with noise.
+
+    One call is made at a time: while it is, what watches for it is in the network.
     """
 
     model: LatentDiffusion
     tokens: str = "phrase"
+    known_of: KnownOf | None = None
     _alone: AbstractContextManager[bool] = field(
         default_factory=threading.Lock, init=False, repr=False
     )
@@ -88,7 +95,10 @@ class _Run:
         guide = self._guide(batch)
         guide.fades |= plan_fades(levels, self.way, alphas)
         noise = draw_noise(batch.source_latent, batch.generators)
-        known = noised_source(batch.source_latent, noise, alphas)
+        if self.editor.known_of is None:
+            known = noised_source(batch.source_latent, noise, alphas)
+        else:
+            known = self.editor.known_of(batch, noise, levels)
         made = sample(
             guide.denoise,
             noise if self.settings.strength == 1 else known(levels[0]),
