@@ -40,3 +40,4 @@ class TestSettings:
         thesis = WAYS["thesis"]
         assert (thesis.num_inference_steps, thesis.eta, thesis.tau) == (50, 1.0, 0.5)
         assert (thesis.weight_normalised, thesis.tokens) == (1.0, "phrase")
+        assert thesis.layers == (2, 4)  # 32 and 16 of a latent of 64

@@ -142,6 +142,7 @@ class TestEdit:
             (("--segments", "broken.yaml"), "not readable as YAML"),
             (("--segments", "gone.yaml"), "nowhere.png"),
             (("--segment", "empty.png=bus"), "the mask is empty"),
+            (("--segment", "red=bus"), "without --segments, --segment names a mask file: there is"),
             (("--segment", "wide.png=bus"), "must have the picture's size 32 x 32, got 48 x 32"),
             (("--segment-background", "red"), "--segment-background needs --segments"),
             (("--segments", "map.yaml", "--eta", "nan"), "eta must be a finite number, got nan"),

@@ -100,8 +100,12 @@ def read_layout(asked: AskedLayout, size: tuple[int, int]) -> "Layout":
         with _naming(asked.map_file):
             return read_layout_map(data, asked.named, background=asked.background)
     files = []
-    for name, phrase in asked.named:
-        files.append((read_given(Path(name), most=most), phrase))
+    for path, (_, phrase) in zip(asked.read, asked.named, strict=True):
+        if not path.exists():
+            raise CommandError(
+                f"without --segments, --segment names a mask file: there is no file {path}"
+            )
+        files.append((read_given(path, most=most), phrase))
     with _naming(*asked.read):
         return read_layout_masks(files, size)
 
