@@ -201,3 +201,16 @@ class TestDataSets:
         assert outcome.code == 0, outcome.err
         points = {each["editor"]: each for each in outcome.counts["points"]}
         assert points["zestguide"]["background_error"][0] > 0
+        assert {name for name, each in points.items() if "layout_iou" in each} == set(points)
+
+    def test_one_is_added_to_an_evaluation_without_layouts(self, editing_world, tmp_path):
+        more = ("--edits", 4, "--features", "clip", "--preset", editing_world / "tiny.yaml")
+        out = ("--json", "--out", tmp_path / "e")
+        pairs = editing_world / "pairs"
+        assert run("evaluate", pairs, "--editors", "copy", *more, *out).code == 0
+        words = ("--editors", "copy", "zestguide", "--strengths", 0.5, "--seeds", 0, *FEW)
+        outcome = run("evaluate", pairs, *words, *more, *out)
+        assert outcome.code == 0, outcome.err
+        points = {each["editor"]: each for each in outcome.counts["points"]}
+        assert "layout_iou" in points["zestguide"]
+        assert "layout_iou" not in points["copy"]

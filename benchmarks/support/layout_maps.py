@@ -10,6 +10,7 @@ import torch
 from PIL import Image, ImageOps
 
 from editing.evaluation.frechet import frechet_distance
+from editing.evaluation.overlap import overlap
 from editing.layouts import Layout, Segment
 from editing.pictures import picture_to_tensor
 from editing.requests import Request
@@ -142,10 +143,7 @@ def _overlaps(task: MapTask, picture: Image.Image, segmenter: Segmenter) -> list
     relevance = segmenter.relevance([picture] * len(phrases), phrases)
     found = [mark_region(each, picture.size) > 0 for each in relevance]
     drawn = [segment.marks() for segment in task.layout.segments]
-    return [
-        float((one & other).sum() / (one | other).sum())
-        for one, other in zip(found, drawn, strict=True)
-    ]
+    return [overlap(one, other) for one, other in zip(found, drawn, strict=True)]
 
 
 def _means(values: Sequence[Sequence[float]]) -> npt.NDArray[np.float64]:
