@@ -2,7 +2,7 @@
 
 import dataclasses
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
@@ -92,8 +92,7 @@ class _Run:
         levels = noise_levels(
             model, strength=self.settings.strength, num_inference_steps=self.way.num_inference_steps
         )
-        guide = self._guide(batch)
-        guide.fades |= plan_fades(levels, self.way, alphas)
+        guide = self._guide(batch, plan_fades(levels, self.way, alphas))
         noise = draw_noise(batch.source_latent, batch.generators)
         if self.editor.known_of is None:
             known = noised_source(batch.source_latent, noise, alphas)
@@ -116,7 +115,7 @@ class _Run:
                 ]
         return made
 
-    def _guide(self, batch: LatentBatch) -> LayoutGuide:
+    def _guide(self, batch: LatentBatch, fades: Mapping[int, float]) -> LayoutGuide:
         model, latent = self.editor.model, batch.source_latent
         factor = model.factor
         size = (latent.shape[-1] * factor, latent.shape[-2] * factor)
@@ -138,7 +137,7 @@ class _Run:
                 for prompt, layout in zip(batch.prompts, layouts, strict=True)
             ],
             targets=[_targets(layout, size).to(latent.device) for layout in layouts],
-            fades={},
+            fades=fades,
             checkpointing=self.settings.checkpointing,
         )
 

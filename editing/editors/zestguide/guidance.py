@@ -4,7 +4,7 @@ After Couairon 2023, chapter 6. The step is equation 6.5,
 z~_{t-1} = z_{t-1} - eta lambda(t) g / max |g|, with g the gradient of L_Zest at z_t.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -29,8 +29,8 @@ RowTokens = Sequence[Sequence[Sequence[int]]]
 class LayoutGuide:
     """Denoises under a prompt, and pushes latents towards a layout.
 
-    `denoise` is a denoiser for `sample`, `push` what it does after a step. Gradients are taken in
-    the steps at the noise levels `pushed`. The maps of the last of these are kept in `seen`.
+    `denoise` is a denoiser for `sample`, `push` what it does after a step. `fades` has lambda(t) of
+    the noise levels at which steps are pushed; the maps of the last of these are kept in `seen`.
     """
 
     model: LatentDiffusion
@@ -40,7 +40,7 @@ class LayoutGuide:
     way: Way
     tokens: RowTokens
     targets: Targets
-    fades: dict[int, float]
+    fades: Mapping[int, float]
     checkpointing: bool = False
     seen: WordMaps | None = None
     _gradients: dict[int, Latents] = field(default_factory=dict)
