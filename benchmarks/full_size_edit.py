@@ -28,6 +28,7 @@ from support.full_size_preset import write_full_size_preset
 from support.processes import call_apart, peak_mib
 from support.reporting import Target, add_report_flags, finish
 
+from editing.layouts import Layout, Segment
 from editing.parts import PART_LOADERS
 from editing.registry import EDITORS
 from editing.requests import Request
@@ -55,6 +56,13 @@ def picture_of_noise(width: int, height: int, *, seed: int) -> Image.Image:
     return Image.fromarray(generator.integers(0, 256, (height, width, 3), dtype=np.uint8))
 
 
+def left_half(size: tuple[int, int], phrase: str) -> Layout:
+    """The layout in which a phrase is the left half, of at least one pixel."""
+    mask = Image.new("L", size)
+    mask.paste(255, (0, 0, -(-size[0] // 2), size[1]))
+    return Layout((Segment(phrase, mask),))
+
+
 def edit_some(arguments: argparse.Namespace, preset_file: str) -> dict[str, Any]:
     """What the edits cost, in a process of its own."""
     torch.set_num_threads(1)
@@ -64,7 +72,12 @@ def edit_some(arguments: argparse.Namespace, preset_file: str) -> dict[str, Any]
     editor = chosen.choice.load()
     load_s = time.perf_counter() - began
     picture = picture_of_noise(arguments.width, arguments.height, seed=arguments.seed)
-    request = Request(image=picture, prompt="a red apple", source_prompt="a green apple")
+    request = Request(
+        image=picture,
+        prompt="a red apple",
+        source_prompt="a green apple",
+        layout=left_half(picture.size, "apple"),
+    )
     seconds, changed, steps = [], [], [0]
 
     def count() -> None:

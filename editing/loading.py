@@ -15,6 +15,7 @@ from PIL import Image
 
 from editing.editor import Editor, EditorSpec
 from editing.errors import EditError, SettingError
+from editing.layouts import Layout
 from editing.parts import Parts
 from editing.regions.finder import RegionFinder, RegionSpec
 from editing.regions.registry import NO_REGIONS, find_regions_spec
@@ -94,6 +95,7 @@ class LoadedEditor:
         source_prompt: str | None = None,
         edit_mask: Image.Image | None = None,
         mask_phrase: str | None = None,
+        layout: Layout | None = None,
         settings: Any = None,
         seed: int = 0,
     ) -> EditOutput:
@@ -110,6 +112,7 @@ class LoadedEditor:
             source_prompt=source_prompt,
             edit_mask=edit_mask,
             mask_phrase=mask_phrase,
+            layout=layout,
         )
         generator = torch.Generator().manual_seed(seed)
         return self.edit([request], settings or self.spec.settings(), [generator])[0]

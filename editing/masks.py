@@ -38,7 +38,7 @@ def read_mask(data: bytes, size: tuple[int, int]) -> Image.Image:
         PictureError: it is no picture that can be read.
         EditError: it has several frames or another size, marks nothing, or can be read in two ways.
     """
-    image, lossy = _open_upright(data)
+    image, lossy = open_upright(data)
     if image.size != size:
         raise EditError(
             f"edit_mask must have the picture's size {size[0]} x {size[1]}, "
@@ -50,8 +50,17 @@ def read_mask(data: bytes, size: tuple[int, int]) -> Image.Image:
     return mask
 
 
-def _open_upright(data: bytes) -> tuple[Image.Image, bool]:
-    """The only frame in its own mode, and whether its format leaves noise."""
+def open_upright(
+    data: bytes, *, what: str = "mask", hint: str = f": {_HINT}"
+) -> tuple[Image.Image, bool]:
+    """The only frame in its own mode, and whether its format leaves noise.
+
+    `what` it is of and a `hint` stand in the error of a file that has several.
+
+    Raises:
+        PictureError: it is no picture that can be read.
+        EditError: it has several frames.
+    """
     try:
         decode(data)  # what is broken, too large or no picture is told there
     except PictureError as error:
@@ -60,7 +69,7 @@ def _open_upright(data: bytes) -> tuple[Image.Image, bool]:
     image = open_picture(data, FORMATS)
     frames = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
     if frames > 1:
-        raise EditError(f"a mask must have one frame, got {frames}: {_HINT}")
+        raise EditError(f"a {what} must have one frame, got {frames}{hint}")
     image.load()
     lossy = image.format in _LOSSY
     try:

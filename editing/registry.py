@@ -9,6 +9,7 @@ from editing.editors.iedit.spec import IEDIT, MASKED_IEDIT
 from editing.editors.learned_regions.spec import LEARNED_REGIONS
 from editing.editors.retrieve.spec import RETRIEVE
 from editing.editors.sdedit.spec import SDEDIT
+from editing.editors.zestguide.spec import ZESTGUIDE
 from editing.errors import SettingError
 
 EDITORS: dict[str, EditorSpec[Any]] = {
@@ -22,6 +23,7 @@ EDITORS: dict[str, EditorSpec[Any]] = {
         ENCODE_DECODE,
         DIFFEDIT,
         LEARNED_REGIONS,
+        ZESTGUIDE,
     )
 }
 """The editors by name, simplest first."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from PIL import Image
 
 from editing.errors import EditError
+from editing.layouts import Layout
 from editing.remarks import Remark
 from editing.settings import shorten
 
@@ -56,10 +57,11 @@ class Request:
     | `edit_mask` | single-channel, of the picture's size, bright where it may change |
     | `mask_phrase` | what may change, in words; for region finders |
     | `pseudo_target_image` | a real picture that stands for the result, RGB |
+    | `layout` | what shall stand where, of the picture's size |
 
     Raises:
-        EditError: a picture that is not RGB, no prompt, words that are no text, or a mask of
-            another size.
+        EditError: a picture that is not RGB, no prompt, words that are no text, or a mask or
+            layout of another size.
     """
 
     image: Image.Image
@@ -68,6 +70,7 @@ class Request:
     edit_mask: Image.Image | None = None
     mask_phrase: str | None = None
     pseudo_target_image: Image.Image | None = None
+    layout: Layout | None = None
 
     def __post_init__(self) -> None:
         for image in filter(None, (self.image, self.pseudo_target_image)):
@@ -81,6 +84,11 @@ class Request:
             raise EditError(
                 f"edit_mask must have the picture's size {_by(self.image.size)}, "
                 f"got {_by(self.edit_mask.size)}"
+            )
+        if self.layout is not None and self.layout.size != self.image.size:
+            raise EditError(
+                f"layout must have the picture's size {_by(self.image.size)}, "
+                f"got {_by(self.layout.size)}"
             )
 
     def phrase(self) -> str:

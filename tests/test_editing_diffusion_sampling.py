@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from editing.diffusion.noise import add_noise, alpha_at
+from editing.diffusion.noise import add_noise, alpha_at, ddim_step
 from editing.diffusion.sampling import guided_denoiser, noise_levels, noised_source, sample
 from editing.errors import SettingError
 
@@ -179,6 +179,39 @@ class TestEquation13:
         )
         assert asked == [301, 201, 101, 1, None]
         assert torch.equal(found, torch.zeros(2, 4, 8, 8))
+
+
+class TestPush:
+    def test_it_moves_what_each_step_came_to(self, alphas):
+        pushed = []
+
+        def push(z, t):
+            pushed.append((t, z.clone()))
+            return z - t
+
+        def one_step(z, t, t_next):
+            return ddim_step(z, latents(3), at(alphas, t), at(alphas, t_next))
+
+        found = sample(lambda z_t, t: latents(3), latents(1), [401, 101], alphas, push=push)
+        first, second = one_step(latents(1), 401, 101), one_step(pushed[0][1] - 401, 101, 0)
+        assert [t for t, _ in pushed] == [401, 101]
+        torch.testing.assert_close(pushed[0][1], first)
+        torch.testing.assert_close(found, second - 101)
+
+    def test_what_is_known_stands_whatever_is_pushed(self, alphas):
+        mask = torch.zeros(2, 1, 8, 8)
+        mask[..., :4] = 1
+        found = sample(
+            lambda z_t, t: latents(3),
+            latents(1),
+            LEVELS,
+            alphas,
+            push=lambda z, t: z + 1,
+            known=lambda t: torch.zeros(2, 4, 8, 8),
+            edit_mask=mask,
+        )
+        assert not found[..., 4:].any()
+        assert bool(found[..., :4].abs().max() > 0.5)
 
 
 class TestNoisedSource:

@@ -5,13 +5,17 @@ import pytest
 import torch
 from fakes.far_device import FAR, DeviceMismatchError, far_device
 from fakes.pictures import noise
+from PIL import Image
 
 from editing.editors.learned_regions.settings import BACKENDS
+from editing.layouts import Layout, Segment
 from editing.loading import load_editor
 from editing.regions.registry import REGIONS
 from editing.registry import EDITORS
 
 PICTURE = noise(3, (64, 64))
+HALF = Image.fromarray(np.repeat(np.repeat(np.uint8([[255, 0]]), 64, 0), 32, 1))
+LAYOUT = Layout((Segment("apple", HALF),))
 FEW = {"anchors": 2, "sizes": 2, "views": 2, "num_inference_steps": 2}
 SHORT = {"num_inference_steps": 2}
 ASKED = [
@@ -30,6 +34,9 @@ ASKED = [
     ),
     ("learned-regions", "learned", SHORT),
     ("learned-regions", "segmenter", SHORT),
+    ("zestguide", None, SHORT),
+    ("zestguide", None, SHORT | {"ways": "thesis", "paint": 0.3}),
+    ("zestguide", None, SHORT | {"strength": 0.5, "paste": True, "checkpointing": True}),
 ]
 
 
@@ -39,6 +46,7 @@ def edit(name, regions, settings, *, device):
         PICTURE,
         "a large red apple",
         source_prompt="a large green apple",
+        layout=LAYOUT if "layout" in editor.spec.needs else None,
         settings=editor.spec.settings(**settings),
     )
     return np.asarray(output.image)

@@ -46,6 +46,7 @@ class TestNames:
             "encode-decode",
             "diffedit",
             "learned-regions",
+            "zestguide",
         ]
         assert all(spec.name == name for name, spec in EDITORS.items())
 
@@ -59,7 +60,7 @@ class TestNames:
             find_editor("magic")
         assert str(caught.value) == (
             "editor must be one of copy, retrieve, sdedit, iedit, iedit-m, encode-decode, "
-            "diffedit, learned-regions, got 'magic'"
+            "diffedit, learned-regions, zestguide, got 'magic'"
         )
 
     def test_regions_are_found_by_theirs(self):

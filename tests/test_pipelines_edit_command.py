@@ -202,13 +202,13 @@ class TestSettings:
         [
             (
                 ("--strength", 0.4),
-                "--strength is a setting of sdedit, iedit, iedit-m and learned-regions; copy has "
-                "none",
+                "--strength is a setting of sdedit, iedit, iedit-m, learned-regions and zestguide; "
+                "copy has none",
             ),
             (
                 ("--set", "strength=0.4"),
-                "--set strength is a setting of sdedit, iedit, iedit-m and learned-regions; copy "
-                "has none",
+                "--set strength is a setting of sdedit, iedit, iedit-m, learned-regions and "
+                "zestguide; copy has none",
             ),
             (
                 ("--set", "sdedit.strength=0.4"),

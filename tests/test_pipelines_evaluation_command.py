@@ -115,13 +115,13 @@ class TestFlags:
             ),
             (
                 ("--editors", "copy", "retrieve", "--guidance-scale", 2),
-                "--guidance-scale is a setting of sdedit, iedit, iedit-m, encode-decode, diffedit "
-                "and learned-regions; copy and retrieve have none",
+                "--guidance-scale is a setting of sdedit, iedit, iedit-m, encode-decode, diffedit, "
+                "learned-regions and zestguide; copy and retrieve have none",
             ),
             (
                 ("--editors", "copy", "--strengths", 0.5),
-                "--strengths turns the dial of sdedit, iedit, iedit-m, learned-regions, none of "
-                "which is measured",
+                "--strengths turns the dial of sdedit, iedit, iedit-m, learned-regions, "
+                "zestguide, none of which is measured",
             ),
             (
                 ("--editors", "sdedit", "--set", "iedit.paste=true"),

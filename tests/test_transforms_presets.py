@@ -44,7 +44,11 @@ class TestBuiltIn:
         assert {"diffusion", "perceptual"} <= load_preset("stilllife").parts.keys()
 
     def test_the_still_life_chooses_what_suits_its_networks(self):
-        assert load_preset("stilllife").defaults == {"senses": "frequency", "features": "judge"}
+        assert load_preset("stilllife").defaults == {
+            "senses": "frequency",
+            "features": "judge",
+            "tokens": "end",
+        }
         assert load_preset("sd14").defaults == {}
 
     def test_still_life_needs_no_hub(self):

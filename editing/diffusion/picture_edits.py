@@ -35,6 +35,7 @@ class LatentBatch:
     """Requests whose pictures are worked on at one size, as a diffusion model sees them.
 
     `edit_mask` is 1 where a latent may change, and None where nothing in the batch is masked.
+    `places` are where its requests stand among all that are asked for.
     """
 
     source_latent: Latents
@@ -42,6 +43,7 @@ class LatentBatch:
     prompts: tuple[str, ...]
     source_prompts: tuple[str | None, ...]
     generators: tuple[torch.Generator, ...]
+    places: tuple[int, ...]
 
 
 EditLatents = Callable[[LatentBatch], Latents]
@@ -78,8 +80,9 @@ def edit_pictures(
     ]
     for size, places in places_by_size(sizes).items():
         some = [requests[place] for place in places]
+        drawing = [generators[place] for place in places]
         try:
-            batch = _to_latents(model, some, [generators[place] for place in places], size)
+            batch = _to_latents(model, some, drawing, size, places=places)
             made = _edit_batch(model, some, batch, edit_latents, size=size, paste=paste)
         except NotFiniteError as error:
             # Those of other sizes are looked at too, so that all the guilty are known at once.
@@ -132,6 +135,8 @@ def _to_latents(
     requests: Sequence[Request],
     generators: Sequence[torch.Generator],
     size: tuple[int, int],
+    *,
+    places: Sequence[int],
 ) -> LatentBatch:
     sources = [picture_to_tensor(resize(request.image, size)) for request in requests]
     source_latent = model.encode(torch.stack(sources))
@@ -146,6 +151,7 @@ def _to_latents(
         prompts=tuple(request.prompt for request in requests),
         source_prompts=tuple(request.source_prompt for request in requests),
         generators=tuple(generators),
+        places=tuple(places),
     )
 
 

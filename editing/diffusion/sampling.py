@@ -31,6 +31,14 @@ Known = Callable[[int | None], Latents]
 """The source's latent at noise level t; for None, after the last step, without any noise."""
 
 
+Push = Callable[[Latents, int], Latents]
+"""What moves a latent that a step from noise level t came to, towards what an editor wants."""
+
+
+def _stay(z: Latents, t: int) -> Latents:
+    return z
+
+
 def noise_levels(
     model: LatentDiffusion, *, strength: float, num_inference_steps: int
 ) -> tuple[int, ...]:
@@ -95,13 +103,15 @@ def sample(
     levels: Sequence[int],
     alphas_cumprod: AlphaTable,
     *,
+    push: Push = _stay,
     known: Known | None = None,
     edit_mask: LatentMask | None = None,
     on_step: Callable[[], None] = lambda: None,
 ) -> Latents:
     """What DDIM (Song et al. 2021) makes of `z`, a latent at the first of the falling `levels`.
 
-    `alphas_cumprod` has alpha_t for every noise level t.
+    `alphas_cumprod` has alpha_t for every noise level t. `push` may move what each step comes to,
+    of the latent and the noise level that the step began at.
 
     With `edit_mask` (1 = may change) every step is followed by equation 13 of iEdit: outside the
     mask stands what is `known` of the source at the level just reached, and after the last step the
@@ -117,7 +127,7 @@ def sample(
     for step, (t, t_next) in enumerate(zip(levels, [*levels[1:], None], strict=True), 1):
         # Below the last level lies that of t = 0, as with diffusers' set_alpha_to_one=False.
         alpha, alpha_next = (level_alpha(alphas_cumprod, level, z) for level in (t, t_next or 0))
-        z = ddim_step(z, denoise(z, t), alpha, alpha_next)
+        z = push(ddim_step(z, denoise(z, t), alpha, alpha_next), t)
         require_some_finite(z, where=f"at step {step} of {len(levels)}")
         if edit_mask is not None and known is not None:
             z = torch.where(edit_mask > 0.5, z, known(t_next))

@@ -17,6 +17,7 @@ from PIL import Image
 from editing.editor import EditorSpec
 from editing.errors import EditingError, NotFiniteError, SettingError
 from editing.evaluation.cases import EditCase
+from editing.evaluation.edit_layout import edit_layout
 from editing.evaluation.metrics import Numbers, Statistics
 from editing.loading import LoadedEditor
 from editing.requests import EditOutput, Request
@@ -115,7 +116,7 @@ class Measurer:
         try:
             return list(
                 editor.edit(
-                    [case_request(case) for case in cases],
+                    [case_request(case, needs=editor.spec.needs) for case in cases],
                     turn_dial(editor.spec, settings, cell.value),
                     [key_generator(case.key, cell.seed) for case in cases],
                 )
@@ -168,14 +169,27 @@ def _row(case: EditCase, outcome: EditOutput | str, numbers: Iterator[Row]) -> R
     return row
 
 
-def case_request(case: EditCase) -> Request:
-    """What is asked of an editor for a case."""
+def case_request(case: EditCase, *, needs: Sequence[str] = ()) -> Request:
+    """What is asked of an editor for a case; `needs` are those of its spec.
+
+    Raises:
+        EditError: the case has not what the editor needs.
+    """
+    layout = None
+    if "layout" in needs:
+        layout = edit_layout(
+            case.edit_mask,
+            case.edit_prompt,
+            phrase=case.target_phrase,
+            source_prompt=case.caption,
+        )
     return Request(
         image=case.source,
         prompt=case.edit_prompt,
         source_prompt=case.caption,
         mask_phrase=case.source_phrase,
         pseudo_target_image=case.target,
+        layout=layout,
     )
 
 

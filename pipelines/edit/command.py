@@ -14,6 +14,12 @@ from pipelines.edit.files import (
     result_paths,
     write_png,
 )
+from pipelines.edit.layout_files import (
+    AskedLayout,
+    add_layout_flags,
+    read_layout,
+    read_layout_flags,
+)
 from pipelines.terminal.arguments import JSON_HELP, MOST_SEED, whole_number
 from pipelines.terminal.console import (
     EXIT_USAGE,
@@ -54,6 +60,7 @@ def add_parser(subparsers: Any) -> None:
     add_editor_flag(parser, list(EDITORS), DEFAULT)
     add_model_flags(parser)
     _add_mask_flags(parser)
+    add_layout_flags(parser)
     _add_result_flags(parser)
     parser.add_argument("--json", action="store_true", help=JSON_HELP)
     add_editing_flags(parser)
@@ -114,9 +121,11 @@ def run(arguments: argparse.Namespace) -> int:
     paths = result_paths(arguments.out, arguments.results)
     drawn = None if arguments.mask in (None, FOUND, NO_REGIONS) else Path(arguments.mask)
     written = {"--mask-out": arguments.mask_out, "--explain": arguments.explain}
-    check_outputs(paths, written, read=(arguments.photo, drawn))
+    asked = read_layout_flags(arguments)
+    read = (arguments.photo, drawn, *(asked.read if asked else ()))
+    check_outputs(paths, written, read=read)
     with editing_extra():
-        output = edit(arguments)
+        output = edit(arguments, asked)
     for path, result in zip(paths, output.edits, strict=True):
         write_png(path, result.image)
     for remark in output.remarks:
@@ -126,9 +135,8 @@ def run(arguments: argparse.Namespace) -> int:
         print_table("results, best first", scores, columns=("file", "cosine with the prompt"))
     else:
         print(f"edited: {paths[0]}")
-    if output.edit_mask is not None and arguments.mask_out is not None:
-        write_png(arguments.mask_out, output.edit_mask)
-        print(f"mask: {arguments.mask_out}")
+    if arguments.mask_out is not None:
+        _write_mask(arguments, output)
     if arguments.explain is not None:
         _explain(arguments, output)
     if arguments.json:
@@ -141,6 +149,14 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _write_mask(arguments: argparse.Namespace, output: "EditOutput") -> None:
+    if output.edit_mask is None:
+        print_note(f"--mask-out: {arguments.editor} used no mask")
+        return
+    write_png(arguments.mask_out, output.edit_mask)
+    print(f"mask: {arguments.mask_out}")
+
+
 def _explain(arguments: argparse.Namespace, output: "EditOutput") -> None:
     if output.explain is None:
         print_note(f"--explain: {arguments.editor} has nothing to tell of this edit")
@@ -149,8 +165,8 @@ def _explain(arguments: argparse.Namespace, output: "EditOutput") -> None:
     print(f"explained: {arguments.explain}")
 
 
-def edit(arguments: argparse.Namespace) -> "EditOutput":
-    """The results that the flags ask for.
+def edit(arguments: argparse.Namespace, asked: AskedLayout | None = None) -> "EditOutput":
+    """The results that the flags ask for, in the layout that they ask for.
 
     Raises:
         CommandError: a file cannot be read, or a flag breaks a rule.
@@ -164,9 +180,10 @@ def edit(arguments: argparse.Namespace) -> "EditOutput":
     chosen = read_editor(
         arguments, load_preset(arguments.preset), regions=wanted_regions(arguments)
     )
-    request = read_request(arguments, chosen)
+    check_layout(chosen, asked)
+    request = read_request(arguments, chosen, asked)
     looks = chosen.choice.regions or chosen.choice.spec.needs_words
-    if arguments.mask_out is not None and not (looks or request.edit_mask):
+    if arguments.mask_out is not None and not (looks or request.edit_mask or request.layout):
         raise CommandError(f"--mask-out: {chosen.name} used no mask", exit_code=EXIT_USAGE)
     check_needs(chosen.choice.spec, request)
     editor = chosen.choice.load()
@@ -216,7 +233,23 @@ def wanted_regions(arguments: argparse.Namespace) -> str | None:
     return NO_REGIONS
 
 
-def read_request(arguments: argparse.Namespace, chosen: ChosenEditor) -> "Request":
+def check_layout(chosen: ChosenEditor, asked: AskedLayout | None) -> None:
+    """Makes sure that there is a layout if and only if the editor needs one.
+
+    Raises:
+        CommandError: there is one too few or too many.
+    """
+    if ("layout" in chosen.choice.spec.needs) == (asked is not None):
+        return
+    line = f"--editor {chosen.name} needs --segments MAP with --segment COLOUR=PHRASE"
+    if asked is not None:
+        line = f"--segments and --segment are for editors that follow a layout, not {chosen.name}"
+    raise CommandError(line, exit_code=EXIT_USAGE)
+
+
+def read_request(
+    arguments: argparse.Namespace, chosen: ChosenEditor, asked: AskedLayout | None = None
+) -> "Request":
     """What is asked of the editor, from the flags and the files that they name.
 
     Raises:
@@ -243,4 +276,5 @@ def read_request(arguments: argparse.Namespace, chosen: ChosenEditor) -> "Reques
         source_prompt=words,
         edit_mask=mask,
         mask_phrase=arguments.mask_phrase,
+        layout=None if asked is None else read_layout(asked, image.size),
     )

@@ -6,14 +6,17 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from editing.errors import EditingError, NotFiniteError, SettingError
+from editing.errors import EditError, EditingError, NotFiniteError, SettingError
+from editing.evaluation.edit_layout import edit_layout
 from editing.evaluation.measurer import key_generator
+from editing.layouts import Layout
 from editing.loading import LoadedEditor
 from editing.requests import EditOutput, Request
 from pipelines.edit_images.shards import EditTask
 from pipelines.terminal.console import EXIT_USAGE, CommandError
 from transforms.batches.inference import bisect_failures
 from transforms.pictures.decoding import PictureError, decode_stored, encode_png
+from transforms.pictures.masks import MaskError, decode_mask
 from transforms.record import Batch, Reject
 
 NAME = "Edit"
@@ -52,8 +55,8 @@ class EditBatch:
         requests: dict[int, Request] = {}
         for place, task in enumerate(tasks):
             try:
-                requests[place] = make_request(task)
-            except (PictureError, EditingError) as error:
+                requests[place] = make_request(task, needs=editor.spec.needs)
+            except (PictureError, MaskError, EditingError) as error:
                 reason = error.reason if isinstance(error, PictureError) else "bad_request"
                 results[place] = reject_task(task, reason, str(error), shard=shard)
         outputs: Mapping[int, EditOutput] = {}
@@ -86,22 +89,36 @@ class EditBatch:
         return dict(zip(requests, outputs, strict=True))
 
 
-def make_request(task: EditTask) -> Request:
-    """What is asked of an editor for a pair.
+def make_request(task: EditTask, *, needs: Sequence[str] = ()) -> Request:
+    """What is asked of an editor for a pair; `needs` are those of its spec.
 
     What its source let into the data set is not judged again by its size.
 
     Raises:
         PictureError: a picture cannot be decoded.
-        EditError: the pair asks for nothing that can be made.
+        MaskError: a mask is none of its picture.
+        EditError: the pair asks for nothing that can be made, or has not what the editor needs.
     """
+    image = decode_stored(task.image, task.limits)
     target = decode_stored(task.pseudo_target, task.limits) if task.pseudo_target else None
     return Request(
-        image=decode_stored(task.image, task.limits),
+        image=image,
         prompt=task.edit_prompt,
         source_prompt=task.caption,
         mask_phrase=task.source_phrase,
         pseudo_target_image=target,
+        layout=_layout(task, image.size) if "layout" in needs else None,
+    )
+
+
+def _layout(task: EditTask, size: tuple[int, int]) -> Layout:
+    if task.source_mask is None:
+        raise EditError("the pair has no mask, of which a layout could be made")
+    return edit_layout(
+        decode_mask(task.source_mask, size),
+        task.edit_prompt,
+        phrase=task.target_phrase,
+        source_prompt=task.caption,
     )
 
 
@@ -111,6 +128,7 @@ def finish_task(task: EditTask, output: EditOutput) -> EditTask:
         task,
         image=encode_png(output.image),
         pseudo_target=b"",
+        source_mask=None,
         remarks=tuple(remark.name for remark in output.remarks),
     )
 

@@ -141,7 +141,9 @@ def edit_graph(
     )
 
 
-def list_shards(dataset: Path, *, with_pseudo_target: bool) -> list[PairsShard]:
+def list_shards(
+    dataset: Path, *, with_pseudo_target: bool, with_mask: bool = False
+) -> list[PairsShard]:
     """The shards of a data set, in order; pseudo-targets are read where an editor needs them.
 
     Raises:
@@ -153,7 +155,9 @@ def list_shards(dataset: Path, *, with_pseudo_target: bool) -> list[PairsShard]:
     for receipt in manifest.shards:
         file = find_shard_file(dataset, "pairs", receipt)
         groups = tuple(
-            TaskGroup(receipt.name, str(group.path), group.number, with_pseudo_target, limits)
+            TaskGroup(
+                receipt.name, str(group.path), group.number, with_pseudo_target, limits, with_mask
+            )
             for group in file.row_groups()
         )
         shards.append(PairsShard(receipt.shard, groups, receipt.counts.pairs))
@@ -169,7 +173,9 @@ def edit_job(plan: EditPlan, identity: str) -> ShardedJob[PairsShard]:
     return ShardedJob(
         label="editing",
         shards=list_shards(
-            plan.dataset, with_pseudo_target="pseudo_target_image" in plan.choice.spec.needs
+            plan.dataset,
+            with_pseudo_target="pseudo_target_image" in plan.choice.spec.needs,
+            with_mask="layout" in plan.choice.spec.needs,
         ),
         is_whole=lambda each: receipt_path(plan.folder, each.shard).is_file(),
         pictures=lambda each: each.pairs,

@@ -36,6 +36,8 @@ EDITS = make_schema(
 REMARKS = "remarks"
 _COLUMNS = ("key", "source_key", "source_position", "number", "caption", "edit_prompt")
 _MORE = ("source_phrase", SOURCE_IMAGE)
+SOURCE_MASK = "source_mask"
+_OF_LAYOUTS = ("target_phrase", SOURCE_MASK)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,8 +45,10 @@ class EditTask:
     """One edit to make; `image` holds the source's encoded bytes before, the result's after.
 
     `pseudo_target` holds the encoded bytes of the real picture that stands for the result, where
-    the editor needs it, and is empty after. `limits` is what decoding either may cost. `remarks`
-    are the names of what there is to say of the edit, such as a mask that marks nothing.
+    the editor needs it, and is empty after. `source_mask` says where the source shows what is
+    exchanged, where the editor needs it; None else, or where it was not computed. `limits` is what
+    decoding any of them may cost. `remarks` are the names of what there is to say of the edit, such
+    as a mask that marks nothing.
     """
 
     key: str
@@ -56,6 +60,8 @@ class EditTask:
     source_phrase: str
     image: bytes
     pseudo_target: bytes
+    target_phrase: str = ""
+    source_mask: bytes | None = None
     limits: PictureLimits = STORED_LIMITS
     remarks: tuple[str, ...] = ()
 
@@ -69,6 +75,7 @@ class TaskGroup:
     number: int
     with_pseudo_target: bool
     limits: PictureLimits = STORED_LIMITS
+    with_mask: bool = False
 
 
 def read_tasks(group: TaskGroup) -> Batch[EditTask]:
@@ -77,7 +84,12 @@ def read_tasks(group: TaskGroup) -> Batch[EditTask]:
     Raises:
         DatasetError: it cannot be read.
     """
-    columns = [*_COLUMNS, *_MORE, *([PSEUDO_TARGET_IMAGE] if group.with_pseudo_target else [])]
+    columns = [
+        *_COLUMNS,
+        *_MORE,
+        *([PSEUDO_TARGET_IMAGE] if group.with_pseudo_target else []),
+        *(_OF_LAYOUTS if group.with_mask else []),
+    ]
     rows = read_row_group(Path(group.path), group.number, columns).to_pylist()
     tasks = tuple(
         EditTask(
@@ -90,6 +102,8 @@ def read_tasks(group: TaskGroup) -> Batch[EditTask]:
             source_phrase=row["source_phrase"],
             image=row[SOURCE_IMAGE]["bytes"],
             pseudo_target=row[PSEUDO_TARGET_IMAGE]["bytes"] if group.with_pseudo_target else b"",
+            target_phrase=row["target_phrase"] if group.with_mask else "",
+            source_mask=(row[SOURCE_MASK] or {}).get("bytes") if group.with_mask else None,
             limits=group.limits,
         )
         for row in rows

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from editing.evaluation.cases import EditCase
 from editing.evaluation.measurer import REJECTED, REMARKS, Cell, Measurer, Row, plan_cells
 from editing.evaluation.metrics import Statistics
+from editing.evaluation.overlap import LayoutOverlap
 from editing.evaluation.similarity import LpipsNetwork, PerceptualDistance
 from editing.evaluation.statistics import Kept, PromptAgreement, SourceDistance
 from editing.parts import Parts
@@ -172,6 +173,8 @@ def load_measurer(plan: EvaluatePlan, cases: Sequence[EditCase], names: Iterable
     statistics: list[Statistics] = [PromptAgreement(parts.encoder), Kept()]
     if plan.lpips is not None:
         statistics.append(SourceDistance(PerceptualDistance(plan.lpips)))
+    if any("layout" in editor.choice.spec.needs for editor in plan.editors):
+        statistics.append(LayoutOverlap(parts.segmenter))
     truth = load_truth(cases, parts.segmenter)
     return Measurer(
         editors={

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from editing.evaluation.frechet import FID
 from editing.evaluation.metrics import Metric
+from editing.evaluation.overlap import LAYOUT_IOU
 from editing.evaluation.statistics import BACKGROUND_ERROR, CLIP_METRICS, KEPT_METRICS, LPIPS
 from pipelines.still_life.edit_truth import RIGHT, TRUE_BACKGROUND_ERROR, TRUTH_METRICS
 
@@ -18,6 +19,7 @@ SHOWN: dict[str, Metric] = {
         FID,
         LPIPS,
         BACKGROUND_ERROR,
+        LAYOUT_IOU,
         *TRUTH_METRICS[3:],
         *_SIMILARITIES,
     )
