@@ -52,6 +52,7 @@ MEASUREMENTS = (
     Measurement(benchmark="index_recall", short=True),
     Measurement(benchmark="structure_position", short=True),
     Measurement(benchmark="full_size", flags=("--pictures", "4")),
+    Measurement(benchmark="zestguide_table", seed=0),
 )
 
 
