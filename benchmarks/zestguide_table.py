@@ -24,7 +24,16 @@ import numpy as np
 import torch
 from support.intervals import bootstrap_mean, wilson
 from support.layout_maps import MapTask, Shown, draw_maps, measure_pictures
-from support.layout_rows import DEFAULT, NONE, REAL, ROWS, THESIS_PAINT, MadeRow, make_row
+from support.layout_rows import (
+    DEFAULT,
+    NONE,
+    REAL,
+    ROWS,
+    SHOWN_AS,
+    THESIS_PAINT,
+    MadeRow,
+    make_row,
+)
 from support.reporting import Target, add_report_flags, at_least, finish
 
 from editing.diffusion.settings import DTYPES
@@ -203,7 +212,7 @@ def draw_page(tasks: Sequence[MapTask], made: Mapping[str, MadeRow]) -> Any:
         )
         for n, task in enumerate(tasks[:SHOWN])
     ]
-    return draw_sheet(entries, ("real", "map", *(name[:16] for name in made)))
+    return draw_sheet(entries, ("real", "map", *(SHOWN_AS.get(name, name) for name in made)))
 
 
 if __name__ == "__main__":

@@ -24,6 +24,8 @@ PAINT = "paint-with-words, w = 1"
 THESIS = "thesis"
 THESIS_PAINT = "thesis + paint-with-words, w = 0.3"
 REAL = "real pictures"
+SHOWN_AS = {DEFAULT: "default", PAINT: "painted", THESIS_PAINT: "thesis, painted"}
+"""Names of rows that are short enough to stand over a picture."""
 
 _TWENTY = {"ways": "thesis", "num_inference_steps": 20}
 

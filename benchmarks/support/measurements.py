@@ -40,6 +40,14 @@ class Measurement:
 
 SEEDS = (0, 1, 2)
 TRAINED_BACKENDS = ("--backends", "inpaint", "masked-token")
+LAYOUT_ROWS = (
+    "--rows",
+    "measured (default)",
+    "no guidance",
+    "paint-with-words, w = 1",
+    "thesis",
+    "thesis + paint-with-words, w = 0.3",
+)
 MEASUREMENTS = (
     *(Measurement(benchmark="pair_quality", seed=seed) for seed in SEEDS),
     *(Measurement(benchmark="throughput", seed=seed, flags=("--rounds", "1")) for seed in SEEDS),
@@ -52,7 +60,7 @@ MEASUREMENTS = (
     Measurement(benchmark="index_recall", short=True),
     Measurement(benchmark="structure_position", short=True),
     Measurement(benchmark="full_size", flags=("--pictures", "4")),
-    Measurement(benchmark="zestguide_table", seed=0),
+    Measurement(benchmark="zestguide_table", seed=0, flags=LAYOUT_ROWS),
 )
 
 

@@ -54,6 +54,25 @@ def region_table(results: Results) -> list[Row]:
     ]
 
 
+def zestguide_table(results: Results) -> list[Row]:
+    """Pictures painted to drawn maps, by default and by the thesis's settings."""
+    (result,) = results.all("zestguide_table")
+    rows = result.figures["rows"]
+    default = rows["measured (default)"]
+    thesis = rows["thesis + paint-with-words, w = 0.3"]
+    low, high = default["miou_interval"]
+    return [
+        (
+            f"`benchmarks/zestguide_table.py --seed 0`; {result.figures['maps']} maps",
+            "mIoU of what a segmenter finds in pictures painted to a drawn map, with the map",
+            f"{default['miou']:.3f} [{low:.3f}, {high:.3f}], {100 * default['right']:.1f}% right "
+            f"in all attributes; by the thesis's settings with paint-with-words "
+            f"{thesis['miou']:.3f}, {100 * thesis['right']:.1f}% "
+            "([docs/zestguide.md](docs/zestguide.md))",
+        )
+    ]
+
+
 def full_size(results: Results) -> list[Row]:
     """What the published networks cost a picture."""
     result = results.one("full_size")
