@@ -33,7 +33,13 @@ from typing import Any
 
 import support.silent_libraries  # noqa: F401
 import torch
-from support.diffedit_rows import USUAL, draw_mixed, list_cells, measure_masks
+from support.diffedit_rows import (
+    USUAL,
+    draw_mixed,
+    list_cells,
+    mean_by_kind,
+    measure_masks,
+)
 from support.edit_cells import Measured, measure_cell, measure_edits, strongest_within
 from support.intervals import wilson
 from support.peer_diffedit import edit_by_peer, load_peer
@@ -41,7 +47,7 @@ from support.region_tasks import KINDS, RegionTask
 from support.reporting import Target, add_report_flags, at_least, at_most, finish
 
 from editing.diffusion.settings import DTYPES
-from editing.evaluation.intervals import Interval, bootstrap
+from editing.evaluation.intervals import bootstrap
 from editing.parts import Parts
 from pipelines.terminal.console import print_table
 from stilllife.judge import Judge, load_judge
@@ -118,48 +124,38 @@ def measure_peer(
 
 def describe(found: Measured, tasks: Sequence[RegionTask]) -> dict[str, Any]:
     """A cell as figures."""
-    of_kind = {kind: [n for n, task in enumerate(tasks) if task.kind == kind] for kind in KINDS}
     return {
         "both": found.right,
         "both_interval": wilson(round(sum(found.both)), len(found.both)),
         "error": found.mean_error,
-        "kinds": {kind: found.some(places).right for kind, places in of_kind.items()},
+        "kinds": mean_by_kind(found.both, tasks),
         "seconds": found.seconds,
     }
 
 
-def points(ours: Measured, other: Measured) -> Interval:
-    """How many more of a hundred edits are right, of the same edits."""
-    return bootstrap([ours.both, other.both], lambda a, b: 100 * (a - b))
+def stand(ours: Measured, others: Mapping[float, Measured], value: float) -> dict[str, Any]:
+    """How many more of a hundred edits are right than at `value` of others, of the same edits."""
+    other = others[value]
+    more = bootstrap([ours.both, other.both], lambda a, b: 100 * (a - b))
+    points = {"value": more.value, "low": more.low, "high": more.high}
+    return {"at": value, "error": other.mean_error, "points": points}
 
 
 def stand_all(rows: Mapping[str, Mapping[float, Measured]]) -> dict[str, dict[str, Any]]:
     """Pairs of rows at equal error: which settings, and how many points one has more."""
-    default = rows["diffedit"][USUAL]
-    found: dict[str, dict[str, Any]] = {}
-
-    def stand(name: str, ours: Measured, others: Mapping[float, Measured]) -> None:
-        value = strongest_within(others, ours.mean_error)
-        more = points(ours, others[value])
-        found[name] = {
-            "at": value,
-            "error": others[value].mean_error,
-            "points": {"value": more.value, "low": more.low, "high": more.high},
-        }
-
-    stand("diffedit over sdedit", default, rows["sdedit"])
-    stand("diffedit over sdedit in the segmenter's mask", default, rows["sdedit, segmenter"])
-    if PEER in rows:
-        stand("diffedit over diffusers", default, rows[PEER])
-    free = rows["encode-decode"]
-    stand("encode-decode over sdedit", free[0.5], rows["sdedit"])
-    encoded, noised = rows["diffedit"][0.9], rows["diffedit, noised"][0.9]
-    more = points(encoded, noised)
-    found["encoding over none"] = {
-        "at": 0.9,
-        "error": noised.mean_error,
-        "points": {"value": more.value, "low": more.low, "high": more.high},
+    default, free = rows["diffedit"][USUAL], rows["encode-decode"][0.5]
+    compared = {
+        "diffedit over sdedit": (default, "sdedit"),
+        "diffedit over sdedit in the segmenter's mask": (default, "sdedit, segmenter"),
+        "diffedit over diffusers": (default, PEER),
+        "encode-decode over sdedit": (free, "sdedit"),
     }
+    found = {
+        name: stand(ours, rows[row], strongest_within(rows[row], ours.mean_error))
+        for name, (ours, row) in compared.items()
+        if row in rows
+    }
+    found["encoding over none"] = stand(rows["diffedit"][0.9], rows["diffedit, noised"], 0.9)
     return found
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from fakes.diffusion import latents
 
 from editing.diffusion.contrast import (
     Differences,
@@ -12,10 +13,6 @@ from editing.diffusion.contrast import (
     scale_maps,
 )
 from editing.diffusion.noise import add_noise, alpha_at
-
-
-def latents(seed, count=2):
-    return torch.randn(count, 4, 8, 8, generator=torch.Generator().manual_seed(seed))
 
 
 def seeded(*seeds):

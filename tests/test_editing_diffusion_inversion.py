@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from fakes.diffusion import latents
 
 from editing.diffusion.inversion import invert
 from editing.diffusion.noise import alpha_at
@@ -19,10 +20,6 @@ def model(tiny_diffusion):
 @pytest.fixture
 def alphas(model):
     return model.alphas_cumprod
-
-
-def latents(seed, count=2):
-    return torch.randn(count, 4, 8, 8, generator=torch.Generator().manual_seed(seed))
 
 
 def levels_to(model, ratio, steps=20):

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from fakes.diffusion import latents
 
 from editing.diffusion.noise import add_noise, alpha_at, ddim_step
 from editing.diffusion.sampling import guided_denoiser, noise_levels, noised_source, sample
@@ -22,10 +23,6 @@ def model(tiny_diffusion):
 @pytest.fixture
 def alphas(model):
     return model.alphas_cumprod
-
-
-def latents(seed, count=2):
-    return torch.randn(count, 4, 8, 8, generator=torch.Generator().manual_seed(seed))
 
 
 def at(alphas, t, count=2):

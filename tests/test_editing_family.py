@@ -11,7 +11,7 @@ from fakes import tint_editor
 from fakes.accelerator import forget_accelerator
 from fakes.command_line import run
 from fakes.editing import save_world
-from fakes.pictures import noise
+from fakes.pictures import noise, pixels
 from fakes.tint_editor import tinted
 from PIL import Image
 from safetensors.torch import load_file
@@ -68,11 +68,6 @@ def evaluate(world, out, *words):
 def train(world, out, *words):
     flags = ("--steps", 4, "--batch-size", 2, "--learning-rate", 0.1, "--checkpoint-every", 2)
     return tint(world, "train", world / "pairs", "--editor", "tint", "--out", out, *flags, *words)
-
-
-def pixels(path):
-    with Image.open(path) as image:
-        return np.asarray(image.convert("RGB"))
 
 
 def rows(folder, pattern):

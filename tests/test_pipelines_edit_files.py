@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fakes.command_line import run
-from fakes.pictures import picture_bytes
+from fakes.pictures import picture_bytes, pixels
 from PIL import Image
 
 from pipelines.edit.files import check_outputs, read_given, read_photo, result_paths
@@ -24,11 +24,6 @@ def edit(world, photo, out, *more, prompt="a red pear", editor="sdedit"):
     flags = ("--preset", world / "tiny.yaml", "--editor", editor, "--out", out, "--json")
     steps = ("--steps", 2) if editor != "copy" else ()
     return run("edit", photo, "--prompt", prompt, *flags, *steps, *more)
-
-
-def pixels(path):
-    with Image.open(path) as image:
-        return np.asarray(image.convert("RGB"))
 
 
 class TestReading:

@@ -3,11 +3,11 @@
 import json
 
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
 from fakes.accelerator import forget_accelerator
 from fakes.command_line import run
-from fakes.pictures import picture_bytes
+from fakes.folders import rows_of
+from fakes.pictures import picture_bytes, pixels
 from PIL import Image
 
 EDITOR = ("--editor", "learned-regions")
@@ -36,16 +36,6 @@ def command(world, name, *words):
 def edit(world, photo, out, *more, settings=FEW, words=("--source-prompt", "a red apple")):
     flags = (*EDITOR, "--prompt", "a red pear", "--out", out, *settings, *words)
     return command(world, "edit", photo, *flags, *more)
-
-
-def pixels(path):
-    with Image.open(path) as image:
-        return np.asarray(image.convert("RGB"))
-
-
-def shards(folder, kind):
-    paths = sorted(folder.glob(f"{kind}-*.parquet"))
-    return [row for path in paths for row in pq.read_table(path).to_pylist()]
 
 
 class TestEdit:
@@ -145,7 +135,7 @@ class TestDataSets:
         words = (editing_world / "pairs", *EDITOR, "--out", out, *FEW)
         outcome = command(editing_world, "edit-images", *words)
         assert outcome.code == 0, outcome.err
-        assert len(shards(out, "edits")) == len(shards(editing_world / "pairs", "pairs"))
+        assert len(rows_of(out, "edits")) == len(rows_of(editing_world / "pairs", "pairs"))
 
     def test_what_paints_is_recorded(self, editing_world, tmp_path):
         out = tmp_path / "edits"

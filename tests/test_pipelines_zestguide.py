@@ -4,10 +4,10 @@ import json
 import os
 
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
 from fakes.command_line import run
-from fakes.pictures import picture_bytes
+from fakes.folders import rows_of
+from fakes.pictures import picture_bytes, pixels
 from PIL import Image
 
 EDITOR = ("--editor", "zestguide")
@@ -53,16 +53,6 @@ def edit(world, files, out, *words, prompt=PROMPT, editor=EDITOR, settings=FEW):
     flags = ("--prompt", prompt, "--out", out, *editor, *settings)
     preset = ("--preset", world / "tiny.yaml", "--json")
     return run("edit", files / "photo.png", *flags, *preset, *words)
-
-
-def pixels(path):
-    with Image.open(path) as image:
-        return np.asarray(image.convert("RGB"))
-
-
-def shards(folder, kind):
-    paths = sorted(folder.glob(f"{kind}-*.parquet"))
-    return [row for path in paths for row in pq.read_table(path).to_pylist()]
 
 
 class TestEdit:
@@ -185,9 +175,9 @@ class TestDataSets:
         words = (*EDITOR, *FEW, "--preset", editing_world / "tiny.yaml", "--json")
         outcome = run("edit-images", editing_world / "pairs", *words, "--out", tmp_path / "made")
         assert outcome.code == 0, outcome.err
-        made = shards(tmp_path / "made", "edits")
+        made = rows_of(tmp_path / "made", "edits")
         assert [row["key"] for row in made] == [
-            row["key"] for row in shards(editing_world / "pairs", "pairs")
+            row["key"] for row in rows_of(editing_world / "pairs", "pairs")
         ]
         record = json.loads((tmp_path / "made" / "edits.json").read_text())
         assert record["settings"]["ways"] == "measured"

@@ -4,14 +4,17 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
+from editing.evaluation.overlap import overlap
+from editing.layouts import Marks
 from editing.parts import Parts
 from editing.pictures import to_latent_mask
 from editing.regions.contrast_settings import ContrastSettings
 from editing.regions.contrast_spec import CONTRAST
+from editing.regions.finder import RegionFinder
 from editing.regions.segmenter_spec import SEGMENTER
-from support.edit_cells import Cell, mask_iou, seeded
+from stilllife.scene import PICTURE_SIZE
+from support.edit_cells import Cell, seeded
 from support.region_tasks import KINDS, RegionTask, draw_tasks
 
 ONE_SHARE = 0.4
@@ -66,37 +69,35 @@ def measure_masks(
 ) -> dict[str, dict[str, float]]:
     """Mean IoU of masks with the true thing, of each kind of edit."""
     requests = [task.request for task in tasks]
-    finders = {
+    finders: dict[str, RegionFinder] = {
         "difference": CONTRAST.load(parts, ContrastSettings(mask_grow=0.0)),
         "difference, thesis": CONTRAST.load(parts, ContrastSettings(contrast_ways="thesis")),
+        "segmenter": SEGMENTER.load(parts, SEGMENTER.settings()),
     }
-    masks = {
-        name: finder.find(requests, [seeded(seed, number) for number in range(len(tasks))])
-        for name, finder in finders.items()
-    }
-    masks["segmenter"] = SEGMENTER.load(parts, SEGMENTER.settings()).find(requests, [])
+    masks = {}
+    for name, finder in finders.items():
+        generators = [seeded(seed, number) for number in range(len(tasks))]
+        masks[name] = [np.asarray(mask) > 127 for mask in finder.find(requests, generators)]
     factor = parts.diffusion.factor
-    masks[f"at most, {64 // factor} x {64 // factor}"] = [
-        Image.fromarray(
-            np.kron(
-                to_latent_mask(task.mask[None, None].float(), factor)[0, 0].numpy() * 255,
-                np.ones((factor, factor)),
-            ).astype(np.uint8)
-        )
-        for task in tasks
-    ]
+    size = PICTURE_SIZE // factor
+    masks[f"at most, {size} x {size}"] = [_at_latent_size(task, factor) for task in tasks]
+    found = {}
+    for name, some in masks.items():
+        shares = [overlap(mask, task.mask.numpy()) for mask, task in zip(some, tasks, strict=True)]
+        found[name] = mean_by_kind(shares, tasks)
+    return found
+
+
+def mean_by_kind(values: Sequence[float], tasks: Sequence[RegionTask]) -> dict[str, float]:
+    """The mean of values, one for each task, for each kind of edit."""
+    pairs = list(zip(values, tasks, strict=True))
     return {
-        name: {
-            kind: float(
-                np.mean(
-                    [
-                        mask_iou(mask, task.mask)
-                        for mask, task in zip(some, tasks, strict=True)
-                        if task.kind == kind
-                    ]
-                )
-            )
-            for kind in KINDS
-        }
-        for name, some in masks.items()
+        kind: float(np.mean([value for value, task in pairs if task.kind == kind]))
+        for kind in KINDS
     }
+
+
+def _at_latent_size(task: RegionTask, factor: int) -> Marks:
+    """The true thing as finely as a mask of the latent's size has it."""
+    small = to_latent_mask(task.mask[None, None].float(), factor)[0, 0].numpy() > 0.5
+    return small.repeat(factor, 0).repeat(factor, 1)

@@ -24,8 +24,8 @@ from support.region_tasks import RegionTask, judge_edits
 TOGETHER = 30
 """Edits in one pass of the networks."""
 
-MakeEdits = Callable[[Sequence[Request], Sequence[torch.Generator]], list[tuple[Image.Image, Any]]]
-"""Edited pictures, each with the mask that was used or None."""
+MakeEdits = Callable[[Sequence[Request], Sequence[torch.Generator]], list[Image.Image]]
+"""Edited pictures, one for each request."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,13 +42,11 @@ class Cell:
 class Measured:
     """What became of the edits of a cell, a number each; `seconds` of CPU an edit.
 
-    `both` 1 where an edit is right in all, `error` what changed outside of the thing, `iou` of the
-    mask with the thing, None where no mask was used.
+    `both` 1 where an edit is right in all, `error` what changed outside of the thing.
     """
 
     both: list[float]
     error: list[float]
-    iou: list[float | None]
     seconds: float
 
     @property
@@ -60,15 +58,6 @@ class Measured:
     def mean_error(self) -> float:
         """The mean error outside."""
         return float(np.mean(self.error))
-
-    def some(self, places: Sequence[int]) -> "Measured":
-        """The same of some of the edits."""
-        return Measured(
-            [self.both[n] for n in places],
-            [self.error[n] for n in places],
-            [self.iou[n] for n in places],
-            self.seconds,
-        )
 
 
 def measure_cell(
@@ -85,9 +74,8 @@ def measure_cell(
 
     def make(
         requests: Sequence[Request], generators: Sequence[torch.Generator]
-    ) -> list[tuple[Image.Image, Any]]:
-        outputs = editor.edit(requests, settings, generators)
-        return [(output.image, output.edit_mask) for output in outputs]
+    ) -> list[Image.Image]:
+        return [output.image for output in editor.edit(requests, settings, generators)]
 
     return measure_edits(cell.editor, facts, make, tasks, judge, seed=seed, work=work)
 
@@ -107,7 +95,7 @@ def measure_edits(
     path = work / f"{name}-{digest}.json"
     if path.exists():
         return Measured(**json.loads(path.read_text(encoding="utf-8")))
-    columns: dict[str, list[Any]] = {"both": [], "error": [], "iou": []}
+    columns: dict[str, list[float]] = {"both": [], "error": []}
     spent = 0.0
     with show_progress(f"{name} {digest[:4]}", len(tasks), unit="edits") as advance:
         for start in range(0, len(tasks), TOGETHER):
@@ -116,11 +104,10 @@ def measure_edits(
             began = time.process_time()
             made = make([task.request for task in some], generators)
             spent += time.process_time() - began
-            for task, (image, mask) in zip(some, made, strict=True):
+            for task, image in zip(some, made, strict=True):
                 verdicts = judge_edits(task, picture_to_tensor(image)[None], judge)
                 columns["both"].append(verdicts.both.item())
                 columns["error"].append(verdicts.error.item())
-                columns["iou"].append(None if mask is None else mask_iou(mask, task.mask))
             advance(len(some))
     work.mkdir(parents=True, exist_ok=True)
     fields: dict[str, Any] = {**columns, "seconds": spent / len(tasks)}
@@ -134,13 +121,6 @@ def seeded(seed: int, number: int) -> torch.Generator:
     """The generator of an edit."""
     words = np.random.default_rng([seed, number]).integers(2**63)
     return torch.Generator().manual_seed(int(words))
-
-
-def mask_iou(mask: Image.Image, truth: torch.Tensor) -> float:
-    """Intersection over union of a mask (L) with a true one, bool, of the same size."""
-    marked = torch.from_numpy(np.asarray(mask.convert("L")) > 127)
-    union = int((marked | truth).sum())
-    return int((marked & truth).sum()) / union if union else 1.0
 
 
 def strongest_within(cells: Mapping[float, Measured], most_error: float) -> float:

@@ -43,8 +43,8 @@ def edit_by_peer(
     ratio: float,
     guidance_scale: float,
     num_inference_steps: int,
-) -> list[tuple[Image.Image, Image.Image]]:
-    """Edits one by one, each with its mask; the source's own pixels are put back outside."""
+) -> list[Image.Image]:
+    """Edits one by one; the source's own pixels are put back outside of the mask it finds."""
     made = []
     how = {"num_inference_steps": num_inference_steps}
     for request, generator in zip(requests, generators, strict=True):
@@ -71,5 +71,5 @@ def edit_by_peer(
         ).images[0]
         small = Image.fromarray((mask[0] * 255).astype("uint8"))
         whole = small.resize(request.image.size, Image.Resampling.NEAREST)
-        made.append((paste_inside(found, request.image, whole), whole))
+        made.append(paste_inside(found, request.image, whole))
     return made

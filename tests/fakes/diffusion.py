@@ -83,3 +83,8 @@ def save_diffusion(
 def load_tiny(folder: Path) -> LatentDiffusion:
     """The model that `save_diffusion` gave the folder of."""
     return load_diffusion(ModelSpec(loader="stable_diffusion", location=str(folder)))
+
+
+def latents(seed: int, count: int = 2) -> torch.Tensor:
+    """Latents of its pictures, drawn."""
+    return torch.randn(count, 4, 8, 8, generator=torch.Generator().manual_seed(seed))

@@ -31,3 +31,9 @@ def picture_bytes(
 ) -> bytes:
     """The file of a picture of noise."""
     return encoded(noise(seed, size).convert(mode), file_format)
+
+
+def pixels(path):
+    """The pixels of the picture in a file, RGB."""
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB"))

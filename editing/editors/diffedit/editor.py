@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
-
 from editing.diffusion.inversion import invert
-from editing.diffusion.model import LatentDiffusion, TextStates
+from editing.diffusion.latent_editor import LatentEditor
+from editing.diffusion.model import TextStates
 from editing.diffusion.noise import Latents, draw_noise
-from editing.diffusion.picture_edits import LatentBatch, edit_pictures
+from editing.diffusion.picture_edits import LatentBatch
 from editing.diffusion.sampling import (
     Known,
     guided_denoiser,
@@ -17,41 +16,22 @@ from editing.diffusion.sampling import (
     sample,
 )
 from editing.editors.diffedit.settings import EncodingSettings
-from editing.requests import EditOutput, OnStep, Request
+from editing.requests import OnStep
 
 
 @dataclass(frozen=True, eq=False)
-class EncodingEditor:
+class EncodingEditor(LatentEditor[EncodingSettings]):
     """Encodes the source without words, so far up the levels, and decodes it under the prompt.
 
     Steps 2 and 3 of section 5.3 of Couairon's thesis: outside of a mask stands, after every step,
     what the source was encoded to at the level just reached, and in the end the source itself.
+    Nothing is random while `encode` is on.
     """
 
-    model: LatentDiffusion
-
-    def edit(
-        self,
-        requests: Sequence[Request],
-        settings: EncodingSettings,
-        generators: Sequence[torch.Generator],
-        on_step: OnStep,
-    ) -> list[EditOutput]:
-        """One result for each request; nothing in it is random while `encode` is on.
-
-        Raises:
-            PromptLengthError: a prompt has more tokens than the text encoder takes.
-            SettingError: more steps than the model has noise levels.
-        """
-
-        def edit_latents(batch: LatentBatch) -> Latents:
-            return self._edit_latents(batch, settings, on_step)
-
-        return edit_pictures(self.model, requests, generators, edit_latents, paste=settings.paste)
-
-    def _edit_latents(
+    def edit_latents(
         self, batch: LatentBatch, settings: EncodingSettings, on_step: OnStep
     ) -> Latents:
+        """The source's latents, brought up the noise levels and denoised under the prompt."""
         model = self.model
         levels = noise_levels(
             model,
