@@ -38,7 +38,7 @@ layers: $(INSTALLED)
 TEST_PROCESSES ?= 2
 
 unit: $(INSTALLED)
-	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile
+	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 
 package-test: $(INSTALLED)
 	$(BIN)/python -m pytest -m packaging tests/test_packaging.py

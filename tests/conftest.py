@@ -17,6 +17,11 @@ from transforms.words.lexicon import load_lexicon
 # Beam and torch are imported by the fixtures that need them: two seconds of each start.
 
 
+def pytest_collection_modifyitems(items):
+    """Puts the longest tests first: at the end, one of them would run with nothing beside it."""
+    items.sort(key=lambda item: item.get_closest_marker("full_size") is None)
+
+
 @pytest.fixture
 def small_dataset(tmp_path):
     """The folder of a finished data set of two shards, which may be spoilt."""
