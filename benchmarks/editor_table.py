@@ -98,7 +98,10 @@ def main() -> None:
     rows = list(dict.fromkeys([REAL, BASELINE, *arguments.rows]))
     with open_work(arguments) as work:
         experiment = EditorExperiment(arguments, work)
-        experiment.make_pairs(sorted({pairs for row in rows if (pairs := ROWS[row].pairs)}))
+        experiment.make_training_pairs(
+            sorted({pairs for row in rows if (pairs := ROWS[row].pairs)})
+        )
+        experiment.make_new_pairs()
         cells: dict[Cell, dict[str, list[float]]] = {}
         fid: dict[DialPoint, Interval] = {}
         for row in rows:

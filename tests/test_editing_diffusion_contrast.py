@@ -74,11 +74,19 @@ class TestDifferences:
 
 
 def test_maps_are_combined_where_the_reference_is_about_something():
-    asked = torch.tensor([[[4.0, 1.0]], [[4.0, 1.0]]])
-    known = torch.tensor([[[1.0, 9.0]], [[0.0, 0.0]]])
+    asked = torch.tensor([[[4.0, 9.0, 1.0]], [[4.0, 9.0, 1.0]], [[4.0, 9.0, 1.0]]])
+    known = torch.tensor([[[1.0, 4.0, 1.0]], [[0.0, 0.0, 0.0]], [[3.0, 3.0, 3.0]]])
     found = combine(Differences(asked, known), both=True)
-    assert torch.equal(found, torch.tensor([[[2.0, 3.0]], [[4.0, 1.0]]]))
+    assert torch.equal(found[0], torch.tensor([[2.0, 6.0, 1.0]]))
+    assert torch.equal(found[1:], asked[1:])
     assert combine(Differences(asked, known), both=False) is asked
+
+
+def test_what_changes_elsewhere_is_looked_for_where_the_reference_is_about_nothing():
+    asked = torch.tensor([[[1.0, 4.0, 4.0, 4.0]]])
+    known = torch.tensor([[[9.0, 0.0, 0.0, 5.0]]])
+    found = combine(Differences(asked, known), both=True)
+    assert torch.equal(found, torch.tensor([[[0.0, 6.0, 6.0, 4.0]]]))
 
 
 class TestScaling:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from editing.loading import choose_editor
+from editing.loading import EditorChoice, choose_editor
 from editing.parts import Parts
 from editing.pictures import picture_to_tensor
 from editing.regions.registry import NO_REGIONS
@@ -30,12 +30,16 @@ MakeEdits = Callable[[Sequence[Request], Sequence[torch.Generator]], list[Image.
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """One editor at one setting; `regions` and `region_values` say who finds its masks."""
+    """One editor at one setting; `regions` and `region_values` say who finds its masks.
+
+    `model` is a run of `train` whose weights it has, None for the preset's.
+    """
 
     editor: str
     settings: Mapping[str, Any] = field(default_factory=dict)
     regions: str = NO_REGIONS
     region_values: Mapping[str, Any] = field(default_factory=dict)
+    model: str | None = None
 
 
 @dataclass(frozen=True)
@@ -65,19 +69,33 @@ def measure_cell(
 ) -> Measured:
     """A cell's edits of the tasks, from `work` where they were measured before."""
     facts = [asdict(cell), [task.key for task in tasks], seed, parts.dtype]
-    chosen = choose_editor(
-        cell.editor, parts, regions=cell.regions, region_values=cell.region_values
-    )
-    settings = chosen.spec.settings(**cell.settings)
-    facts.append(chosen.describe(settings))
-    editor = chosen.load()
+    chosen = _choose(cell, parts)
+    facts.append(chosen.describe(chosen.spec.settings(**cell.settings)))
+    make = maker_of(cell, parts)
+    return measure_edits(cell.editor, facts, make, tasks, judge, seed=seed, work=work)
+
+
+def maker_of(cell: Cell, parts: Parts) -> MakeEdits:
+    """What makes a cell's edits."""
+    chosen = _choose(cell, parts)
+    settings, editor = chosen.spec.settings(**cell.settings), chosen.load()
 
     def make(
         requests: Sequence[Request], generators: Sequence[torch.Generator]
     ) -> list[Image.Image]:
         return [output.image for output in editor.edit(requests, settings, generators)]
 
-    return measure_edits(cell.editor, facts, make, tasks, judge, seed=seed, work=work)
+    return make
+
+
+def _choose(cell: Cell, parts: Parts) -> EditorChoice:
+    return choose_editor(
+        cell.editor,
+        parts,
+        model=None if cell.model is None else Path(cell.model),
+        regions=cell.regions,
+        region_values=cell.region_values,
+    )
 
 
 def measure_edits(
@@ -121,9 +139,3 @@ def seeded(seed: int, number: int) -> torch.Generator:
     """The generator of an edit."""
     words = np.random.default_rng([seed, number]).integers(2**63)
     return torch.Generator().manual_seed(int(words))
-
-
-def strongest_within(cells: Mapping[float, Measured], most_error: float) -> float:
-    """The strongest setting, by its dial's value, that errs no more outside; else the weakest."""
-    within = [value for value, found in cells.items() if found.mean_error <= most_error]
-    return max(within) if within else min(cells)

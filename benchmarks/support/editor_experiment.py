@@ -3,7 +3,7 @@
 import argparse
 import json
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -40,8 +40,8 @@ class EditorExperiment:
         self._work = work
         self._preset = load_preset(arguments.preset)
 
-    def make_pairs(self, names: Sequence[str]) -> None:
-        """Indexes both pools; builds the training pairs that are named, and those to evaluate."""
+    def make_training_pairs(self, names: Sequence[str]) -> None:
+        """Indexes the pictures to train on, and builds the pairs that are named."""
         arguments = self._arguments
         pool = StillLifeSource(
             count=arguments.pool,
@@ -49,32 +49,42 @@ class EditorExperiment:
             shard_size=SHARD_SIZE,
             combinations="seen",
         )
-        new = replace(
-            pool, count=arguments.new, seed=2000 + arguments.seed, combinations="held-out"
+        if names:
+            self._build(pool, {name: BUILDS[name] for name in names})
+
+    def make_new_pairs(self) -> None:
+        """Indexes the pictures to edit, and builds the pairs that are evaluated."""
+        arguments = self._arguments
+        new = StillLifeSource(
+            count=arguments.new,
+            seed=2000 + arguments.seed,
+            shard_size=SHARD_SIZE,
+            combinations="held-out",
         )
-        for pictures, builds in (
-            (pool, {name: BUILDS[name] for name in names}),
-            (new, {"new": ()}),
-        ):
-            if not builds:
-                continue
-            kind = pictures.combinations
-            file = source_file(self._work / f"{kind}.yaml", pictures)
-            index = self._work / f"index-{kind}"
-            self._run("index", file, "--out", index, "--workers", arguments.workers)
-            for name, flags in builds.items():
-                words = ("build", file, "--index", index, "--out", self._pairs(name), *flags)
-                self._run(*words, "--seed", arguments.seed, "--workers", arguments.workers)
+        self._build(new, {"new": ()})
+
+    def _build(self, pictures: StillLifeSource, builds: Mapping[str, tuple[str, ...]]) -> None:
+        arguments, kind = self._arguments, pictures.combinations
+        file = source_file(self._work / f"{kind}.yaml", pictures)
+        index = self._work / f"index-{kind}"
+        self._run("index", file, "--out", index, "--workers", arguments.workers)
+        for name, flags in builds.items():
+            words = ("build", file, "--index", index, "--out", self._pairs(name), *flags)
+            self._run(*words, "--seed", arguments.seed, "--workers", arguments.workers)
 
     def train(self, row: str) -> None:
-        """Trains a row's editor, if it has one."""
+        """Trains a row's editor into `trained(row)`, if it has one."""
         arguments, pairs = self._arguments, ROWS[row].pairs
         if pairs is None:
             return
         steps = ("--steps", arguments.steps, "--batch-size", arguments.batch_size)
         rate = ("--learning-rate", arguments.learning_rate, "--seed", arguments.seed)
-        folder = ("train", self._pairs(pairs), "--out", self._trained(row))
+        folder = ("train", self._pairs(pairs), "--out", self.trained(row))
         self._run(*folder, *steps, *rate, *ROWS[row].flags)
+
+    def trained(self, row: str) -> Path:
+        """Where a row's weights are."""
+        return self._work / f"run-{row}"
 
     def evaluate(self, row: str) -> dict[Cell, dict[str, list[float]]]:
         """What was measured of a row's edits, without and with a mask."""
@@ -101,7 +111,7 @@ class EditorExperiment:
         if ROWS[row].pairs is None:
             model = locate(self._preset.part("diffusion"))
         else:
-            model = self._trained(row)
+            model = self.trained(row)
         weights = ("--model", model, "--dtype", arguments.dtype)
         steps = ("--steps", arguments.sampling_steps, "--guidance-scale", arguments.guidance_scale)
         masks = ("--mask-grow", arguments.mask_grow, "--paste")
@@ -149,9 +159,6 @@ class EditorExperiment:
 
     def _pairs(self, name: str) -> Path:
         return self._work / f"pairs-{name}"
-
-    def _trained(self, row: str) -> Path:
-        return self._work / f"run-{row}"
 
     def _run(self, *words: object) -> None:
         print("pairloom", *words, flush=True)

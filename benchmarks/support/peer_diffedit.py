@@ -58,7 +58,12 @@ def edit_by_peer(
             **how,
         )
         inverted = pipeline.invert(
-            prompt="", image=image, inpaint_strength=ratio, guidance_scale=1.0, **how
+            prompt="",
+            image=image,
+            inpaint_strength=ratio,
+            guidance_scale=1.0,
+            generator=generator,  # it draws from the autoencoder's distribution
+            **how,
         ).latents
         found = pipeline(
             prompt=request.prompt,

@@ -19,6 +19,7 @@ from stilllife.scene import Scene
 from stilllife.truth import PictureId, attribute_of, possible_edits
 
 KINDS = ("colour", "noun", "size")
+BACKGROUND = "background"
 FIRST_SEED = 910_000
 """Pictures of collections from here on are trained on nowhere, and judged by nobody else."""
 
@@ -28,9 +29,9 @@ class RegionTask:
     """One edit that is asked for, with its truth.
 
     `image` is the source, `caption` what it shows, `prompt` what the edit shall show; the words
-    `source_phrase` become `target_phrase`, of the thing number `thing` from the left. `mask` is
-    that thing's true mask, bool (64, 64), `other` that of the other thing, empty where there is
-    none.
+    `source_phrase` become `target_phrase`, of the thing number `thing` from the left, None for the
+    background. `mask` is the true mask of what changes, bool (64, 64), `other` that of all other
+    things, empty where there is none. `pseudo_target` is a real picture that stands for the result.
     """
 
     key: str
@@ -39,11 +40,12 @@ class RegionTask:
     image: Image.Image
     mask: torch.Tensor
     other: torch.Tensor
-    thing: int
+    thing: int | None
     caption: str
     prompt: str
     source_phrase: str
     target_phrase: str
+    pseudo_target: Image.Image | None = None
 
     @property
     def request(self) -> Request:
@@ -53,10 +55,13 @@ class RegionTask:
             prompt=self.prompt,
             source_prompt=self.caption,
             mask_phrase=self.source_phrase,
+            pseudo_target_image=self.pseudo_target,
         )
 
 
-def draw_tasks(seed: int, count: int, *, things: int = 1) -> list[RegionTask]:
+def draw_tasks(
+    seed: int, count: int, *, things: int = 1, kinds: Sequence[str] = KINDS
+) -> list[RegionTask]:
     """`count` edits of pictures with one thing or with two, their kinds in turn.
 
     Every picture shows a combination of noun, colour and size that no network of the world was
@@ -73,7 +78,7 @@ def draw_tasks(seed: int, count: int, *, things: int = 1) -> list[RegionTask]:
         if not scene.held_out:
             continue
         rng = np.random.default_rng([seed, index, things])
-        kind = KINDS[len(tasks) % len(KINDS)]
+        kind = kinds[len(tasks) % len(kinds)]
         prompts = [each for each in possible_edits(scene) if _kind(scene, each) == kind]
         if prompts:  # two things can be all the nouns of a family
             tasks.append(_task(key.key, kind, scene, prompts[rng.integers(len(prompts))]))
@@ -93,23 +98,25 @@ def _kind(scene: Scene, prompt: str) -> str:
 def _task(key: str, kind: str, scene: Scene, prompt: str) -> RegionTask:
     drawn = render(scene)
     thing = edited_thing(scene, prompt)
-    assert thing is not None, "edits of backgrounds are no edits of a region"
     before, after = _changed(scene, prompt)
-    noun = "" if kind == "noun" else f" {scene.things[thing].noun}"
+    masks = [mask > 127 for mask in drawn.masks]
+    if thing is None:
+        of, changes, others = f" {BACKGROUND}", ~np.logical_or.reduce(masks), masks
+    else:
+        of = "" if kind == "noun" else f" {scene.things[thing].noun}"
+        changes, others = masks[thing], [mask for n, mask in enumerate(masks) if n != thing]
     return RegionTask(
         key=key,
         kind=kind,
         scene=scene,
         image=Image.fromarray(drawn.pixels),
-        mask=torch.from_numpy(drawn.masks[thing] > 127),
-        other=torch.from_numpy(
-            sum((m for n, m in enumerate(drawn.masks) if n != thing), 0 * drawn.masks[0]) > 127
-        ),
+        mask=torch.from_numpy(changes),
+        other=torch.from_numpy(np.logical_or.reduce([np.zeros_like(changes), *others])),
         thing=thing,
         caption=scene.caption(),
         prompt=prompt,
-        source_phrase=before + noun,
-        target_phrase=after + noun,
+        source_phrase=before + of,
+        target_phrase=after + of,
     )
 
 

@@ -22,6 +22,12 @@ Maps = Float[Tensor, "b h w"]
 
 OTSU_BINS = 256
 
+LEAST_CORRELATION = 0.15
+"""Of both differences, below which an edit is of what the reference says nothing particular about.
+
+On still lifes edits of things had 0.19 to 0.96, edits of backgrounds -0.67 to 0.13.
+"""
+
 
 @dataclass(frozen=True, eq=False)
 class Differences:
@@ -73,14 +79,24 @@ def combine(differences: Differences, *, both: bool) -> Maps:
     """The map that is cut: `asked` as in DiffEdit or, with `both`, its geometric mean with `known`.
 
     Ours: what the prompt changes is looked for where the reference is about something, since a word
-    like "large" is felt far beyond the thing that it is said of. A reference that is about nothing,
-    as the empty text, leaves `asked` alone.
+    like "large" is felt far beyond the thing that it is said of. Where both differences correlate
+    by less than `LEAST_CORRELATION`, as they do when a background is edited, it is looked for where
+    the reference is about nothing: `known` is turned round, its greatest value less each. Where
+    `known` is the same everywhere, as for an empty reference, `asked` is left alone.
     """
+    asked, known = differences.asked, differences.known
     if not both:
-        return differences.asked
-    means = (differences.asked * differences.known).sqrt()
-    about_nothing = differences.known.flatten(1).amax(1) == 0
-    return torch.where(about_nothing[:, None, None], differences.asked, means)
+        return asked
+    least, most = known.amin((1, 2), keepdim=True), known.amax((1, 2), keepdim=True)
+    apart = (_correlation(asked, known) < LEAST_CORRELATION)[:, None, None]
+    means = (asked * torch.where(apart, most - known, known)).sqrt()
+    return torch.where(least == most, asked, means)
+
+
+def _correlation(maps: Maps, others: Maps) -> Float[Tensor, " b"]:
+    """Pearson's, of each map with the other's; 0 where one is the same everywhere."""
+    one, other = (each - each.mean((1, 2), keepdim=True) for each in (maps, others))
+    return F.cosine_similarity(one.flatten(1), other.flatten(1))
 
 
 def blur_maps(maps: Maps, reach: int) -> Maps:
