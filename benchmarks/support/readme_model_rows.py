@@ -54,20 +54,40 @@ def region_table(results: Results) -> list[Row]:
     ]
 
 
-def zestguide_table(results: Results) -> list[Row]:
-    """Pictures painted to drawn maps, by default and by the thesis's settings."""
-    (result,) = results.all("zestguide_table")
-    rows = result.figures["rows"]
-    default = rows["measured (default)"]
-    thesis = rows["thesis + paint-with-words, w = 0.3"]
-    low, high = default["miou_interval"]
+def diffedit_table(results: Results) -> list[Row]:
+    """Edits in masks that the diffusion model finds, beside the same model's other edits."""
+    found = results.all("diffedit_table")
+    default = [each.figures["rows"]["diffedit"]["0.8"] for each in found]
+    errors = ", ".join(f"{each['error']:.3f}" for each in default)
+    sdedit, iedit = (
+        listed([each.figures["beside"][name]["points"]["value"] for each in found], 1)
+        for name in ("diffedit over sdedit", "diffedit over masked iEdit's best")
+    )
     return [
         (
-            f"`benchmarks/zestguide_table.py --seed 0`; {result.figures['maps']} maps",
+            f"`benchmarks/diffedit_table.py --seed N`, {seeds_of(found)}; "
+            f"{shared([each.figures['edits'] for each in found])} held-out edits each",
+            "edits in a mask that the diffusion model finds itself, right in all attributes",
+            f"{percents(default, 'both', 1)}, error outside {errors}; at no more error SDEdit has "
+            f"{sdedit} points fewer, masked iEdit {iedit} ([docs/diffedit.md](docs/diffedit.md))",
+        )
+    ]
+
+
+def zestguide_table(results: Results) -> list[Row]:
+    """Pictures painted to drawn maps, by default and by the thesis's settings."""
+    found = results.all("zestguide_table")
+    rows = [result.figures["rows"] for result in found]
+    default = [each["measured (default)"] for each in rows]
+    thesis = [each["thesis + paint-with-words, w = 0.3"] for each in rows]
+    overlaps, theirs = (listed([each["miou"] for each in some], 3) for some in (default, thesis))
+    return [
+        (
+            f"`benchmarks/zestguide_table.py --seed N`, {seeds_of(found)}; "
+            f"{shared([each.figures['maps'] for each in found])} maps each",
             "mIoU of what a segmenter finds in pictures painted to a drawn map, with the map",
-            f"{default['miou']:.3f} [{low:.3f}, {high:.3f}], {100 * default['right']:.1f}% right "
-            f"in all attributes; by the thesis's settings with paint-with-words "
-            f"{thesis['miou']:.3f}, {100 * thesis['right']:.1f}% "
+            f"{overlaps}, {percents(default, 'right', 1)} right in all attributes; by the "
+            f"thesis's settings with paint-with-words {theirs}, {percents(thesis, 'right', 1)} "
             "([docs/zestguide.md](docs/zestguide.md))",
         )
     ]

@@ -48,6 +48,7 @@ ROWS: Sequence[Callable[[Results], list[Row]]] = (
     models.small_models,
     models.editor_table,
     models.region_table,
+    models.diffedit_table,
     models.zestguide_table,
     pipeline.rewrite_sentences,
     pipeline.search_and_layout,
