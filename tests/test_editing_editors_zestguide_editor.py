@@ -10,6 +10,8 @@ from fakes.pictures import noise
 from PIL import Image
 
 from editing.attention.capture import word_layers
+from editing.editors.diffedit.editor import EncodingEditor
+from editing.editors.diffedit.settings import EncodingSettings
 from editing.editors.zestguide.editor import ZestGuideEditor
 from editing.editors.zestguide.settings import ZestGuideSettings
 from editing.errors import EditError, SettingError
@@ -103,22 +105,22 @@ class TestEdits:
         assert not np.array_equal(pixels(made)[:, : SIDE // 2], source[:, : SIDE // 2])
         assert np.array_equal(np.asarray(made.edit_mask), np.asarray(half(left=True)))
 
-    def test_what_is_known_of_a_picture_may_be_anything(self, model):
-        """As with a source that was inverted rather than noised."""
-        asked = []
+    def test_a_picture_is_inverted_unless_it_shall_be_noised(self, model):
+        """Inverted, an edit hangs on nothing random; noised, on the generator."""
 
-        def known_of(batch, noise, levels):
-            asked.append((tuple(batch.places), tuple(levels)))
-            return lambda t: torch.zeros_like(noise)
+        def made(seed, **settings):
+            return pixels(edit(model, request("bus"), seeds=[seed], strength=0.5, **settings)[0])
 
-        settings = ZestGuideSettings(**FEW, strength=0.5)
-        editor = ZestGuideEditor(model, known_of=known_of)
-        pictures = [
-            pixels(editor.edit([each], settings, [torch.Generator()], lambda: None)[0])
-            for each in (request("bus", seed=1), request("bus", seed=2))
-        ]
-        assert np.array_equal(*pictures)
-        assert asked == [((0,), (251, 1))] * 2
+        assert np.array_equal(made(1), made(2))
+        assert not np.array_equal(made(1, encode=False), made(2, encode=False))
+
+    def test_unpushed_it_is_encode_decode(self, model):
+        asked = request("bus")
+        encoding = EncodingSettings(encoding_ratio=0.5, num_inference_steps=4, guidance_scale=3.0)
+        editor = EncodingEditor(model)
+        (decoded,) = editor.edit([asked], encoding, [torch.Generator()], lambda: None)
+        made = edit(model, asked, strength=0.5, eta=0.0)[0]
+        assert np.array_equal(pixels(made), pixels(decoded))
 
     def test_a_mask_of_the_request_comes_first(self, model):
         asked = request("bus", edit_mask=half(left=False))

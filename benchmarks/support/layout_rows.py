@@ -48,6 +48,7 @@ ROWS: dict[str, dict[str, Any]] = {
     "default, all layers": {"layers": "all"},
     "default + paint-with-words, w = 0.1": {"paint": 0.1},
     "mirrored picture at 0.9": {"strength": 0.9},
+    "mirrored picture at 0.9, noised": {"strength": 0.9, "encode": False},
     "mirrored picture at 0.9, no guidance": {"strength": 0.9, "eta": 0.0},
     "mirrored picture at 0.7": {"strength": 0.7},
 }

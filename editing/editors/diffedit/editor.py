@@ -1,20 +1,12 @@
 """The editors `diffedit` and `encode-decode`: one way of editing, with a mask and without."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from editing.diffusion.inversion import invert
+from editing.diffusion.encoding import known_by_inversion, known_by_noise
 from editing.diffusion.latent_editor import LatentEditor
-from editing.diffusion.model import TextStates
-from editing.diffusion.noise import Latents, draw_noise
+from editing.diffusion.noise import Latents
 from editing.diffusion.picture_edits import LatentBatch
-from editing.diffusion.sampling import (
-    Known,
-    guided_denoiser,
-    noise_levels,
-    noised_source,
-    sample,
-)
+from editing.diffusion.sampling import guided_denoiser, noise_levels, sample
 from editing.editors.diffedit.settings import EncodingSettings
 from editing.requests import OnStep
 
@@ -38,12 +30,16 @@ class EncodingEditor(LatentEditor[EncodingSettings]):
             strength=settings.encoding_ratio,
             num_inference_steps=settings.num_inference_steps,
         )
-        empty_text = model.embed_texts([""] * len(batch.prompts))
-        known = self._known(batch, levels, settings, empty_text=empty_text, on_step=on_step)
+        if settings.encode:
+            known = known_by_inversion(
+                model, batch, levels, fixed_point_steps=settings.fixed_point_steps, on_step=on_step
+            )
+        else:
+            known = known_by_noise(model, batch)
         denoise = guided_denoiser(
             model,
             text=model.embed_texts(batch.prompts),
-            empty_text=empty_text,
+            empty_text=model.embed_texts([""] * len(batch.prompts)),
             guidance_scale=settings.guidance_scale,
         )
         return sample(
@@ -53,31 +49,5 @@ class EncodingEditor(LatentEditor[EncodingSettings]):
             model.alphas_cumprod,
             known=known,
             edit_mask=batch.edit_mask,
-            on_step=on_step,
-        )
-
-    def _known(
-        self,
-        batch: LatentBatch,
-        levels: Sequence[int],
-        settings: EncodingSettings,
-        *,
-        empty_text: TextStates,
-        on_step: OnStep,
-    ) -> Known:
-        """The source at every level: inverted, or noised by one noise."""
-        alphas = self.model.alphas_cumprod
-        if not settings.encode:
-            noise = draw_noise(batch.source_latent, batch.generators)
-            return noised_source(batch.source_latent, noise, alphas)
-        without_words = guided_denoiser(
-            self.model, text=empty_text, empty_text=empty_text, guidance_scale=1
-        )
-        return invert(
-            without_words,
-            batch.source_latent,
-            levels,
-            alphas,
-            fixed_point_steps=settings.fixed_point_steps,
             on_step=on_step,
         )

@@ -2,7 +2,7 @@
 
 import dataclasses
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from editing.attention.capture import require_divisors
 from editing.attention.tokens import choose_tokens
+from editing.diffusion.encoding import known_by_inversion, known_by_noise
 from editing.diffusion.model import LatentDiffusion
 from editing.diffusion.noise import Latents, draw_noise
 from editing.diffusion.picture_edits import LatentBatch, edit_pictures
@@ -25,24 +26,18 @@ from editing.pictures import mask_to_tensor, resize
 from editing.requests import EditOutput, Explain, OnStep, Request
 from editing.settings import shorten
 
-KnownOf = Callable[[LatentBatch, Latents, Sequence[int]], Known]
-"""What is known of pictures at each noise level, of their batch, noise for it, and the levels."""
-
 
 @dataclass(frozen=True, eq=False)
 class ZestGuideEditor:
     """Makes pictures that follow a prompt and a layout (Couairon 2023, chapter 6).
 
     `tokens` is what stands for a phrase where no setting says so, as suits the text encoder.
-    `known_of` gives what an edit of a picture begins with and keeps outside of a mask, such as its
-    inverted latents; None for the picture with noise.
 
     One call is made at a time: while it is, what watches for it is in the network.
     """
 
     model: LatentDiffusion
     tokens: str = "phrase"
-    known_of: KnownOf | None = None
     _alone: AbstractContextManager[bool] = field(
         default_factory=threading.Lock, init=False, repr=False
     )
@@ -93,14 +88,10 @@ class _Run:
             model, strength=self.settings.strength, num_inference_steps=self.way.num_inference_steps
         )
         guide = self._guide(batch, plan_fades(levels, self.way, alphas))
-        noise = draw_noise(batch.source_latent, batch.generators)
-        if self.editor.known_of is None:
-            known = noised_source(batch.source_latent, noise, alphas)
-        else:
-            known = self.editor.known_of(batch, noise, levels)
+        start, known = self._begin(batch, levels)
         made = sample(
             guide.denoise,
-            noise if self.settings.strength == 1 else known(levels[0]),
+            start,
             levels,
             alphas,
             push=guide.push,
@@ -114,6 +105,18 @@ class _Run:
                     segment_attention(guide.seen[row], tokens).cpu() for tokens in guide.tokens[row]
                 ]
         return made
+
+    def _begin(self, batch: LatentBatch, levels: Sequence[int]) -> tuple[Latents, Known]:
+        """What is denoised, and what is known of the given pictures at each level."""
+        model = self.editor.model
+        if self.settings.strength == 1:
+            noise = draw_noise(batch.source_latent, batch.generators)
+            return noise, noised_source(batch.source_latent, noise, model.alphas_cumprod)
+        if self.settings.encode:
+            known = known_by_inversion(model, batch, levels, on_step=self.on_step)
+        else:
+            known = known_by_noise(model, batch)
+        return known(levels[0]), known
 
     def _guide(self, batch: LatentBatch, fades: Mapping[int, float]) -> LayoutGuide:
         model, latent = self.editor.model, batch.source_latent

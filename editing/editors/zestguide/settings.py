@@ -73,16 +73,18 @@ class ZestGuideSettings:
     """How a picture is made of a prompt and a layout; what is None is as `ways` has it.
 
     At `strength` 1 it is made from noise, and the given picture has no part in it but its size.
-    Below, the picture is noised to that strength and edited. With `paste`, what the layout leaves
-    free, or lies outside of the request's mask where it has one, keeps the picture's own pixels.
+    Below, the picture is inverted to that strength, or noised without `encode`, and edited. With
+    `paste`, what the layout leaves free, or lies outside of the request's mask where it has one,
+    keeps the picture's own pixels.
     """
 
     ways: Ways = setting(
         "whose numbers: the best measured on the still life, or the thesis's", default="measured"
     )
     strength: float = setting(
-        "how far the picture is noised, in (0, 1]; at 1 nothing of it is left", default=1.0
+        "how far the picture is brought up, in (0, 1]; at 1 nothing of it is left", default=1.0
     )
+    encode: bool = setting("invert the picture; else noise it", default=True)
     guidance_scale: float = setting("factor of classifier-free guidance, 1 for none", default=3.0)
     num_inference_steps: int | None = setting(
         "steps from pure noise; none for what the ways say", default=None, flag="steps"
