@@ -42,29 +42,22 @@ class EditorExperiment:
 
     def make_training_pairs(self, names: Sequence[str]) -> None:
         """Indexes the pictures to train on, and builds the pairs that are named."""
-        arguments = self._arguments
-        pool = StillLifeSource(
-            count=arguments.pool,
-            seed=1000 + arguments.seed,
-            shard_size=SHARD_SIZE,
-            combinations="seen",
-        )
         if names:
-            self._build(pool, {name: BUILDS[name] for name in names})
+            self._build("seen", {name: BUILDS[name] for name in names})
 
     def make_new_pairs(self) -> None:
         """Indexes the pictures to edit, and builds the pairs that are evaluated."""
-        arguments = self._arguments
-        new = StillLifeSource(
-            count=arguments.new,
-            seed=2000 + arguments.seed,
-            shard_size=SHARD_SIZE,
-            combinations="held-out",
-        )
-        self._build(new, {"new": ()})
+        self._build("held-out", {"new": ()})
 
-    def _build(self, pictures: StillLifeSource, builds: Mapping[str, tuple[str, ...]]) -> None:
-        arguments, kind = self._arguments, pictures.combinations
+    def _build(self, kind: str, builds: Mapping[str, tuple[str, ...]]) -> None:
+        arguments = self._arguments
+        trained_on = kind == "seen"
+        pictures = StillLifeSource(
+            count=arguments.pool if trained_on else arguments.new,
+            seed=arguments.seed + (1000 if trained_on else 2000),
+            shard_size=SHARD_SIZE,
+            combinations=kind,
+        )
         file = source_file(self._work / f"{kind}.yaml", pictures)
         index = self._work / f"index-{kind}"
         self._run("index", file, "--out", index, "--workers", arguments.workers)
