@@ -7,6 +7,7 @@ recorded and pickled to a worker before anything is loaded.
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -14,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from editing.editor import Editor, EditorSpec
-from editing.errors import EditError, SettingError
+from editing.errors import EditError, NotFiniteError, SettingError
 from editing.layouts import Layout
 from editing.parts import Parts
-from editing.regions.finder import RegionFinder, RegionSpec
+from editing.regions.explaining import draw_region
+from editing.regions.finder import FoundRegion, RegionFinder, RegionSpec, find_regions
 from editing.regions.registry import NO_REGIONS, find_regions_spec
 from editing.registry import find_editor
 from editing.remarks import remark_on_mask
@@ -126,7 +128,9 @@ class LoadedEditor:
     ) -> list[EditOutput]:
         """The edits of a batch; see `editing.editor.Editor`.
 
-        A mask that marks nothing or everything is remarked on, whoever made it.
+        A mask that marks nothing or everything is remarked on, whoever made it. Where the editor
+        does not explain an edit, a mask that was found for it is. `on_step` is called after the
+        steps of the search too.
 
         Raises:
             SettingError: a setting is infinite or not a number.
@@ -139,33 +143,47 @@ class LoadedEditor:
             require_numbers(settings)
         for request in requests:
             check_needs(self.spec, request)
-        with_masks = self._find_masks(requests, generators)
-        outputs = self.editor.edit(with_masks, settings, generators, on_step)
-        return [
-            _with_mask(output, request) for output, request in zip(outputs, with_masks, strict=True)
-        ]
-
-    def _find_masks(
-        self, requests: Sequence[Request], generators: "Sequence[torch.Generator]"
-    ) -> list[Request]:
-        asked = [place for place, each in enumerate(requests) if each.edit_mask is None]
-        if self.regions is None or not asked:
-            return list(requests)
-        found = self.regions.find(
-            [requests[place] for place in asked], [generators[place] for place in asked]
-        )
-        masks = dict(zip(asked, found, strict=True))
-        return [
-            dataclasses.replace(request, edit_mask=masks.get(place, request.edit_mask))
+        found = self._find_regions(requests, generators, on_step)
+        with_masks = [
+            dataclasses.replace(request, edit_mask=found[place].mask) if place in found else request
             for place, request in enumerate(requests)
         ]
+        outputs = self.editor.edit(with_masks, settings, generators, on_step)
+        return [
+            _finish(output, request, found.get(place))
+            for place, (output, request) in enumerate(zip(outputs, with_masks, strict=True))
+        ]
+
+    def _find_regions(
+        self,
+        requests: Sequence[Request],
+        generators: "Sequence[torch.Generator]",
+        on_step: OnStep,
+    ) -> dict[int, FoundRegion]:
+        """What is found for requests without a mask, by their places."""
+        asked = [place for place, each in enumerate(requests) if each.edit_mask is None]
+        if self.regions is None or not asked:
+            return {}
+        try:
+            found = find_regions(
+                self.regions,
+                [requests[place] for place in asked],
+                [generators[place] for place in asked],
+                on_step,
+            )
+        except NotFiniteError as error:
+            raise NotFiniteError(str(error), [asked[row] for row in error.places]) from error
+        return dict(zip(asked, found, strict=True))
 
 
-def _with_mask(output: EditOutput, request: Request) -> EditOutput:
-    """An output with the mask that was used, and what is to be said of it."""
+def _finish(output: EditOutput, request: Request, found: FoundRegion | None) -> EditOutput:
+    """An output with the mask that was used, what is to be said of it, and how it was found."""
     mask = output.edit_mask or request.edit_mask
+    explain = output.explain
+    if explain is None and found is not None:
+        explain = partial(draw_region, request, found)
     return dataclasses.replace(
-        output, edit_mask=mask, remarks=(*remark_on_mask(mask), *output.remarks)
+        output, edit_mask=mask, remarks=(*remark_on_mask(mask), *output.remarks), explain=explain
     )
 
 

@@ -4,7 +4,7 @@ Difference maps are made by passes of the network; what is cut of them, at which
 none.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -44,10 +44,12 @@ def measure_differences(
     references: Sequence[str],
     levels: Sequence[float],
     generators: Sequence[torch.Generator],
+    on_step: Callable[[], None] = lambda: None,
 ) -> Differences:
     """The differences at noise `levels`, shares of all in (0, 1): one independent noise each.
 
     A difference is the mean over the latent's channels, and over the noises, of its absolute value.
+    `on_step` is called after each noise.
 
     Raises:
         PromptLengthError: a text has more tokens than the text encoder takes.
@@ -65,6 +67,7 @@ def measure_differences(
         prompt, reference, nothing = seen.chunk(3)
         asked = asked + (prompt - reference).abs().mean(1) / len(levels)
         known = known + (reference - nothing).abs().mean(1) / len(levels)
+        on_step()
     require_finite_rows(asked + known, where="in the difference of noise estimates")
     return Differences(asked, known)
 

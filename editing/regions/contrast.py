@@ -26,8 +26,9 @@ from editing.diffusion.model import LatentDiffusion
 from editing.errors import NotFiniteError
 from editing.pictures import picture_to_tensor, places_by_size, resize, working_sides
 from editing.regions.contrast_settings import ContrastSettings, ContrastWays, read_threshold
+from editing.regions.finder import FoundRegion
 from editing.regions.segmented import grow_region
-from editing.requests import Request
+from editing.requests import OnStep, Request
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,14 +47,30 @@ class ContrastRegions:
             PromptLengthError: a prompt has more tokens than the text encoder takes.
             NotFiniteError: the model gave no numbers for those at its `places`.
         """
-        maps = self.maps(requests, generators)
+        return [found.mask for found in self.find_regions(requests, generators)]
+
+    def find_regions(
+        self,
+        requests: Sequence[Request],
+        generators: Sequence[torch.Generator],
+        on_step: OnStep = lambda: None,
+    ) -> list[FoundRegion]:
+        """The mask of each request with its difference map; a step is a noise.
+
+        Raises:
+            as `find` does.
+        """
+        maps = self.maps(requests, generators, on_step)
         return [
-            cut_map(scaled, request.image.size, self.settings.ways)
+            FoundRegion(cut_map(scaled, request.image.size, self.settings.ways), scaled.numpy())
             for scaled, request in zip(maps, requests, strict=True)
         ]
 
     def maps(
-        self, requests: Sequence[Request], generators: Sequence[torch.Generator]
+        self,
+        requests: Sequence[Request],
+        generators: Sequence[torch.Generator],
+        on_step: OnStep = lambda: None,
     ) -> list[Float[Tensor, "h w"]]:
         """The difference map of each request, in [0, 1], on the CPU: what `cut_map` cuts.
 
@@ -72,6 +89,7 @@ class ContrastRegions:
                     [requests[place] for place in places],
                     [generators[place] for place in places],
                     size,
+                    on_step,
                 )
             except NotFiniteError as error:
                 raise NotFiniteError(str(error), [places[row] for row in error.places]) from error
@@ -84,6 +102,7 @@ class ContrastRegions:
         requests: Sequence[Request],
         generators: Sequence[torch.Generator],
         size: tuple[int, int],
+        on_step: OnStep,
     ) -> Maps:
         model, ways = self.model, self.settings.ways
         pictures = torch.stack([picture_to_tensor(resize(each.image, size)) for each in requests])
@@ -94,6 +113,7 @@ class ContrastRegions:
             references=[self._reference(each) for each in requests],
             levels=ways.levels,
             generators=generators,
+            on_step=on_step,
         )
         maps = combine(differences, both=ways.both)
         return scale_maps(blur_maps(maps, ways.blur), clamp=ways.clamp or None)
