@@ -89,6 +89,11 @@ class LoadedEditor:
     editor: Editor[Any]
     regions: RegionFinder | None = None
 
+    @property
+    def finds_masks(self) -> bool:
+        """Whether masks of its edits are found by it: a layout's are given."""
+        return self.regions is not None or "layout" not in self.spec.needs
+
     def __call__(
         self,
         image: Image.Image,
