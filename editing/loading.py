@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from editing.editor import Editor, EditorSpec
-from editing.errors import EditError, NotFiniteError, SettingError
+from editing.errors import EditError, SettingError
 from editing.layouts import Layout
 from editing.parts import Parts
 from editing.regions.explaining import draw_region
-from editing.regions.finder import FoundRegion, RegionFinder, RegionSpec, find_regions
+from editing.regions.finder import FoundRegion, RegionFinder, RegionSpec, find_missing
 from editing.regions.registry import NO_REGIONS, find_regions_spec
 from editing.registry import find_editor
 from editing.remarks import remark_on_mask
 from editing.requests import EditOutput, OnStep, Request
-from editing.settings import make_settings, require_numbers
+from editing.settings import chosen_numbers, make_settings, require_numbers
 from transforms.presets import Preset, load_preset
 
 if TYPE_CHECKING:
@@ -59,11 +59,30 @@ class EditorChoice:
             chosen = dataclasses.asdict(self.region_settings)
             regions = {"name": self.regions.name, "settings": chosen}
         names = (*self.part_names, *self.spec.settings_parts(settings))
+        defaults = self.parts.preset.choices(self.spec.preset_defaults(settings))
         return {
             "editor": self.spec.name,
             "models": self.parts.identities(names),
             "dtype": self.parts.dtype,
             "regions": regions,
+            **({"defaults": defaults} if defaults else {}),
+        }
+
+    def describe_edits(self, settings: Any) -> dict[str, Any]:
+        """The same with the settings, and with the numbers that named ways stand for today.
+
+        Raises:
+            PresetError, ModelError: a part is not there.
+        """
+        numbers = {
+            "settings": chosen_numbers(settings),
+            "regions": chosen_numbers(self.region_settings),
+        }
+        chosen = {name: each for name, each in numbers.items() if each}
+        return {
+            **self.describe(settings),
+            "settings": dataclasses.asdict(settings),
+            **({"chosen": chosen} if chosen else {}),
         }
 
     def load(self) -> "LoadedEditor":
@@ -148,7 +167,9 @@ class LoadedEditor:
             require_numbers(settings)
         for request in requests:
             check_needs(self.spec, request)
-        found = self._find_regions(requests, generators, on_step)
+        found: dict[int, FoundRegion] = {}
+        if self.regions is not None:
+            found = find_missing(self.regions, requests, generators, on_step)
         with_masks = [
             dataclasses.replace(request, edit_mask=found[place].mask) if place in found else request
             for place, request in enumerate(requests)
@@ -158,27 +179,6 @@ class LoadedEditor:
             _finish(output, request, found.get(place))
             for place, (output, request) in enumerate(zip(outputs, with_masks, strict=True))
         ]
-
-    def _find_regions(
-        self,
-        requests: Sequence[Request],
-        generators: "Sequence[torch.Generator]",
-        on_step: OnStep,
-    ) -> dict[int, FoundRegion]:
-        """What is found for requests without a mask, by their places."""
-        asked = [place for place, each in enumerate(requests) if each.edit_mask is None]
-        if self.regions is None or not asked:
-            return {}
-        try:
-            found = find_regions(
-                self.regions,
-                [requests[place] for place in asked],
-                [generators[place] for place in asked],
-                on_step,
-            )
-        except NotFiniteError as error:
-            raise NotFiniteError(str(error), [asked[row] for row in error.places]) from error
-        return dict(zip(asked, found, strict=True))
 
 
 def _finish(output: EditOutput, request: Request, found: FoundRegion | None) -> EditOutput:

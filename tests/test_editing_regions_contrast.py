@@ -14,7 +14,7 @@ from editing.requests import Request
 def ways(**more):
     return ContrastSettings(
         **({"contrast_threshold": "0.5", "contrast_smooth": False, "mask_grow": 0.0} | more)
-    ).ways
+    ).chosen()
 
 
 def marked(mask):
@@ -55,14 +55,14 @@ class TestCutting:
 class TestSettings:
     def test_what_is_given_counts_and_the_rest_is_as_named(self):
         settings = ContrastSettings(contrast_ways="thesis", contrast_noises=3)
-        assert settings.ways.noises == 3
-        assert settings.ways.level == WAYS["thesis"].level == 0.5
-        assert ContrastSettings().ways == WAYS["measured"]
+        assert settings.chosen().noises == 3
+        assert settings.chosen().level == WAYS["thesis"].level == 0.5
+        assert ContrastSettings().chosen() == WAYS["measured"]
 
     def test_levels_lie_evenly_around_the_middle(self):
         settings = ContrastSettings(contrast_level=0.5, contrast_spread=0.1, contrast_noises=3)
-        assert settings.ways.levels == pytest.approx((0.4, 0.5, 0.6))
-        assert ContrastSettings(contrast_level=0.5, contrast_noises=1).ways.levels == (0.5,)
+        assert settings.chosen().levels == pytest.approx((0.4, 0.5, 0.6))
+        assert ContrastSettings(contrast_level=0.5, contrast_noises=1).chosen().levels == (0.5,)
 
     @pytest.mark.parametrize(
         ("given", "line"),

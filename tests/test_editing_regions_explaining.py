@@ -1,6 +1,7 @@
 """How a region was found, as a picture: the source, the map, the mask and the result."""
 
 import numpy as np
+import pytest
 from fakes.editors import (
     BrightEncoder,
     DrawingEditor,
@@ -13,12 +14,13 @@ from fakes.editors import (
 from fakes.pictures import noise
 from PIL import Image
 
+from editing.errors import NotFiniteError
 from editing.loading import LoadedEditor
 from editing.ranking import edit_several
 from editing.regions.contrast import ContrastRegions
 from editing.regions.contrast_settings import ContrastSettings
 from editing.regions.explaining import HEAT, MASK_COLOUR, draw_region
-from editing.regions.finder import FoundRegion, TellingFinder, find_regions
+from editing.regions.finder import FoundRegion, TellingFinder, find_missing, find_regions
 from editing.regions.segmented import SegmentedRegions
 from editing.requests import Request
 from editing.settings import NoSettings
@@ -77,6 +79,18 @@ class TestFinders:
             assert 0 <= found.relevance.min() <= found.relevance.max() <= 1
             assert len(told) == steps
 
+    def test_what_was_not_finite_is_named_among_all_requests(self):
+        class Broken(HalfRegions):
+            def find(self, requests, generators):
+                raise NotFiniteError("no numbers", [0, 2])
+
+        requests = [request(edit_mask=half_mask(SIZE)), *[request()] * 2]
+        requests += [request(edit_mask=half_mask(SIZE)), request()]
+        with pytest.raises(NotFiniteError) as caught:
+            find_missing(Broken(), requests, [seeded()] * 5)
+        assert caught.value.places == (1, 4)
+        assert find_missing(Broken(), requests[:1], [seeded()]) == {}
+
     def test_others_tell_their_masks_alone(self):
         (found,) = find_regions(HalfRegions(), [request()], [seeded()])
         assert found.relevance is None
@@ -97,6 +111,13 @@ class TestEdits:
         ).all()
         assert given.explain is None
         assert self.editor().edit([request()], NoSettings(), [seeded()])[0].explain is None
+
+    def test_the_steps_of_the_search_are_told_before_those_of_the_edit(self, tiny_diffusion):
+        editor = self.editor(ContrastRegions(tiny_diffusion, ContrastSettings(contrast_noises=2)))
+        told = []
+        asked = [request(source_prompt="an apple")] * 2
+        editor.edit(asked, NoSettings(), [seeded(), seeded()], lambda: told.append(1))
+        assert len(told) == 2 + 2
 
     def test_of_several_results_the_one_that_is_kept_is_shown(self):
         output = edit_several(

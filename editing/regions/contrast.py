@@ -62,7 +62,7 @@ class ContrastRegions:
         """
         maps = self.maps(requests, generators, on_step)
         return [
-            FoundRegion(cut_map(scaled, request.image.size, self.settings.ways), scaled.numpy())
+            FoundRegion(cut_map(scaled, request.image.size, self.settings.chosen()), scaled.numpy())
             for scaled, request in zip(maps, requests, strict=True)
         ]
 
@@ -104,7 +104,7 @@ class ContrastRegions:
         size: tuple[int, int],
         on_step: OnStep,
     ) -> Maps:
-        model, ways = self.model, self.settings.ways
+        model, ways = self.model, self.settings.chosen()
         pictures = torch.stack([picture_to_tensor(resize(each.image, size)) for each in requests])
         differences = measure_differences(
             model,

@@ -113,7 +113,7 @@ class ContrastSettings:
 
     def __post_init__(self) -> None:
         require_numbers(self)
-        ways = self.ways
+        ways = self.chosen()
         if ways.noises < 1:
             raise ValueError(f"contrast_noises must be at least 1, got {ways.noises}")
         if not 0 < ways.level < 1:
@@ -129,8 +129,7 @@ class ContrastSettings:
             raise ValueError(f"mask_grow must be in [0, 1], got {ways.grow}")
         read_threshold(ways.threshold)
 
-    @property
-    def ways(self) -> ContrastWays:
+    def chosen(self) -> ContrastWays:
         """The values that count: those given, and for the rest those of `contrast_ways`."""
         named = WAYS[self.contrast_ways]
         given: dict[str, Any] = {

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar, runtime_checkable
 
 from PIL import Image
 
+from editing.errors import NotFiniteError
 from editing.parts import Parts
 from editing.requests import OnStep, Request
 from transforms.protocols import Vectors
@@ -75,6 +76,29 @@ def find_regions(
     if isinstance(finder, TellingFinder):
         return finder.find_regions(requests, generators, on_step)
     return [FoundRegion(mask) for mask in finder.find(requests, generators)]
+
+
+def find_missing(
+    finder: RegionFinder,
+    requests: Sequence[Request],
+    generators: "Sequence[torch.Generator]",
+    on_step: OnStep = lambda: None,
+) -> dict[int, FoundRegion]:
+    """What is found for the requests that have no mask, by their places.
+
+    Raises:
+        EditingError: see `find_regions`.
+        NotFiniteError: a model gave no numbers for those at its `places` among all the requests.
+    """
+    places = [place for place, each in enumerate(requests) if each.edit_mask is None]
+    if not places:
+        return {}
+    asked = [requests[place] for place in places]
+    try:
+        found = find_regions(finder, asked, [generators[place] for place in places], on_step)
+    except NotFiniteError as error:
+        raise NotFiniteError(str(error), [places[row] for row in error.places]) from error
+    return dict(zip(places, found, strict=True))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -115,10 +115,10 @@ def describe_editor(editor: ChosenEditor) -> dict[str, Any]:
     Raises:
         PresetError, ModelError: a part of it is not there.
     """
-    settings = dataclasses.asdict(editor.settings)
+    about = editor.choice.describe_edits(editor.settings)
     if editor.choice.spec.dial is not None:
-        settings.pop(editor.choice.spec.dial.setting)
-    return {**editor.choice.describe(editor.settings), "settings": settings}
+        about["settings"].pop(editor.choice.spec.dial.setting)
+    return about
 
 
 def evaluate(plan: EvaluatePlan) -> list[EditCase]:
