@@ -97,15 +97,20 @@ def load_truth(cases: Sequence[EditCase], segmenter: Segmenter) -> StillLifeTrut
 
 
 def true_mask(case: EditCase) -> Marks | None:
-    """Where the edited thing truly is, or, where the background is edited, where no thing is.
+    """Where a case's source truly is what its prompt changes; see `true_region`."""
+    return true_region(case.source_key, case.edit_prompt)
+
+
+def true_region(key: str, edit_prompt: str) -> Marks | None:
+    """Where in the still life `key` the edited thing is; no thing, if the background is edited.
 
     None where the prompt asks for nothing that is not so.
     """
     try:
-        thing = edited_thing(truth_of(case.source_key), case.edit_prompt)
+        thing = edited_thing(truth_of(key), edit_prompt)
     except ValueError:
         return None
-    things = masks_of(case.source_key) > 127
+    things = masks_of(key) > 127
     return np.asarray(~things.any(0) if thing is None else things[thing])
 
 
