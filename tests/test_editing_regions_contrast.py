@@ -67,12 +67,14 @@ class TestSettings:
     @pytest.mark.parametrize(
         ("given", "line"),
         [
-            ({"contrast_noises": 0}, "contrast_noises must be at least 1, got 0"),
+            ({"contrast_noises": 0}, r"contrast_noises must be in \[1, 1000\], got 0"),
+            ({"contrast_noises": 10**18}, r"contrast_noises must be in \[1, 1000\], got 1000"),
             ({"contrast_level": 0.0}, r"contrast_level must be in \(0, 1\), got 0.0"),
             ({"contrast_level": 1.0}, r"contrast_level must be in \(0, 1\), got 1.0"),
             ({"contrast_spread": 0.5}, "keep levels in"),
             ({"contrast_clamp": -1.0}, "contrast_clamp must be at least 0, got -1.0"),
-            ({"contrast_blur": -1}, "contrast_blur must be at least 0, got -1"),
+            ({"contrast_blur": -1}, r"contrast_blur must be in \[0, 1000\], got -1"),
+            ({"contrast_blur": 10**30}, r"contrast_blur must be in \[0, 1000\], got 1000"),
             ({"contrast_threshold": "1"}, r"in \(0, 1\) or otsu, got '1'"),
             ({"contrast_threshold": "nan"}, "got 'nan'"),
             ({"contrast_threshold": "half"}, "got 'half'"),
