@@ -4,7 +4,7 @@ An editor is a folder in `editing.editors` with a spec, and a line in `editing.r
 outside its folder knows its name: commands read the spec. Imports no network library.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, runtime_checkable
 
@@ -60,6 +60,11 @@ class Recipe(Generic[SettingsT]):
     upgrade: Callable[[dict[str, Any]], dict[str, Any]] | None = None
 
 
+def no_defaults(settings: Any) -> Mapping[str, str]:
+    """The choices of an editor for which a preset makes none."""
+    return {}
+
+
 def no_more_parts(settings: Any) -> tuple[str, ...]:
     """The parts of an editor that needs the same ones whatever its settings."""
     return ()
@@ -77,6 +82,7 @@ class EditorSpec(Generic[SettingsT]):
     | `settings` | a frozen dataclass of `editing.settings.setting` fields |
     | `parts` | what it needs of a preset, keys of `editing.parts.PART_LOADERS` |
     | `settings_parts` | what it needs of a preset besides, as its settings ask for |
+    | `preset_defaults` | what a preset chooses for it where its settings do not; see below |
     | `needs` | the fields of a `Request` that must be filled |
     | `needs_words` | it looks itself for what may change, by words (`Request.phrase`) |
     | `regions` | the region finder that it uses where a person names none, a key of `REGIONS` |
@@ -85,6 +91,9 @@ class EditorSpec(Generic[SettingsT]):
     | `model_regions` | the region finder that a model is of, used where one is given |
     | `needs_model` | it edits with trained weights alone |
     | `recipe` | how it is trained; None: it is not |
+
+    `preset_defaults` has, by names under `defaults`, what holds where the preset says nothing. What
+    it does not name the editor may not ask a preset for: edits are told apart by it.
     """
 
     name: str
@@ -93,6 +102,7 @@ class EditorSpec(Generic[SettingsT]):
     settings: type[SettingsT] = NoSettings  # type: ignore[assignment]
     parts: tuple[str, ...] = ()
     settings_parts: Callable[[SettingsT], tuple[str, ...]] = no_more_parts
+    preset_defaults: Callable[[SettingsT], Mapping[str, str]] = no_defaults
     needs: tuple[str, ...] = ()
     needs_words: bool = False
     regions: str | None = None

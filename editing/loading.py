@@ -7,6 +7,7 @@ recorded and pickled to a worker before anything is loaded.
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -17,12 +18,13 @@ from editing.editor import Editor, EditorSpec
 from editing.errors import EditError, SettingError
 from editing.layouts import Layout
 from editing.parts import Parts
-from editing.regions.finder import RegionFinder, RegionSpec
+from editing.regions.explaining import draw_region
+from editing.regions.finder import FoundRegion, RegionFinder, RegionSpec, find_missing
 from editing.regions.registry import NO_REGIONS, find_regions_spec
 from editing.registry import find_editor
 from editing.remarks import remark_on_mask
 from editing.requests import EditOutput, OnStep, Request
-from editing.settings import make_settings, require_numbers
+from editing.settings import chosen_numbers, make_settings, require_numbers
 from transforms.presets import Preset, load_preset
 
 if TYPE_CHECKING:
@@ -57,11 +59,30 @@ class EditorChoice:
             chosen = dataclasses.asdict(self.region_settings)
             regions = {"name": self.regions.name, "settings": chosen}
         names = (*self.part_names, *self.spec.settings_parts(settings))
+        defaults = self.parts.preset.choices(self.spec.preset_defaults(settings))
         return {
             "editor": self.spec.name,
             "models": self.parts.identities(names),
             "dtype": self.parts.dtype,
             "regions": regions,
+            **({"defaults": defaults} if defaults else {}),
+        }
+
+    def describe_edits(self, settings: Any) -> dict[str, Any]:
+        """The same with the settings, and with the numbers that named ways stand for today.
+
+        Raises:
+            PresetError, ModelError: a part is not there.
+        """
+        numbers = {
+            "settings": chosen_numbers(settings),
+            "regions": chosen_numbers(self.region_settings),
+        }
+        chosen = {name: each for name, each in numbers.items() if each}
+        return {
+            **self.describe(settings),
+            "settings": dataclasses.asdict(settings),
+            **({"chosen": chosen} if chosen else {}),
         }
 
     def load(self) -> "LoadedEditor":
@@ -86,6 +107,11 @@ class LoadedEditor:
     spec: EditorSpec[Any]
     editor: Editor[Any]
     regions: RegionFinder | None = None
+
+    @property
+    def finds_masks(self) -> bool:
+        """Whether masks of its edits are found by it: a layout's are given."""
+        return self.regions is not None or "layout" not in self.spec.needs
 
     def __call__(
         self,
@@ -126,7 +152,9 @@ class LoadedEditor:
     ) -> list[EditOutput]:
         """The edits of a batch; see `editing.editor.Editor`.
 
-        A mask that marks nothing or everything is remarked on, whoever made it.
+        A mask that marks nothing or everything is remarked on, whoever made it. Where the editor
+        does not explain an edit, a mask that was found for it is. `on_step` is called after the
+        steps of the search too.
 
         Raises:
             SettingError: a setting is infinite or not a number.
@@ -139,33 +167,28 @@ class LoadedEditor:
             require_numbers(settings)
         for request in requests:
             check_needs(self.spec, request)
-        with_masks = self._find_masks(requests, generators)
-        outputs = self.editor.edit(with_masks, settings, generators, on_step)
-        return [
-            _with_mask(output, request) for output, request in zip(outputs, with_masks, strict=True)
-        ]
-
-    def _find_masks(
-        self, requests: Sequence[Request], generators: "Sequence[torch.Generator]"
-    ) -> list[Request]:
-        asked = [place for place, each in enumerate(requests) if each.edit_mask is None]
-        if self.regions is None or not asked:
-            return list(requests)
-        found = self.regions.find(
-            [requests[place] for place in asked], [generators[place] for place in asked]
-        )
-        masks = dict(zip(asked, found, strict=True))
-        return [
-            dataclasses.replace(request, edit_mask=masks.get(place, request.edit_mask))
+        found: dict[int, FoundRegion] = {}
+        if self.regions is not None:
+            found = find_missing(self.regions, requests, generators, on_step)
+        with_masks = [
+            dataclasses.replace(request, edit_mask=found[place].mask) if place in found else request
             for place, request in enumerate(requests)
         ]
+        outputs = self.editor.edit(with_masks, settings, generators, on_step)
+        return [
+            _finish(output, request, found.get(place))
+            for place, (output, request) in enumerate(zip(outputs, with_masks, strict=True))
+        ]
 
 
-def _with_mask(output: EditOutput, request: Request) -> EditOutput:
-    """An output with the mask that was used, and what is to be said of it."""
+def _finish(output: EditOutput, request: Request, found: FoundRegion | None) -> EditOutput:
+    """An output with the mask that was used, what is to be said of it, and how it was found."""
     mask = output.edit_mask or request.edit_mask
+    explain = output.explain
+    if explain is None and found is not None:
+        explain = partial(draw_region, request, found)
     return dataclasses.replace(
-        output, edit_mask=mask, remarks=(*remark_on_mask(mask), *output.remarks)
+        output, edit_mask=mask, remarks=(*remark_on_mask(mask), *output.remarks), explain=explain
     )
 
 

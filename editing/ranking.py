@@ -40,7 +40,13 @@ def edit_several(
     for _ in range(results - 1):
         outputs += editor.edit([masked], settings, [generator], on_step)
     images = [edit.image for output in outputs for edit in output.edits]
-    return replace(first, edits=tuple(rank(images, request.prompt, encoder)))
+    ranked = rank(images, request.prompt, encoder)
+    explains = [output.explain for output in outputs if ranked[0].image in _images(output)]
+    return replace(first, edits=tuple(ranked), explain=explains[0] or first.explain)
+
+
+def _images(output: EditOutput) -> list[Image.Image]:
+    return [edit.image for edit in output.edits]
 
 
 def rank(images: Sequence[Image.Image], prompt: str, encoder: Encoder) -> list[Edit]:

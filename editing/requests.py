@@ -14,8 +14,8 @@ from editing.settings import shorten
 OnStep = Callable[[], None]
 """Called after every step of a long edit, to show how far it is."""
 
-Explain = Callable[[], Image.Image]
-"""Draws how an edit came about, as a picture."""
+Explain = Callable[[Image.Image], Image.Image]
+"""Draws how an edit came about, with the result that it is given, as a picture."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class EditOutput:
     """The results for one source, best first, and the mask that was used (L, 255 = may change).
 
     `remarks` are what a person should know of, such as a mask that marks nothing. `explain` draws
-    how the editor came to it, where it can tell.
+    how the editor came to a result, where it can tell.
     """
 
     edits: tuple[Edit, ...]

@@ -11,7 +11,7 @@ import types
 import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from editing.errors import SettingError
 
@@ -145,6 +145,26 @@ def make_settings(kind: type[SettingsT], values: Mapping[str, Any], *, owner: st
         raise SettingError(str(error)) from error
     require_numbers(made)
     return made
+
+
+@runtime_checkable
+class LeavesToWays(Protocol):
+    """Settings that leave numbers which nobody gives to a named choice of ways."""
+
+    def chosen(self) -> Any:
+        """Every number that counts, as a dataclass."""
+        ...
+
+
+def chosen_numbers(settings: Any) -> dict[str, Any]:
+    """The numbers that named ways stand for, as plain data; empty where there are no ways.
+
+    Kept beside what was made, they tell when a name has come to stand for other numbers.
+    """
+    if not isinstance(settings, LeavesToWays):
+        return {}
+    chosen = dataclasses.asdict(settings.chosen())
+    return {name: list(v) if isinstance(v, tuple) else v for name, v in chosen.items()}
 
 
 def require_numbers(settings: Any) -> None:

@@ -112,7 +112,8 @@ class TestSettings:
             ({"encoding_ratio": float("nan")}, "finite"),
             ({"guidance_scale": -1.0}, "guidance_scale must be at least 0, got -1.0"),
             ({"guidance_scale": float("inf")}, "finite"),
-            ({"fixed_point_steps": -1}, "fixed_point_steps must be at least 0, got -1"),
+            ({"fixed_point_steps": -1}, r"fixed_point_steps must be in \[0, 100\], got -1"),
+            ({"fixed_point_steps": 10**18}, r"fixed_point_steps must be in \[0, 100\], got 1000"),
             ({"num_inference_steps": 0}, "num_inference_steps must be at least 1, got 0"),
         ],
     )

@@ -113,7 +113,7 @@ class TestSearch:
 
     def test_it_draws_how_it_came_to_the_box(self):
         (output,) = edit(ask())
-        sheet = output.explain()
+        sheet = output.explain(output.image)
         assert sheet.mode == "RGB"
         assert sheet.width > 5 * 128
         assert sheet.height > 4 * 128
@@ -148,7 +148,8 @@ class TestSeveralThings:
         (output,) = edit(request, editor=editor)
         assert list(dict.fromkeys(inpainter.prompts)) == [first.prompt, second.prompt]
         assert output.image.size == (16, 16)
-        assert output.explain().height > edit(ask())[0].explain().height
+        (other,) = edit(ask())
+        assert output.explain(output.image).height > other.explain(other.image).height
 
     @pytest.mark.parametrize(
         ("before", "after"),

@@ -149,7 +149,7 @@ class TestEdits:
     def test_it_draws_how_it_came_to_a_picture(self, model):
         for settings in ({}, {"eta": 0.0}):
             (made,) = edit(model, request("red apple", "bus"), **settings)
-            assert made.explain().mode == "RGB"
+            assert made.explain(made.image).mode == "RGB"
 
     def test_what_stands_for_a_phrase_is_the_preset_s_unless_asked_for(self, model):
         asked = request("red apple", "bus")

@@ -7,7 +7,7 @@ import pytest
 import torch
 from fakes.brightness import Brightness
 from fakes.cases import edit_case
-from fakes.editors import DrawingEditor, HalfRegions, drawing_spec
+from fakes.editors import DrawingEditor, HalfRegions, drawing_spec, half_mask, same_pixels
 from PIL import Image
 
 from editing.diffusion.settings import STRENGTH_DIAL, SamplingSettings
@@ -19,6 +19,7 @@ from editing.evaluation.measurer import (
     plan_cells,
     turn_dial,
 )
+from editing.evaluation.overlap import PAIR_MASK_IOU, MaskOverlap, pair_mask
 from editing.loading import LoadedEditor
 from editing.registry import EDITORS
 from editing.settings import NoSettings
@@ -61,12 +62,13 @@ class TestDial:
 
 
 class TestMeasured:
-    def measured(self, cell, *, batch_size=2, cases=CASES, regions=None):
-        editor, statistics = DrawingEditor(), Brightness()
-        loaded = LoadedEditor(DIALLED, editor, regions)
+    def measured(self, cell, *, batch_size=2, cases=CASES, regions=None, mask=None, spec=DIALLED):
+        editor, statistics = DrawingEditor(mask), Brightness()
+        loaded = LoadedEditor(spec, editor, regions)
         measurer = Measurer(
             editors={"draw": (loaded, SamplingSettings(num_inference_steps=7))},
             statistics=[statistics],
+            mask_statistics=[MaskOverlap(PAIR_MASK_IOU, pair_mask)],
             batch_size=batch_size,
         )
         return list(measurer.measure(cell, cases)), editor, statistics
@@ -103,6 +105,26 @@ class TestMeasured:
         self.measured(Cell("draw", 0.4, 0), regions=regions)
         assert len(regions.asked) == len(CASES)
         assert [request.phrase() for request in regions.asked] == ["apple"] * len(CASES)
+
+    @pytest.mark.parametrize("by", ["regions", "the editor"])
+    def test_masks_that_were_found_are_kept_and_laid_over_what_is_expected(self, by):
+        size = CASES[0].source.size
+        quarter = half_mask(size)
+        quarter.paste(0, (0, 0, size[0], size[1] // 2))
+        found = {"regions": HalfRegions()} if by == "regions" else {"mask": quarter}
+        batches, _, _ = self.measured(Cell("draw", 0.4, 0), **found)
+        for row in (row for batch in batches for row in batch):
+            mask = Image.open(io.BytesIO(row["mask"]))
+            assert same_pixels(mask, half_mask(size) if by == "regions" else quarter)
+            assert row["pair_mask_iou"] == (1 if by == "regions" else 0.5)
+
+    def test_the_mask_of_a_layout_was_given(self):
+        spec = drawing_spec(settings=SamplingSettings, dial=STRENGTH_DIAL, needs=("layout",))
+        mask = half_mask(CASES[0].source.size)
+        given, _, _ = self.measured(Cell("draw", 0.4, 0), spec=spec, mask=mask)
+        assert not {"mask", "pair_mask_iou"} & set(given[0][0])
+        found, _, _ = self.measured(Cell("draw", 0.4, 0), spec=spec, regions=HalfRegions())
+        assert {"mask", "pair_mask_iou"} <= set(found[0][0])
 
 
 def test_a_case_is_asked_with_all_its_words_and_its_target():

@@ -6,7 +6,7 @@ import torch
 from fakes.editors import seeded
 from fakes.pictures import noise
 
-from editing.regions.contrast import ContrastRegions, cut_map
+from editing.regions.contrast import ContrastRegions, DifferenceMap, cut_map
 from editing.regions.contrast_settings import WAYS, ContrastSettings
 from editing.requests import Request
 
@@ -14,7 +14,7 @@ from editing.requests import Request
 def ways(**more):
     return ContrastSettings(
         **({"contrast_threshold": "0.5", "contrast_smooth": False, "mask_grow": 0.0} | more)
-    ).ways
+    ).chosen()
 
 
 def marked(mask):
@@ -55,24 +55,26 @@ class TestCutting:
 class TestSettings:
     def test_what_is_given_counts_and_the_rest_is_as_named(self):
         settings = ContrastSettings(contrast_ways="thesis", contrast_noises=3)
-        assert settings.ways.noises == 3
-        assert settings.ways.level == WAYS["thesis"].level == 0.5
-        assert ContrastSettings().ways == WAYS["measured"]
+        assert settings.chosen().noises == 3
+        assert settings.chosen().level == WAYS["thesis"].level == 0.5
+        assert ContrastSettings().chosen() == WAYS["measured"]
 
     def test_levels_lie_evenly_around_the_middle(self):
         settings = ContrastSettings(contrast_level=0.5, contrast_spread=0.1, contrast_noises=3)
-        assert settings.ways.levels == pytest.approx((0.4, 0.5, 0.6))
-        assert ContrastSettings(contrast_level=0.5, contrast_noises=1).ways.levels == (0.5,)
+        assert settings.chosen().levels == pytest.approx((0.4, 0.5, 0.6))
+        assert ContrastSettings(contrast_level=0.5, contrast_noises=1).chosen().levels == (0.5,)
 
     @pytest.mark.parametrize(
         ("given", "line"),
         [
-            ({"contrast_noises": 0}, "contrast_noises must be at least 1, got 0"),
+            ({"contrast_noises": 0}, r"contrast_noises must be in \[1, 1000\], got 0"),
+            ({"contrast_noises": 10**18}, r"contrast_noises must be in \[1, 1000\], got 1000"),
             ({"contrast_level": 0.0}, r"contrast_level must be in \(0, 1\), got 0.0"),
             ({"contrast_level": 1.0}, r"contrast_level must be in \(0, 1\), got 1.0"),
             ({"contrast_spread": 0.5}, "keep levels in"),
             ({"contrast_clamp": -1.0}, "contrast_clamp must be at least 0, got -1.0"),
-            ({"contrast_blur": -1}, "contrast_blur must be at least 0, got -1"),
+            ({"contrast_blur": -1}, r"contrast_blur must be in \[0, 1000\], got -1"),
+            ({"contrast_blur": 10**30}, r"contrast_blur must be in \[0, 1000\], got 1000"),
             ({"contrast_threshold": "1"}, r"in \(0, 1\) or otsu, got '1'"),
             ({"contrast_threshold": "nan"}, "got 'nan'"),
             ({"contrast_threshold": "half"}, "got 'half'"),
@@ -112,4 +114,16 @@ class TestFinding:
         empty = ContrastRegions(tiny_diffusion, ContrastSettings(contrast_reference="empty"))
         (without,) = finder.maps([self.request(0)], [seeded(0)])
         (asked,) = empty.maps([self.request(0, source_prompt="a bus")], [seeded(0)])
-        assert torch.equal(without, asked)
+        assert torch.equal(without.values, asked.values)
+
+    def test_the_mask_of_a_background_does_not_reach_into_things(self, tiny_diffusion):
+        class Told(ContrastRegions):
+            def maps(self, requests, generators, on_step=lambda: None):
+                values = torch.zeros(16, 16)
+                values[:, :8] = 1
+                return [DifferenceMap(values, apart) for apart in (False, True)]
+
+        finder = Told(tiny_diffusion, ContrastSettings(mask_grow=0.25, contrast_smooth=False))
+        grown, inside = finder.find([self.request(0)] * 2, [seeded(0), seeded(1)])
+        assert marked(grown)[:, :12].all()
+        assert np.array_equal(marked(inside), np.arange(16) < 8 * np.ones((16, 1)))

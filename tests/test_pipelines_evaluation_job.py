@@ -1,6 +1,7 @@
 """Cells of an evaluation: what is in them, going on after an interruption, adding editors."""
 
 import dataclasses
+import io
 import json
 import math
 
@@ -9,6 +10,7 @@ from fakes import tint_editor
 from fakes.command_line import run
 from fakes.evaluation import cell_rows, evaluate
 from fakes.folders import hashes
+from PIL import Image
 
 from editing.evaluation.measurer import Cell
 from editing.parts import PART_LOADERS
@@ -49,6 +51,26 @@ def test_the_mask_keeps_what_sdedit_changes(told_world, tmp_path):
     assert errors("sdedit")
     for masked, whole in zip(errors("iedit-m"), errors("sdedit"), strict=True):
         assert masked < whole
+
+
+def test_masks_that_were_found_are_kept_and_stand_beside_the_truth(evaluated):
+    out, outcome = evaluated
+    for row in cell_rows(out, "iedit-m-0.4-0"):
+        assert Image.open(io.BytesIO(row["mask"]["bytes"])).mode == "L"
+        assert 0 <= row["mask_iou"] <= 1
+    assert "mask" not in cell_rows(out, "sdedit-0.4-0")[0]
+    points = outcome.counts["points"]
+    assert {each["editor"] for each in points if "mask_iou" in each} == {"iedit-m"}
+
+
+def test_without_a_truth_they_stand_beside_the_pair_s_own(editing_world, tmp_path):
+    words = ("--editors", "diffedit", "--encoding-ratios", 0.5, "--seeds", 0, "--steps", 2)
+    more = ("--edits", 3, "--features", "clip", "--preset", editing_world / "tiny.yaml", "--json")
+    outcome = run("evaluate", editing_world / "pairs", *words, *more, "--out", tmp_path / "eval")
+    assert outcome.code == 0, outcome.err
+    (row,) = outcome.counts["points"]
+    assert 0 <= row["pair_mask_iou"][0] <= 1
+    assert "mask_iou" not in row
 
 
 def test_values_of_a_dial_that_are_nearly_the_same_have_cells_of_their_own():

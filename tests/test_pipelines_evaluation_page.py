@@ -37,7 +37,9 @@ def page(evaluated):
 
 def test_the_page_needs_nothing_else_and_shows_the_edits(page):
     assert page.count("<svg") > 8
-    assert page.count("data:image/png;base64,") == 5 * (2 + 3)
+    # Two of the pair, three of the editors, and the region that one of these was given.
+    assert page.count("data:image/png;base64,") == 5 * (2 + 3 + 1)
+    assert page.count('class="region"') == 5
     without_pictures = re.sub('base64,[^"]*', "", page)
     assert "http" not in without_pictures
     assert "nan" not in without_pictures

@@ -13,12 +13,11 @@ from pipelines.report.pictures import (
     SOURCE_COLOUR,
     mask_as_array,
     open_side,
-    outline,
-    overlay,
     put_on_page,
     scale_down,
 )
 from transforms.dataset.rows import image_struct
+from transforms.pictures.overlay import outline, overlay
 
 
 def noise(width, height, mode="RGB"):

@@ -36,7 +36,7 @@ class Preset:
 
     Each part says what to load, where from and at which revision; nothing is loaded yet. `defaults`
     are choices that a command makes where a person makes none, by the name of the flag: `senses` of
-    `build`, `features` of `evaluate`.
+    `build`, `features` of `evaluate`, `tokens` of the editor `zestguide`.
 
     >>> from pairloom import Preset, load_preset
     >>> preset = load_preset("stilllife")
@@ -73,6 +73,10 @@ class Preset:
     def segmenter(self) -> ModelSpec:
         """What finds in a picture what a phrase names."""
         return self.part("segmenter")
+
+    def choices(self, otherwise: Mapping[str, str]) -> dict[str, str]:
+        """Choices by name: those of `defaults`, and `otherwise` where nothing is said there."""
+        return {name: self.defaults.get(name, value) for name, value in otherwise.items()}
 
     def describe(self) -> dict[str, object]:
         """The preset as plain data, for a manifest."""

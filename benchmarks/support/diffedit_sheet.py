@@ -72,7 +72,7 @@ def _looked(
     """Difference maps, the masks that are cut from them, and the segmenter's."""
     finder = ContrastRegions(parts.diffusion, ContrastSettings())
     maps = [
-        Image.fromarray((each.clamp(0, 1) * 255).round().byte().numpy()).resize(request.image.size)
+        Image.fromarray((each.values * 255).round().byte().numpy()).resize(request.image.size)
         for each, request in zip(finder.maps(requests, generators()), requests, strict=True)
     ]
     segmenter = SEGMENTER.load(parts, SEGMENTER.settings())

@@ -70,7 +70,7 @@ def measure_cell(
     """A cell's edits of the tasks, from `work` where they were measured before."""
     facts = [asdict(cell), [task.key for task in tasks], seed, parts.dtype]
     chosen = _choose(cell, parts)
-    facts.append(chosen.describe(chosen.spec.settings(**cell.settings)))
+    facts.append(chosen.describe_edits(chosen.spec.settings(**cell.settings)))
     make = maker_of(cell, parts)
     return measure_edits(cell.editor, facts, make, tasks, judge, seed=seed, work=work)
 

@@ -4,12 +4,12 @@ Difference maps are made by passes of the network; what is cut of them, at which
 none.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from editing.diffusion.model import LatentDiffusion
@@ -50,10 +50,12 @@ def measure_differences(
     references: Sequence[str],
     levels: Sequence[float],
     generators: Sequence[torch.Generator],
+    on_step: Callable[[], None] = lambda: None,
 ) -> Differences:
     """The differences at noise `levels`, shares of all in (0, 1): one independent noise each.
 
     A difference is the mean over the latent's channels, and over the noises, of its absolute value.
+    `on_step` is called after each noise.
 
     Raises:
         PromptLengthError: a text has more tokens than the text encoder takes.
@@ -71,6 +73,7 @@ def measure_differences(
         prompt, reference, nothing = seen.chunk(3)
         asked = asked + (prompt - reference).abs().mean(1) / len(levels)
         known = known + (reference - nothing).abs().mean(1) / len(levels)
+        on_step()
     require_finite_rows(asked + known, where="in the difference of noise estimates")
     return Differences(asked, known)
 
@@ -79,24 +82,30 @@ def combine(differences: Differences, *, both: bool) -> Maps:
     """The map that is cut: `asked` as in DiffEdit or, with `both`, its geometric mean with `known`.
 
     Ours: what the prompt changes is looked for where the reference is about something, since a word
-    like "large" is felt far beyond the thing that it is said of. Where both differences correlate
-    by less than `LEAST_CORRELATION`, as they do when a background is edited, it is looked for where
-    the reference is about nothing: `known` is turned round, its greatest value less each. Where
-    `known` is the same everywhere, as for an empty reference, `asked` is left alone.
+    like "large" is felt far beyond the thing that it is said of. Where they `lie_apart` it is
+    looked for where the reference is about nothing: `known` is turned round, its greatest value
+    less each. Where `known` is the same everywhere, as for an empty reference, `asked` is left
+    alone.
     """
     asked, known = differences.asked, differences.known
     if not both:
         return asked
     least, most = known.amin((1, 2), keepdim=True), known.amax((1, 2), keepdim=True)
-    apart = (_correlation(asked, known) < LEAST_CORRELATION)[:, None, None]
+    apart = lie_apart(differences)[:, None, None]
     means = (asked * torch.where(apart, most - known, known)).sqrt()
     return torch.where(least == most, asked, means)
 
 
-def _correlation(maps: Maps, others: Maps) -> Float[Tensor, " b"]:
-    """Pearson's, of each map with the other's; 0 where one is the same everywhere."""
-    one, other = (each - each.mean((1, 2), keepdim=True) for each in (maps, others))
-    return F.cosine_similarity(one.flatten(1), other.flatten(1))
+def lie_apart(differences: Differences) -> Bool[Tensor, " b"]:
+    """Whether a prompt changes what its reference is about least, as when a background is edited.
+
+    That is where both differences correlate, by Pearson, by less than `LEAST_CORRELATION`.
+    """
+    maps = (differences.asked, differences.known)
+    one, other = (each - each.mean((1, 2), keepdim=True) for each in maps)
+    correlation = F.cosine_similarity(one.flatten(1), other.flatten(1))
+    said = other.flatten(1).abs().amax(1) > 0
+    return said & (correlation < LEAST_CORRELATION)
 
 
 def blur_maps(maps: Maps, reach: int) -> Maps:

@@ -18,7 +18,7 @@ from editing.editor import EditorSpec
 from editing.errors import EditingError, NotFiniteError, SettingError
 from editing.evaluation.cases import EditCase
 from editing.evaluation.edit_layout import edit_layout
-from editing.evaluation.metrics import Numbers, Statistics
+from editing.evaluation.metrics import MaskStatistics, Numbers, Statistics
 from editing.loading import LoadedEditor
 from editing.requests import EditOutput, Request
 from editing.settings import require_numbers
@@ -28,6 +28,9 @@ Row = dict[str, Any]
 
 REJECTED = "rejected"
 """What a row has in place of a picture and numbers where the edit could not be made: why."""
+
+MASK = "mask"
+"""What a row has where a mask was found for its edit: the mask, encoded."""
 
 REMARKS = "remarks"
 """What a row has where there is something to say of its edit: names of remarks, with blanks."""
@@ -81,11 +84,13 @@ def turn_dial(spec: EditorSpec[Any], settings: Any, value: float | None) -> Any:
 class Measurer:
     """Makes the edits of cells and measures them.
 
-    `editors` has an editor and its settings for each name; `statistics` give the numbers.
+    `editors` has an editor and its settings for each name; `statistics` give the numbers, and
+    `mask_statistics` those of the masks that are found for edits. The mask of a layout was given.
     """
 
     editors: Mapping[str, tuple[LoadedEditor, Any]]
     statistics: Sequence[Statistics]
+    mask_statistics: Sequence[MaskStatistics] = ()
     batch_size: int = 16
 
     def measure(self, cell: Cell, cases: Sequence[EditCase]) -> Iterator[list[Row]]:
@@ -102,9 +107,9 @@ class Measurer:
             outcomes = self._edit(cell, some)
             made = [place for place, one in enumerate(outcomes) if isinstance(one, EditOutput)]
             outputs = [one for one in outcomes if isinstance(one, EditOutput)]
-            numbers = iter(self._rows([some[p] for p in made], [each.image for each in outputs]))
+            measured = iter(self._rows(cell, [some[place] for place in made], outputs))
             yield [
-                _row(case, outcome, numbers) for case, outcome in zip(some, outcomes, strict=True)
+                _row(case, outcome, measured) for case, outcome in zip(some, outcomes, strict=True)
             ]
 
     def _edit(self, cell: Cell, cases: Sequence[EditCase]) -> list[EditOutput | str]:
@@ -134,15 +139,32 @@ class Measurer:
         middle = len(cases) // 2
         return [*self._edit(cell, cases[:middle]), *self._edit(cell, cases[middle:])]
 
-    def _rows(self, cases: Sequence[EditCase], images: Sequence[Image.Image]) -> list[Row]:
+    def _rows(
+        self, cell: Cell, cases: Sequence[EditCase], outputs: Sequence[EditOutput]
+    ) -> list[Row]:
+        """What is measured of edits and of the masks that were found for them."""
         rows: list[Row] = [{} for _ in cases]
         if not cases:
             return rows
+        images = [output.image for output in outputs]
         for statistics in self.statistics:
-            for name, values in _numbers(statistics, cases, images).items():
-                for row, value in zip(rows, values, strict=True):
-                    row[name] = float(value)
+            _fill(rows, _numbers(statistics, cases, images))
+        editor, _ = self.editors[cell.editor]
+        if not editor.finds_masks:
+            return rows
+        masks = {p: each.edit_mask for p, each in enumerate(outputs) if each.edit_mask is not None}
+        masked = [rows[place] for place in masks]
+        for row, mask in zip(masked, masks.values(), strict=True):
+            row[MASK] = encode_png(mask)
+        for each in self.mask_statistics if masks else ():
+            _fill(masked, each([cases[place] for place in masks], list(masks.values())))
         return rows
+
+
+def _fill(rows: Sequence[Row], numbers: Mapping[str, Numbers]) -> None:
+    for name, values in numbers.items():
+        for row, value in zip(rows, values, strict=True):
+            row[name] = float(value)
 
 
 def _numbers(
@@ -158,12 +180,12 @@ def _numbers(
     return {name: np.concatenate([each[name] for each in apart]) for name in apart[0]}
 
 
-def _row(case: EditCase, outcome: EditOutput | str, numbers: Iterator[Row]) -> Row:
-    """The row of an edit that was made, with the next of `numbers`, or of one that was not."""
+def _row(case: EditCase, outcome: EditOutput | str, measured: Iterator[Row]) -> Row:
+    """The row of an edit that was made, with the next of `measured`, or of one that was not."""
     keys = {"key": case.key, "source_key": case.source_key}
     if isinstance(outcome, str):
         return {**keys, "image": None, REJECTED: outcome}
-    row = {**keys, **next(numbers), "image": encode_png(outcome.image)}
+    row = {**keys, **next(measured), "image": encode_png(outcome.image)}
     if outcome.remarks:
         row[REMARKS] = " ".join(remark.name for remark in outcome.remarks)
     return row

@@ -41,6 +41,22 @@ class Metric:
 
 
 @runtime_checkable
+class MaskStatistics(Protocol):
+    """Measures the masks that were found for edits: some numbers for each of them."""
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """What the numbers are of."""
+        ...
+
+    def __call__(
+        self, cases: Sequence[EditCase], masks: Sequence[Image.Image]
+    ) -> Mapping[str, Numbers]:
+        """By metric, a number for the mask (L, bright inside) of each of `cases`, NaN for none."""
+        ...
+
+
+@runtime_checkable
 class Statistics(Protocol):
     """Measures edits: some numbers for each of them."""
 

@@ -4,6 +4,7 @@ DiffEdit's first step (Couairon et al. 2023; section 5.3 of Couairon's thesis). 
 asked, and no words name the thing.
 """
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,9 +16,9 @@ from PIL import Image
 from torch import Tensor
 
 from editing.diffusion.contrast import (
-    Maps,
     blur_maps,
     combine,
+    lie_apart,
     measure_differences,
     otsu_threshold,
     scale_maps,
@@ -26,8 +27,9 @@ from editing.diffusion.model import LatentDiffusion
 from editing.errors import NotFiniteError
 from editing.pictures import picture_to_tensor, places_by_size, resize, working_sides
 from editing.regions.contrast_settings import ContrastSettings, ContrastWays, read_threshold
+from editing.regions.finder import FoundRegion
 from editing.regions.segmented import grow_region
-from editing.requests import Request
+from editing.requests import OnStep, Request
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,16 +48,37 @@ class ContrastRegions:
             PromptLengthError: a prompt has more tokens than the text encoder takes.
             NotFiniteError: the model gave no numbers for those at its `places`.
         """
-        maps = self.maps(requests, generators)
+        return [found.mask for found in self.find_regions(requests, generators)]
+
+    def find_regions(
+        self,
+        requests: Sequence[Request],
+        generators: Sequence[torch.Generator],
+        on_step: OnStep = lambda: None,
+    ) -> list[FoundRegion]:
+        """The mask of each request with its difference map; a step is a noise.
+
+        Raises:
+            as `find` does.
+        """
+        ways = self.settings.chosen()
+        inside = dataclasses.replace(ways, grow=0.0)
+        maps = self.maps(requests, generators, on_step)
         return [
-            cut_map(scaled, request.image.size, self.settings.ways)
-            for scaled, request in zip(maps, requests, strict=True)
+            FoundRegion(
+                cut_map(found.values, request.image.size, inside if found.apart else ways),
+                found.values.numpy(),
+            )
+            for found, request in zip(maps, requests, strict=True)
         ]
 
     def maps(
-        self, requests: Sequence[Request], generators: Sequence[torch.Generator]
-    ) -> list[Float[Tensor, "h w"]]:
-        """The difference map of each request, in [0, 1], on the CPU: what `cut_map` cuts.
+        self,
+        requests: Sequence[Request],
+        generators: Sequence[torch.Generator],
+        on_step: OnStep = lambda: None,
+    ) -> list["DifferenceMap"]:
+        """The difference map of each request, on the CPU: what `cut_map` cuts.
 
         Raises:
             as `find` does.
@@ -65,17 +88,18 @@ class ContrastRegions:
             working_sides(each.image.size, shorter=model.picture_size, multiple=model.size_multiple)
             for each in requests
         ]
-        found: dict[int, Tensor] = {}
+        found: dict[int, DifferenceMap] = {}
         for size, places in places_by_size(sizes).items():
             try:
                 maps = self._differences(
                     [requests[place] for place in places],
                     [generators[place] for place in places],
                     size,
+                    on_step,
                 )
             except NotFiniteError as error:
                 raise NotFiniteError(str(error), [places[row] for row in error.places]) from error
-            found |= dict(zip(places, maps.cpu(), strict=True))
+            found |= dict(zip(places, maps, strict=True))
         return [found[place] for place in range(len(requests))]
 
     @torch.no_grad()
@@ -84,8 +108,9 @@ class ContrastRegions:
         requests: Sequence[Request],
         generators: Sequence[torch.Generator],
         size: tuple[int, int],
-    ) -> Maps:
-        model, ways = self.model, self.settings.ways
+        on_step: OnStep,
+    ) -> list["DifferenceMap"]:
+        model, ways = self.model, self.settings.chosen()
         pictures = torch.stack([picture_to_tensor(resize(each.image, size)) for each in requests])
         differences = measure_differences(
             model,
@@ -94,13 +119,31 @@ class ContrastRegions:
             references=[self._reference(each) for each in requests],
             levels=ways.levels,
             generators=generators,
+            on_step=on_step,
         )
-        maps = combine(differences, both=ways.both)
-        return scale_maps(blur_maps(maps, ways.blur), clamp=ways.clamp or None)
+        maps = blur_maps(combine(differences, both=ways.both), ways.blur)
+        scaled = scale_maps(maps, clamp=ways.clamp or None)
+        apart = lie_apart(differences) if ways.both else torch.zeros(len(maps), dtype=torch.bool)
+        return [
+            DifferenceMap(values, is_apart)
+            for values, is_apart in zip(scaled.cpu(), apart.tolist(), strict=True)
+        ]
 
     def _reference(self, request: Request) -> str:
         said = self.settings.contrast_reference == "source"
         return (request.source_prompt or "") if said else ""
+
+
+@dataclass(frozen=True, eq=False)
+class DifferenceMap:
+    """A difference map in [0, 1], and whether it is of what the reference is about least.
+
+    What is edited then lies around things, a background: its mask is not grown, for that would
+    reach into them.
+    """
+
+    values: Float[Tensor, "h w"]
+    apart: bool
 
 
 def cut_map(scaled: Float[Tensor, "h w"], size: tuple[int, int], ways: ContrastWays) -> Image.Image:

@@ -5,6 +5,9 @@ from typing import Any, Literal
 
 from editing.settings import require_numbers, setting
 
+MOST_NOISES = 1_000
+MOST_BLUR = 1_000
+
 OTSU = "otsu"
 """The threshold that is found for each map by itself."""
 
@@ -42,7 +45,7 @@ WAYS = {
         blur=0,
         threshold="0.45",
         smooth=True,
-        grow=0.032,
+        grow=0.06,
     ),
     "thesis": ContrastWays(
         both=False,
@@ -67,14 +70,15 @@ class ContrastSettings:
     |---|---|
     | `contrast_reference` | what the prompt is compared with: the source's text, or none |
     | `contrast_both` | whether it is looked where the reference is about something; see `combine` |
-    | `contrast_noises` | noises that are added in turn, at least 1 |
+    | `contrast_noises` | noises that are added in turn, from 1 to 1000 |
     | `contrast_level` | how much of each, in (0, 1) of all noise levels, in the middle |
     | `contrast_spread` | how far the least and the most lie from that |
     | `contrast_clamp` | times a map's mean at which it is cut off, 0 for never |
-    | `contrast_blur` | places of a latent over which a map is smoothed in each direction |
+    | `contrast_blur` | places of a latent over which a map is smoothed each way, up to 1000 |
     | `contrast_threshold` | of a map in [0, 1], or `otsu` |
     | `contrast_smooth` | whether a map is made large before it is cut, or after |
-    | `mask_grow` | how far the mask reaches beyond that, in [0, 1] of the shorter side |
+    | `mask_grow` | how far the mask reaches beyond that, in [0, 1] of the shorter side; that of a |
+    |  | background does not |
 
     Without words for what the source shows the empty text is compared with.
     """
@@ -113,24 +117,24 @@ class ContrastSettings:
 
     def __post_init__(self) -> None:
         require_numbers(self)
-        ways = self.ways
-        if ways.noises < 1:
-            raise ValueError(f"contrast_noises must be at least 1, got {ways.noises}")
+        ways = self.chosen()
+        if not 1 <= ways.noises <= MOST_NOISES:
+            raise ValueError(f"contrast_noises must be in [1, {MOST_NOISES}], got {ways.noises}")
         if not 0 < ways.level < 1:
             raise ValueError(f"contrast_level must be in (0, 1), got {ways.level}")
         if not 0 <= ways.spread < min(ways.level, 1 - ways.level):
             raise ValueError(
                 f"contrast_spread must be at least 0 and keep levels in (0, 1), got {ways.spread}"
             )
-        for name in ("clamp", "blur"):
-            if getattr(ways, name) < 0:
-                raise ValueError(f"contrast_{name} must be at least 0, got {getattr(ways, name)}")
+        if ways.clamp < 0:
+            raise ValueError(f"contrast_clamp must be at least 0, got {ways.clamp}")
+        if not 0 <= ways.blur <= MOST_BLUR:
+            raise ValueError(f"contrast_blur must be in [0, {MOST_BLUR}], got {ways.blur}")
         if not 0 <= ways.grow <= 1:
             raise ValueError(f"mask_grow must be in [0, 1], got {ways.grow}")
         read_threshold(ways.threshold)
 
-    @property
-    def ways(self) -> ContrastWays:
+    def chosen(self) -> ContrastWays:
         """The values that count: those given, and for the rest those of `contrast_ways`."""
         named = WAYS[self.contrast_ways]
         given: dict[str, Any] = {

@@ -8,7 +8,8 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 
-from editing.requests import Request
+from editing.regions.finder import FoundRegion
+from editing.requests import OnStep, Request
 from transforms.pictures.masks import mark_region
 from transforms.protocols import Segmenter
 
@@ -33,10 +34,25 @@ class SegmentedRegions:
         Raises:
             EditError: a request does not say what may change.
         """
+        return [found.mask for found in self.find_regions(requests, generators)]
+
+    def find_regions(
+        self,
+        requests: Sequence[Request],
+        generators: Sequence[torch.Generator],
+        on_step: OnStep = lambda: None,
+    ) -> list[FoundRegion]:
+        """The same with the segmenter's relevance; it is one step, of which nothing is told.
+
+        Raises:
+            EditError: a request does not say what may change.
+        """
         images = [request.image for request in requests]
         relevance = self.segmenter.relevance(images, [request.phrase() for request in requests])
         return [
-            grow_region(Image.fromarray(mark_region(each, image.size)), self.grow)
+            FoundRegion(
+                grow_region(Image.fromarray(mark_region(each, image.size)), self.grow), each
+            )
             for each, image in zip(relevance, images, strict=True)
         ]
 

@@ -1,5 +1,6 @@
 """Who makes the masks of pairs: the preset's segmenter, or any other region finder."""
 
+import dataclasses
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +18,11 @@ from transforms.protocols import EditSegmenter, PictureEdit, Segmenter, Vectors
 
 if TYPE_CHECKING:
     from editing.regions.finder import RegionFinder
+
+ROOM = "mask_grow"
+"""The setting of region finders that leaves room for an edit. Masks of pairs have none: they say
+what is edited.
+"""
 
 BY_SEGMENTER = "segmenter"
 """The region finder that a build uses where nobody names another."""
@@ -56,7 +62,7 @@ class FoundRegions:
 
 @dataclass(frozen=True)
 class LoadRegions:
-    """Loads the region finder `name`, with its usual settings, of the parts `specs` when called."""
+    """Loads the region finder `name`, its masks not grown, of the parts `specs` when called."""
 
     name: str
     specs: tuple[tuple[str, ModelSpec], ...]
@@ -69,7 +75,8 @@ class LoadRegions:
         """
         spec = REGIONS[self.name]
         parts = Parts(preset=Preset(name=self.name, parts=dict(self.specs)))
-        return FoundRegions(spec.load(parts, spec.settings()))
+        grows = ROOM in {each.name for each in dataclasses.fields(spec.settings)}
+        return FoundRegions(spec.load(parts, spec.settings(**({ROOM: 0.0} if grows else {}))))
 
 
 def region_parts(name: str) -> tuple[str, ...]:

@@ -161,7 +161,7 @@ def _explain(arguments: argparse.Namespace, output: "EditOutput") -> None:
     if output.explain is None:
         print_note(f"--explain: {arguments.editor} has nothing to tell of this edit")
         return
-    write_png(arguments.explain, output.explain())
+    write_png(arguments.explain, output.explain(output.image))
     print(f"explained: {arguments.explain}")
 
 

@@ -6,7 +6,6 @@ An edit's noise is drawn from the seed and the pair's key, so that the pictures 
 workers, order or runner.
 """
 
-import dataclasses
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -81,8 +80,7 @@ class EditPlan:
         """
         return {
             "dataset": {"manifest_sha256": hash_file(self.dataset / MANIFEST)},
-            **self.choice.describe(self.settings),
-            "settings": dataclasses.asdict(self.settings),
+            **self.choice.describe_edits(self.settings),
             "seed": self.seed,
         }
 

@@ -16,15 +16,23 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from editing.evaluation.cases import EditCase
-from editing.evaluation.measurer import REJECTED, REMARKS, Cell, Measurer, Row, plan_cells
+from editing.evaluation.measurer import (
+    MASK,
+    REJECTED,
+    REMARKS,
+    Cell,
+    Measurer,
+    Row,
+    plan_cells,
+)
 from editing.evaluation.metrics import Statistics
-from editing.evaluation.overlap import LayoutOverlap
+from editing.evaluation.overlap import PAIR_MASK_IOU, LayoutOverlap, MaskOverlap, pair_mask
 from editing.evaluation.similarity import LpipsNetwork, PerceptualDistance
 from editing.evaluation.statistics import Kept, PromptAgreement, SourceDistance
 from editing.parts import Parts
 from pipelines.evaluation.cases import draw_cases
 from pipelines.running.job_folder import JobFolder, require_same, require_whole
-from pipelines.still_life.edit_truth import load_truth
+from pipelines.still_life.edit_truth import MASK_IOU, load_truth, true_mask
 from pipelines.terminal.console import CommandError, show_progress
 from pipelines.terminal.editor_arguments import ChosenEditor
 from transforms.dataset.files import dump_json, hash_file, make_folder, write_bytes, write_table
@@ -41,6 +49,7 @@ _TEXTS = (
 )
 _IMAGE = Column("image", IMAGE, "the edited picture")
 _SOMETIMES = (
+    Column(MASK, IMAGE, "the mask that was found for the edit, bright where it may change"),
     Column(REMARKS, pa.string(), "what there is to say of the edit, in names with blanks between"),
     Column(REJECTED, pa.string(), "why the edit could not be made; it has no picture"),
 )
@@ -106,10 +115,10 @@ def describe_editor(editor: ChosenEditor) -> dict[str, Any]:
     Raises:
         PresetError, ModelError: a part of it is not there.
     """
-    settings = dataclasses.asdict(editor.settings)
+    about = editor.choice.describe_edits(editor.settings)
     if editor.choice.spec.dial is not None:
-        settings.pop(editor.choice.spec.dial.setting)
-    return {**editor.choice.describe(editor.settings), "settings": settings}
+        about["settings"].pop(editor.choice.spec.dial.setting)
+    return about
 
 
 def evaluate(plan: EvaluatePlan) -> list[EditCase]:
@@ -176,6 +185,7 @@ def load_measurer(plan: EvaluatePlan, cases: Sequence[EditCase], names: Iterable
     if any("layout" in editor.choice.spec.needs for editor in plan.editors):
         statistics.append(LayoutOverlap(parts.segmenter))
     truth = load_truth(cases, parts.segmenter)
+    found = MaskOverlap(MASK_IOU, true_mask) if truth else MaskOverlap(PAIR_MASK_IOU, pair_mask)
     return Measurer(
         editors={
             editor.name: (editor.choice.load(), editor.settings)
@@ -183,6 +193,7 @@ def load_measurer(plan: EvaluatePlan, cases: Sequence[EditCase], names: Iterable
             if editor.name in wanted
         },
         statistics=[*statistics, *([truth] if truth else [])],
+        mask_statistics=[found],
         batch_size=plan.batch_size,
     )
 
@@ -200,12 +211,13 @@ def write_cell(folder: Path, cell: Cell, rows: Sequence[Row]) -> None:
     """
     names = list(dict.fromkeys(name for row in rows for name in row))
     measured = (Column(name, pa.float64(), "measure of the edit") for name in numbers_of(names))
-    more = (column for column in _SOMETIMES if column.name in names)
+    more = [column for column in _SOMETIMES if column.name in names]
+    pictures = [column.name for column in (_IMAGE, *more) if column.type == IMAGE]
     schema = make_schema((*_TEXTS, *measured, _IMAGE, *more))
     write_table(
         cell_path(folder, cell),
         schema,
-        (row | {"image": image_struct(row["image"])} for row in rows),
+        (row | {name: image_struct(row.get(name)) for name in pictures} for row in rows),
     )
 
 

@@ -4,9 +4,9 @@ from collections.abc import Iterable
 
 from editing.evaluation.frechet import FID
 from editing.evaluation.metrics import Metric
-from editing.evaluation.overlap import LAYOUT_IOU
+from editing.evaluation.overlap import LAYOUT_IOU, PAIR_MASK_IOU
 from editing.evaluation.statistics import BACKGROUND_ERROR, CLIP_METRICS, KEPT_METRICS, LPIPS
-from pipelines.still_life.edit_truth import RIGHT, TRUE_BACKGROUND_ERROR, TRUTH_METRICS
+from pipelines.still_life.edit_truth import MASK_IOU, RIGHT, TRUE_BACKGROUND_ERROR, TRUTH_METRICS
 
 _CLIP_SCORES = [metric for metric in CLIP_METRICS if metric.name != "cosine"]
 _SIMILARITIES = [metric for metric in KEPT_METRICS if metric is not BACKGROUND_ERROR]
@@ -20,6 +20,8 @@ SHOWN: dict[str, Metric] = {
         LPIPS,
         BACKGROUND_ERROR,
         LAYOUT_IOU,
+        MASK_IOU,
+        PAIR_MASK_IOU,
         *TRUTH_METRICS[3:],
         *_SIMILARITIES,
     )

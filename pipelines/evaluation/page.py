@@ -12,7 +12,8 @@ from markupsafe import Markup
 from editing.evaluation.cases import EditCase
 from editing.evaluation.figures import DialPoint
 from editing.evaluation.intervals import Interval
-from editing.evaluation.measurer import REJECTED, Cell
+from editing.evaluation.measurer import MASK, REJECTED, Cell, Row
+from editing.evaluation.overlap import marks_of
 from pipelines.evaluation.curves import draw_curves, draw_trade
 from pipelines.evaluation.job import EvaluatePlan, read_cell
 from pipelines.evaluation.known_metrics import SHOWN
@@ -20,7 +21,10 @@ from pipelines.evaluation.summary import Summary
 from pipelines.still_life.edit_truth import RIGHT
 from pipelines.terminal.editor_arguments import ChosenEditor
 from transforms.package_data import find_package_data
+from transforms.pictures.contact_sheet import RGB
 from transforms.pictures.decoding import encode_png
+from transforms.pictures.masks import decode_mask
+from transforms.pictures.overlay import overlay
 
 COLOURS = ("#5b626c", "#c0722b", "#2f6fae", "#2b7a3d", "#8a4b9e", "#b3392f")
 
@@ -36,16 +40,22 @@ TRUTH = (
 NO_PICTURE = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
 """One transparent pixel, where an edit could not be made."""
 
+MASK_COLOUR: RGB = (179, 57, 47)
+
 MARKS: dict[float | None, str] = {1.0: "right", 0.0: "wrong"}
 
 
 @dataclass(frozen=True)
 class SheetPicture:
-    """A picture of the sheet; `mark` is right, wrong or empty."""
+    """A picture of the sheet; `mark` is right, wrong or empty.
+
+    `region` is the address of the source with the mask that was found for the edit, empty for none.
+    """
 
     address: str
     alt: str
     mark: str = ""
+    region: str = ""
 
 
 @dataclass(frozen=True)
@@ -85,6 +95,7 @@ def make_page(
     editors = list(summary.best)
     colours = dict(zip(editors, COLOURS * len(editors), strict=False))
     baseline = summary.best[summary.baseline]
+    sheet = draw_sheet(plan, summary, cases, rows)
     return environment.get_template("page.html").render(
         title=f"{', '.join(editors)} on {plan.dataset.name}",
         edits=len(cases),
@@ -106,7 +117,8 @@ def make_page(
         colours=colours,
         charts=draw_charts(plan, summary, metrics, colours),
         columns=("source", *editors, "pseudo-target"),
-        sheet=draw_sheet(plan, summary, cases, rows),
+        sheet=sheet,
+        masked=any(picture.region for row in sheet for picture in row.pictures),
         judged=judged,
     )
 
@@ -234,10 +246,18 @@ def draw_sheet(
                 continue
             mark = MARKS.get(row.get(RIGHT.name), "")
             alt = f"{editor}: {case.edit_prompt}"
-            pictures.append(SheetPicture(_address(row["image"]["bytes"]), alt, mark))
+            address, region = _address(row["image"]["bytes"]), _region(case, row)
+            pictures.append(SheetPicture(address, alt, mark, region))
         pictures.append(SheetPicture(_address(encode_png(case.target)), "pseudo-target"))
         edits.append(SheetEdit(case.caption, case.edit_prompt, tuple(pictures)))
     return edits
+
+
+def _region(case: EditCase, row: Row) -> str:
+    if row.get(MASK) is None:
+        return ""
+    mask = decode_mask(row[MASK]["bytes"], case.source.size)
+    return _address(encode_png(overlay(case.source, marks_of(mask), MASK_COLOUR)))
 
 
 def _address(data: bytes) -> str:

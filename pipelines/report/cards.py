@@ -11,7 +11,6 @@ from pipelines.report.pictures import (
     PagePicture,
     mask_as_array,
     open_side,
-    overlay,
     put_on_page,
     scale_down,
 )
@@ -19,6 +18,7 @@ from pipelines.truth import Verdict
 from transforms.dataset.schema import SCORE_COLUMNS, score_column
 from transforms.pictures.contact_sheet import RGB
 from transforms.pictures.limits import STORED_LIMITS, PictureLimits
+from transforms.pictures.overlay import overlay
 from transforms.record import SCORE_NAMES
 
 MAIN_SCORES = ("directional", "structure", "image_image", "text_image_target")

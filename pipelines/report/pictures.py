@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageFilter
+from PIL import Image
 
 from transforms.dataset.reader import (
     PSEUDO_TARGET_IMAGE,
@@ -19,17 +19,15 @@ from transforms.dataset.reader import (
 from transforms.dataset.tables import DatasetError
 from transforms.pictures.contact_sheet import RGB
 from transforms.pictures.limits import STORED_LIMITS, PictureLimits
+from transforms.pictures.overlay import SMALL_SIDE
 
-# Up to this side a picture is shown enlarged, its pixels as squares; above it, it is scaled down.
-SMALL_SIDE = 96
+# Above this side a picture is scaled down.
 LARGEST_SIDE = 224
 JPEG_QUALITY = 82
 
 SOURCE_COLOUR: RGB = (214, 84, 40)
 TARGET_COLOUR: RGB = (20, 132, 150)
 _PICTURE_COLUMNS = {"source": SOURCE_IMAGE, "target": PSEUDO_TARGET_IMAGE}
-_VEIL: RGB = (246, 244, 240)
-_VEIL_STRENGTH = 0.72
 
 
 @dataclass(frozen=True)
@@ -73,33 +71,6 @@ def scale_down(image: Image.Image, side: int = LARGEST_SIDE) -> Image.Image:
     factor = side / max(image.size)
     size = (max(1, round(image.width * factor)), max(1, round(image.height * factor)))
     return image.resize(size, Image.Resampling.LANCZOS)
-
-
-def overlay(image: Image.Image, mask: npt.NDArray[np.bool_], colour: RGB) -> Image.Image:
-    """`image` with all but the masked part veiled, and the part's outline drawn in `colour`.
-
-    A small picture is doubled first, so that the outline is finer than the picture's pixels.
-    """
-    if max(image.size) <= SMALL_SIDE:
-        image = image.resize((image.width * 2, image.height * 2), Image.Resampling.NEAREST)
-        mask = mask.repeat(2, axis=0).repeat(2, axis=1)
-    pixels = np.asarray(image, np.float32)
-    grey = pixels.mean(axis=2, keepdims=True)
-    veiled = (1 - _VEIL_STRENGTH) * grey + _VEIL_STRENGTH * np.array(_VEIL, np.float32)
-    result = np.where(mask[..., None], pixels, veiled)
-    result[outline(mask)] = colour
-    return Image.fromarray(result.round().astype(np.uint8))
-
-
-def outline(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """The points just outside `mask` that touch it, and its points on the picture's border."""
-    grown = np.asarray(
-        Image.fromarray(mask.astype(np.uint8) * 255).filter(ImageFilter.MaxFilter(3))
-    )
-    edge = (grown > 0) & ~mask
-    border = np.ones_like(mask)
-    border[1:-1, 1:-1] = False
-    return edge | (mask & border)
 
 
 def put_on_page(image: Image.Image) -> PagePicture:

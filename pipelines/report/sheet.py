@@ -14,7 +14,6 @@ from pipelines.report.pictures import (
     TARGET_COLOUR,
     mask_as_array,
     open_side,
-    overlay,
 )
 from pipelines.report.sample import fetch_rows, sample_places
 from pipelines.terminal.console import CommandError
@@ -22,6 +21,7 @@ from transforms.dataset.files import write_bytes
 from transforms.pictures.contact_sheet import RGB, SheetEntry, Words, draw_sheet
 from transforms.pictures.decoding import encode_png
 from transforms.pictures.limits import STORED_LIMITS, PictureLimits
+from transforms.pictures.overlay import overlay
 
 HEADINGS = ("source", "target", "source mask", "target mask")
 

@@ -12,6 +12,7 @@ from PIL import Image
 from editing.evaluation.cases import EditCase
 from editing.evaluation.metrics import Metric, Numbers
 from editing.evaluation.similarity import background_error
+from editing.layouts import Marks
 from editing.pictures import picture_to_tensor
 from stilllife.edits import edited_thing, judge_edit
 from stilllife.judge import Judge, load_judge
@@ -24,6 +25,7 @@ RIGHT = Metric(name="both", label="edit right: attribute and all others")
 TRUE_BACKGROUND_ERROR = Metric(
     name="true_background_error", label="error outside the true object", less_is_better=True
 )
+MASK_IOU = Metric(name="mask_iou", label="IoU of the mask found with the true object")
 TRUTH_METRICS = (
     RIGHT,
     Metric(name="edited", label="edited attribute right"),
@@ -94,11 +96,28 @@ def load_truth(cases: Sequence[EditCase], segmenter: Segmenter) -> StillLifeTrut
     return StillLifeTruth(load_judge(), segmenter)
 
 
+def true_mask(case: EditCase) -> Marks | None:
+    """Where a case's source truly is what its prompt changes; see `true_region`."""
+    return true_region(case.source_key, case.edit_prompt)
+
+
+def true_region(key: str, edit_prompt: str) -> Marks | None:
+    """Where in the still life `key` the edited thing is; no thing, if the background is edited.
+
+    None where the prompt asks for nothing that is not so.
+    """
+    try:
+        thing = edited_thing(truth_of(key), edit_prompt)
+    except ValueError:
+        return None
+    things = masks_of(key) > 127
+    return np.asarray(~things.any(0) if thing is None else things[thing])
+
+
 def _background_error(case: EditCase, edited: torch.Tensor) -> float:
-    thing = edited_thing(truth_of(case.source_key), case.edit_prompt)
-    if thing is None:
+    if edited_thing(truth_of(case.source_key), case.edit_prompt) is None:
         return math.nan
-    mask = torch.from_numpy((masks_of(case.source_key)[thing] > 127).astype(np.float32))
+    mask = torch.from_numpy(np.asarray(true_mask(case), np.float32))
     source = picture_to_tensor(case.source)
     return background_error(edited[None], source[None], mask[None, None]).item()
 

@@ -82,6 +82,14 @@ def draw_sheet(
     return sheet
 
 
+def fill_tile(picture: Image.Image) -> Image.Image:
+    """A picture whose longer side fills a tile, so that thin lines can be drawn on it."""
+    share = TILE / max(picture.size)
+    size = (max(1, round(picture.width * share)), max(1, round(picture.height * share)))
+    way = Image.Resampling.NEAREST if share >= 1 else Image.Resampling.LANCZOS
+    return picture.resize(size, way)
+
+
 def _paste(sheet: Image.Image, picture: Image.Image | None, x: int, y: int) -> None:
     """`picture` in the middle of a tile; a small one enlarged by a whole factor."""
     ImageDraw.Draw(sheet).rectangle([x, y, x + TILE - 1, y + TILE - 1], fill=NO_PICTURE)

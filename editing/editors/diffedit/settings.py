@@ -11,6 +11,8 @@ RATIO_DIAL = Dial(
     flag="encoding-ratios",
 )
 
+MOST_FIXED_POINT_STEPS = 100
+
 
 @dataclass(frozen=True, kw_only=True)
 class EncodingSettings:
@@ -18,7 +20,7 @@ class EncodingSettings:
 
     `encoding_ratio` r in (0, 1]: the share of `num_inference_steps` that are made, up and down
     again; the thesis's figures go from 0.3 to 0.9, its default is 0.8. Encoding is unconditional.
-    `fixed_point_steps` make each step of it more exact, for as many passes more (see
+    `fixed_point_steps`, at most 100, make each step of it more exact, for as many passes more (see
     `editing.diffusion.inversion.invert`). Without `encode` the source is noised by one noise
     instead, which is the thesis's "DiffEdit without encoding". `guidance_scale` is that of
     decoding, 1 for none. With `paste` the source's own pixels are put back outside a mask.
@@ -40,5 +42,8 @@ class EncodingSettings:
         steps_left_out(self.encoding_ratio, self.num_inference_steps)  # raises for the steps
         if not self.guidance_scale >= 0:
             raise ValueError(f"guidance_scale must be at least 0, got {self.guidance_scale}")
-        if self.fixed_point_steps < 0:
-            raise ValueError(f"fixed_point_steps must be at least 0, got {self.fixed_point_steps}")
+        if not 0 <= self.fixed_point_steps <= MOST_FIXED_POINT_STEPS:
+            raise ValueError(
+                f"fixed_point_steps must be in [0, {MOST_FIXED_POINT_STEPS}], "
+                f"got {self.fixed_point_steps}"
+            )

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from PIL import Image, ImageChops
@@ -121,7 +122,7 @@ class _Search:
             image, mask = Image.composite(made, image, here), ImageChops.lighter(mask, here)
         done = dataclasses.replace(request, edit_mask=mask)
         output = finish_edit(done, image, worked=size, trained=self.inpainter.picture_size)
-        return dataclasses.replace(output, explain=lambda: draw_explanation(explained))
+        return dataclasses.replace(output, explain=partial(draw_explanation, explained))
 
     def _search(
         self, request: Request, size: tuple[int, int], generator: torch.Generator

@@ -11,9 +11,9 @@ from editing.boxes.proposals import Proposals
 from editing.editors.learned_regions.choosing import Choice
 from editing.editors.learned_regions.fitting import PaintedBoxes
 from editing.editors.learned_regions.judging import Worth
-from editing.pictures import tensor_to_picture
+from editing.pictures import resize, tensor_to_picture
 from editing.tensors import PictureTensor
-from transforms.pictures.contact_sheet import PAPER, TILE, SheetEntry, Words, draw_sheet
+from transforms.pictures.contact_sheet import PAPER, SheetEntry, Words, draw_sheet, fill_tile
 
 RGB = tuple[int, int, int]
 KEPT: RGB = (214, 40, 40)
@@ -36,6 +36,12 @@ class Explanation:
     choice: Choice
 
     @property
+    def worked(self) -> tuple[int, int]:
+        """The size (width, height) that was worked at."""
+        height, width = self.proposals.size
+        return width, height
+
+    @property
     def place(self) -> int:
         """Which of the different boxes is kept."""
         return int(self.painted.places[self.choice.anchor, self.choice.size])
@@ -51,13 +57,20 @@ class Explanation:
         return self.painted.edits[self.place]
 
 
-def draw_explanation(found: Sequence[Explanation]) -> Image.Image:
+def draw_explanation(found: Sequence[Explanation], result: Image.Image) -> Image.Image:
     """A sheet for each thing that was edited, one below the other, as figure 3 of the paper has it.
 
-    Above, the source, the attention with its anchors, each anchor's likeliest box, and the result;
-    below, a row an anchor, the edit of every size with its probability and its loss.
+    Above, the source, the attention with its anchors, each anchor's likeliest box, and what came of
+    it, in the end the result; below, a row an anchor, the edit of every size with its probability
+    and its loss.
     """
-    sheets = [sheet for each in found for sheet in (_draw_road(each), _draw_boxes(each))]
+    *between, last = found
+    made = [*(tensor_to_picture(each.edit) for each in between), resize(result, last.worked)]
+    sheets = [
+        sheet
+        for each, picture in zip(found, made, strict=True)
+        for sheet in (_draw_road(each, picture), _draw_boxes(each))
+    ]
     width = max(sheet.width for sheet in sheets)
     page = Image.new("RGB", (width, sum(sheet.height for sheet in sheets)), PAPER)
     top = 0
@@ -67,18 +80,18 @@ def draw_explanation(found: Sequence[Explanation]) -> Image.Image:
     return page
 
 
-def _draw_road(found: Explanation) -> Image.Image:
-    """From the source to the result."""
+def _draw_road(found: Explanation, made: Image.Image) -> Image.Image:
+    """From the source to what was made of it."""
     source = tensor_to_picture(found.picture)
     headings = ("source", "attention", "anchors", "each one's box", "result")
     likeliest = found.choice.probabilities.argmax(1).tolist()
     chosen = [row[size] for row, size in zip(found.proposals.boxes, likeliest, strict=True)]
     pictures = (
-        _enlarge(source),
+        fill_tile(source),
         _draw_attention(found),
         _draw_anchors(found, source),
         _outline(source, found.box, chosen),
-        _outline(tensor_to_picture(found.edit), found.box, ()),
+        _outline(made, found.box, ()),
     )
     words = (Words(f"{found.phrase}  ->  "), Words(found.prompt, KEPT))
     return draw_sheet([SheetEntry(pictures, (words,))], headings)
@@ -101,24 +114,15 @@ def _draw_boxes(found: Explanation) -> Image.Image:
     return draw_sheet(entries, ("",), across=len(found.proposals.boxes[0]))
 
 
-def _enlarge(picture: Image.Image) -> Image.Image:
-    """A picture whose longer side fills a tile, so that thin lines can be drawn on it."""
-    share = TILE / max(picture.size)
-    size = (max(1, round(picture.width * share)), max(1, round(picture.height * share)))
-    way = Image.Resampling.NEAREST if share >= 1 else Image.Resampling.LANCZOS
-    return picture.resize(size, way)
-
-
 def _draw_attention(found: Explanation) -> Image.Image:
     values = found.proposals.attention.numpy().astype(np.float64)
     span = float(np.ptp(values)) or 1.0
     grey = Image.fromarray((255 * (values - values.min()) / span).astype(np.uint8))
-    height, width = found.proposals.size
-    return _enlarge(grey.resize((width, height), Image.Resampling.NEAREST))
+    return fill_tile(grey.resize(found.worked, Image.Resampling.NEAREST))
 
 
 def _draw_anchors(found: Explanation, source: Image.Image) -> Image.Image:
-    shown = _enlarge(source)
+    shown = fill_tile(source)
     draw = ImageDraw.Draw(shown)
     size = (shown.height, shown.width)
     for number, anchor in enumerate(found.proposals.anchors):
@@ -129,7 +133,7 @@ def _draw_anchors(found: Explanation, source: Image.Image) -> Image.Image:
 
 
 def _outline(picture: Image.Image, kept: Box | None, others: Sequence[Box]) -> Image.Image:
-    shown = _enlarge(picture)
+    shown = fill_tile(picture)
     draw = ImageDraw.Draw(shown)
     across, down = shown.width / picture.width, shown.height / picture.height
     boxes = [*((box, OTHER, 1) for box in others), *([(kept, KEPT, 3)] if kept else [])]

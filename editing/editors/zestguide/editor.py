@@ -5,6 +5,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -65,7 +66,7 @@ class ZestGuideEditor:
                 self.model, asked, generators, run.edit_latents, paste=settings.paste
             )
         return [
-            dataclasses.replace(output, explain=run.explain(place, output))
+            dataclasses.replace(output, explain=run.explain(place))
             for place, output in enumerate(outputs)
         ]
 
@@ -144,10 +145,9 @@ class _Run:
             checkpointing=self.settings.checkpointing,
         )
 
-    def explain(self, place: int, output: EditOutput) -> Explain:
+    def explain(self, place: int) -> Explain:
         """What draws how the edit of a request came about."""
-        layout, attention = _layout(self.requests[place]), self.seen.get(place)
-        return lambda: draw_explanation(layout, attention, output.image)
+        return partial(draw_explanation, _layout(self.requests[place]), self.seen.get(place))
 
 
 def _layout(request: Request) -> Layout:

@@ -7,7 +7,7 @@ from PIL import Image
 
 from editing.editors.zestguide.losses import SegmentMap
 from editing.layouts import Layout
-from transforms.pictures.contact_sheet import RGB, TILE, SheetEntry, Words, draw_sheet
+from transforms.pictures.contact_sheet import RGB, SheetEntry, Words, draw_sheet, fill_tile
 
 COLOURS: tuple[RGB, ...] = (
     (196, 62, 54),
@@ -36,7 +36,7 @@ def draw_explanation(
         Words(f"{place} {phrase}   ", _colour(place - 1))
         for place, phrase in enumerate(layout.phrases, 1)
     )
-    pictures = (_enlarge(_draw_layout(layout)), *maps, _enlarge(result))
+    pictures = (fill_tile(_draw_layout(layout)), *maps, fill_tile(result))
     return draw_sheet([SheetEntry(pictures, (words,))], ("layout", *names, "result"))
 
 
@@ -55,12 +55,4 @@ def _colour(place: int) -> RGB:
 def _draw_attention(attention: SegmentMap, size: tuple[int, int]) -> Image.Image:
     values = attention.numpy().astype(np.float64)
     grey = Image.fromarray((255 * values / (values.max() or 1.0)).astype(np.uint8))
-    return _enlarge(grey.resize(size, Image.Resampling.NEAREST).convert("RGB"))
-
-
-def _enlarge(picture: Image.Image) -> Image.Image:
-    """A picture whose longer side fills a tile."""
-    share = TILE / max(picture.size)
-    size = (max(1, round(picture.width * share)), max(1, round(picture.height * share)))
-    way = Image.Resampling.NEAREST if share >= 1 else Image.Resampling.LANCZOS
-    return picture.resize(size, way)
+    return fill_tile(grey.resize(size, Image.Resampling.NEAREST).convert("RGB"))

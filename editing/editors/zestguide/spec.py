@@ -1,5 +1,6 @@
 """What `zestguide` is."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from editing.diffusion.settings import DIFFUSION_MODEL
@@ -12,10 +13,19 @@ if TYPE_CHECKING:
     from editing.parts import Parts
 
 
+PRESET_DEFAULTS: Mapping[str, str] = {"tokens": "phrase"}
+
+
 def _load(parts: "Parts") -> "ZestGuideEditor":
     from editing.editors.zestguide.editor import ZestGuideEditor
 
-    return ZestGuideEditor(parts.diffusion, tokens=parts.preset.defaults.get("tokens", "phrase"))
+    tokens = parts.preset.choices(PRESET_DEFAULTS)["tokens"]
+    return ZestGuideEditor(parts.diffusion, tokens=tokens)
+
+
+def _preset_defaults(settings: ZestGuideSettings) -> Mapping[str, str]:
+    """What stands for a phrase hangs on the text encoder: the preset says it where nobody does."""
+    return {} if settings.chosen().tokens else PRESET_DEFAULTS
 
 
 ZESTGUIDE: EditorSpec[ZestGuideSettings] = EditorSpec(
@@ -24,6 +34,7 @@ ZESTGUIDE: EditorSpec[ZestGuideSettings] = EditorSpec(
     load=_load,
     settings=ZestGuideSettings,
     parts=("diffusion",),
+    preset_defaults=_preset_defaults,
     needs=("layout",),
     dial=Dial(setting="strength", values=(0.5, 0.7, 0.9, 1.0), flag="strengths"),
     model=DIFFUSION_MODEL,
