@@ -43,9 +43,9 @@ WAYS = {
         spread=0.1,
         clamp=0.0,
         blur=0,
-        threshold="0.45",
+        threshold="0.375",
         smooth=True,
-        grow=0.06,
+        grow=0.032,
     ),
     "thesis": ContrastWays(
         both=False,
