@@ -72,13 +72,16 @@ def _true_masks(pair: Pair) -> tuple[Marks, Marks] | None:
     return None if source is None or target is None else (source, target)
 
 
-def build_pairs(job: Job, source: StillLifeSubset, regions: str) -> tuple[Path, float]:
-    """The folder of pairs whose masks `regions` makes, and the seconds that the masks took."""
+def build_pairs(job: Job, source: StillLifeSubset, regions: str) -> tuple[Path, float | None]:
+    """The folder of pairs whose masks `regions` makes, and the seconds that the masks took.
+
+    None where they were there.
+    """
     drawn = f"sources{source.drawn}-objects{source.objects}"
     folder = job.work / f"pairs-{job.index_folder.name}-{drawn}-{regions}"
     options = BuildOptions(seed=source.draw_seed, captions=job.captions, regions=regions)
     summary = run_build(job.plan(source, options, folder), Execution(), overwrite=True)
-    return folder, summary.seconds["Segment"]
+    return folder, summary.seconds.get("Segment")
 
 
 def describe(pairs: Mapping[str, MaskedPair], beside: Mapping[str, MaskedPair]) -> dict[str, Any]:
@@ -122,7 +125,8 @@ def _alike(one: Marks, other: Marks) -> float:
 
 def measure(job: Job, source: StillLifeSubset, regions: Sequence[str]) -> dict[str, Any]:
     """The figures of each finder, of the pairs that all have."""
-    folders, seconds = {}, {}
+    folders: dict[str, Path] = {}
+    seconds: dict[str, float | None] = {}
     for name in regions:
         print(f"{name}: {source.drawn} sources, objects in each: {source.objects}", flush=True)
         folders[name], seconds[name] = build_pairs(job, source, name)
@@ -133,7 +137,10 @@ def measure(job: Job, source: StillLifeSubset, regions: Sequence[str]) -> dict[s
     if all(each.kind == BACKGROUND for each in first.values()):
         raise CommandError("no right pair of a thing: take more --sources or a larger --pool")
     return {
-        name: {"seconds_a_pair": seconds[name] / len(first), "kinds": describe(found, first)}
+        name: {
+            "seconds_a_pair": None if (spent := seconds[name]) is None else spent / len(first),
+            "kinds": describe(found, first),
+        }
         for name, found in masks.items()
     }
 
@@ -148,7 +155,8 @@ def print_figures(objects: str, finders: Mapping[str, Any]) -> None:
         for name, found in finders.items():
             figures = found["kinds"][kind]
             shown = (figures[column] for column in (*SIDES, "empty", "whole", "as_others"))
-            rows.append((name, *shown, found["seconds_a_pair"]))
+            spent = found["seconds_a_pair"]
+            rows.append((name, *shown, "" if spent is None else spent))
         title = f"{objects}, {kind}: IoU with the truth, {kinds[kind]['pairs']} pairs"
         print_table(title, rows, columns=columns)
 

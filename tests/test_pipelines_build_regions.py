@@ -8,7 +8,7 @@ from fakes.pictures import noise
 from editing.regions.contrast import ContrastRegions
 from editing.regions.contrast_settings import ContrastSettings
 from editing.regions.contrast_spec import CONTRAST
-from pipelines.build.regions import FoundRegions, choose_regions
+from pipelines.build.regions import FoundRegions, choose_regions, describe_pair_settings
 from transforms.protocols import PictureEdit
 
 EDITS = [PictureEdit("red apple", "a red apple", "a green apple")]
@@ -17,6 +17,12 @@ EDITS = [PictureEdit("red apple", "a red apple", "a green apple")]
 def found_by(masker):
     pictures = [noise(1)]
     return masker.edit_relevance(pictures, EDITS)[0]
+
+
+def test_a_description_of_pairs_has_the_numbers_behind_named_ways():
+    found = describe_pair_settings(CONTRAST.name)
+    assert found["threshold"] == ContrastSettings().chosen().threshold
+    assert found["grow"] == 0
 
 
 def test_masks_of_pairs_are_not_grown_as_masks_for_edits_are(editing_preset, tiny_diffusion):

@@ -86,8 +86,9 @@ def zestguide_table(results: Results) -> list[Row]:
             f"`benchmarks/zestguide_table.py --seed N`, {seeds_of(found)}; "
             f"{shared([each.figures['maps'] for each in found])} maps each",
             "mIoU of what a segmenter finds in pictures painted to a drawn map, with the map",
-            f"{overlaps}, {percents(default, 'right', 1)} right in all attributes; by the "
-            f"thesis's settings with paint-with-words {theirs}, {percents(thesis, 'right', 1)} "
+            f"{overlaps}, with {percents(default, 'right', 1)} right in all attributes; by the "
+            f"thesis's settings with paint-with-words {theirs}, with "
+            f"{percents(thesis, 'right', 1)} "
             "([docs/zestguide.md](docs/zestguide.md))",
         )
     ]

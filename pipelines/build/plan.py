@@ -9,7 +9,7 @@ from typing import Any
 from editing.regions.registry import REGIONS
 from indexes.folder import PictureIndex, open_index
 from indexes.layout import IndexFolderError
-from pipelines.build.regions import BY_SEGMENTER, region_parts
+from pipelines.build.regions import BY_SEGMENTER, describe_pair_settings, region_parts
 from transforms.caption import CAPTIONS, captioner_identity
 from transforms.dataset.manifest import hash_configuration
 from transforms.models.files import identity
@@ -148,11 +148,12 @@ def _parts(options: BuildOptions) -> tuple[str, ...]:
 
 
 def _described(options: BuildOptions) -> dict[str, Any]:
-    """The options by name; `regions` only where it is another than it always was."""
+    """The options by name; `regions`, and its numbers, only where it is another than always."""
     described = dataclasses.asdict(options)
     if options.regions == BY_SEGMENTER:
         del described["regions"]
-    return described
+        return described
+    return {**described, "region_settings": describe_pair_settings(options.regions)}
 
 
 def _plain(value: Any) -> Any:

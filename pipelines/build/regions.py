@@ -4,13 +4,14 @@ import dataclasses
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 
 from editing.parts import PART_LOADERS, Parts
 from editing.regions.registry import REGIONS
+from editing.settings import chosen_numbers
 from transforms.models.loading import LoadSegmenter
 from transforms.models.spec import ModelSpec
 from transforms.presets import Preset
@@ -75,8 +76,20 @@ class LoadRegions:
         """
         spec = REGIONS[self.name]
         parts = Parts(preset=Preset(name=self.name, parts=dict(self.specs)))
-        grows = ROOM in {each.name for each in dataclasses.fields(spec.settings)}
-        return FoundRegions(spec.load(parts, spec.settings(**({ROOM: 0.0} if grows else {}))))
+        return FoundRegions(spec.load(parts, pair_settings(self.name)))
+
+
+def pair_settings(name: str) -> Any:
+    """The settings of the region finder `name` for masks of pairs: its usual ones, not grown."""
+    settings = REGIONS[name].settings
+    grows = ROOM in {each.name for each in dataclasses.fields(settings)}
+    return settings(**({ROOM: 0.0} if grows else {}))
+
+
+def describe_pair_settings(name: str) -> dict[str, Any]:
+    """Their numbers, as plain data: pairs with masks by others are other pairs."""
+    settings = pair_settings(name)
+    return chosen_numbers(settings) or dataclasses.asdict(settings)
 
 
 def region_parts(name: str) -> tuple[str, ...]:
