@@ -86,6 +86,12 @@ class TestEncoding:
         assert miss(fixed_point_steps=2) < 0.1 * miss(encode=False)
         assert miss(fixed_point_steps=2) < miss()
 
+    def test_without_guidance_the_prompt_still_counts(self, tiny_diffusion):
+        """At 1, where one pass a step is enough."""
+        other = Request(image=ask().image, prompt="a bus")
+        found = edit(tiny_diffusion, ask(), other, guidance_scale=1.0)
+        assert not np.array_equal(*map(pixels, found))
+
     def test_an_edit_does_not_depend_on_those_beside_it(self, tiny_diffusion):
         (alone,) = edit(tiny_diffusion, ask(1))
         both = edit(tiny_diffusion, ask(0, mask=half()), ask(1), ask(2, size=(40, 24)))
