@@ -48,7 +48,8 @@ def closed(monkeypatch):
     real = os.scandir
 
     def scandir(path):
-        if os.fsencode(path).rstrip(b"/").endswith(b"closed"):
+        # By its number a folder is listed to be removed, when the test has passed.
+        if not isinstance(path, int) and os.fsencode(path).rstrip(b"/").endswith(b"closed"):
             raise PermissionError(13, "Permission denied", path)
         return real(path)
 
