@@ -8,6 +8,7 @@ from editing.diffusion.contrast import (
     Differences,
     blur_maps,
     combine,
+    lie_apart,
     measure_differences,
     otsu_threshold,
     scale_maps,
@@ -80,6 +81,13 @@ def test_maps_are_combined_where_the_reference_is_about_something():
     assert torch.equal(found[0], torch.tensor([[2.0, 6.0, 1.0]]))
     assert torch.equal(found[1:], asked[1:])
     assert combine(Differences(asked, known), both=False) is asked
+
+
+def test_a_reference_that_is_about_nothing_lies_apart_from_nothing():
+    """Though the mean of numbers that are the same need not be quite that number."""
+    asked = torch.rand(3, 7, 7, generator=torch.Generator().manual_seed(0))
+    known = torch.tensor([0.1, 0.7, 1e-3])[:, None, None].expand(3, 7, 7)
+    assert not lie_apart(Differences(asked, known)).any()
 
 
 def test_what_changes_elsewhere_is_looked_for_where_the_reference_is_about_nothing():

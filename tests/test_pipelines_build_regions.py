@@ -23,6 +23,7 @@ def test_a_description_of_pairs_has_the_numbers_behind_named_ways():
     found = describe_pair_settings(CONTRAST.name)
     assert found["threshold"] == ContrastSettings().chosen().threshold
     assert found["grow"] == 0
+    assert found["contrast_reference"] == "source"
 
 
 def test_masks_of_pairs_are_not_grown_as_masks_for_edits_are(editing_preset, tiny_diffusion):

@@ -90,22 +90,26 @@ def combine(differences: Differences, *, both: bool) -> Maps:
     asked, known = differences.asked, differences.known
     if not both:
         return asked
-    least, most = known.amin((1, 2), keepdim=True), known.amax((1, 2), keepdim=True)
-    apart = lie_apart(differences)[:, None, None]
-    means = (asked * torch.where(apart, most - known, known)).sqrt()
-    return torch.where(least == most, asked, means)
+    apart, even = (each[:, None, None] for each in (lie_apart(differences), _same_all_over(known)))
+    turned = known.amax((1, 2), keepdim=True) - known
+    means = (asked * torch.where(apart, turned, known)).sqrt()
+    return torch.where(even, asked, means)
 
 
 def lie_apart(differences: Differences) -> Bool[Tensor, " b"]:
     """Whether a prompt changes what its reference is about least, as when a background is edited.
 
-    That is where both differences correlate, by Pearson, by less than `LEAST_CORRELATION`.
+    That is where both differences correlate, by Pearson, by less than `LEAST_CORRELATION`; a
+    reference that is about nothing anywhere has no such place.
     """
     maps = (differences.asked, differences.known)
     one, other = (each - each.mean((1, 2), keepdim=True) for each in maps)
     correlation = F.cosine_similarity(one.flatten(1), other.flatten(1))
-    said = other.flatten(1).abs().amax(1) > 0
-    return said & (correlation < LEAST_CORRELATION)
+    return ~_same_all_over(differences.known) & (correlation < LEAST_CORRELATION)
+
+
+def _same_all_over(maps: Maps) -> Bool[Tensor, " b"]:
+    return maps.amin((1, 2)) == maps.amax((1, 2))
 
 
 def blur_maps(maps: Maps, reach: int) -> Maps:

@@ -87,9 +87,9 @@ def pair_settings(name: str) -> Any:
 
 
 def describe_pair_settings(name: str) -> dict[str, Any]:
-    """Their numbers, as plain data: pairs with masks by others are other pairs."""
+    """Them as plain data, numbers of named ways included: by others, pairs are other pairs."""
     settings = pair_settings(name)
-    return chosen_numbers(settings) or dataclasses.asdict(settings)
+    return {**dataclasses.asdict(settings), **chosen_numbers(settings)}
 
 
 def region_parts(name: str) -> tuple[str, ...]:
