@@ -18,10 +18,12 @@ one where all err more. Rows:
 | `iedit-m, trained` | the same with weights trained as the row `ours` of `editor_table.py` |
 | `encode-decode` | inverted to a ratio and denoised, without a mask |
 | `diffedit` | the same in the mask of the difference, as it is by default |
-| `diffedit, thesis` | with the thesis's numbers for the mask |
+| `diffedit, always guided` | with guidance in all steps down, not in the first half |
+| `diffedit, thesis` | the same with the thesis's numbers for the mask too |
 | `diffedit, noised` | without encoding: noised by one noise |
 | `diffedit, segmenter` | with the segmenter's mask, grown |
 | `diffusers` | its StableDiffusionDiffEditPipeline, untouched pixels put back |
+| `sdedit` and `iedit-m, trained`, `half guided` | guided for as long as `diffedit` is |
 
 Edits of backgrounds, one for five of the others, stand apart. Masks are compared with what truly
 changes as they are before they are grown, beside the segmenter's and beside what a mask at the

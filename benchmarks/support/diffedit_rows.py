@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from editing.editors.diffedit.settings import WAYS
 from editing.evaluation.overlap import overlap
 from editing.layouts import Marks
 from editing.parts import Parts
@@ -38,10 +39,13 @@ POOL = 2000
 """Real pictures that `retrieve` chooses from."""
 
 DEFAULT, FREE, NOISED, PEER = "diffedit", "encode-decode", "diffedit, noised", "diffusers"
-MASKED, TRAINED = "sdedit, segmenter", "iedit-m, trained"
+SDEDIT, MASKED, TRAINED = "sdedit", "sdedit, segmenter", "iedit-m, trained"
+HALF = ", half guided"
+"""Of rows that are guided for as long as `diffedit` is, which their editors are not by default."""
+
 OF_BACKGROUNDS: Mapping[str, Sequence[float]] = {
     "copy": (0.0,),
-    "sdedit": (0.1, 0.3, 0.5, 0.7),
+    SDEDIT: (0.1, 0.3, 0.5, 0.7),
     MASKED: (0.5, 0.7, 0.9),
     FREE: (0.5, 0.7),
     DEFAULT: (0.7, 0.8, 0.9),
@@ -74,21 +78,27 @@ def list_cells(steps: int, *, trained: Path | None = None) -> Cells:
     grown = {"regions": SEGMENTER.name, "region_values": {"mask_grow": GROW}}
     masked: dict[str, Any] = {**grown, "settings": {"paste": True}}
     contrast: dict[str, Any] = {"regions": CONTRAST.name}
-    thesis = {"region_values": {"contrast_ways": "thesis"}}
+    always: dict[str, Any] = {"settings": {"ways": "thesis"}}
+    thesis = {"region_values": {"contrast_ways": "thesis"}, **always}
+    half = {"guided_share": WAYS["measured"].guided_share}
     rows = {
         "copy": {0.0: Cell(editor="copy")},
         "retrieve": {0.0: Cell(editor="retrieve")},
-        "sdedit": noised(STRENGTHS),
+        SDEDIT: noised(STRENGTHS),
+        SDEDIT + HALF: noised(STRENGTHS, settings=half),
         MASKED: noised((0.5, 0.7, 0.9), **masked),
         FREE: encoded((0.3, 0.5, 0.7), FREE),
         DEFAULT: encoded(RATIOS, DEFAULT, **contrast),
+        "diffedit, always guided": encoded((0.7, 0.8), DEFAULT, **contrast, **always),
         "diffedit, thesis": encoded((0.8, 0.9), DEFAULT, **contrast, **thesis),
         NOISED: encoded((0.9,), DEFAULT, **contrast, settings={"encode": False}),
         "diffedit, segmenter": encoded((0.9,), DEFAULT, **grown),
     }
     if trained is not None:
-        model = str(trained)
-        rows[TRAINED] = noised((0.5, 0.6, 0.7), "iedit-m", **masked, model=model)
+        weights: dict[str, Any] = {**grown, "model": str(trained)}
+        for name, more in ((TRAINED, {}), (TRAINED + HALF, half)):
+            settings = {"paste": True, **more}
+            rows[name] = noised((0.5, 0.6, 0.7), "iedit-m", **weights, settings=settings)
     return rows
 
 

@@ -4,7 +4,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from editing.evaluation.intervals import bootstrap
-from support.diffedit_rows import DEFAULT, FREE, MASKED, NOISED, PEER, TRAINED, USUAL, mean_by_kind
+from support.diffedit_rows import (
+    DEFAULT,
+    FREE,
+    HALF,
+    MASKED,
+    NOISED,
+    PEER,
+    SDEDIT,
+    TRAINED,
+    USUAL,
+    mean_by_kind,
+)
 from support.edit_cells import Measured
 from support.intervals import wilson
 from support.region_tasks import KINDS, RegionTask
@@ -14,14 +25,14 @@ MOST_ERROR = 0.045
 AT_NO_ENCODING = 0.9
 """The ratio at which encoding is compared with none."""
 
-SDEDIT, IEDIT, ENCODING, PEERS, FREELY = (
+OVER_SDEDIT, IEDIT, ENCODING, PEERS, FREELY = (
     "diffedit over sdedit",
     "diffedit over masked iEdit's best",
     "encoding over none",
     "diffedit over diffusers",
     "encode-decode over sdedit",
 )
-LEAST_POINTS = {IEDIT: 8.0, SDEDIT: 55.0, ENCODING: 10.0, FREELY: 4.0, PEERS: 0.0}
+LEAST_POINTS = {IEDIT: 8.0, OVER_SDEDIT: 55.0, ENCODING: 10.0, FREELY: 4.0, PEERS: 0.0}
 LEAST_OVERLAP = dict(zip(KINDS, (0.65, 0.58, 0.50), strict=True))
 Rows = Mapping[str, Mapping[float, Measured]]
 
@@ -70,10 +81,10 @@ def stand_all(rows: Rows) -> dict[str, dict[str, Any]]:
     """Pairs of rows at equal error: which settings, and how many points one has more."""
     default, free = rows[DEFAULT][USUAL], rows[FREE][0.5]
     compared = {
-        SDEDIT: (default, ("sdedit",)),
-        IEDIT: (default, (MASKED, TRAINED)),
+        OVER_SDEDIT: (default, (SDEDIT, SDEDIT + HALF)),
+        IEDIT: (default, (MASKED, TRAINED, TRAINED + HALF)),
         PEERS: (default, (PEER,)),
-        FREELY: (free, ("sdedit",)),
+        FREELY: (free, (SDEDIT, SDEDIT + HALF)),
     }
     found = {}
     for name, (ours, names) in compared.items():

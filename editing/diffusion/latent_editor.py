@@ -10,6 +10,7 @@ import torch
 from editing.diffusion.model import LatentDiffusion
 from editing.diffusion.noise import Latents
 from editing.diffusion.picture_edits import LatentBatch, edit_pictures
+from editing.diffusion.sampling import Denoiser, guided_denoiser, lowest_guided
 from editing.requests import EditOutput, OnStep, Request
 
 
@@ -50,6 +51,27 @@ class LatentEditor(ABC, Generic[SettingsT]):
             return self.edit_latents(batch, settings, on_step)
 
         return edit_pictures(self.model, requests, generators, edit_latents, paste=settings.paste)
+
+    def denoise_under(
+        self,
+        prompts: Sequence[str],
+        levels: Sequence[int],
+        *,
+        guidance_scale: float,
+        guided_share: float,
+    ) -> Denoiser:
+        """What denoises under prompts, of which the first share of the `levels` is guided.
+
+        Raises:
+            PromptLengthError: a prompt has more tokens than the text encoder takes.
+        """
+        return guided_denoiser(
+            self.model,
+            text=self.model.embed_texts(prompts),
+            empty_text=self.model.embed_texts([""] * len(prompts)),
+            guidance_scale=guidance_scale,
+            guided_from=lowest_guided(levels, guided_share),
+        )
 
     @abstractmethod
     def edit_latents(self, batch: LatentBatch, settings: SettingsT, on_step: OnStep) -> Latents:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from editing.diffusion.latent_editor import LatentEditor
 from editing.diffusion.noise import Latents, draw_noise
 from editing.diffusion.picture_edits import LatentBatch
-from editing.diffusion.sampling import guided_denoiser, noise_levels, noised_source, sample
+from editing.diffusion.sampling import noise_levels, noised_source, sample
 from editing.diffusion.settings import SamplingSettings
 from editing.requests import OnStep
 
@@ -28,11 +28,11 @@ class NoiseEditor(LatentEditor[SamplingSettings]):
             strength=settings.strength,
             num_inference_steps=settings.num_inference_steps,
         )
-        denoise = guided_denoiser(
-            model,
-            text=model.embed_texts(batch.prompts),
-            empty_text=model.embed_texts([""] * len(batch.prompts)),
+        denoise = self.denoise_under(
+            batch.prompts,
+            levels,
             guidance_scale=settings.guidance_scale,
+            guided_share=settings.guided_share,
         )
         noise = draw_noise(batch.source_latent, batch.generators)
         known = noised_source(batch.source_latent, noise, alphas)

@@ -5,6 +5,7 @@ editor brings the latent it starts from, and, where part of the picture shall st
 the source at every noise level: noised by one fixed noise (SDEdit, iEdit), or inverted.
 """
 
+import math
 from collections.abc import Callable, Sequence
 
 import torch
@@ -67,15 +68,17 @@ def guided_denoiser(
     empty_text: TextStates,
     guidance_scale: float,
     beside: Channels | None = None,
+    guided_from: int = 0,
 ) -> Denoiser:
     """Classifier-free guidance: empty + scale (conditional - empty), in one pass of the network.
 
-    `beside` are channels that the network sees beside the latent, with both texts.
+    `beside` are channels that the network sees beside the latent, with both texts. At noise levels
+    below `guided_from` the prompt alone is asked, which is half the work.
     """
     twice = None if beside is None else torch.cat([beside, beside])
 
     def denoise(z_t: Latents, t: int) -> Latents:
-        if guidance_scale == 1:
+        if guidance_scale == 1 or t < guided_from:
             return model.predict_noise(z_t, _steps(t, z_t), text, beside=beside)
         both, texts = torch.cat([z_t, z_t]), torch.cat([empty_text, text])
         noise = model.predict_noise(both, _steps(t, both), texts, beside=twice)
@@ -83,6 +86,16 @@ def guided_denoiser(
         return unconditional + guidance_scale * (conditional - unconditional)
 
     return denoise
+
+
+def lowest_guided(levels: Sequence[int], share: float) -> int:
+    """The lowest of the falling `levels` that is guided, where the first `share` of them are.
+
+    Of a part of a step the whole is guided; with a share of 0 none is, and the level is one above
+    the highest.
+    """
+    guided = math.ceil(len(levels) * share - 1e-6)
+    return levels[guided - 1] if guided > 0 else levels[0] + 1
 
 
 def noised_source(source_latent: Latents, noise: Latents, alphas_cumprod: AlphaTable) -> Known:

@@ -23,20 +23,35 @@ class SamplingSettings:
 
     `strength` in (0, 1]: the share of `num_inference_steps` that are made, from the noise level
     where they begin; the papers edit with 0.6 to 0.8. `guidance_scale` is the factor of classifier-
-    free guidance (Ho and Salimans 2022), 1 for none. With `paste` the source's own pixels are put
-    back outside an edit mask; else its round trip through the autoencoder stands there.
+    free guidance (Ho and Salimans 2022), 1 for none; the first `guided_share` in [0, 1] of the
+    steps that are made have it. With `paste` the source's own pixels are put back outside an edit
+    mask; else its round trip through the autoencoder stands there.
     """
 
     strength: float = setting("how far the source is noised, in (0, 1]", default=0.7)
     guidance_scale: float = setting("factor of classifier-free guidance, 1 for none", default=7.5)
+    guided_share: float = setting(
+        "share of the steps that are guided, the first of them, in [0, 1]", default=1.0
+    )
     num_inference_steps: int = setting("steps from pure noise", default=50, flag="steps")
     paste: bool = setting("put untouched pixels back outside the mask", default=False)
 
     def __post_init__(self) -> None:
         steps_left_out(self.strength, self.num_inference_steps)  # raises where they break a rule
-        if not self.guidance_scale >= 0:
-            raise ValueError(f"guidance_scale must be at least 0, got {self.guidance_scale}")
+        require_guidance(self.guidance_scale, self.guided_share)
         require_numbers(self)
+
+
+def require_guidance(guidance_scale: float, guided_share: float) -> None:
+    """Make sure that steps can be guided so.
+
+    Raises:
+        ValueError: a negative factor, or a share that is not in [0, 1].
+    """
+    if not guidance_scale >= 0:
+        raise ValueError(f"guidance_scale must be at least 0, got {guidance_scale}")
+    if not 0 <= guided_share <= 1:
+        raise ValueError(f"guided_share must be in [0, 1], got {guided_share}")
 
 
 def steps_left_out(strength: float, num_inference_steps: int) -> int:

@@ -6,7 +6,7 @@ from editing.diffusion.encoding import known_by_inversion, known_by_noise
 from editing.diffusion.latent_editor import LatentEditor
 from editing.diffusion.noise import Latents
 from editing.diffusion.picture_edits import LatentBatch
-from editing.diffusion.sampling import guided_denoiser, noise_levels, sample
+from editing.diffusion.sampling import noise_levels, sample
 from editing.editors.diffedit.settings import EncodingSettings
 from editing.requests import OnStep
 
@@ -36,11 +36,12 @@ class EncodingEditor(LatentEditor[EncodingSettings]):
             )
         else:
             known = known_by_noise(model, batch)
-        denoise = guided_denoiser(
-            model,
-            text=model.embed_texts(batch.prompts),
-            empty_text=model.embed_texts([""] * len(batch.prompts)),
-            guidance_scale=settings.guidance_scale,
+        way = settings.chosen()
+        denoise = self.denoise_under(
+            batch.prompts,
+            levels,
+            guidance_scale=way.guidance_scale,
+            guided_share=way.guided_share,
         )
         return sample(
             denoise,

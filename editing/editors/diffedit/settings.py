@@ -1,8 +1,9 @@
 """The settings of `diffedit` and `encode-decode`. Imports no network library."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
-from editing.diffusion.settings import steps_left_out
+from editing.diffusion.settings import require_guidance, steps_left_out
 from editing.settings import Dial, require_numbers, setting
 
 RATIO_DIAL = Dial(
@@ -15,19 +16,51 @@ MOST_FIXED_POINT_STEPS = 100
 
 
 @dataclass(frozen=True, kw_only=True)
+class EncodingWay:
+    """How decoding is guided, chosen; see `EncodingSettings`."""
+
+    guidance_scale: float
+    guided_share: float
+
+
+WAYS = {
+    "measured": EncodingWay(guidance_scale=7.5, guided_share=0.5),
+    "thesis": EncodingWay(guidance_scale=7.5, guided_share=1.0),
+}
+"""Named choices: what was found best on the still life, and what Couairon's thesis has.
+
+What the picture becomes is decided in the first half; guidance after that only makes what should
+stay as it was stray from it (docs/diffedit.md).
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
 class EncodingSettings:
-    """How far a picture is encoded and how it is decoded.
+    """How far a picture is encoded and how it is decoded; what is None is as `ways` has it.
 
     `encoding_ratio` r in (0, 1]: the share of `num_inference_steps` that are made, up and down
     again; the thesis's figures go from 0.3 to 0.9, its default is 0.8. Encoding is unconditional.
     `fixed_point_steps`, at most 100, make each step of it more exact, for as many passes more (see
     `editing.diffusion.inversion.invert`). Without `encode` the source is noised by one noise
     instead, which is the thesis's "DiffEdit without encoding". `guidance_scale` is that of
-    decoding, 1 for none. With `paste` the source's own pixels are put back outside a mask.
+    decoding, 1 for none; the first `guided_share` of its steps have it, after them the prompt alone
+    is asked (as Kynkäänniemi et al. 2024 limit guidance to an interval). With `paste` the source's
+    own pixels are put back outside a mask.
     """
 
+    ways: Literal["measured", "thesis"] = setting(
+        "whose numbers: the best measured on the still life, or the thesis's", default="measured"
+    )
+
     encoding_ratio: float = setting("how far the source is encoded, in (0, 1]", default=0.8)
-    guidance_scale: float = setting("factor of classifier-free guidance, 1 for none", default=7.5)
+    guidance_scale: float | None = setting(
+        "factor of classifier-free guidance, 1 for none; none for what the ways say", default=None
+    )
+    guided_share: float | None = setting(
+        "share of the steps down that are guided, the first of them, in [0, 1]; none for what the "
+        "ways say",
+        default=None,
+    )
     num_inference_steps: int = setting("steps from pure noise", default=50, flag="steps")
     fixed_point_steps: int = setting(
         "times that each step of encoding is made more exact", default=0
@@ -40,10 +73,19 @@ class EncodingSettings:
         if not 0 < self.encoding_ratio <= 1:
             raise ValueError(f"encoding_ratio must be in (0, 1], got {self.encoding_ratio}")
         steps_left_out(self.encoding_ratio, self.num_inference_steps)  # raises for the steps
-        if not self.guidance_scale >= 0:
-            raise ValueError(f"guidance_scale must be at least 0, got {self.guidance_scale}")
+        if self.ways not in WAYS:
+            raise ValueError(f"ways must be one of {', '.join(WAYS)}, got {self.ways!r}")
+        way = self.chosen()
+        require_guidance(way.guidance_scale, way.guided_share)
         if not 0 <= self.fixed_point_steps <= MOST_FIXED_POINT_STEPS:
             raise ValueError(
                 f"fixed_point_steps must be in [0, {MOST_FIXED_POINT_STEPS}], "
                 f"got {self.fixed_point_steps}"
             )
+
+    def chosen(self) -> EncodingWay:
+        """How decoding is guided, from what is set and from `ways`."""
+        given = {"guidance_scale": self.guidance_scale, "guided_share": self.guided_share}
+        return replace(
+            WAYS[self.ways], **{name: value for name, value in given.items() if value is not None}
+        )
