@@ -41,6 +41,7 @@ import support.silent_libraries  # noqa: F401
 import torch
 from support.diffedit_rows import (
     PEER,
+    USUAL,
     cells_of_backgrounds,
     draw_backgrounds,
     draw_mixed,
@@ -64,7 +65,7 @@ from transforms.dataset.files import write_bytes
 from transforms.pictures.decoding import encode_png
 from transforms.presets import load_preset
 
-PEER_RATIOS = (0.8, 0.9)
+PEER_RATIOS = (0.5, 0.7, 0.8, 0.9)
 
 
 def measure(arguments: argparse.Namespace, work: Path) -> dict[str, Any]:
@@ -95,7 +96,7 @@ def measure(arguments: argparse.Namespace, work: Path) -> dict[str, Any]:
             for value, make in make_by_peer.items()
         }
     if arguments.sheet is not None:
-        peer = make_by_peer.get(PEER_RATIOS[0])
+        peer = make_by_peer.get(USUAL)
         page = draw_page(tasks, cells, parts, seed=seed, peer=peer)
         write_bytes(arguments.sheet, encode_png(page))
     return {

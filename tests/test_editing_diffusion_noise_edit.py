@@ -69,7 +69,12 @@ def test_an_edit_has_the_picture_s_size_and_repeats_with_its_seed(model):
 
 @pytest.mark.parametrize(
     "changes",
-    [{"strength": 0.2}, {"guidance_scale": 1.0}, {"num_inference_steps": 6}],
+    [
+        {"strength": 0.2},
+        {"guidance_scale": 1.0},
+        {"guided_share": 0.5},
+        {"num_inference_steps": 6},
+    ],
     ids=lambda changes: next(iter(changes)),
 )
 def test_every_setting_has_a_say(model, changes):

@@ -9,7 +9,13 @@ import torch
 from fakes.diffusion import latents
 
 from editing.diffusion.noise import add_noise, alpha_at, ddim_step
-from editing.diffusion.sampling import guided_denoiser, noise_levels, noised_source, sample
+from editing.diffusion.sampling import (
+    guided_denoiser,
+    lowest_guided,
+    noise_levels,
+    noised_source,
+    sample,
+)
 from editing.errors import SettingError
 
 LEVELS = (401, 301, 201, 101, 1)
@@ -221,10 +227,10 @@ class TestNoisedSource:
 
 
 class TestGuidance:
-    def denoiser(self, model, scale, network=None):
+    def denoiser(self, model, scale, network=None, **more):
         used = dataclasses.replace(model, unet=network) if network else model
         text, empty = model.embed_texts(["a bus"] * 2), model.embed_texts([""] * 2)
-        return guided_denoiser(used, text=text, empty_text=empty, guidance_scale=scale)
+        return guided_denoiser(used, text=text, empty_text=empty, guidance_scale=scale, **more)
 
     def test_it_goes_past_the_prompt(self, model):
         z, text, empty = latents(1), model.embed_texts(["a bus"] * 2), model.embed_texts([""] * 2)
@@ -251,3 +257,20 @@ class TestGuidance:
         assert (len(z_t), steps) == (2, [500] * 2)
         assert torch.equal(texts, model.embed_texts(["a bus"] * 2))
         assert torch.equal(found, latents(9))
+
+    def test_below_a_level_the_prompt_alone_is_asked(self, model):
+        network = KnownNoise(latents(9))
+        denoise = self.denoiser(model, 7.5, network, guided_from=401)
+        for level in (401, 400):
+            denoise(latents(1), level)
+        (guided, _, texts), (plain, _, alone) = network.shown
+        assert (len(guided), len(texts)) == (4, 4)
+        assert (len(plain), len(alone)) == (2, 2)
+        assert torch.equal(alone, model.embed_texts(["a bus"] * 2))
+
+    @pytest.mark.parametrize(
+        ("share", "lowest"),
+        [(1.0, 1), (0.8, 101), (0.7, 101), (0.6, 201), (0.5, 201), (0.01, 401), (0.0, 402)],
+    )
+    def test_the_first_share_of_the_levels_is_guided_a_part_of_one_wholly(self, share, lowest):
+        assert lowest_guided(LEVELS, share) == lowest

@@ -35,6 +35,7 @@ def test_no_steps_are_refused():
         ({"strength": math.nan}, r"strength must be in \(0, 1\], got nan"),
         ({"num_inference_steps": 0}, "num_inference_steps must be at least 1, got 0"),
         ({"guidance_scale": -1.0}, r"guidance_scale must be at least 0, got -1\.0"),
+        ({"guided_share": 1.01}, r"guided_share must be in \[0, 1\], got 1\.01"),
         ({"guidance_scale": math.nan}, "guidance_scale must be at least 0, got nan"),
     ],
 )
@@ -45,7 +46,7 @@ def test_what_breaks_a_rule_is_refused(changes, rule):
 
 def test_flags_are_named_as_a_person_knows_them():
     flags = [each.flag for each in describe_settings(SamplingSettings)]
-    assert flags == ["strength", "guidance-scale", "steps", "paste"]
+    assert flags == ["strength", "guidance-scale", "guided-share", "steps", "paste"]
 
 
 def test_the_dial_is_turned_over_the_papers_strengths():

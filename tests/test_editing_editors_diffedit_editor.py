@@ -76,7 +76,8 @@ class TestEncoding:
     def test_an_encoded_source_comes_back_under_no_words(self, tiny_diffusion):
         """Decoded by what it was encoded by; one that is noised does not."""
         request = Request(image=noise(3, (SIZE, SIZE)), prompt="a")
-        unguided = {"guidance_scale": 0.0, "encoding_ratio": 0.5, "num_inference_steps": 100}
+        no_words = {"guidance_scale": 0.0, "guided_share": 1.0}
+        unguided = {**no_words, "encoding_ratio": 0.5, "num_inference_steps": 100}
         (wanted,) = edit(tiny_diffusion, request, **unguided | {"encoding_ratio": 0.01})
 
         def miss(**more):
@@ -109,6 +110,24 @@ class TestEncoding:
         assert len(steps) == 5 + 5
 
 
+class TestGuidance:
+    def test_the_thesis_guides_every_step_and_we_the_first_half(self, tiny_diffusion):
+        by_default = pixels(edit(tiny_diffusion, ask())[0])
+        measured = {"guidance_scale": 9.0, "guided_share": 0.5}
+        half = pixels(edit(tiny_diffusion, ask(), ways="thesis", **measured)[0])
+        papers = {"guidance_scale": 7.5, "guided_share": 1.0}
+        whole = pixels(edit(tiny_diffusion, ask(), **papers)[0])
+        thesis = pixels(edit(tiny_diffusion, ask(), ways="thesis")[0])
+        assert np.array_equal(by_default, half)
+        assert np.array_equal(whole, thesis)
+        assert not np.array_equal(half, whole)
+
+    def test_with_no_share_it_is_as_without_guidance(self, tiny_diffusion):
+        none = edit(tiny_diffusion, ask(), guided_share=0.0)
+        one = edit(tiny_diffusion, ask(), guidance_scale=1.0)
+        assert np.array_equal(pixels(none[0]), pixels(one[0]))
+
+
 class TestSettings:
     @pytest.mark.parametrize(
         ("given", "line"),
@@ -118,6 +137,9 @@ class TestSettings:
             ({"encoding_ratio": float("nan")}, "finite"),
             ({"guidance_scale": -1.0}, "guidance_scale must be at least 0, got -1.0"),
             ({"guidance_scale": float("inf")}, "finite"),
+            ({"guided_share": 1.5}, r"guided_share must be in \[0, 1\], got 1.5"),
+            ({"guided_share": -0.1}, r"guided_share must be in \[0, 1\], got -0.1"),
+            ({"guided_share": float("nan")}, "guided_share must be"),
             ({"fixed_point_steps": -1}, r"fixed_point_steps must be in \[0, 100\], got -1"),
             ({"fixed_point_steps": 10**18}, r"fixed_point_steps must be in \[0, 100\], got 1000"),
             ({"num_inference_steps": 0}, "num_inference_steps must be at least 1, got 0"),

@@ -62,7 +62,7 @@ class TestDial:
 
 
 class TestMeasured:
-    def measured(self, cell, *, batch_size=2, cases=CASES, regions=None, mask=None, spec=DIALLED):
+    def measured(self, cell, *, batch_size=2, regions=None, mask=None, spec=DIALLED, explained=()):
         editor, statistics = DrawingEditor(mask), Brightness()
         loaded = LoadedEditor(spec, editor, regions)
         measurer = Measurer(
@@ -71,7 +71,7 @@ class TestMeasured:
             mask_statistics=[MaskOverlap(PAIR_MASK_IOU, pair_mask)],
             batch_size=batch_size,
         )
-        return list(measurer.measure(cell, cases)), editor, statistics
+        return list(measurer.measure(cell, CASES, explained=explained)), editor, statistics
 
     def test_there_is_a_row_for_each_edit_in_order(self):
         batches, _, statistics = self.measured(Cell("draw", 0.4, 0))
@@ -117,6 +117,18 @@ class TestMeasured:
             mask = Image.open(io.BytesIO(row["mask"]))
             assert same_pixels(mask, half_mask(size) if by == "regions" else quarter)
             assert row["pair_mask_iou"] == (1 if by == "regions" else 0.5)
+
+    def test_edits_that_are_asked_to_say_so_keep_how_they_came_about(self):
+        asked = {CASES[0].key, CASES[-1].key}
+        found, _, _ = self.measured(Cell("draw", 0.4, 0), regions=HalfRegions(), explained=asked)
+        rows = [row for batch in found for row in batch]
+        assert [row["key"] for row in rows if "explanation" in row] == [
+            case.key for case in CASES if case.key in asked
+        ]
+        drawn = Image.open(io.BytesIO(rows[0]["explanation"]))
+        assert drawn.width > drawn.height
+        nothing_to_tell, _, _ = self.measured(Cell("draw", 0.4, 0), explained=asked)
+        assert not any("explanation" in row for batch in nothing_to_tell for row in batch)
 
     def test_the_mask_of_a_layout_was_given(self):
         spec = drawing_spec(settings=SamplingSettings, dial=STRENGTH_DIAL, needs=("layout",))

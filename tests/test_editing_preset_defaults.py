@@ -6,6 +6,7 @@ import json
 import pytest
 from fakes.command_line import run
 
+from editing.editors.diffedit.settings import WAYS as DECODING
 from editing.editors.zestguide.settings import ZestGuideSettings
 from editing.loading import choose_editor
 from editing.parts import Parts
@@ -73,7 +74,10 @@ class TestNumbersOfNamedWays:
     def test_they_stand_beside_the_settings_where_there_are_any(self, editing_preset):
         made = choice(editing_preset, "diffedit")
         found = made.describe_edits(made.spec.settings())
-        assert found["chosen"] == {"regions": dataclasses.asdict(WAYS["measured"])}
+        assert found["chosen"] == {
+            "settings": dataclasses.asdict(DECODING["measured"]),
+            "regions": dataclasses.asdict(WAYS["measured"]),
+        }
         assert found["settings"]["encoding_ratio"] == 0.8
         assert json.loads(json.dumps(found)) == found
         plain = choice(editing_preset, "sdedit")

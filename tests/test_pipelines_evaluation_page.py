@@ -10,7 +10,8 @@ from fakes.pairs import write_pairs
 from fakes.pictures import encoded
 
 from editing.evaluation.intervals import Interval
-from pipelines.evaluation.page import in_words, show_row, spread_evenly
+from pipelines.evaluation.cases import spread_evenly
+from pipelines.evaluation.page import in_words, show_row
 
 
 class Texts(HTMLParser):
@@ -37,8 +38,9 @@ def page(evaluated):
 
 def test_the_page_needs_nothing_else_and_shows_the_edits(page):
     assert page.count("<svg") > 8
-    # Two of the pair, three of the editors, and the region that one of these was given.
-    assert page.count("data:image/png;base64,") == 5 * (2 + 3 + 1)
+    # Two of the pair, three of the editors, and of one of these its region and how that was found.
+    assert page.count("data:image/png;base64,") == 5 * (2 + 3 + 2)
+    assert page.count("how iedit-m came to its edit") == page.count("<details>") == 5
     assert page.count('class="region"') == 5
     without_pictures = re.sub('base64,[^"]*', "", page)
     assert "http" not in without_pictures
@@ -53,7 +55,10 @@ def test_editors_stand_in_the_order_that_was_asked_for(page):
 
 
 def test_settings_are_told_as_a_person_writes_them(page):
-    assert "strength 0.4, 0.8; guidance scale 7.5; num inference steps 3; paste no" in page
+    assert (
+        "strength 0.4, 0.8; guidance scale 7.5; guided share 1; num inference steps 3; paste no"
+        in page
+    )
     assert "regions by the segmenter (mask grow 0)" in page
 
 

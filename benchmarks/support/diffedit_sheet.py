@@ -10,7 +10,7 @@ from editing.regions.contrast import ContrastRegions
 from editing.regions.contrast_settings import ContrastSettings
 from editing.regions.segmenter_spec import SEGMENTER
 from editing.requests import Request
-from pipelines.evaluation.page import spread_evenly
+from pipelines.evaluation.cases import spread_evenly
 from support.diffedit_rows import DEFAULT, FREE, MASKED, NOISED, PEER, USUAL, Cells
 from support.edit_cells import MakeEdits, maker_of, seeded
 from support.region_tasks import RegionTask

@@ -33,6 +33,8 @@ OVER_SDEDIT, IEDIT, ENCODING, PEERS, FREELY = (
     "encode-decode over sdedit",
 )
 LEAST_POINTS = {IEDIT: 8.0, OVER_SDEDIT: 55.0, ENCODING: 10.0, FREELY: 4.0, PEERS: 0.0}
+"""Beside the others as they are published; beside those that are guided as ours is it is told."""
+
 LEAST_OVERLAP = dict(zip(KINDS, (0.65, 0.58, 0.50), strict=True))
 Rows = Mapping[str, Mapping[float, Measured]]
 
@@ -81,10 +83,13 @@ def stand_all(rows: Rows) -> dict[str, dict[str, Any]]:
     """Pairs of rows at equal error: which settings, and how many points one has more."""
     default, free = rows[DEFAULT][USUAL], rows[FREE][0.5]
     compared = {
-        OVER_SDEDIT: (default, (SDEDIT, SDEDIT + HALF)),
-        IEDIT: (default, (MASKED, TRAINED, TRAINED + HALF)),
+        OVER_SDEDIT: (default, (SDEDIT,)),
+        OVER_SDEDIT + HALF: (default, (SDEDIT + HALF,)),
+        IEDIT: (default, (MASKED, TRAINED)),
+        IEDIT + HALF: (default, (TRAINED + HALF,)),
         PEERS: (default, (PEER,)),
-        FREELY: (free, (SDEDIT, SDEDIT + HALF)),
+        FREELY: (free, (SDEDIT,)),
+        FREELY + HALF: (free, (SDEDIT + HALF,)),
     }
     found = {}
     for name, (ours, names) in compared.items():
@@ -112,17 +117,16 @@ def list_targets(figures: Mapping[str, Any]) -> list[Target]:
             bound=at_most(MOST_ERROR, kind="aim"),
         ),
     ]
-    for name, least in LEAST_POINTS.items():
-        if name in figures["beside"]:
-            more = figures["beside"][name]["points"]
-            targets.append(
-                Target(
-                    name=f"{name}: points of both right",
-                    value=more["value"],
-                    bound=at_least(least, kind="aim"),
-                    interval=(more["low"], more["high"]),
-                )
+    for name, beside in figures["beside"].items():
+        more, least = beside["points"], LEAST_POINTS.get(name)
+        targets.append(
+            Target(
+                name=f"{name}: points of both right",
+                value=more["value"],
+                bound=None if least is None else at_least(least, kind="aim"),
+                interval=(more["low"], more["high"]),
             )
+        )
     overlaps = figures["masks"]["difference"]["iou"]
     for kind, least in LEAST_OVERLAP.items():
         name = f"difference masks: IoU with the thing, {kind}"

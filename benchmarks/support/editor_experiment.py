@@ -14,9 +14,8 @@ from editing.evaluation.figures import DialPoint
 from editing.evaluation.intervals import Interval
 from editing.evaluation.measurer import Cell, plan_cells
 from editing.registry import BASELINE, EDITORS
-from pipelines.evaluation.cases import draw_cases
+from pipelines.evaluation.cases import draw_cases, spread_evenly
 from pipelines.evaluation.job import read_cell, read_numbers
-from pipelines.evaluation.page import spread_evenly
 from pipelines.evaluation.summary import Summary
 from pipelines.still_life.source import StillLifeSource
 from support.editor_rows import BUILDS, MASKED, REAL, ROWS, editors_of

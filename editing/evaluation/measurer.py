@@ -6,7 +6,7 @@ what is kept: figures and their intervals are made of them afterwards.
 
 import dataclasses
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +31,9 @@ REJECTED = "rejected"
 
 MASK = "mask"
 """What a row has where a mask was found for its edit: the mask, encoded."""
+
+EXPLANATION = "explanation"
+"""What a row that is asked to say so has: how its edit came about, drawn and encoded."""
 
 REMARKS = "remarks"
 """What a row has where there is something to say of its edit: names of remarks, with blanks."""
@@ -93,11 +96,14 @@ class Measurer:
     mask_statistics: Sequence[MaskStatistics] = ()
     batch_size: int = 16
 
-    def measure(self, cell: Cell, cases: Sequence[EditCase]) -> Iterator[list[Row]]:
+    def measure(
+        self, cell: Cell, cases: Sequence[EditCase], *, explained: Collection[str] = ()
+    ) -> Iterator[list[Row]]:
         """The rows of a cell, a batch at a time, in the order of `cases`.
 
         An edit that cannot be made has a row without numbers, which says why; the others of its
-        batch are made.
+        batch are made. Cases whose keys are `explained` keep how their edit came about, where the
+        editor has something to tell.
 
         Raises:
             SettingError: a setting that the editor cannot work with.
@@ -107,10 +113,12 @@ class Measurer:
             outcomes = self._edit(cell, some)
             made = [place for place, one in enumerate(outcomes) if isinstance(one, EditOutput)]
             outputs = [one for one in outcomes if isinstance(one, EditOutput)]
-            measured = iter(self._rows(cell, [some[place] for place in made], outputs))
-            yield [
-                _row(case, outcome, measured) for case, outcome in zip(some, outcomes, strict=True)
-            ]
+            measured = self._rows(cell, [some[place] for place in made], outputs)
+            for row, place, output in zip(measured, made, outputs, strict=True):
+                if output.explain is not None and some[place].key in explained:
+                    row[EXPLANATION] = encode_png(output.explain(output.image))
+            rows = iter(measured)
+            yield [_row(case, outcome, rows) for case, outcome in zip(some, outcomes, strict=True)]
 
     def _edit(self, cell: Cell, cases: Sequence[EditCase]) -> list[EditOutput | str]:
         """An output for each case, or the line that says why there is none.

@@ -12,6 +12,9 @@ from pipelines.terminal.console import CommandError
 from transforms.dataset.reader import Pair, PairsDataset, open_pairs
 from transforms.dataset.schema import PAIRS
 
+EDITS_SHOWN = 16
+"""Edits that the page of an evaluation shows."""
+
 
 def draw_cases(folder: Path, *, count: int, seed: int, balanced: bool = False) -> list[EditCase]:
     """`count` pairs of a data set, drawn by `seed`, in the order of the data set; all if fewer.
@@ -30,6 +33,16 @@ def draw_cases(folder: Path, *, count: int, seed: int, balanced: bool = False) -
         order = take_turns(order, _target_words(pairs))
     drawn = pairs.table.rows(PAIRS.names, positions=sorted(order[:count]))
     return [make_case(Pair.from_row(row, pairs.limits)) for row in drawn]
+
+
+def shown_places(total: int) -> list[int]:
+    """Which of `total` cases the page shows."""
+    return spread_evenly(total, EDITS_SHOWN)
+
+
+def spread_evenly(total: int, count: int) -> list[int]:
+    """`count` of the places from 0 to `total` - 1, first and last among them; all if fewer."""
+    return sorted({round(i * (total - 1) / max(1, count - 1)) for i in range(count)})
 
 
 def take_turns(order: Sequence[int], groups: Sequence[str]) -> list[int]:

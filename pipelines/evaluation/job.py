@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from editing.evaluation.cases import EditCase
 from editing.evaluation.measurer import (
+    EXPLANATION,
     MASK,
     REJECTED,
     REMARKS,
@@ -30,7 +31,7 @@ from editing.evaluation.overlap import PAIR_MASK_IOU, LayoutOverlap, MaskOverlap
 from editing.evaluation.similarity import LpipsNetwork, PerceptualDistance
 from editing.evaluation.statistics import Kept, PromptAgreement, SourceDistance
 from editing.parts import Parts
-from pipelines.evaluation.cases import draw_cases
+from pipelines.evaluation.cases import draw_cases, shown_places
 from pipelines.running.job_folder import JobFolder, require_same, require_whole
 from pipelines.still_life.edit_truth import MASK_IOU, load_truth, true_mask
 from pipelines.terminal.console import CommandError, show_progress
@@ -50,6 +51,7 @@ _TEXTS = (
 _IMAGE = Column("image", IMAGE, "the edited picture")
 _SOMETIMES = (
     Column(MASK, IMAGE, "the mask that was found for the edit, bright where it may change"),
+    Column(EXPLANATION, IMAGE, "how the edit came about, drawn; of edits that the page shows"),
     Column(REMARKS, pa.string(), "what there is to say of the edit, in names with blanks between"),
     Column(REJECTED, pa.string(), "why the edit could not be made; it has no picture"),
 )
@@ -136,10 +138,12 @@ def evaluate(plan: EvaluatePlan) -> list[EditCase]:
     if not waiting:
         return cases
     measurer = load_measurer(plan, cases, {cell.editor for cell in waiting})
+    shown = {cases[place].key for place in shown_places(len(cases))}
     with show_progress("evaluating", len(waiting) * len(cases), unit="edits") as advance:
         for cell in waiting:
             rows: list[Row] = []
-            for some in measurer.measure(cell, cases):
+            explained = shown if cell.seed == plan.seeds[0] else set()
+            for some in measurer.measure(cell, cases, explained=explained):
                 rows += some
                 advance(len(some))
             write_cell(plan.folder, cell, rows)

@@ -12,8 +12,9 @@ from markupsafe import Markup
 from editing.evaluation.cases import EditCase
 from editing.evaluation.figures import DialPoint
 from editing.evaluation.intervals import Interval
-from editing.evaluation.measurer import MASK, REJECTED, Cell, Row
+from editing.evaluation.measurer import EXPLANATION, MASK, REJECTED, Cell, Row
 from editing.evaluation.overlap import marks_of
+from pipelines.evaluation.cases import shown_places
 from pipelines.evaluation.curves import draw_curves, draw_trade
 from pipelines.evaluation.job import EvaluatePlan, read_cell
 from pipelines.evaluation.known_metrics import SHOWN
@@ -60,11 +61,12 @@ class SheetPicture:
 
 @dataclass(frozen=True)
 class SheetEdit:
-    """One edit by all editors."""
+    """One edit by all editors; `explained` are drawings of how some of them came to theirs."""
 
     caption: str
     prompt: str
     pictures: tuple[SheetPicture, ...]
+    explained: tuple[SheetPicture, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,6 @@ def make_page(
     cases: Sequence[EditCase],
     *,
     features: str,
-    rows: int = 16,
 ) -> str:
     """The page as HTML that needs nothing else."""
     metrics = [name for name in SHOWN if any(name in found for found in summary.figures.values())]
@@ -95,7 +96,7 @@ def make_page(
     editors = list(summary.best)
     colours = dict(zip(editors, COLOURS * len(editors), strict=False))
     baseline = summary.best[summary.baseline]
-    sheet = draw_sheet(plan, summary, cases, rows)
+    sheet = draw_sheet(plan, summary, cases)
     return environment.get_template("page.html").render(
         title=f"{', '.join(editors)} on {plan.dataset.name}",
         edits=len(cases),
@@ -221,22 +222,16 @@ def draw_charts(
     return charts
 
 
-def spread_evenly(total: int, count: int) -> list[int]:
-    """`count` of the places from 0 to `total` - 1, first and last among them; all if fewer."""
-    return sorted({round(i * (total - 1) / max(1, count - 1)) for i in range(count)})
-
-
-def draw_sheet(
-    plan: EvaluatePlan, summary: Summary, cases: Sequence[EditCase], count: int
-) -> list[SheetEdit]:
-    """Edits spread evenly over `cases`, each by every editor at its best point, first seed."""
+def draw_sheet(plan: EvaluatePlan, summary: Summary, cases: Sequence[EditCase]) -> list[SheetEdit]:
+    """The edits that are shown, each by every editor at its best point, first seed."""
     columns = {
         editor: read_cell(plan.folder, Cell(editor, point.value, plan.seeds[0]))
         for editor, point in summary.best.items()
     }
     edits = []
-    for place in spread_evenly(len(cases), count):
+    for place in shown_places(len(cases)):
         case = cases[place]
+        explained = []
         pictures = [SheetPicture(_address(encode_png(case.source)), f"source: {case.caption}")]
         for editor, found in columns.items():
             row = found[place]
@@ -248,8 +243,11 @@ def draw_sheet(
             alt = f"{editor}: {case.edit_prompt}"
             address, region = _address(row["image"]["bytes"]), _region(case, row)
             pictures.append(SheetPicture(address, alt, mark, region))
+            if row.get(EXPLANATION) is not None:
+                drawn = _address(row[EXPLANATION]["bytes"])
+                explained.append(SheetPicture(drawn, f"how {editor} came to its edit"))
         pictures.append(SheetPicture(_address(encode_png(case.target)), "pseudo-target"))
-        edits.append(SheetEdit(case.caption, case.edit_prompt, tuple(pictures)))
+        edits.append(SheetEdit(case.caption, case.edit_prompt, tuple(pictures), tuple(explained)))
     return edits
 
 

@@ -24,7 +24,7 @@ class EncodingWay:
 
 
 WAYS = {
-    "measured": EncodingWay(guidance_scale=7.5, guided_share=0.5),
+    "measured": EncodingWay(guidance_scale=9.0, guided_share=0.5),
     "thesis": EncodingWay(guidance_scale=7.5, guided_share=1.0),
 }
 """Named choices: what was found best on the still life, and what Couairon's thesis has.
