@@ -10,8 +10,9 @@ from fakes.diffusion import latents
 
 from editing.diffusion.noise import add_noise, alpha_at, ddim_step
 from editing.diffusion.sampling import (
+    Guidance,
+    denoiser_by_row,
     guided_denoiser,
-    lowest_guided,
     noise_levels,
     noised_source,
     sample,
@@ -227,10 +228,10 @@ class TestNoisedSource:
 
 
 class TestGuidance:
-    def denoiser(self, model, scale, network=None, **more):
+    def denoiser(self, model, scale, network=None):
         used = dataclasses.replace(model, unet=network) if network else model
         text, empty = model.embed_texts(["a bus"] * 2), model.embed_texts([""] * 2)
-        return guided_denoiser(used, text=text, empty_text=empty, guidance_scale=scale, **more)
+        return guided_denoiser(used, text=text, empty_text=empty, guidance_scale=scale)
 
     def test_it_goes_past_the_prompt(self, model):
         z, text, empty = latents(1), model.embed_texts(["a bus"] * 2), model.embed_texts([""] * 2)
@@ -258,9 +259,14 @@ class TestGuidance:
         assert torch.equal(texts, model.embed_texts(["a bus"] * 2))
         assert torch.equal(found, latents(9))
 
+    def by_row(self, model, network, *guidance):
+        used = dataclasses.replace(model, unet=network) if network else model
+        text, empty = model.embed_texts(["a bus"] * 2), model.embed_texts([""] * 2)
+        return denoiser_by_row(used, text=text, empty_text=empty, guidance=guidance)
+
     def test_below_a_level_the_prompt_alone_is_asked(self, model):
         network = KnownNoise(latents(9))
-        denoise = self.denoiser(model, 7.5, network, guided_from=401)
+        denoise = self.by_row(model, network, *[Guidance(scale=7.5, lowest=401)] * 2)
         for level in (401, 400):
             denoise(latents(1), level)
         (guided, _, texts), (plain, _, alone) = network.shown
@@ -268,9 +274,18 @@ class TestGuidance:
         assert (len(plain), len(alone)) == (2, 2)
         assert torch.equal(alone, model.embed_texts(["a bus"] * 2))
 
+    def test_each_latent_of_a_batch_is_guided_in_its_own_way(self, model):
+        z, ways = latents(1), (Guidance(scale=3.0, lowest=401), Guidance(scale=7.5))
+        with torch.no_grad():
+            for level, scales in ((500, (3.0, 7.5)), (400, (1.0, 7.5))):
+                found = self.by_row(model, None, *ways)(z, level)
+                for row, scale in enumerate(scales):
+                    wanted = self.denoiser(model, scale)(z, level)[row]
+                    torch.testing.assert_close(found[row], wanted)
+
     @pytest.mark.parametrize(
         ("share", "lowest"),
         [(1.0, 1), (0.8, 101), (0.7, 101), (0.6, 201), (0.5, 201), (0.01, 401), (0.0, 402)],
     )
     def test_the_first_share_of_the_levels_is_guided_a_part_of_one_wholly(self, share, lowest):
-        assert lowest_guided(LEVELS, share) == lowest
+        assert Guidance.of_first(LEVELS, scale=2.0, share=share).lowest == lowest

@@ -18,11 +18,19 @@ from editing.requests import Request
 
 FEW = {"num_inference_steps": 4}
 
+NARROW = {"guidance_scale": 9.0, "guided_share": 0.5}
+PAPERS = {"guidance_scale": 7.5, "guided_share": 1.0}
+"""How edits of less and of more than half of a picture are guided."""
+
+
+def part(share, size=(SIZE, SIZE)):
+    mask = Image.new("L", size)
+    mask.paste(255, (0, 0, round(size[0] * share), size[1]))
+    return mask
+
 
 def half(size=(SIZE, SIZE)):
-    mask = Image.new("L", size)
-    mask.paste(255, (0, 0, size[0] // 2, size[1]))
-    return mask
+    return part(0.5, size)
 
 
 def ask(seed=0, *, mask=None, size=(SIZE, SIZE)):
@@ -111,16 +119,29 @@ class TestEncoding:
 
 
 class TestGuidance:
-    def test_the_thesis_guides_every_step_and_we_the_first_half(self, tiny_diffusion):
-        by_default = pixels(edit(tiny_diffusion, ask())[0])
-        measured = {"guidance_scale": 9.0, "guided_share": 0.5}
-        half = pixels(edit(tiny_diffusion, ask(), ways="thesis", **measured)[0])
-        papers = {"guidance_scale": 7.5, "guided_share": 1.0}
-        whole = pixels(edit(tiny_diffusion, ask(), **papers)[0])
-        thesis = pixels(edit(tiny_diffusion, ask(), ways="thesis")[0])
-        assert np.array_equal(by_default, half)
-        assert np.array_equal(whole, thesis)
-        assert not np.array_equal(half, whole)
+    @pytest.mark.parametrize(
+        ("share", "way"), [(0.25, NARROW), (0.5, NARROW), (0.75, PAPERS), (None, PAPERS)]
+    )
+    def test_what_takes_in_most_of_a_picture_is_guided_as_the_thesis_has_it(
+        self, tiny_diffusion, share, way
+    ):
+        request = ask(mask=None if share is None else part(share))
+        by_default = pixels(edit(tiny_diffusion, request)[0])
+        assert np.array_equal(by_default, pixels(edit(tiny_diffusion, request, **way)[0]))
+        other = NARROW if way is PAPERS else PAPERS
+        assert not np.array_equal(by_default, pixels(edit(tiny_diffusion, request, **other)[0]))
+
+    def test_what_is_given_counts_for_all(self, tiny_diffusion):
+        settings = EncodingSettings(guided_share=0.25)
+        assert [settings.chosen(wide=wide).guided_share for wide in (False, True)] == [0.25, 0.25]
+        assert EncodingSettings(ways="thesis").chosen() == EncodingSettings().chosen(wide=True)
+
+    def test_edits_of_both_kinds_may_be_made_together(self, tiny_diffusion):
+        requests = [ask(1, mask=part(0.25)), ask(2), ask(3, mask=part(0.75))]
+        together = edit(tiny_diffusion, *requests)
+        for request, output in zip(requests, together, strict=True):
+            (alone,) = edit(tiny_diffusion, request)
+            assert np.abs(pixels(output) - pixels(alone)).max() <= 1
 
     def test_with_no_share_it_is_as_without_guidance(self, tiny_diffusion):
         none = edit(tiny_diffusion, ask(), guided_share=0.0)

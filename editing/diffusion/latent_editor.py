@@ -10,7 +10,7 @@ import torch
 from editing.diffusion.model import LatentDiffusion
 from editing.diffusion.noise import Latents
 from editing.diffusion.picture_edits import LatentBatch, edit_pictures
-from editing.diffusion.sampling import Denoiser, guided_denoiser, lowest_guided
+from editing.diffusion.sampling import Denoiser, Guidance, denoiser_by_row
 from editing.requests import EditOutput, OnStep, Request
 
 
@@ -52,25 +52,17 @@ class LatentEditor(ABC, Generic[SettingsT]):
 
         return edit_pictures(self.model, requests, generators, edit_latents, paste=settings.paste)
 
-    def denoise_under(
-        self,
-        prompts: Sequence[str],
-        levels: Sequence[int],
-        *,
-        guidance_scale: float,
-        guided_share: float,
-    ) -> Denoiser:
-        """What denoises under prompts, of which the first share of the `levels` is guided.
+    def denoise_under(self, prompts: Sequence[str], guidance: Sequence[Guidance]) -> Denoiser:
+        """What denoises a latent under each prompt, each guided in its own way.
 
         Raises:
             PromptLengthError: a prompt has more tokens than the text encoder takes.
         """
-        return guided_denoiser(
+        return denoiser_by_row(
             self.model,
             text=self.model.embed_texts(prompts),
             empty_text=self.model.embed_texts([""] * len(prompts)),
-            guidance_scale=guidance_scale,
-            guided_from=lowest_guided(levels, guided_share),
+            guidance=guidance,
         )
 
     @abstractmethod

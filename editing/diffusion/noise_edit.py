@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from editing.diffusion.latent_editor import LatentEditor
 from editing.diffusion.noise import Latents, draw_noise
 from editing.diffusion.picture_edits import LatentBatch
-from editing.diffusion.sampling import noise_levels, noised_source, sample
+from editing.diffusion.sampling import Guidance, noise_levels, noised_source, sample
 from editing.diffusion.settings import SamplingSettings
 from editing.requests import OnStep
 
@@ -28,12 +28,10 @@ class NoiseEditor(LatentEditor[SamplingSettings]):
             strength=settings.strength,
             num_inference_steps=settings.num_inference_steps,
         )
-        denoise = self.denoise_under(
-            batch.prompts,
-            levels,
-            guidance_scale=settings.guidance_scale,
-            guided_share=settings.guided_share,
+        guidance = Guidance.of_first(
+            levels, scale=settings.guidance_scale, share=settings.guided_share
         )
+        denoise = self.denoise_under(batch.prompts, [guidance] * len(batch.prompts))
         noise = draw_noise(batch.source_latent, batch.generators)
         known = noised_source(batch.source_latent, noise, alphas)
         return sample(

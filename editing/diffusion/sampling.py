@@ -7,6 +7,7 @@ the source at every noise level: noised by one fixed noise (SDEdit, iEdit), or i
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -68,34 +69,74 @@ def guided_denoiser(
     empty_text: TextStates,
     guidance_scale: float,
     beside: Channels | None = None,
-    guided_from: int = 0,
 ) -> Denoiser:
     """Classifier-free guidance: empty + scale (conditional - empty), in one pass of the network.
 
-    `beside` are channels that the network sees beside the latent, with both texts. At noise levels
-    below `guided_from` the prompt alone is asked, which is half the work.
+    `beside` are channels that the network sees beside the latent, with both texts.
     """
-    twice = None if beside is None else torch.cat([beside, beside])
 
     def denoise(z_t: Latents, t: int) -> Latents:
-        if guidance_scale == 1 or t < guided_from:
+        if guidance_scale == 1:
             return model.predict_noise(z_t, _steps(t, z_t), text, beside=beside)
-        both, texts = torch.cat([z_t, z_t]), torch.cat([empty_text, text])
-        noise = model.predict_noise(both, _steps(t, both), texts, beside=twice)
-        unconditional, conditional = noise.chunk(2)
+        unconditional, conditional = _both(model, z_t, t, (empty_text, text), beside=beside)
         return unconditional + guidance_scale * (conditional - unconditional)
 
     return denoise
 
 
-def lowest_guided(levels: Sequence[int], share: float) -> int:
-    """The lowest of the falling `levels` that is guided, where the first `share` of them are.
+def _both(
+    model: LatentDiffusion,
+    z_t: Latents,
+    t: int,
+    texts: tuple[TextStates, TextStates],
+    *,
+    beside: Channels | None = None,
+) -> Sequence[Latents]:
+    """The noise under each of two texts, by one pass of the network."""
+    twice = None if beside is None else torch.cat([beside, beside])
+    both = torch.cat([z_t, z_t])
+    return model.predict_noise(both, _steps(t, both), torch.cat(texts), beside=twice).chunk(2)
 
-    Of a part of a step the whole is guided; with a share of 0 none is, and the level is one above
-    the highest.
+
+@dataclass(frozen=True, kw_only=True)
+class Guidance:
+    """Classifier-free guidance by `scale` at noise levels from `lowest` on; below it, none."""
+
+    scale: float
+    lowest: int = 0
+
+    @classmethod
+    def of_first(cls, levels: Sequence[int], *, scale: float, share: float) -> "Guidance":
+        """Of the first `share` of the falling `levels`; of a part of a step the whole is guided."""
+        guided = math.ceil(len(levels) * share - 1e-6)
+        return cls(scale=scale, lowest=levels[guided - 1] if guided > 0 else levels[0] + 1)
+
+    def at(self, t: int) -> float:
+        """The factor at noise level t, 1 for none."""
+        return self.scale if t >= self.lowest else 1.0
+
+
+def denoiser_by_row(
+    model: LatentDiffusion,
+    *,
+    text: TextStates,
+    empty_text: TextStates,
+    guidance: Sequence[Guidance],
+) -> Denoiser:
+    """As `guided_denoiser`, with a guidance for each latent of a batch.
+
+    Where none is guided at a noise level, half of the work is left out.
     """
-    guided = math.ceil(len(levels) * share - 1e-6)
-    return levels[guided - 1] if guided > 0 else levels[0] + 1
+
+    def denoise(z_t: Latents, t: int) -> Latents:
+        scales = [each.at(t) for each in guidance]
+        if all(scale == 1 for scale in scales):
+            return model.predict_noise(z_t, _steps(t, z_t), text)
+        unconditional, conditional = _both(model, z_t, t, (empty_text, text))
+        scale = z_t.new_tensor(scales)[:, None, None, None]
+        return unconditional + scale * (conditional - unconditional)
+
+    return denoise
 
 
 def noised_source(source_latent: Latents, noise: Latents, alphas_cumprod: AlphaTable) -> Known:

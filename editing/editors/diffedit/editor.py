@@ -6,8 +6,8 @@ from editing.diffusion.encoding import known_by_inversion, known_by_noise
 from editing.diffusion.latent_editor import LatentEditor
 from editing.diffusion.noise import Latents
 from editing.diffusion.picture_edits import LatentBatch
-from editing.diffusion.sampling import noise_levels, sample
-from editing.editors.diffedit.settings import EncodingSettings
+from editing.diffusion.sampling import Guidance, noise_levels, sample
+from editing.editors.diffedit.settings import MOST, EncodingSettings
 from editing.requests import OnStep
 
 
@@ -36,12 +36,12 @@ class EncodingEditor(LatentEditor[EncodingSettings]):
             )
         else:
             known = known_by_noise(model, batch)
-        way = settings.chosen()
         denoise = self.denoise_under(
             batch.prompts,
-            levels,
-            guidance_scale=way.guidance_scale,
-            guided_share=way.guided_share,
+            [
+                Guidance.of_first(levels, scale=way.guidance_scale, share=way.guided_share)
+                for way in (settings.chosen(wide=wide) for wide in _are_wide(batch))
+            ],
         )
         return sample(
             denoise,
@@ -52,3 +52,11 @@ class EncodingEditor(LatentEditor[EncodingSettings]):
             edit_mask=batch.edit_mask,
             on_step=on_step,
         )
+
+
+def _are_wide(batch: LatentBatch) -> list[bool]:
+    """Of each edit whether it may change most of its picture."""
+    if batch.edit_mask is None:
+        return [True] * len(batch.prompts)
+    shares: list[float] = batch.edit_mask.flatten(1).mean(1).tolist()
+    return [share > MOST for share in shares]

@@ -29,9 +29,13 @@ WAYS = {
 }
 """Named choices: what was found best on the still life, and what Couairon's thesis has.
 
-What the picture becomes is decided in the first half; guidance after that only makes what should
-stay as it was stray from it (docs/diffedit.md).
+What a thing becomes is decided in the first half; guidance after that only makes what should stay
+as it was stray from it. Where most of a picture is to change there is little to stay, and the
+pattern of a background is decided late: that is guided as the thesis has it (docs/diffedit.md).
 """
+
+MOST = 0.5
+"""A mask of more of a picture than this, or none, is `wide`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +49,7 @@ class EncodingSettings:
     instead, which is the thesis's "DiffEdit without encoding". `guidance_scale` is that of
     decoding, 1 for none; the first `guided_share` of its steps have it, after them the prompt alone
     is asked (as Kynkäänniemi et al. 2024 limit guidance to an interval). With `paste` the source's
-    own pixels are put back outside a mask.
+    own pixels are put back outside a mask. See `chosen` for edits of most of a picture.
     """
 
     ways: Literal["measured", "thesis"] = setting(
@@ -83,9 +87,14 @@ class EncodingSettings:
                 f"got {self.fixed_point_steps}"
             )
 
-    def chosen(self) -> EncodingWay:
-        """How decoding is guided, from what is set and from `ways`."""
+    def chosen(self, *, wide: bool = False) -> EncodingWay:
+        """How decoding is guided, from what is set and from `ways`.
+
+        An edit that is `wide`, as its mask takes in most of the picture or there is none, has the
+        thesis's values in place of the best measured ones.
+        """
         given = {"guidance_scale": self.guidance_scale, "guided_share": self.guided_share}
         return replace(
-            WAYS[self.ways], **{name: value for name, value in given.items() if value is not None}
+            WAYS["thesis" if wide else self.ways],
+            **{name: value for name, value in given.items() if value is not None},
         )
