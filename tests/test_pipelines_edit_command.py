@@ -172,7 +172,7 @@ class TestRegions:
             (
                 ("--mask-grow", "0.1"),
                 "--mask-grow is a setting of segmenter and contrast; sdedit has strength, "
-                "guidance-scale, steps and paste",
+                "guidance-scale, guided-share, steps and paste",
             ),
         ],
     )
