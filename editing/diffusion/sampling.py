@@ -62,42 +62,6 @@ def noise_levels(
     return tuple(int(t) for t in scheduler.timesteps[left_out:])
 
 
-def guided_denoiser(
-    model: LatentDiffusion,
-    *,
-    text: TextStates,
-    empty_text: TextStates,
-    guidance_scale: float,
-    beside: Channels | None = None,
-) -> Denoiser:
-    """Classifier-free guidance: empty + scale (conditional - empty), in one pass of the network.
-
-    `beside` are channels that the network sees beside the latent, with both texts.
-    """
-
-    def denoise(z_t: Latents, t: int) -> Latents:
-        if guidance_scale == 1:
-            return model.predict_noise(z_t, _steps(t, z_t), text, beside=beside)
-        unconditional, conditional = _both(model, z_t, t, (empty_text, text), beside=beside)
-        return unconditional + guidance_scale * (conditional - unconditional)
-
-    return denoise
-
-
-def _both(
-    model: LatentDiffusion,
-    z_t: Latents,
-    t: int,
-    texts: tuple[TextStates, TextStates],
-    *,
-    beside: Channels | None = None,
-) -> Sequence[Latents]:
-    """The noise under each of two texts, by one pass of the network."""
-    twice = None if beside is None else torch.cat([beside, beside])
-    both = torch.cat([z_t, z_t])
-    return model.predict_noise(both, _steps(t, both), torch.cat(texts), beside=twice).chunk(2)
-
-
 @dataclass(frozen=True, kw_only=True)
 class Guidance:
     """Classifier-free guidance by `scale` at noise levels from `lowest` on; below it, none."""
@@ -116,23 +80,44 @@ class Guidance:
         return self.scale if t >= self.lowest else 1.0
 
 
+def guided_denoiser(
+    model: LatentDiffusion,
+    *,
+    text: TextStates,
+    empty_text: TextStates,
+    guidance_scale: float,
+    beside: Channels | None = None,
+) -> Denoiser:
+    """`denoiser_by_row` with one factor for all latents and noise levels."""
+    guidance = [Guidance(scale=guidance_scale)] * len(text)
+    return denoiser_by_row(
+        model, text=text, empty_text=empty_text, guidance=guidance, beside=beside
+    )
+
+
 def denoiser_by_row(
     model: LatentDiffusion,
     *,
     text: TextStates,
     empty_text: TextStates,
     guidance: Sequence[Guidance],
+    beside: Channels | None = None,
 ) -> Denoiser:
-    """As `guided_denoiser`, with a guidance for each latent of a batch.
+    """Classifier-free guidance: empty + scale (conditional - empty), in one pass of the network.
 
-    Where none is guided at a noise level, half of the work is left out.
+    Each latent of a batch has its own `guidance`; at a noise level at which none has any, half of
+    the work is left out. `beside` are channels that the network sees beside the latent, with both
+    texts.
     """
+    twice = None if beside is None else torch.cat([beside, beside])
 
     def denoise(z_t: Latents, t: int) -> Latents:
         scales = [each.at(t) for each in guidance]
         if all(scale == 1 for scale in scales):
-            return model.predict_noise(z_t, _steps(t, z_t), text)
-        unconditional, conditional = _both(model, z_t, t, (empty_text, text))
+            return model.predict_noise(z_t, _steps(t, z_t), text, beside=beside)
+        both, texts = torch.cat([z_t, z_t]), torch.cat([empty_text, text])
+        noise = model.predict_noise(both, _steps(t, both), texts, beside=twice)
+        unconditional, conditional = noise.chunk(2)
         scale = z_t.new_tensor(scales)[:, None, None, None]
         return unconditional + scale * (conditional - unconditional)
 

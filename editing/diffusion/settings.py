@@ -42,7 +42,7 @@ class SamplingSettings:
         require_numbers(self)
 
 
-def require_guidance(guidance_scale: float, guided_share: float) -> None:
+def require_guidance(guidance_scale: float, guided_share: float = 1.0) -> None:
     """Make sure that steps can be guided so.
 
     Raises:

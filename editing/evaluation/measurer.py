@@ -113,12 +113,11 @@ class Measurer:
             outcomes = self._edit(cell, some)
             made = [place for place, one in enumerate(outcomes) if isinstance(one, EditOutput)]
             outputs = [one for one in outcomes if isinstance(one, EditOutput)]
-            measured = self._rows(cell, [some[place] for place in made], outputs)
-            for row, place, output in zip(measured, made, outputs, strict=True):
-                if output.explain is not None and some[place].key in explained:
-                    row[EXPLANATION] = encode_png(output.explain(output.image))
-            rows = iter(measured)
-            yield [_row(case, outcome, rows) for case, outcome in zip(some, outcomes, strict=True)]
+            measured = iter(self._rows(cell, [some[place] for place in made], outputs))
+            yield [
+                _row(case, outcome, measured, explained=case.key in explained)
+                for case, outcome in zip(some, outcomes, strict=True)
+            ]
 
     def _edit(self, cell: Cell, cases: Sequence[EditCase]) -> list[EditOutput | str]:
         """An output for each case, or the line that says why there is none.
@@ -188,7 +187,9 @@ def _numbers(
     return {name: np.concatenate([each[name] for each in apart]) for name in apart[0]}
 
 
-def _row(case: EditCase, outcome: EditOutput | str, measured: Iterator[Row]) -> Row:
+def _row(
+    case: EditCase, outcome: EditOutput | str, measured: Iterator[Row], *, explained: bool
+) -> Row:
     """The row of an edit that was made, with the next of `measured`, or of one that was not."""
     keys = {"key": case.key, "source_key": case.source_key}
     if isinstance(outcome, str):
@@ -196,6 +197,8 @@ def _row(case: EditCase, outcome: EditOutput | str, measured: Iterator[Row]) -> 
     row = {**keys, **next(measured), "image": encode_png(outcome.image)}
     if outcome.remarks:
         row[REMARKS] = " ".join(remark.name for remark in outcome.remarks)
+    if explained and outcome.explain is not None:
+        row[EXPLANATION] = encode_png(outcome.explain(outcome.image))
     return row
 
 

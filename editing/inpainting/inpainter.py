@@ -6,7 +6,7 @@ from typing import Protocol, runtime_checkable
 
 import torch
 
-from editing.diffusion.settings import steps_left_out
+from editing.diffusion.settings import require_guidance, steps_left_out
 from editing.settings import require_numbers
 from editing.tensors import MaskBatch, PictureBatch
 
@@ -27,8 +27,7 @@ class InpaintSettings:
 
     def __post_init__(self) -> None:
         steps_left_out(self.strength, self.num_inference_steps)  # raises where they break a rule
-        if not self.guidance_scale >= 0:
-            raise ValueError(f"guidance_scale must be at least 0, got {self.guidance_scale}")
+        require_guidance(self.guidance_scale)
         require_numbers(self)
 
 

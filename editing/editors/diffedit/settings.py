@@ -55,7 +55,6 @@ class EncodingSettings:
     ways: Literal["measured", "thesis"] = setting(
         "whose numbers: the best measured on the still life, or the thesis's", default="measured"
     )
-
     encoding_ratio: float = setting("how far the source is encoded, in (0, 1]", default=0.8)
     guidance_scale: float | None = setting(
         "factor of classifier-free guidance, 1 for none; none for what the ways say", default=None

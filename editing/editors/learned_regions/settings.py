@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from editing.diffusion.settings import steps_left_out
+from editing.diffusion.settings import require_guidance, steps_left_out
 from editing.settings import require_numbers, setting
 
 Objective = Literal["exact", "straight-through"]
@@ -130,8 +130,8 @@ class BoxSettings:
         strength = 1.0 if self.strength is None else self.strength
         steps = 1 if self.num_inference_steps is None else self.num_inference_steps
         steps_left_out(strength, steps)  # raises where they break a rule
-        if self.guidance_scale is not None and not self.guidance_scale >= 0:
-            raise ValueError(f"guidance_scale must be at least 0, got {self.guidance_scale}")
+        if self.guidance_scale is not None:
+            require_guidance(self.guidance_scale)
         require_numbers(self)
 
 

@@ -4,7 +4,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from editing.diffusion.settings import steps_left_out
+from editing.diffusion.settings import require_guidance, steps_left_out
 from editing.settings import require_numbers, setting
 
 Ways = Literal["measured", "thesis"]
@@ -139,8 +139,7 @@ class ZestGuideSettings:
         for name in ("eta", "weight_normalised", "paint"):
             if not getattr(way, name) >= 0:
                 raise ValueError(f"{name} must be at least 0, got {getattr(way, name)}")
-        if not self.guidance_scale >= 0:
-            raise ValueError(f"guidance_scale must be at least 0, got {self.guidance_scale}")
+        require_guidance(self.guidance_scale)
         if not 0 <= way.tau <= 1:
             raise ValueError(f"tau must be in [0, 1], got {way.tau}")
         if not 0 <= self.pads <= MOST_PADS:
