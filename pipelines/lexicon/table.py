@@ -205,6 +205,9 @@ def _adjective_rows(wordnet: Any, listed: tuple[ListedWord, ...]) -> list[Row]:
     allowed = {word.lemma for word in listed if word.substitute}
     for word in listed:
         role = "substitute" if word.substitute else "listed"
+        if word.family:
+            rows.append(_grouped_adjective(wordnet, word, role))
+            continue
         colour = _colour_sense(wordnet, word.lemma)
         if colour is not None:
             antonyms = _colour_antonyms(wordnet, word, allowed)
@@ -212,6 +215,13 @@ def _adjective_rows(wordnet: Any, listed: tuple[ListedWord, ...]) -> list[Row]:
         else:
             rows += _plain_adjective(wordnet, word, allowed, role)
     return rows
+
+
+def _grouped_adjective(wordnet: Any, word: ListedWord, role: str) -> Row:
+    if word.synset is None:
+        raise WordListError(f"{word.lemma} of adjective {word.family} must name its sense")
+    sense = _find(wordnet, word.synset)
+    return ("adjective", word.lemma, sense.name(), word.family, role, "")
 
 
 def _colour_antonyms(wordnet: Any, word: ListedWord, allowed: set[str]) -> str:

@@ -7,6 +7,7 @@ from indexes.errors import PairloomError
 
 COUNTABILITY = {"": "count", "~": "mass", "%": "both", "+": "plural"}
 _FAMILY = re.compile(r"\[noun ([a-z -]+?)(?: in ([a-z]+))?: ([^\]]+)\]$")
+_GROUP = re.compile(r"\[adjective ([a-z]+)\]$")
 _WIDER = re.compile(r"\[wider ([a-z]+): ([^\]]+)\]$")
 _WORD = re.compile(r"([a-z_'-]+)(?:=([^~%+!\s]+))?([~%+]?)(!?)$")
 
@@ -17,7 +18,10 @@ class WordListError(PairloomError, ValueError):
 
 @dataclass(frozen=True)
 class ListedWord:
-    """A word of the list: where it stands, the sense asked for, and how it may be used."""
+    """A word of the list: where it stands, the sense asked for, and how it may be used.
+
+    `family` is a noun's family or an adjective's group, empty for adjectives that WordNet relates.
+    """
 
     lemma: str
     family: str
@@ -59,7 +63,7 @@ def parse_word_list(text: str) -> WordList:
     wider: dict[str, tuple[str, ...]] = {}
     families: list[Family] = []
     words: dict[str, list[ListedWord]] = {"noun": [], "adjective": [], "compound": []}
-    part = ""
+    part = group = ""
     for number, line in enumerate(text.splitlines(), start=1):
         stripped = line.strip()
         if not stripped or stripped.startswith("#"):
@@ -69,12 +73,14 @@ def parse_word_list(text: str) -> WordList:
         elif found := _FAMILY.match(stripped):
             families.append(_family(found, wider, number))
             part = "noun"
+        elif found := _GROUP.match(stripped):
+            part, group = "adjective", found[1]
         elif stripped in ("[adjective]", "[compound]"):
-            part = stripped[1:-1]
+            part, group = stripped[1:-1], ""
         elif not part or stripped.startswith("["):
             raise WordListError(f"line {number}: a heading must come before words, got {stripped}")
         else:
-            name = families[-1].name if part == "noun" else ""
+            name = families[-1].name if part == "noun" else group
             words[part].extend(_word(token, name, number) for token in stripped.split())
     compounds = tuple(word.lemma for word in words["compound"])
     return WordList(

@@ -51,6 +51,9 @@ CURLY = frozenset({"hair", "fur", "beard", "mane", "tail"})
 
 LIVING = frozenset({"person.n.01", "animal.n.01", "plant.n.02"})
 CREATURES = frozenset({"person.n.01", "animal.n.01"})
+GROUNDS = frozenset({"location.n.01", "geological_formation.n.01", "way.n.06", "object.n.01"})
+PLACES = frozenset({"location.n.01", "way.n.06", "structure.n.01", "area.n.05", "room.n.01"})
+WEATHERED = words("day morning afternoon evening weather sky")
 THINGS = frozenset({"artifact.n.01"})
 TALL_THINGS = frozenset(
     {"person.n.01", "plant.n.02", "structure.n.01", "glass.n.02", "bottle.n.01"}
@@ -137,6 +140,16 @@ def adjective_fits(
         return True
     if is_colour_word(after) and sense.lemma not in _SIZES and sense.lemma not in ("old", "new"):
         return pair not in _ONLY or _kind_fits(pair, noun)
+    if sense.group in ("number", "hair"):
+        return True
+    if sense.group == "age":
+        return bool(noun.ancestors & {"person.n.01", "people.n.01"}) and noun.lemma not in CHILDREN
+    if sense.group == "weather":
+        return noun.lemma in WEATHERED
+    if sense.group == "bustle":
+        return bool(noun.ancestors & PLACES)
+    if sense.group in ("material", "ground"):
+        return bool(noun.ancestors & THINGS) or bool(noun.ancestors & GROUNDS)
     if sense.group or substitute.lemma in ("patterned", "plain"):
         return bool(noun.ancestors & THINGS) or noun.lemma == BACKGROUND
     if noun.lemma == BACKGROUND and pair not in _ONLY:
@@ -186,6 +199,17 @@ _MALE = words("man boy guy gentleman king prince waiter groom bridegroom monk po
 _FEMALE = words("woman girl lady queen princess waitress bride nun policewoman mermaid")
 _HE = words("he him his himself")
 _SHE = words("she her hers herself")
+
+
+ANIMATE = frozenset({"person.n.01", "animal.n.01"})
+_COUNTING = words("one another others both first second third pair couple single dozen")
+_COUNTED = words("two three four five six seven eight nine ten")
+
+
+def numbers_allow(context: frozenset[str]) -> bool:
+    """Whether a number may change: no other word of the caption counts the same things."""
+    apart = "other" in context and "each" not in context
+    return not apart and not context & _COUNTING and len(context & _COUNTED) == 1
 
 
 # What some verbs ask of the noun before or after them: no hamster barks, nobody rides a goat.

@@ -11,7 +11,8 @@ from transforms.protocols import Encoder, Vectors
 from transforms.words.lexicon import Lexicon, NounSense
 from transforms.words.vocabulary import FUNCTION_WORDS, LAYOUT
 
-# Counted as if seen this often more: a listed word is listed in the sense captions use it in.
+# Counted as if seen this much oftener than any other sense: a listed word is listed in the sense
+# captions use it in, whatever the newspapers mean by it.
 LISTED_BONUS = 10.0
 SMOOTHING = 0.5
 OVERLAP_WEIGHT = 3.2
@@ -77,14 +78,18 @@ def sense_scores(
         scorer: the picture's opinion.
     """
     glosses = [describe_sense(sense, lexicon) for sense in senses]
+    most = max(sense.count for sense in senses)
     counts = [
-        sense.count + SMOOTHING + (LISTED_BONUS if sense.role != "known" else 0.0)
+        SMOOTHING + (most + LISTED_BONUS if sense.role != "known" else sense.count)
         for sense in senses
     ]
     scores = [math.log(count / sum(counts)) for count in counts]
     telling = {stem(word) for word in context if _is_telling(word, lexicon)}
+    listed = {lexicon.lexname(sense.synset) for sense in senses if sense.role != "known"}
     for place, sense in enumerate(senses):
         row = lexicon.synsets.get(sense.synset)
+        if sense.role == "known" and lexicon.lexname(sense.synset) in listed:
+            continue  # so like the listed one that a shared word tells nothing
         words = {stem(word) for word in row.gloss.lower().split()} if row else set()
         scores[place] += OVERLAP_WEIGHT * len(words & telling)
     if scorer is not None and len(senses) > 1:

@@ -58,7 +58,7 @@ def find_spans(tokens: tuple[Token, ...], lexicon: Lexicon) -> list[Span]:
     for place, token in enumerate(tokens):
         if token.tag == "noun" and token.lemma in lexicon.nouns and stands_alone(tokens, place):
             spans.append(Span("noun", tokens, place, place))
-        elif token.tag == "adjective" and token.lemma in lexicon.adjectives:
+        elif token.tag in ("adjective", "number") and token.lemma in lexicon.adjectives:
             head = described_noun(tokens, place)
             if head is not None:
                 spans.append(Span("adjective", tokens, place, head))

@@ -52,7 +52,8 @@ def penn_tags(words: list[str]) -> list[str]:
 def tag_caption(caption: str, lexicon: Lexicon) -> tuple[Token, ...]:
     """The tokens of `caption`, compounds joined, each with its tag and table entry."""
     tokens = [Token(m.group(), m.start(), m.end()) for m in _TOKEN.finditer(caption)]
-    tokens = _mark_proper(tokens)
+    if not caption.isupper():  # capitals throughout tell no names
+        tokens = _mark_proper(tokens)
     tokens = _join_compounds(tokens, caption, lexicon)
     words = [token.word.replace(" ", "-") for token in tokens]
     tags = penn_tags(words) if words else []

@@ -21,7 +21,7 @@ LAYOUT = words(
     "photo photograph image drawing painting sketch illustration portrait shot close-up "
     "closeup screenshot selfie group bunch couple pair row line lot number set piece part "
     "slice stack pile variety type kind crowd herd flock collection bit half area place "
-    "ground floor surface display position air person people someone thing object item way "
+    "ground floor surface display position air person someone thing object item way "
     "day night time body"
 )
 FUNCTION_WORDS = words(

@@ -1,0 +1,111 @@
+"""An edit of a caption: one word of it exchanged, with number, article and capitals kept."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from indexes.captions import caption_words
+from transforms.words.inflection import article, match_case
+from transforms.words.lexicon import Lexicon, Substitute
+from transforms.words.pool_words import Joined, PoolWords, join_entries
+from transforms.words.senses import SenseScorer
+from transforms.words.spans import Span, Token
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """One changed caption and what was changed, in the words of `EditQuery`.
+
+    `plausibility` is the logarithm of how much likelier the pool's captions make the substitute
+    than others of its family, where there is a pool; `weight`, above 0, says how often it is drawn
+    beside others.
+    """
+
+    caption: str
+    edit_prompt: str
+    source_word: str
+    target_word: str
+    source_phrase: str
+    target_phrase: str
+    relation: str
+    part_of_speech: str
+    source_synset: str
+    target_synset: str
+    alternatives: int = 0
+    plausibility: float = 0.0
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class Considered:
+    """A substitute for a word: the edit, or in a few words why it makes none."""
+
+    source: str
+    target: str
+    proposal: Proposal | None = None
+    why_not: str = ""
+
+
+@dataclass(frozen=True)
+class CaptionReading:
+    """A caption as its tagged tokens, with what is asked about all of its words.
+
+    Args:
+        caption: the caption.
+        tokens: its tokens.
+        lexicon: the table.
+        pool: what a pool's captions say; None where there is none.
+        scorer: what the picture says about senses.
+    """
+
+    caption: str
+    tokens: tuple[Token, ...]
+    lexicon: Lexicon
+    pool: PoolWords | None
+    scorer: SenseScorer | None
+
+    @cached_property
+    def context(self) -> frozenset[str]:
+        """The words of the caption, in lower case, those of compounds one by one."""
+        return frozenset(word for token in self.tokens for word in token.word.split(" "))
+
+    @cached_property
+    def joined(self) -> Joined:
+        """The words as `PoolWords` counts them."""
+        assert self.pool is not None
+        return join_entries(caption_words(self.caption), self.pool.forms)
+
+
+def make_proposal(caption: str, span: Span, word: str, substitute: Substitute) -> Proposal:
+    """The caption with `word` in the place of the word of `span`."""
+    own = span.own
+    target = match_case(word, own.text)
+    prompt = caption[: own.start] + target + caption[own.end :]
+    before = span.tokens[span.token - 1] if span.token else None
+    if before is not None and before.word in ("a", "an"):
+        fitting = match_case(article(target), before.text)
+        prompt = caption[: before.start] + fitting + caption[before.end : own.start] + target
+        prompt += caption[own.end :]
+    source_phrase, target_phrase = own.text, target
+    if span.part_of_speech == "adjective":
+        source_phrase, target_phrase = (_phrase(span, one) for one in (own.text, target))
+    return Proposal(
+        caption=caption,
+        edit_prompt=prompt,
+        source_word=own.text,
+        target_word=target,
+        source_phrase=source_phrase,
+        target_phrase=target_phrase,
+        relation=substitute.relation,
+        part_of_speech=span.part_of_speech,
+        source_synset=substitute.source_synset,
+        target_synset=substitute.synset,
+    )
+
+
+def _phrase(span: Span, adjective: str) -> str:
+    """Adjective and noun; in "dark blue car" the colour stays between them."""
+    between = span.tokens[span.token + 1 : span.head]
+    kept = []
+    if adjective.lower() in ("dark", "light"):
+        kept = [one.text for one in between if one.tag == "adjective"]
+    return " ".join([adjective, *kept, span.noun.text])

@@ -1,0 +1,149 @@
+"""How likely a pool's captions make a substitute where it would stand.
+
+A noun is asked for beside each word that stands beside the one it replaces, and in a caption with
+each other word of it; an adjective before its noun. What the whole family of words is seldom seen
+with says nothing; what the family is often seen with and the substitute hardly ever speaks against
+it. See `pool_words` for the counts.
+"""
+
+import math
+from dataclasses import dataclass
+
+from transforms.words.edits import CaptionReading
+from transforms.words.lexicon import AdjectiveSense, NounSense, Substitute
+from transforms.words.pool_words import Company, PoolWords, companies, key
+from transforms.words.spans import Span, Token
+
+AROUND_WEIGHT = 0.5
+"""What stands anywhere in a caption tells so much of what stands right beside the noun."""
+
+LEAST_RATIO, LEAST_FREE, LEAST_BOUND = -1.0, -1.6, -0.8
+"""Logarithms below which a substitute is left out: for what stands right beside the word; and for
+all of the caption, where its kind goes with most things, and where it does not."""
+
+FREE_KINDS = frozenset({"people", "clothing"})
+"""Wide kinds whose words go with most of what is said of any of them. Others are put in only where
+the pool shows them in one such company at least."""
+
+STRICT_FAMILIES = frozenset({"grounds", "open places", "pets"})
+"""Families that are so even where the company suits any noun: a dog does what no rabbit does."""
+
+OFTEN = 3
+"""A word that the pool has so often beside another goes with it, even if others go better."""
+
+FEWEST, MANY = 2, 10
+"""Company that fewer different nouns are seen in is too rare to ask for; company of so many suits
+any noun."""
+
+BOUND_GROUPS = frozenset({"material", "ground", "hair"})
+"""Adjectives that are put in only where the pool has them before that very noun."""
+
+PERSON_WEIGHT = 0.5
+"""How often a person is exchanged beside a thing of the same caption: most have one."""
+
+
+@dataclass(frozen=True)
+class Plausibility:
+    """What a pool says of a substitute: a logarithm of how likely, and why it is left out."""
+
+    log_ratio: float = 0.0
+    why_not: str = ""
+
+
+def noun_plausibility(
+    reading: CaptionReading, span: Span, sense: NounSense, lemma: str, family: tuple[str, ...]
+) -> Plausibility:
+    """What the pool says of the noun `lemma` in the place of the noun of `span`.
+
+    Args:
+        reading: the caption.
+        span: the noun in it.
+        sense: what is meant by it.
+        lemma: the substitute.
+        family: the entries that may stand there, the noun's own among them.
+    """
+    pool = reading.pool
+    place = _joined_place(reading, span) if pool is not None else None
+    if pool is None or place is None:
+        return Plausibility()
+    free = reading.lexicon.wider.get(sense.family, "") in FREE_KINDS
+    total, asked, seen = 0.0, False, False
+    for company in companies(reading.joined, place, reading.lexicon):
+        ratio = pool.log_ratio(lemma, company, family)
+        if company[0] == "~":
+            total += AROUND_WEIGHT * ratio
+            continue
+        often = pool.company.get((lemma, company), 0) >= OFTEN
+        if ratio < (LEAST_FREE if free else LEAST_RATIO) and not often:
+            return Plausibility(ratio, f"the pool hardly has it {_told(company)}")
+        total += ratio
+        if len(company) == 3 or company[0] == "=":
+            seen = seen or (lemma, company) in pool.company
+            asked = asked or FEWEST <= pool.breadth.get(company, 0) < MANY
+    asked = asked or sense.family in STRICT_FAMILIES
+    if asked and not seen and not free:
+        return Plausibility(total, "the pool never has it in such company")
+    if total < (LEAST_FREE if free else LEAST_BOUND):
+        return Plausibility(total, "the pool has it too seldom in such company")
+    return Plausibility(total)
+
+
+def _told(company: Company) -> str:
+    kind, *rest = company
+    where = {"<": "after", ">": "before", "=": "after"}[kind]
+    said = rest if kind == ">" else rest[::-1]
+    return f"{where} {' '.join(word for word in said if word)!r}"
+
+
+def _joined_place(reading: CaptionReading, span: Span) -> int | None:
+    """Where the words that the pool counts have the token of `span`."""
+    lemma = span.own.lemma
+    for place, (word, entry) in enumerate(reading.joined):
+        if entry == lemma and word == span.own.word:
+            return place
+    return None
+
+
+def adjective_plausibility(
+    pool: PoolWords | None,
+    sense: AdjectiveSense,
+    lemma: str,
+    noun: Token,
+    family: tuple[str, ...],
+    *,
+    known: bool,
+) -> Plausibility:
+    """What the pool says of the adjective `lemma` before `noun`, which the table has if `known`."""
+    if pool is None or sense.group == "number":
+        return Plausibility()
+    company = ("=", noun.lemma if noun.lemma in pool.mentions else key(noun.word))
+    ratio = pool.log_ratio(lemma, company, family)
+    if ratio < LEAST_RATIO and pool.company.get((lemma, company), 0) < OFTEN:
+        return Plausibility(ratio, f"the pool hardly has it before {noun.word!r}")
+    bound = sense.group in BOUND_GROUPS or not known
+    if bound and (lemma, company) not in pool.company:
+        return Plausibility(ratio, f"the pool never has it before {noun.word!r}")
+    return Plausibility(ratio)
+
+
+def draw_weight(
+    reading: CaptionReading, own: Token, substitute: Substitute, log_ratio: float
+) -> float:
+    """How often to draw a substitute beside others, in (0, 1].
+
+    The likelier the oftener; people less often than things; and as many edits turn women into men
+    as men into women, however many of either the pool has.
+    """
+    weight = _balance(reading.pool, own, substitute.lemma) * math.exp(min(0.0, log_ratio))
+    if "person.n.01" in reading.lexicon.ancestors(substitute.synset):
+        weight *= PERSON_WEIGHT
+    return weight
+
+
+def _balance(pool: PoolWords | None, own: Token, lemma: str) -> float:
+    if pool is None:
+        return 1.0
+    before, after = (
+        pool.mentions.get(one, 0) or pool.captions.get(one, 0) for one in (own.lemma, lemma)
+    )
+    return min(1.0, (after + 1) / (before + 1))

@@ -1,0 +1,264 @@
+"""What may take the place of one word of a caption, and why the rest may not.
+
+Rules that hold for every caption are here: number, article, what is said twice, what verbs, colours
+and pronouns ask. What a pool's captions say of a substitute is in `likelihood`.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from transforms.words.edits import CaptionReading, Considered, make_proposal
+from transforms.words.inflection import plural, singular_forms
+from transforms.words.lexicon import AdjectiveSense, NounSense, Substitute
+from transforms.words.likelihood import (
+    Plausibility,
+    adjective_plausibility,
+    draw_weight,
+    noun_plausibility,
+)
+from transforms.words.plausibility import (
+    ANIMATE,
+    BACKGROUND,
+    CHILDREN,
+    WEATHERED,
+    Described,
+    adjective_fits,
+    colour_suits,
+    describe_noun,
+    numbers_allow,
+    pronouns_allow,
+    verbs_allow,
+)
+from transforms.words.senses import choose_sense
+from transforms.words.spans import Span, Token, colours_of, determiner_of, neighbouring_verbs
+from transforms.words.vocabulary import LAYOUT, MATERIALS, NUMBERS, SINGULAR_DETERMINERS
+
+COUNTED = frozenset({"count", "both"})
+UNCOUNTED = frozenset({"mass", "both"})
+PLURAL_ONLY = frozenset({"plural"})
+
+
+def consider(reading: CaptionReading, span: Span) -> list[Considered]:
+    """Every substitute for the word of `span`, sorted by what it makes of the caption.
+
+    One entry without a target says why the word itself is left alone.
+    """
+    words = _nouns if span.part_of_speech == "noun" else _adjectives
+    found = list(words(reading, span))
+    return sorted(found, key=lambda one: (one.target, one.why_not))
+
+
+def _nouns(reading: CaptionReading, span: Span) -> Iterator[Considered]:
+    own, lexicon = span.own, reading.lexicon
+    sense = choose_sense(
+        lexicon.nouns[own.lemma], lexicon, reading.context - {own.word}, reading.scorer
+    )
+    why = _left_alone(reading, span, sense)
+    if why:
+        yield Considered(own.text, "", why_not=why)
+        return
+    determiner = determiner_of(span.tokens, span.token)
+    people = own.lemma == "people"
+    need = COUNTED if people else needed_countability(sense, determiner, is_plural=own.plural)
+    described = describe_noun(own.lemma, sense.synset, lexicon)
+    substitutes = [one for one in lexicon.noun_substitutes(sense) if one.listed]
+    family = tuple(sorted({own.lemma, *(one.lemma for one in substitutes)}))
+    if not substitutes:
+        yield Considered(own.text, "", why_not="its family has no everyday word beside it")
+    for substitute in substitutes:
+        other = describe_noun(substitute.lemma, substitute.synset, lexicon)
+        word = _inflected(substitute, need, is_plural=own.plural)
+        name = word or substitute.lemma.replace("_", " ")
+        why = "another number or countability" if not word else ""
+        why = why or _why_not_there(span, described, other) or _why_unusable(reading, word)
+        why = why or _why_no_change(reading, own, substitute)
+        if why:
+            yield Considered(own.text, name, why_not=why)
+            continue
+        plausibility = noun_plausibility(reading, span, sense, substitute.lemma, family)
+        yield _judged(reading, span, word, substitute, plausibility)
+
+
+def _adjectives(reading: CaptionReading, span: Span) -> Iterator[Considered]:
+    lexicon, noun, own = reading.lexicon, span.noun, span.own
+    described = _described(reading, noun)
+    following = span.tokens[span.token + 1].word if span.token + 1 < len(span.tokens) else ""
+    preceding = span.tokens[span.token - 1].word if span.token else ""
+    for sense in lexicon.adjectives[own.lemma]:
+        why = _why_left_alone(reading, sense, noun, described)
+        if why:
+            yield Considered(own.text, "", why_not=why)
+            continue
+        substitutes = lexicon.adjective_substitutes(sense)
+        family = tuple(sorted({own.lemma, *(one.lemma for one in substitutes)}))
+        for substitute in substitutes:
+            word = substitute.lemma.replace("_", " ")
+            fits = described is None or adjective_fits(
+                sense, substitute, described, before=preceding, after=following
+            )
+            why = "" if fits else f"{noun.word!r} does not differ so, or not to the eye"
+            why = why or _why_unusable(reading, word)
+            if why:
+                yield Considered(own.text, word, why_not=why)
+                continue
+            found = adjective_plausibility(
+                reading.pool, sense, substitute.lemma, noun, family, known=described is not None
+            )
+            yield _judged(reading, span, word, substitute, found)
+
+
+def _why_left_alone(
+    reading: CaptionReading, sense: AdjectiveSense, noun: Token, described: Described | None
+) -> str:
+    """Why an adjective is not exchanged at all in this sense, or nothing."""
+    if sense.group == "number":
+        fits = numbers_allow(reading.context)
+        return "" if fits else "the rest of the caption counts as well"
+    if sense.group == "weather" and noun.word in WEATHERED:
+        return ""
+    if noun.lemma in LAYOUT and noun.lemma != BACKGROUND:
+        return "what it describes is no thing by itself"
+    if described is None and reading.pool is None:
+        return "what it describes is not in the table"
+    return ""
+
+
+def _described(reading: CaptionReading, noun: Token) -> Described | None:
+    lexicon = reading.lexicon
+    if noun.lemma == BACKGROUND:
+        return describe_noun(noun.lemma, BACKGROUND, lexicon)
+    known = lexicon.nouns.get(noun.lemma)
+    if noun.lemma in LAYOUT or not known:
+        return None
+    meant = choose_sense(known, lexicon, reading.context - {noun.word}, reading.scorer)
+    return describe_noun(noun.lemma, meant.synset, lexicon)
+
+
+def _left_alone(reading: CaptionReading, span: Span, sense: NounSense) -> str:
+    """Why a noun is not exchanged at all, or nothing."""
+    own = span.own
+    before = span.tokens[span.token - 1] if span.token else None
+    if reading.context & _ABSENT and _is_absent(span):
+        return "the caption says that it is not there"
+    if own.lemma in LAYOUT:
+        return "it says where things stand, or what kind of picture it is"
+    if not sense.family:
+        return "nobody listed what may take its place"
+    if _said_again(reading, span):
+        return "the caption speaks of it twice"
+    made = before is not None and (before.word in MATERIALS or before.word in _LIKENESSES)
+    if made and ANIMATE & reading.lexicon.ancestors(sense.synset):
+        return "it is the likeness of one"
+    return ""
+
+
+_ABSENT = frozenset({"no", "without"})
+
+
+def _is_absent(span: Span) -> bool:
+    return any(token.word in _ABSENT for token in span.tokens[max(0, span.token - 3) : span.token])
+
+
+_LIKENESSES = frozenset({"toy", "stuffed", "wooden", "plush", "inflatable", "carved", "fake"})
+
+
+def _said_again(reading: CaptionReading, span: Span) -> bool:
+    """Whether another word of the caption names the same thing, or is made of its name."""
+    own = span.own
+    stems = {form.replace("_", " ") for form in (own.lemma, own.word, *singular_forms(own.word))}
+    for place, token in enumerate(span.tokens):
+        if place == span.token:
+            continue
+        parts = token.word.split(" ")
+        if stems & {token.word, token.lemma.replace("_", " "), *parts}:
+            return True
+        if any(stems & set(singular_forms(part)) for part in parts):
+            return True
+    return False
+
+
+def _why_not_there(span: Span, old: Described, new: Described) -> str:
+    """Why `new` does not suit the verbs and colours that the caption gives the noun `old`."""
+    before, after = neighbouring_verbs(span)
+    if not verbs_allow(new.lemma, new.ancestors, before=before, after=after):
+        return f"it does not go with {before or after!r}"
+    for colour in colours_of(span):
+        if colour_suits(colour, old) and not colour_suits(colour, new):
+            return f"it is not seen in {colour}"
+    return ""
+
+
+def _why_no_change(reading: CaptionReading, own: Token, substitute: Substitute) -> str:
+    """Why nobody would see `substitute`: the caption has it by another name, or it may be meant."""
+    for token in reading.tokens:
+        senses = reading.lexicon.nouns.get(token.lemma, ()) if token is not own else ()
+        if any(sense.synset == substitute.synset for sense in senses):
+            return f"the caption has it as {token.word!r}"
+    if own.lemma == "people" and substitute.lemma != "child":
+        return "the people may be some"
+    if substitute.lemma == "child" and own.lemma in CHILDREN:
+        return "it is one already"
+    if own.lemma in CHILDREN - _TOLD:
+        if substitute.lemma in _TOLD:
+            return "the child may be one"
+        others = reading.context - {own.word}
+        if others & CHILDREN or any(set(singular_forms(word)) & CHILDREN for word in others):
+            return "the caption speaks of children again"
+    return ""
+
+
+_TOLD = frozenset({"boy", "girl", "son", "daughter"})
+
+
+def _why_unusable(reading: CaptionReading, word: str) -> str:
+    """Why `word` cannot be put in: it is there already, a pronoun or the pool speaks against it."""
+    context, pool = reading.context, reading.pool
+    parts = word.lower().split(" ")
+    last = parts[-1]
+    if last in context or set(singular_forms(last)) & context or plural(last) in context:
+        return "the caption has the word"
+    if not pronouns_allow(word.lower(), context):
+        return "a pronoun of the caption speaks against it"
+    if pool is not None and not all(pool.captions.get(part, 0) for part in parts):
+        return "no caption of the pool has it"
+    return ""
+
+
+def _judged(
+    reading: CaptionReading, span: Span, word: str, substitute: Substitute, found: Plausibility
+) -> Considered:
+    if found.why_not:
+        return Considered(span.own.text, word, why_not=found.why_not)
+    weight = draw_weight(reading, span.own, substitute, found.log_ratio)
+    proposal = make_proposal(reading.caption, span, word, substitute)
+    return Considered(
+        span.own.text, word, replace(proposal, plausibility=found.log_ratio, weight=weight)
+    )
+
+
+def needed_countability(sense: NounSense, determiner: str, *, is_plural: bool) -> frozenset[str]:
+    """Which countabilities can stand where a noun stands; empty where that cannot be told.
+
+    Args:
+        sense: the noun that stands there.
+        determiner: the article, number or possessive before it, in lower case, or nothing.
+        is_plural: whether it stands in the plural.
+    """
+    if sense.countability == "plural":
+        return PLURAL_ONLY
+    if is_plural or determiner in SINGULAR_DETERMINERS | NUMBERS:
+        return COUNTED
+    if sense.countability == "unknown":
+        return COUNTED if determiner and determiner != "some" else frozenset()
+    if determiner == "":
+        return UNCOUNTED if sense.countability in UNCOUNTED else COUNTED
+    return UNCOUNTED if sense.countability == "mass" or determiner == "some" else COUNTED
+
+
+def _inflected(substitute: Substitute, need: frozenset[str], *, is_plural: bool) -> str:
+    """The substitute in the number wanted, empty where it has none."""
+    kind = substitute.countability
+    if kind not in need:
+        return ""
+    word = substitute.lemma.replace("_", " ")
+    return plural(word) if is_plural and kind != "plural" else word
