@@ -38,6 +38,7 @@ _TEXTS = ("--prompt", "--source-prompt", "--mask-phrase")
 
 _COMMANDS = {
     "demo": "pipelines.demo.command",
+    "rewrite": "pipelines.rewrite.command",
     "index": "pipelines.index.command",
     "build": "pipelines.build.command",
     "verify": "pipelines.verify.command",
@@ -52,7 +53,7 @@ _COMMANDS = {
 }
 """The module of each command, in the order in which they are told of."""
 
-_ANY_NAME = ("edit", "lexicon")
+_ANY_NAME = ("edit", "lexicon", "rewrite")
 """Commands that read and write plain files alone; the others' names stand in manifests, and are
 those of Parquet files."""
 

@@ -11,6 +11,7 @@ from benchmarks.rewrite_sentences import measure
 from transforms.record import Batch
 from transforms.rewrite import Rewrite, RewriteOptions, Rewriter, rewrite_batch
 from transforms.words.lexicon import load_lexicon
+from transforms.words.pool_words import PoolWords, count_pool
 from transforms.words.senses import PictureSenseScorer, choose_sense, picture_log_scores
 
 LEXICON = load_lexicon()
@@ -43,7 +44,7 @@ def prompts(caption, **kwargs):
 def test_every_word_of_the_built_in_world_can_be_edited(family, colour):
     for noun in family:
         caption = f"a small {colour} {noun} on the left of a plain background"
-        found = Rewriter(LEXICON, word_counts=WORLD).possible(caption)
+        found = Rewriter(LEXICON, pool=PoolWords(WORLD)).possible(caption)
         nouns = {one.target_word for one in found if one.part_of_speech == "noun"}
         assert nouns
         assert nouns <= set(family)
@@ -56,7 +57,7 @@ def test_every_word_of_the_built_in_world_can_be_edited(family, colour):
 
 def test_two_objects():
     caption = "a small red apple to the left of a large blue car on a patterned background"
-    found = prompts(caption, word_counts=WORLD)
+    found = prompts(caption, pool=PoolWords(WORLD))
     assert "a small red apple to the left of a large blue truck on a patterned background" in found
     assert "a small red apple to the left of a large blue car on a plain background" in found
 
@@ -101,7 +102,7 @@ def test_the_noun_says_what_old_means():
 def test_colours_stay_natural():
     assert "blue dog" not in targets("a brown dog")
     assert "black dog" in targets("a brown dog")
-    assert targets("a black man") == {"woman"}
+    assert targets("a black man") == {"woman", "boy", "girl", "child"}
 
 
 def test_no_word_twice():
@@ -110,14 +111,14 @@ def test_no_word_twice():
 
 
 def test_pronouns_keep_their_sex():
-    assert targets("a man with his hands up") == set()
-    assert targets("a man with raised hands") == {"woman"}
+    assert targets("a man with his hands up") == {"boy", "child"}
+    assert targets("a man with raised hands") == {"woman", "boy", "girl", "child"}
 
 
 @pytest.mark.parametrize(
     "caption",
     [
-        "people in the background on the left",
+        "someone in the background on the left",
         "a beautiful view",
         "London Bridge",
         "Apple iPhone 13",
@@ -132,16 +133,20 @@ def test_nothing_to_change(caption):
 
 def test_substitutes_occur_in_the_corpus():
     caption = "a red apple on a table"
-    assert targets(caption, word_counts={"pear": 1, "green": 1}) == {"pear", "green apple"}
-    assert targets(caption, word_counts={}) == set()
-    assert targets("two apples", word_counts={"pear": 1}) == set()
-    assert targets("two apples", word_counts={"pears": 1}) == {"pears"}
+    assert targets(caption, pool=PoolWords({"pear": 1, "green": 1})) == {"pear", "green apple"}
+    assert targets(caption, pool=PoolWords({})) == set()
+    numbers = {"three apples", "four apples"}
+    assert targets("two apples", pool=PoolWords({"pear": 1})) == set()
+    assert targets("two apples", pool=PoolWords({"pears": 1, "three": 1})) == {
+        "pears",
+        "three apples",
+    }
+    assert numbers < targets("two apples")
 
 
-def test_an_unlisted_word_needs_a_corpus_that_has_it():
-    assert "dachshund" not in targets("a cat on a rug")
-    assert "dachshund" in targets("a cat on a rug", word_counts={"dachshund": 2})
-    assert "dachshund" not in targets("a cat on a rug", word_counts={"dachshund": 1})
+def test_an_unlisted_word_is_exchanged_and_never_put_in():
+    assert "cat" in targets("a dachshund on a rug")
+    assert "dachshund" not in targets("a cat on a rug", pool=PoolWords({"dachshund": 9, "dog": 9}))
 
 
 def test_several_edits_are_distinct_and_ordered():
@@ -162,8 +167,8 @@ def test_choice_is_a_function_of_seed_and_key():
     assert draws == [Rewriter(LEXICON).propose(caption, str(key))[0] for key in range(200)]
     other = Rewriter(LEXICON, RewriteOptions(seed=1))
     assert draws != [other.propose(caption, str(key))[0] for key in range(200)]
-    antonyms = sum(one.relation == "antonym" for one in draws)
-    assert 70 < antonyms < 130
+    sizes = sum(one.source_phrase == "small apple" for one in draws)
+    assert 30 < sizes < 90
 
 
 def test_options_limit_relations_and_parts_of_speech():
@@ -235,8 +240,8 @@ def test_rewrite_batch_keeps_order_and_rejects():
     assert out.records[0].source is records[0]
 
 
-def world_counts():
-    return WORLD
+def world_captions():
+    return ["a small red apple", "a large green pear", "a small blue pear", "a large red apple"]
 
 
 def test_the_stage_equals_the_loop():
@@ -246,9 +251,10 @@ def test_the_stage_equals_the_loop():
         for i, caption in enumerate(["a small red apple", "a beautiful view"])
     ]
     options = RewriteOptions(seed=5, edits=2)
-    expected = [rewrite_batch(one, Rewriter(LEXICON, options, WORLD)) for one in batches]
+    pool = count_pool(world_captions(), LEXICON)
+    expected = [rewrite_batch(one, Rewriter(LEXICON, options, pool)) for one in batches]
     with beam.Pipeline(runner=FnApiRunner()) as pipeline:
-        out = pipeline | beam.Create(batches) | Rewrite(options, load_word_counts=world_counts)
+        out = pipeline | beam.Create(batches) | Rewrite(options, load_captions=world_captions)
         assert_that(out, equal_to(expected))
 
 

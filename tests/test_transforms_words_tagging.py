@@ -64,7 +64,7 @@ def test_names_numbers_and_participles_are_no_spans(lexicon):
         ("a rose in a bottle", "rose", "noun"),
         ("planes fly over the town", "fly", "verb"),
         ("giraffes eating leaves", "leaves", "noun"),
-        ("a glass door", "glass", "material"),
+        ("a glass door", "glass", "adjective"),
     ],
 )
 def test_two_faced_words(lexicon, caption, word, tag):

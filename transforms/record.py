@@ -178,7 +178,7 @@ class EditExample:
     >>> with beam.Pipeline("FnApiRunner") as pipeline:
     ...     spans = pipeline | beam.Create(pairloom.plan_batches(source.shards()[0], 1))
     ...     told = spans | pairloom.Read(source) | pairloom.TakeSourceCaptions()
-    ...     edits = told | pairloom.Rewrite(load_word_counts=lambda: index.word_counts)
+    ...     edits = told | pairloom.Rewrite(load_captions=index.captions)
     ...     found = edits | pairloom.EmbedQueries(pairloom.load_encoder) | pairloom.Retrieve(index)
     ...     examples = found | pairloom.Select() | beam.FlatMap(lambda batch: batch.records)
     ...     kind = pairloom.EditExample

@@ -193,7 +193,7 @@ class Retrieve(beam.PTransform):
     >>> with beam.Pipeline("FnApiRunner") as pipeline:
     ...     spans = pipeline | beam.Create(pairloom.plan_batches(source.shards()[0], 1))
     ...     told = spans | pairloom.Read(source) | pairloom.TakeSourceCaptions()
-    ...     edits = told | pairloom.Rewrite(load_word_counts=lambda: index.word_counts)
+    ...     edits = told | pairloom.Rewrite(load_captions=index.captions)
     ...     found = edits | pairloom.EmbedQueries(pairloom.load_encoder) | pairloom.Retrieve(index)
     ...     _ = found | beam.Map(lambda batch: print(batch.records[0].candidates[0].caption))
     a small red chair on the left of a patterned background

@@ -3,7 +3,7 @@
 `transforms.words.proposals` says how an edit is found; its names are importable from here.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import apache_beam as beam
@@ -12,8 +12,11 @@ from transforms.batches.inference import BatchHandler, RunBatches
 from transforms.pictures.decoding import decode_kept
 from transforms.protocols import Encoder
 from transforms.record import Batch, EditQuery, Reject, SourceImage, reject_source
+from transforms.words.edits import Proposal
+from transforms.words.gate import why_no_caption
 from transforms.words.lexicon import load_lexicon
-from transforms.words.proposals import Proposal, RewriteOptions, Rewriter
+from transforms.words.pool_words import count_pool
+from transforms.words.proposals import RewriteOptions, Rewriter
 from transforms.words.senses import PictureSenseScorer, SenseScorer
 
 __all__ = ["Proposal", "Rewrite", "RewriteOptions", "Rewriter", "rewrite_batch"]
@@ -28,8 +31,9 @@ def rewrite_batch(
     """The proposed edits of every picture of `batch`, in order; without one, a reject.
 
     Args:
-        batch: captioned pictures. One without a caption is rejected as `no_caption`, one whose
-            caption offers nothing to change as `nothing_to_change`.
+        batch: captioned pictures. One without a caption is rejected as `no_caption`, one whose text
+            describes no picture as `not_descriptive`, one whose caption offers nothing to change as
+            `nothing_to_change`.
         rewriter: proposes the edits.
         scorer_for: gives the picture's own opinion on senses, where there is one.
     """
@@ -50,10 +54,10 @@ def rewrite_batch(
         proposals = rewriter.propose(source.caption, source.key, scorer)
         queries += [_query(source, number, one) for number, one in enumerate(proposals)]
         if not proposals:
-            detail = f"no noun or adjective of {source.caption!r} has a visible substitute"
-            rejects.append(
-                reject_source(source, stage="rewrite", reason="nothing_to_change", detail=detail)
-            )
+            why = why_no_caption(source.caption)
+            reason = "not_descriptive" if why else "nothing_to_change"
+            detail = why or f"no noun or adjective of {source.caption!r} has a visible substitute"
+            rejects.append(reject_source(source, stage="rewrite", reason=reason, detail=detail))
     return Batch(batch.shard, batch.number, tuple(queries), (*batch.rejects, *rejects))
 
 
@@ -85,17 +89,18 @@ class Rewriting:
 
 @dataclass(frozen=True)
 class LoadRewriting:
-    """Loads the word table once a process, and the encoder and the pool's words if asked to."""
+    """Loads the word table once a process, and the encoder and the pool's captions if asked to."""
 
     options: RewriteOptions
     lexicon: str | None
-    load_word_counts: Callable[[], Mapping[str, int]] | None
+    load_captions: Callable[[], Iterable[str]] | None
     load_encoder: Callable[[], Encoder] | None
 
     def __call__(self) -> Rewriting:
         """The rules and the encoder."""
-        counts = self.load_word_counts() if self.load_word_counts is not None else None
-        rewriter = Rewriter(load_lexicon(self.lexicon), self.options, counts)
+        lexicon = load_lexicon(self.lexicon)
+        pool = count_pool(self.load_captions(), lexicon) if self.load_captions is not None else None
+        rewriter = Rewriter(lexicon, self.options, pool)
         return Rewriting(rewriter, self.load_encoder() if self.load_encoder is not None else None)
 
 
@@ -138,8 +143,9 @@ class Rewrite(beam.PTransform):
     Args:
         options: what may be proposed.
         lexicon: file of the word table; None for the one that ships with the project.
-        load_word_counts: gives the document frequency of lower-cased words in the pool's captions;
-            None for no restriction. Hashable, called once a process.
+        load_captions: gives the pool's captions, or as many as tell what its words stand beside:
+            a substitute must occur there, and in company like this; None for no restriction.
+            Hashable, called once a process.
         load_encoder: gives the encoder by which the picture has a say in which sense of a word is
             meant; None to go by frequency and the caption's other words. Hashable.
 
@@ -152,17 +158,17 @@ class Rewrite(beam.PTransform):
     >>> with beam.Pipeline("FnApiRunner") as pipeline:
     ...     spans = pipeline | beam.Create(pairloom.plan_batches(source.shards()[0], 1))
     ...     told = spans | pairloom.Read(source) | pairloom.TakeSourceCaptions()
-    ...     edits = told | pairloom.Rewrite(load_word_counts=lambda: index.word_counts)
+    ...     edits = told | pairloom.Rewrite(load_captions=index.captions)
     ...     _ = edits | beam.Map(lambda batch: print(batch.records[0].edit_prompt))
     a small red chair on the left of a patterned background
     """
 
     options: RewriteOptions = field(default_factory=RewriteOptions)
     lexicon: str | None = None
-    load_word_counts: Callable[[], Mapping[str, int]] | None = None
+    load_captions: Callable[[], Iterable[str]] | None = None
     load_encoder: Callable[[], Encoder] | None = None
 
     def expand(self, batches: beam.PCollection) -> beam.PCollection:
         """Wires `rewrite_batch`."""
-        load = LoadRewriting(self.options, self.lexicon, self.load_word_counts, self.load_encoder)
+        load = LoadRewriting(self.options, self.lexicon, self.load_captions, self.load_encoder)
         return batches | RunBatches(BatchHandler(load=load, apply=apply_rewriting, name="Rewrite"))

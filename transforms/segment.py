@@ -173,7 +173,7 @@ class Segment(beam.PTransform):
     >>> with beam.Pipeline("FnApiRunner") as pipeline:
     ...     spans = pipeline | beam.Create(pairloom.plan_batches(source.shards()[0], 1))
     ...     told = spans | pairloom.Read(source) | pairloom.TakeSourceCaptions()
-    ...     edits = told | pairloom.Rewrite(load_word_counts=lambda: index.word_counts)
+    ...     edits = told | pairloom.Rewrite(load_captions=index.captions)
     ...     found = edits | pairloom.EmbedQueries(pairloom.load_encoder) | pairloom.Retrieve(index)
     ...     chosen = found | pairloom.Select()
     ...     masked = chosen | pairloom.Segment(pairloom.load_segmenter, open_picture=source.open)

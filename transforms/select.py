@@ -169,7 +169,7 @@ class Select(beam.PTransform):
     >>> with beam.Pipeline("FnApiRunner") as pipeline:
     ...     spans = pipeline | beam.Create(pairloom.plan_batches(source.shards()[0], 1))
     ...     told = spans | pairloom.Read(source) | pairloom.TakeSourceCaptions()
-    ...     edits = told | pairloom.Rewrite(load_word_counts=lambda: index.word_counts)
+    ...     edits = told | pairloom.Rewrite(load_captions=index.captions)
     ...     found = edits | pairloom.EmbedQueries(pairloom.load_encoder) | pairloom.Retrieve(index)
     ...     chosen = found | pairloom.Select(pairloom.SelectionThresholds(rest=0.8))
     ...     _ = chosen | beam.Map(lambda batch: print(batch.records[0].target.key))

@@ -24,6 +24,7 @@ from pipelines.terminal.console import (
     print_note,
     print_table,
 )
+from pipelines.terminal.editing_words import add_rewrite_flags, read_rewrite_options
 from pipelines.terminal.nothing_made import nothing_made
 from pipelines.terminal.signing_arguments import (
     add_sign_flag,
@@ -34,9 +35,8 @@ from pipelines.terminal.thresholds import change_thresholds
 from transforms.caption import CAPTIONS
 from transforms.dataset.manifest import MANIFEST
 from transforms.presets import Preset, load_preset
-from transforms.record import PARTS_OF_SPEECH, RELATIONS, SEARCH_METHODS
+from transforms.record import SEARCH_METHODS
 from transforms.retrieve import CANDIDATE_KINDS, QUERY_KINDS, RetrieveOptions
-from transforms.rewrite import RewriteOptions
 from transforms.select import SelectionThresholds, baseline
 
 
@@ -99,10 +99,7 @@ def _add_choice_flags(parser: argparse.ArgumentParser) -> None:
         default=4,
         help="edits to try for a picture until it has its pairs (default 4)",
     )
-    parser.add_argument("--relations", nargs="+", choices=RELATIONS, default=RELATIONS)
-    parser.add_argument(
-        "--parts-of-speech", nargs="+", choices=PARTS_OF_SPEECH, default=PARTS_OF_SPEECH
-    )
+    add_rewrite_flags(parser)
     parser.add_argument(
         "--query", choices=QUERY_KINDS, default="text", help="query vector; mean is iEdit's"
     )
@@ -144,12 +141,7 @@ def read_options(arguments: argparse.Namespace, preset: Preset) -> BuildOptions:
             senses=arguments.senses or preset.defaults.get("senses", "picture"),
             regions=arguments.regions,
             batch_size=arguments.batch_size,
-            rewrite=RewriteOptions(
-                seed=arguments.seed,
-                edits=max(arguments.attempts, arguments.edits),
-                relations=tuple(arguments.relations),
-                parts_of_speech=tuple(arguments.parts_of_speech),
-            ),
+            rewrite=read_rewrite_options(arguments, edits=max(arguments.attempts, arguments.edits)),
             retrieve=RetrieveOptions(
                 query=arguments.query,
                 weight=arguments.query_weight,

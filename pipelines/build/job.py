@@ -6,7 +6,7 @@ Every source shard becomes one output shard. On one machine a few shards make a 
 memory is bounded, progress is shown, and a rerun goes on where the last one was interrupted.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -44,6 +44,7 @@ from transforms.segment import Segment
 from transforms.select import Select
 from transforms.sources.listing import list_source
 from transforms.words.caption_pairs import MineOptions
+from transforms.words.pool_words import MOST_CAPTIONS
 from transforms.words.relations import LexiconRelations, TaggedPhrase
 from transforms.write import Write
 
@@ -89,15 +90,26 @@ class LoadKnownCaptions:
 
 
 @dataclass(frozen=True)
-class LoadWordCounts:
-    """How often each word occurs in the captions of an index, when called."""
+class LoadPoolCaptions:
+    """Captions of an index, when called: of all its pictures, or of evenly many, see `sample`."""
 
     index_folder: str
     identity: str | None = None
 
-    def __call__(self) -> Mapping[str, int]:
-        """Document frequency by lower-cased word."""
-        return open_index(self.index_folder, identity=self.identity).word_counts
+    def __call__(self) -> Iterator[str]:
+        """Captions in the order of rows."""
+        return sample_captions(open_index(self.index_folder, identity=self.identity))
+
+
+def sample_captions(index: PictureIndex, *, most: int = MOST_CAPTIONS) -> Iterator[str]:
+    """The captions of every row, or, of more than `most`, of every second, third ... row."""
+    step = max(1, -(-len(index) // most))
+    block = step * CAPTIONS_AT_ONCE
+    for start in range(0, len(index), block):
+        yield from index.captions(start, min(start + block, len(index)))[::step]
+
+
+CAPTIONS_AT_ONCE = 1024
 
 
 def find_caption(
@@ -161,7 +173,7 @@ def _rewrite(plan: BuildPlan) -> Rewrite:
     by_picture = plan.options.senses == "picture"
     return Rewrite(
         plan.options.rewrite,
-        load_word_counts=LoadWordCounts(plan.index_folder, plan.index_identity),
+        load_captions=LoadPoolCaptions(plan.index_folder, plan.index_identity),
         load_encoder=LoadEncoder(plan.preset.encoder) if by_picture else None,
     )
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from indexes.folder import PictureIndex
-from pipelines.build.job import LoadKnownCaptions, output_shards
+from pipelines.build.job import LoadKnownCaptions, output_shards, sample_captions
 from pipelines.build.plan import BuildPlan
 from pipelines.build.regions import Masker, choose_regions
 from transforms.batches.inference import spare_the_collector, use_one_thread
@@ -34,6 +34,7 @@ from transforms.rewrite import Rewriter, Rewriting, apply_rewriting
 from transforms.segment import segment_batch
 from transforms.select import select_batch
 from transforms.words.lexicon import load_lexicon
+from transforms.words.pool_words import count_pool
 from transforms.write import light_finished, write_shard
 
 
@@ -63,7 +64,9 @@ def load_build(plan: BuildPlan) -> LoadedBuild:
     index = plan.open_index()
     same_captioner = index.description["captioner"] == identity(plan.preset.captioner)
     encoder = load_encoder(plan.preset.encoder)
-    rewriter = Rewriter(load_lexicon(), plan.options.rewrite, index.word_counts)
+    lexicon = load_lexicon()
+    pool = count_pool(sample_captions(index), lexicon)
+    rewriter = Rewriter(lexicon, plan.options.rewrite, pool)
     build = LoadedBuild(
         plan=plan,
         index=index,

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from indexes.captions import caption_words
-from transforms.words.inflection import article, match_case
+from transforms.words.inflection import article, match_case, singular_forms
 from transforms.words.lexicon import Lexicon, Substitute
-from transforms.words.pool_words import Joined, PoolWords, join_entries
+from transforms.words.plausibility import CHILDREN
+from transforms.words.pool_words import Company, Joined, PoolWords, companies, join_entries
 from transforms.words.senses import SenseScorer
 from transforms.words.spans import Span, Token
 
@@ -55,6 +56,7 @@ class CaptionReading:
         lexicon: the table.
         pool: what a pool's captions say; None where there is none.
         scorer: what the picture says about senses.
+        without: kinds of words that are left as they are.
     """
 
     caption: str
@@ -62,11 +64,43 @@ class CaptionReading:
     lexicon: Lexicon
     pool: PoolWords | None
     scorer: SenseScorer | None
+    without: frozenset[str] = frozenset()
 
     @cached_property
     def context(self) -> frozenset[str]:
         """The words of the caption, in lower case, those of compounds one by one."""
         return frozenset(word for token in self.tokens for word in token.word.split(" "))
+
+    @cached_property
+    def named(self) -> dict[str, str]:
+        """The senses that the caption's nouns may have, each with the word that has it."""
+        return {
+            sense.synset: token.word
+            for token in self.tokens
+            for sense in self.lexicon.nouns.get(token.lemma, ())
+        }
+
+    @cached_property
+    def children(self) -> frozenset[str]:
+        """The caption's words for children, as they stand there."""
+        return frozenset(
+            word
+            for word in self.context
+            if word in CHILDREN or not CHILDREN.isdisjoint(singular_forms(word))
+        )
+
+    def companies(self, lemma: str, word: str) -> list[Company]:
+        """In what company the pool's counts see the noun `lemma`, spelled `word`."""
+        if lemma not in self._companies:
+            place = next((at for at, one in enumerate(self.joined) if one == (word, lemma)), None)
+            self._companies[lemma] = (
+                [] if place is None else companies(self.joined, place, self.lexicon)
+            )
+        return self._companies[lemma]
+
+    @cached_property
+    def _companies(self) -> dict[str, list[Company]]:
+        return {}
 
     @cached_property
     def joined(self) -> Joined:

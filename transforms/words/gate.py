@@ -1,7 +1,8 @@
 """Tells texts that describe a picture from the other texts that pictures of the web come with.
 
-A caption names what can be seen, in the third person. Recipes, prices, headlines, advice, file names
-and strings of keywords do not, and a word changed in one of them changes nothing in a picture.
+A caption names what can be seen, in the third person. Recipes, prices, headlines, advice, file
+names and strings of keywords do not, and a word changed in one of them changes nothing in a
+picture.
 """
 
 import re
@@ -9,11 +10,12 @@ import re
 from indexes.captions import caption_words
 from transforms.words.vocabulary import DETERMINERS, FUNCTION_WORDS, words
 
-FEWEST_WORDS = 3
+FEWEST_WORDS = 2
 MOST_WORDS = 45
 MOST_CHARACTERS = 600
+FEWEST_JOINED = 5
 FEWEST_FUNCTION_WORDS = 0.12
-"""A caption of several words has articles and prepositions; a string of keywords has none."""
+"""A caption of more words has articles and prepositions; a string of keywords has none."""
 
 _FILE = re.compile(
     r"\b[\w-]+\.(jpe?g|png|gif|webp|tiff?|bmp|pdf|html?|com|net|org)\b", re.IGNORECASE
@@ -27,22 +29,24 @@ _SPEAKERS = words(
     "i me my mine myself we us our ours you your yours yourself let's i'm i've i'd you're we're"
 )
 _ADVICE = words(
-    "how why what whats what's when where which who best worst top ways reasons tips ideas idea guide"
+    "how why what whats what's when where which who best worst top ways reasons tips ideas "
+    "idea guide"
 )
 _COMMANDS = words(
-    "add buy check choose click compare create design discover do don't download enjoy explore find follow "
-    "get give go great hire join keep learn like look make meet mix never order plan "
-    "please print read save scratch see serve share shop show sign stop take taste this'll try turn use "
-    "visit want watch win"
+    "add buy check choose click compare create design discover do don't download enjoy "
+    "explore find follow get give go great hire join keep learn like look make meet mix never "
+    "order plan please print read save scratch see serve share shop show sign stop take taste "
+    "this'll try turn use visit want watch win"
 )
 _SHOPS = words(
-    "sale price cheap discount shipping buy sold brand wholesale royalty-free vector "
-    "clipart wallpaper template logo icon recipe recipes tutorial diy review reviews quote quotes update "
-    "episode season lyrics magazine-cover infographic chart graph diagram"
+    "sale price cheap discount shipping buy sold brand wholesale royalty-free vector clipart "
+    "wallpaper template logo icon recipe recipes tutorial diy review reviews quote quotes "
+    "update episode season lyrics magazine-cover infographic chart graph diagram"
 )
 _JUDGING = words(
-    "always never ever everybody everyone nobody should must would could want wants wanted need needs "
-    "will won't can't cannot didn't doesn't isn't wasn't according because if whether"
+    "always never ever everybody everyone nobody should must would could want wants wanted "
+    "need needs will won't can't cannot didn't doesn't isn't wasn't according because if "
+    "whether"
 )
 MOST_JUDGING = 1
 
@@ -80,7 +84,7 @@ def why_no_caption(text: str) -> str:
     if len(found & _JUDGING) > MOST_JUDGING:
         return "it judges rather than shows"
     joining = sum(word in FUNCTION_WORDS or word in DETERMINERS for word in spelled)
-    if len(spelled) > FEWEST_WORDS + 2 and joining < FEWEST_FUNCTION_WORDS * len(spelled):
+    if len(spelled) > FEWEST_JOINED and joining < FEWEST_FUNCTION_WORDS * len(spelled):
         return "it strings words together"
     if len(_NUMBERS.findall(text)) > 2:
         return "it is full of figures"

@@ -105,6 +105,9 @@ class Lexicon:
     listed_nouns: frozenset[str] = frozenset()
     _families: dict[str, tuple[NounSense, ...]] = field(default_factory=dict, repr=False)
     _ancestors: dict[str, frozenset[str]] = field(default_factory=dict, repr=False)
+    _substitutes: dict[tuple[object, bool], list[Substitute]] = field(
+        default_factory=dict, repr=False
+    )
 
     def __post_init__(self) -> None:
         """Gathers the members of each family."""
@@ -136,6 +139,12 @@ class Lexicon:
         A word above or below it (an animal for a dog, a puppy for a dog) is none. With `wide`,
         words of the families of the same wider kind are given instead. Sorted.
         """
+        known = self._substitutes.get((sense, wide))
+        if known is None:
+            known = self._substitutes[sense, wide] = self._noun_substitutes(sense, wide=wide)
+        return known
+
+    def _noun_substitutes(self, sense: NounSense, *, wide: bool) -> list[Substitute]:
         found = [
             Substitute(lemma, synset, ANTONYM, sense.synset, self._countability(lemma, synset))
             for lemma, synset in sense.antonyms
@@ -160,6 +169,12 @@ class Lexicon:
 
     def adjective_substitutes(self, sense: AdjectiveSense) -> list[Substitute]:
         """What may take the place of an adjective: its antonyms, and its group. Sorted."""
+        known = self._substitutes.get((sense, False))
+        if known is None:
+            known = self._substitutes[sense, False] = self._adjective_substitutes(sense)
+        return known
+
+    def _adjective_substitutes(self, sense: AdjectiveSense) -> list[Substitute]:
         found = [
             Substitute(lemma, synset, ANTONYM, sense.synset) for lemma, synset in sense.antonyms
         ]
@@ -175,6 +190,12 @@ class Lexicon:
                     and other.lemma not in opposite
                 ]
         return sorted(set(found))
+
+    @property
+    def kinds(self) -> frozenset[str]:
+        """What words can be left out by: families, wide kinds of them, groups of adjectives."""
+        groups = {sense.group for senses in self.adjectives.values() for sense in senses}
+        return frozenset({*self.wider, *self.wider.values(), *groups}) - {""}
 
     def _wide_members(self, sense: NounSense) -> Iterable[NounSense]:
         kind = self.wider.get(sense.family, "")

@@ -11,19 +11,23 @@ from dataclasses import dataclass
 
 from transforms.words.edits import CaptionReading
 from transforms.words.lexicon import AdjectiveSense, NounSense, Substitute
-from transforms.words.pool_words import Company, PoolWords, companies, key
+from transforms.words.pool_words import Company, PoolWords, key
 from transforms.words.spans import Span, Token
 
 AROUND_WEIGHT = 0.5
 """What stands anywhere in a caption tells so much of what stands right beside the noun."""
 
-LEAST_RATIO, LEAST_FREE, LEAST_BOUND = -1.0, -1.6, -0.8
+LEAST_RATIO, LEAST_FREE, LEAST_BOUND, LEAST_WIDE = -1.0, -1.6, -0.8, 1.0
 """Logarithms below which a substitute is left out: for what stands right beside the word; and for
-all of the caption, where its kind goes with most things, and where it does not."""
+all of the caption, where its kind goes with most things, where it does not, and where the word is
+of another family."""
 
-FREE_KINDS = frozenset({"people", "clothing"})
+FREE_KINDS = frozenset({"person", "clothing"})
 """Wide kinds whose words go with most of what is said of any of them. Others are put in only where
 the pool shows them in one such company at least."""
+
+BOUND_KINDS = frozenset({"scenery", "household"})
+"""Wide kinds that only a pool's captions allow: on a beach one does what one does in no kitchen."""
 
 STRICT_FAMILIES = frozenset({"grounds", "open places", "pets"})
 """Families that are so even where the company suits any noun: a dog does what no rabbit does."""
@@ -35,8 +39,10 @@ FEWEST, MANY = 2, 10
 """Company that fewer different nouns are seen in is too rare to ask for; company of so many suits
 any noun."""
 
-BOUND_GROUPS = frozenset({"material", "ground", "hair"})
+BOUND_GROUPS = frozenset({"material", "ground", "hair", "bustle", "weather"})
 """Adjectives that are put in only where the pool has them before that very noun."""
+
+NO_POOL = "only the captions of a pool tell whether it fits"
 
 PERSON_WEIGHT = 0.5
 """How often a person is exchanged beside a thing of the same caption: most have one."""
@@ -51,7 +57,13 @@ class Plausibility:
 
 
 def noun_plausibility(
-    reading: CaptionReading, span: Span, sense: NounSense, lemma: str, family: tuple[str, ...]
+    reading: CaptionReading,
+    span: Span,
+    sense: NounSense,
+    lemma: str,
+    family: tuple[str, ...],
+    *,
+    wide: bool = False,
 ) -> Plausibility:
     """What the pool says of the noun `lemma` in the place of the noun of `span`.
 
@@ -61,14 +73,19 @@ def noun_plausibility(
         sense: what is meant by it.
         lemma: the substitute.
         family: the entries that may stand there, the noun's own among them.
+        wide: the substitute is of another family of the same wide kind, and must have been seen.
     """
     pool = reading.pool
-    place = _joined_place(reading, span) if pool is not None else None
-    if pool is None or place is None:
+    kind = reading.lexicon.wider.get(sense.family, "")
+    if wide and (kind == "person" or sense.role == "known"):
+        return Plausibility(why_not="it is of another family")
+    if pool is None and kind in BOUND_KINDS:
+        return Plausibility(why_not=NO_POOL)
+    if pool is None:
         return Plausibility()
-    free = reading.lexicon.wider.get(sense.family, "") in FREE_KINDS
+    free = not wide and kind in FREE_KINDS
     total, asked, seen = 0.0, False, False
-    for company in companies(reading.joined, place, reading.lexicon):
+    for company in reading.companies(span.own.lemma, span.own.word):
         ratio = pool.log_ratio(lemma, company, family)
         if company[0] == "~":
             total += AROUND_WEIGHT * ratio
@@ -80,10 +97,10 @@ def noun_plausibility(
         if len(company) == 3 or company[0] == "=":
             seen = seen or (lemma, company) in pool.company
             asked = asked or FEWEST <= pool.breadth.get(company, 0) < MANY
-    asked = asked or sense.family in STRICT_FAMILIES
+    asked = asked or wide or sense.family in STRICT_FAMILIES
     if asked and not seen and not free:
         return Plausibility(total, "the pool never has it in such company")
-    if total < (LEAST_FREE if free else LEAST_BOUND):
+    if total < (LEAST_WIDE if wide else LEAST_FREE if free else LEAST_BOUND):
         return Plausibility(total, "the pool has it too seldom in such company")
     return Plausibility(total)
 
@@ -93,15 +110,6 @@ def _told(company: Company) -> str:
     where = {"<": "after", ">": "before", "=": "after"}[kind]
     said = rest if kind == ">" else rest[::-1]
     return f"{where} {' '.join(word for word in said if word)!r}"
-
-
-def _joined_place(reading: CaptionReading, span: Span) -> int | None:
-    """Where the words that the pool counts have the token of `span`."""
-    lemma = span.own.lemma
-    for place, (word, entry) in enumerate(reading.joined):
-        if entry == lemma and word == span.own.word:
-            return place
-    return None
 
 
 def adjective_plausibility(
@@ -114,6 +122,8 @@ def adjective_plausibility(
     known: bool,
 ) -> Plausibility:
     """What the pool says of the adjective `lemma` before `noun`, which the table has if `known`."""
+    if pool is None and sense.group in BOUND_GROUPS - {"hair"}:
+        return Plausibility(why_not=NO_POOL)
     if pool is None or sense.group == "number":
         return Plausibility()
     company = ("=", noun.lemma if noun.lemma in pool.mentions else key(noun.word))

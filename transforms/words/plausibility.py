@@ -195,8 +195,8 @@ def describe_noun(lemma: str, synset: str, lexicon: Lexicon) -> Described:
 
 
 # Words for men, each with the like word for women, where both are in the table.
-_MALE = words("man boy guy gentleman king prince waiter groom bridegroom monk policeman")
-_FEMALE = words("woman girl lady queen princess waitress bride nun policewoman mermaid")
+_MALE = words("male man boy guy gentleman king prince waiter groom bridegroom monk policeman")
+_FEMALE = words("female woman girl lady queen princess waitress bride nun policewoman mermaid")
 _HE = words("he him his himself")
 _SHE = words("she her hers herself")
 
@@ -242,6 +242,25 @@ def verbs_allow(target: str, ancestors: frozenset[str], *, before: str, after: s
     if after in _VOICES or (after in _HOVER and "insect.n.01" not in ancestors):
         return False
     return after not in _FLY or (bool(ancestors & _FLIERS) and target not in _GROUNDED)
+
+
+_ON = words(
+    "beach street city_street road dirt_road sidewalk path trail highway driveway hill hillside "
+    "mountain cliff lawn"
+)
+_IN = words(
+    "field park forest woods meadow pasture yard backyard garden desert parking_lot alley kitchen "
+    "bedroom bathroom living_room dining_room"
+)
+
+
+def preposition_allows(old: str, new: str, before: str) -> bool:
+    """Whether `new` stands after the preposition `before` as `old` does, as a beach after "on"."""
+    if before == "on" and old in _ON:
+        return new not in _IN
+    if before in ("in", "inside") and old in _IN:
+        return new not in _ON
+    return True
 
 
 def pronouns_allow(target: str, context: frozenset[str]) -> bool:

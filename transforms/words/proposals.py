@@ -25,7 +25,7 @@ class RewriteOptions:
 
     `seed` is the run's seed, `edits` the most proposals for one caption (at least 1), `relations`
     and `parts_of_speech` the kinds allowed. `without` names what is left as it is: families of the
-    word table, wide kinds of them such as `people`, or groups of adjectives such as `colour`.
+    word table, wide kinds of them such as `person`, or groups of adjectives such as `colour`.
 
     Raises:
         ValueError: a value is out of its range.
@@ -114,7 +114,8 @@ class Rewriter:
         if why:
             return [Considered("", "", why_not=why)]
         tokens = tag_caption(caption, self.lexicon)
-        reading = CaptionReading(caption, tokens, self.lexicon, self.pool, sense_scorer)
+        without = frozenset(self.options.without)
+        reading = CaptionReading(caption, tokens, self.lexicon, self.pool, sense_scorer, without)
         return [
             one
             for span in find_spans(tokens, self.lexicon)

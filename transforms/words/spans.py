@@ -96,11 +96,22 @@ def determiner_of(tokens: tuple[Token, ...], place: int) -> str:
     return "'s" if token.word.endswith(("'s", "s'", "’s", "s’")) else ""
 
 
+def preposition_of(span: Span) -> str:
+    """The word before the articles, adjectives and numbers of a noun, in lower case, or nothing."""
+    before = span.token - 1
+    while before >= 0 and span.tokens[before].tag in _PASSED_TAGS:
+        before -= 1
+    return span.tokens[before].word if before >= 0 else ""
+
+
+_PASSED_TAGS = ("determiner", "adjective", "material", "number")
+
+
 def neighbouring_verbs(span: Span) -> tuple[str, str]:
     """The verb a noun is the object of, or nothing, and the word right after it; lower case."""
     tokens = span.tokens
     before = span.token - 1
-    while before >= 0 and tokens[before].tag in ("determiner", "adjective", "material", "number"):
+    while before >= 0 and tokens[before].tag in _PASSED_TAGS:
         before -= 1
     verb = tokens[before].word if before >= 0 and tokens[before].tag == "verb" else ""
     after = tokens[span.token + 1].word if span.token + 1 < len(tokens) else ""

@@ -26,11 +26,19 @@ from transforms.words.plausibility import (
     colour_suits,
     describe_noun,
     numbers_allow,
+    preposition_allows,
     pronouns_allow,
     verbs_allow,
 )
 from transforms.words.senses import choose_sense
-from transforms.words.spans import Span, Token, colours_of, determiner_of, neighbouring_verbs
+from transforms.words.spans import (
+    Span,
+    Token,
+    colours_of,
+    determiner_of,
+    neighbouring_verbs,
+    preposition_of,
+)
 from transforms.words.vocabulary import LAYOUT, MATERIALS, NUMBERS, SINGULAR_DETERMINERS
 
 COUNTED = frozenset({"count", "both"})
@@ -61,22 +69,27 @@ def _nouns(reading: CaptionReading, span: Span) -> Iterator[Considered]:
     people = own.lemma == "people"
     need = COUNTED if people else needed_countability(sense, determiner, is_plural=own.plural)
     described = describe_noun(own.lemma, sense.synset, lexicon)
-    substitutes = [one for one in lexicon.noun_substitutes(sense) if one.listed]
-    family = tuple(sorted({own.lemma, *(one.lemma for one in substitutes)}))
-    if not substitutes:
+    found: list[Considered] = []
+    for wide in (False, True) if reading.pool is not None else (False,):
+        substitutes = [one for one in lexicon.noun_substitutes(sense, wide=wide) if one.listed]
+        family = tuple(sorted({own.lemma, *(one.lemma for one in substitutes)}))
+        for substitute in substitutes:
+            other = describe_noun(substitute.lemma, substitute.synset, lexicon)
+            word = _inflected(substitute, need, is_plural=own.plural)
+            name = word or substitute.lemma.replace("_", " ")
+            why = "another number or countability" if not word else _why_unusable(reading, word)
+            why = why or _why_not_there(span, described, other)
+            why = why or _why_no_change(reading, own, substitute)
+            if why:
+                found.append(Considered(own.text, name, why_not=why))
+                continue
+            likely = noun_plausibility(reading, span, sense, substitute.lemma, family, wide=wide)
+            found.append(_judged(reading, span, word, substitute, likely))
+        if any(one.proposal is not None for one in found):
+            break
+    if not found:
         yield Considered(own.text, "", why_not="its family has no everyday word beside it")
-    for substitute in substitutes:
-        other = describe_noun(substitute.lemma, substitute.synset, lexicon)
-        word = _inflected(substitute, need, is_plural=own.plural)
-        name = word or substitute.lemma.replace("_", " ")
-        why = "another number or countability" if not word else ""
-        why = why or _why_not_there(span, described, other) or _why_unusable(reading, word)
-        why = why or _why_no_change(reading, own, substitute)
-        if why:
-            yield Considered(own.text, name, why_not=why)
-            continue
-        plausibility = noun_plausibility(reading, span, sense, substitute.lemma, family)
-        yield _judged(reading, span, word, substitute, plausibility)
+    yield from found
 
 
 def _adjectives(reading: CaptionReading, span: Span) -> Iterator[Considered]:
@@ -111,6 +124,8 @@ def _why_left_alone(
     reading: CaptionReading, sense: AdjectiveSense, noun: Token, described: Described | None
 ) -> str:
     """Why an adjective is not exchanged at all in this sense, or nothing."""
+    if sense.group in reading.without:
+        return "such words are left as they are"
     if sense.group == "number":
         fits = numbers_allow(reading.context)
         return "" if fits else "the rest of the caption counts as well"
@@ -140,6 +155,8 @@ def _left_alone(reading: CaptionReading, span: Span, sense: NounSense) -> str:
     before = span.tokens[span.token - 1] if span.token else None
     if reading.context & _ABSENT and _is_absent(span):
         return "the caption says that it is not there"
+    if {sense.family, reading.lexicon.wider.get(sense.family)} & reading.without:
+        return "such words are left as they are"
     if own.lemma in LAYOUT:
         return "it says where things stand, or what kind of picture it is"
     if not sense.family:
@@ -182,6 +199,8 @@ def _why_not_there(span: Span, old: Described, new: Described) -> str:
     before, after = neighbouring_verbs(span)
     if not verbs_allow(new.lemma, new.ancestors, before=before, after=after):
         return f"it does not go with {before or after!r}"
+    if not preposition_allows(old.lemma, new.lemma, preposition_of(span)):
+        return f"it does not stand after {preposition_of(span)!r}"
     for colour in colours_of(span):
         if colour_suits(colour, old) and not colour_suits(colour, new):
             return f"it is not seen in {colour}"
@@ -190,10 +209,9 @@ def _why_not_there(span: Span, old: Described, new: Described) -> str:
 
 def _why_no_change(reading: CaptionReading, own: Token, substitute: Substitute) -> str:
     """Why nobody would see `substitute`: the caption has it by another name, or it may be meant."""
-    for token in reading.tokens:
-        senses = reading.lexicon.nouns.get(token.lemma, ()) if token is not own else ()
-        if any(sense.synset == substitute.synset for sense in senses):
-            return f"the caption has it as {token.word!r}"
+    other = reading.named.get(substitute.synset, own.word)
+    if other != own.word:
+        return f"the caption has it as {other!r}"
     if own.lemma == "people" and substitute.lemma != "child":
         return "the people may be some"
     if substitute.lemma == "child" and own.lemma in CHILDREN:
@@ -201,8 +219,7 @@ def _why_no_change(reading: CaptionReading, own: Token, substitute: Substitute) 
     if own.lemma in CHILDREN - _TOLD:
         if substitute.lemma in _TOLD:
             return "the child may be one"
-        others = reading.context - {own.word}
-        if others & CHILDREN or any(set(singular_forms(word)) & CHILDREN for word in others):
+        if reading.children - {own.word}:
             return "the caption speaks of children again"
     return ""
 
@@ -214,13 +231,13 @@ def _why_unusable(reading: CaptionReading, word: str) -> str:
     """Why `word` cannot be put in: it is there already, a pronoun or the pool speaks against it."""
     context, pool = reading.context, reading.pool
     parts = word.lower().split(" ")
+    if pool is not None and not all(part in pool.captions for part in parts):
+        return "no caption of the pool has it"
     last = parts[-1]
     if last in context or set(singular_forms(last)) & context or plural(last) in context:
         return "the caption has the word"
     if not pronouns_allow(word.lower(), context):
         return "a pronoun of the caption speaks against it"
-    if pool is not None and not all(pool.captions.get(part, 0) for part in parts):
-        return "no caption of the pool has it"
     return ""
 
 
