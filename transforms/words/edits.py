@@ -92,7 +92,7 @@ class CaptionReading:
     def companies(self, lemma: str, word: str) -> list[Company]:
         """In what company the pool's counts see the noun `lemma`, spelled `word`."""
         if lemma not in self._companies:
-            place = next((at for at, one in enumerate(self.joined) if one == (word, lemma)), None)
+            place = next((at for at, one in enumerate(self.joined) if one[0] == word), None)
             self._companies[lemma] = (
                 [] if place is None else companies(self.joined, place, self.lexicon)
             )

@@ -17,7 +17,7 @@ from transforms.words.spans import Span, Token
 AROUND_WEIGHT = 0.5
 """What stands anywhere in a caption tells so much of what stands right beside the noun."""
 
-LEAST_RATIO, LEAST_FREE, LEAST_BOUND, LEAST_WIDE = -1.0, -1.6, -0.8, 1.0
+LEAST_RATIO, LEAST_FREE, LEAST_BOUND, LEAST_WIDE = -1.0, -1.6, -1.1, 1.0
 """Logarithms below which a substitute is left out: for what stands right beside the word; and for
 all of the caption, where its kind goes with most things, where it does not, and where the word is
 of another family."""
@@ -25,6 +25,9 @@ of another family."""
 FREE_KINDS = frozenset({"person", "clothing"})
 """Wide kinds whose words go with most of what is said of any of them. Others are put in only where
 the pool shows them in one such company at least."""
+
+TELLING = 30
+"""A word of another family must be seen in company that no more different nouns are seen in."""
 
 BOUND_KINDS = frozenset({"scenery", "household"})
 """Wide kinds that only a pool's captions allow: on a beach one does what one does in no kitchen."""
@@ -35,7 +38,7 @@ STRICT_FAMILIES = frozenset({"grounds", "open places", "pets"})
 OFTEN = 3
 """A word that the pool has so often beside another goes with it, even if others go better."""
 
-FEWEST, MANY = 2, 10
+FEWEST, MANY = 2, 8
 """Company that fewer different nouns are seen in is too rare to ask for; company of so many suits
 any noun."""
 
@@ -81,11 +84,14 @@ def noun_plausibility(
         return Plausibility(why_not="it is of another family")
     if pool is None and kind in BOUND_KINDS:
         return Plausibility(why_not=NO_POOL)
-    if pool is None:
+    if pool is None or not pool.company:
         return Plausibility()
     free = not wide and kind in FREE_KINDS
+    found = reading.companies(span.own.lemma, span.own.word)
+    if not found and not free:
+        return Plausibility(why_not="the pool does not know what stands by it")
     total, asked, seen = 0.0, False, False
-    for company in reading.companies(span.own.lemma, span.own.word):
+    for company in found:
         ratio = pool.log_ratio(lemma, company, family)
         if company[0] == "~":
             total += AROUND_WEIGHT * ratio
@@ -95,7 +101,8 @@ def noun_plausibility(
             return Plausibility(ratio, f"the pool hardly has it {_told(company)}")
         total += ratio
         if len(company) == 3 or company[0] == "=":
-            seen = seen or (lemma, company) in pool.company
+            telling = not wide or pool.breadth.get(company, 0) <= TELLING
+            seen = seen or (telling and (lemma, company) in pool.company)
             asked = asked or FEWEST <= pool.breadth.get(company, 0) < MANY
     asked = asked or wide or sense.family in STRICT_FAMILIES
     if asked and not seen and not free:

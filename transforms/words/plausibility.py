@@ -197,8 +197,12 @@ def describe_noun(lemma: str, synset: str, lexicon: Lexicon) -> Described:
 # Words for men, each with the like word for women, where both are in the table.
 _MALE = words("male man boy guy gentleman king prince waiter groom bridegroom monk policeman")
 _FEMALE = words("female woman girl lady queen princess waitress bride nun policewoman mermaid")
-_HE = words("he him his himself")
-_SHE = words("she her hers herself")
+_BEARDS = words("beard bearded mustache moustache goatee")
+_HE = words("he him his himself shirtless") | _BEARDS
+_SHE = words("she her hers herself pregnant bikini bikinis bra dress gown skirt")
+_ADULTS = words("man woman")
+_SMALL = words("little tiny toddling")
+_AGE = words("year years yr yrs month months")
 
 
 ANIMATE = frozenset({"person.n.01", "animal.n.01"})
@@ -263,8 +267,17 @@ def preposition_allows(old: str, new: str, before: str) -> bool:
     return True
 
 
-def pronouns_allow(target: str, context: frozenset[str]) -> bool:
-    """Whether `target` fits the pronouns among the caption's words: no woman with "his hat"."""
-    if target in _MALE and context & _SHE:
+def sex_allows(old: str, new: str, context: frozenset[str]) -> bool:
+    """Whether `new` fits what the caption's words say of the sex of `old`: no woman and "his"."""
+    if new in _MALE and old not in _MALE and context & _SHE:
         return False
-    return not (target in _FEMALE and context & _HE)
+    return not (new in _FEMALE and old not in _FEMALE and context & _HE)
+
+
+def age_allows(old: str, new: str, context: frozenset[str]) -> bool:
+    """Whether `new` fits what the caption's words say of the age of `old`: no little man."""
+    if (old in CHILDREN) == (new in CHILDREN) or old not in CHILDREN | _ADULTS:
+        return True
+    if new in _ADULTS:
+        return not context & (_AGE | _SMALL)
+    return not context & (_AGE | _BEARDS)

@@ -23,11 +23,12 @@ from transforms.words.plausibility import (
     WEATHERED,
     Described,
     adjective_fits,
+    age_allows,
     colour_suits,
     describe_noun,
     numbers_allow,
     preposition_allows,
-    pronouns_allow,
+    sex_allows,
     verbs_allow,
 )
 from transforms.words.senses import choose_sense
@@ -77,7 +78,11 @@ def _nouns(reading: CaptionReading, span: Span) -> Iterator[Considered]:
             other = describe_noun(substitute.lemma, substitute.synset, lexicon)
             word = _inflected(substitute, need, is_plural=own.plural)
             name = word or substitute.lemma.replace("_", " ")
-            why = "another number or countability" if not word else _why_unusable(reading, word)
+            why = (
+                "another number or countability"
+                if not word
+                else _why_unusable(reading, own, substitute.lemma, word)
+            )
             why = why or _why_not_there(span, described, other)
             why = why or _why_no_change(reading, own, substitute)
             if why:
@@ -110,7 +115,7 @@ def _adjectives(reading: CaptionReading, span: Span) -> Iterator[Considered]:
                 sense, substitute, described, before=preceding, after=following
             )
             why = "" if fits else f"{noun.word!r} does not differ so, or not to the eye"
-            why = why or _why_unusable(reading, word)
+            why = why or _why_unusable(reading, own, substitute.lemma, word)
             if why:
                 yield Considered(own.text, word, why_not=why)
                 continue
@@ -212,6 +217,8 @@ def _why_no_change(reading: CaptionReading, own: Token, substitute: Substitute) 
     other = reading.named.get(substitute.synset, own.word)
     if other != own.word:
         return f"the caption has it as {other!r}"
+    if not age_allows(own.lemma, substitute.lemma, reading.context):
+        return "a word of the caption tells another age"
     if own.lemma == "people" and substitute.lemma != "child":
         return "the people may be some"
     if substitute.lemma == "child" and own.lemma in CHILDREN:
@@ -227,7 +234,7 @@ def _why_no_change(reading: CaptionReading, own: Token, substitute: Substitute) 
 _TOLD = frozenset({"boy", "girl", "son", "daughter"})
 
 
-def _why_unusable(reading: CaptionReading, word: str) -> str:
+def _why_unusable(reading: CaptionReading, own: Token, lemma: str, word: str) -> str:
     """Why `word` cannot be put in: it is there already, a pronoun or the pool speaks against it."""
     context, pool = reading.context, reading.pool
     parts = word.lower().split(" ")
@@ -236,8 +243,8 @@ def _why_unusable(reading: CaptionReading, word: str) -> str:
     last = parts[-1]
     if last in context or set(singular_forms(last)) & context or plural(last) in context:
         return "the caption has the word"
-    if not pronouns_allow(word.lower(), context):
-        return "a pronoun of the caption speaks against it"
+    if not sex_allows(own.lemma, lemma, context):
+        return "a word of the caption tells another sex"
     return ""
 
 
