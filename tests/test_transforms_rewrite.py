@@ -232,7 +232,7 @@ def test_rewrite_batch_keeps_order_and_rejects():
     )
     out = rewrite_batch(Batch("s", 3, records), Rewriter(LEXICON, RewriteOptions(edits=2)))
     assert (out.shard, out.number) == ("s", 3)
-    assert [one.key for one in out.records] == ["a-0", "a-1", "d-0"]
+    assert [one.key for one in out.records] == ["a-0", "a-1", "d-0", "d-1"]
     assert [(one.key, one.stage, one.reason) for one in out.rejects] == [
         ("b", "rewrite", "nothing_to_change"),
         ("c", "rewrite", "no_caption"),

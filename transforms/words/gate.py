@@ -73,14 +73,12 @@ def why_no_caption(text: str) -> str:
         if pattern.search(text):
             return why
     found = set(spelled)
-    for listed, why in (
-        (_SPEAKERS, "it speaks to or of its reader"),
-        (_SHOPS, "it sells or tells"),
-    ):
-        if found & listed:
-            return why
+    if found & _SPEAKERS:
+        return "it speaks to or of its reader"
     if spelled[0] in _ADVICE | _COMMANDS:
         return "it advises or asks"
+    if found & _SHOPS:
+        return "it sells or tells"
     if len(found & _JUDGING) > MOST_JUDGING:
         return "it judges rather than shows"
     joining = sum(word in FUNCTION_WORDS or word in DETERMINERS for word in spelled)

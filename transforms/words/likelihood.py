@@ -26,6 +26,9 @@ FREE_KINDS = frozenset({"person", "clothing"})
 """Wide kinds whose words go with most of what is said of any of them. Others are put in only where
 the pool shows them in one such company at least."""
 
+LEAST_MENTIONS = 30
+"""What the pool mentions less often than so takes no place of a word of another family."""
+
 TELLING = 30
 """A word of another family must be seen in company that no more different nouns are seen in."""
 
@@ -82,6 +85,8 @@ def noun_plausibility(
     kind = reading.lexicon.wider.get(sense.family, "")
     if wide and (kind == "person" or sense.role == "known"):
         return Plausibility(why_not="it is of another family")
+    if wide and pool is not None and 0 < pool.mentions.get(lemma, 0) < LEAST_MENTIONS:
+        return Plausibility(why_not="the pool has it too seldom to tell")
     if pool is None and kind in BOUND_KINDS:
         return Plausibility(why_not=NO_POOL)
     if pool is None or not pool.company:
