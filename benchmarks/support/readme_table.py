@@ -51,6 +51,7 @@ ROWS: Sequence[Callable[[Results], list[Row]]] = (
     models.diffedit_table,
     models.zestguide_table,
     pipeline.rewrite_sentences,
+    pipeline.real_captions,
     pipeline.search_and_layout,
     models.full_size,
 )
