@@ -1,6 +1,5 @@
 """Checks whether an index is whole: its files against its description, and what is in them."""
 
-import os
 import stat
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -34,6 +33,9 @@ from indexes.life_cycle import SOURCE_FINGERPRINT, read_manifest
 from indexes.lookup import hash_texts
 from indexes.part_checks import check_part
 from indexes.parts import read_keys
+from indexes.storage.paths import lies_at
+from indexes.storage.store_path import StorePath
+from indexes.stored import fetched_index, naming
 
 Tell = Callable[[str], None]
 Advance = Callable[[int], None]
@@ -71,7 +73,7 @@ def _without_progress(parts: int) -> AbstractContextManager[Advance]:
 
 def is_index(folder: Path) -> bool:
     """Whether `folder` says that it holds an index, finished or not, whole or not."""
-    return any(os.path.lexists(folder / name) for name in (MANIFEST_FILE, EARLIER_MANIFEST_FILE))
+    return any(lies_at(folder / name) for name in (MANIFEST_FILE, EARLIER_MANIFEST_FILE))
 
 
 def check_index(
@@ -84,7 +86,13 @@ def check_index(
     """
     findings = IndexFindings()
     try:
-        _check(folder, findings, quick=quick, show_progress=show_progress)
+        if isinstance(folder, StorePath):
+            with fetched_index(folder) as (local, strays), naming(folder, local):
+                for name in strays[:_MOST_TOLD]:
+                    findings.tell(f"{name} is no file of an index")
+                _check(local, findings, quick=quick, show_progress=show_progress)
+        else:
+            _check(folder, findings, quick=quick, show_progress=show_progress)
     except (IndexFolderError, OSError) as error:
         # A file that was there a moment ago, or a folder that nobody may look into.
         findings.tell(str(error))

@@ -28,6 +28,9 @@ from indexes.layout import (
 from indexes.lookup import RowLookup
 from indexes.parts import METADATA_SCHEMA, PictureMetadata, Structures, gather_rows, load_array
 from indexes.search import Rows, Vectors, check_queries, rescore
+from indexes.storage.paths import as_path
+from indexes.storage.store_path import StorePath
+from indexes.stored import mirror_index, naming
 
 SPARE_NEIGHBOURS = 16
 """So many more are asked of FAISS than wanted, for ties to be settled among."""
@@ -68,7 +71,8 @@ class PictureIndex:
     ((2, 128), (256,))
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, place: Path | None = None) -> None:
+        self._place = place or folder
         self._described = described = read_finished(folder)
         self.folder = folder
         self.dimension = described.dimension
@@ -80,7 +84,7 @@ class PictureIndex:
         return self._described.pictures
 
     def __reduce__(self) -> tuple[object, tuple[str, str | None]]:
-        return _open_again, (str(self.folder), self.identity)
+        return _open_again, (str(self._place), self.identity)
 
     def search(self, queries: Vectors, k: int) -> tuple[Vectors, Rows]:
         """The `k` best rows for each query; see `indexes.search.Index`.
@@ -250,6 +254,8 @@ def open_index(
 ) -> PictureIndex:
     """The finished index in `path`; one and the same object in a process while it is unchanged.
 
+    `path` is a folder, or an address on a store, of which a mirror is made on this machine.
+
     With `encoder` or `dimension` given, the index must have been made with these; with `identity`,
     it must be the one that had this as its `PictureIndex.identity`.
 
@@ -266,9 +272,10 @@ def open_index(
     >>> [row.caption for row in index.rows(rows[0])][0]
     'a small red chair on the left of a patterned background'
     """
-    folder = Path(path).resolve()
-    with _OPENING:
-        index = _opened(folder, read_stamp(folder))
+    folder = as_path(path).resolve()
+    local = mirror_index(folder) if isinstance(folder, StorePath) else folder
+    with _OPENING, naming(folder, local):
+        index = _opened(local, read_stamp(local), folder)
     if identity is not None and index.identity != identity:
         raise rewritten(folder)
     made_with = index.description.get("encoder")
@@ -289,7 +296,7 @@ def _open_again(path: str, identity: str | None) -> PictureIndex:
 
 
 @lru_cache(maxsize=8)
-def _opened(folder: Path, stamp: Stamp) -> PictureIndex:
+def _opened(folder: Path, stamp: Stamp, place: Path) -> PictureIndex:
     """`stamp` tells a folder from one made anew in the same place."""
     del stamp
-    return PictureIndex(folder)
+    return PictureIndex(folder, place)

@@ -24,6 +24,8 @@ from typing import Any
 
 from indexes.errors import PairloomError
 from indexes.names import EARLIER_NAME, NAME
+from indexes.storage.drafts import local_draft
+from indexes.storage.store_path import StorePath
 
 EMBEDDING_FOLDER = "img_emb"
 METADATA_FOLDER = "metadata"
@@ -109,11 +111,15 @@ def all_parts(total: int) -> list[Part]:
 def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
     """Lets `write` fill a temporary file beside `path`, fsyncs it and renames it to `path`.
 
-    Where anything fails, `path` is as it was and the temporary file is gone.
+    Where anything fails, `path` is as it was and the temporary file is gone. On a store that file
+    is a local one, which is uploaded.
 
     Raises:
         IndexFolderError: it cannot be written.
     """
+    if isinstance(path, StorePath):
+        _write_stored(path, write)
+        return
     partial = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL_SUFFIX}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -127,6 +133,15 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
     finally:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
+
+
+def _write_stored(path: StorePath, write: Callable[[Path], None]) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with local_draft(path) as draft:
+            write(draft)
+    except OSError as error:
+        raise IndexFolderError(f"cannot write {path}: {error.strerror or error}") from error
 
 
 def write_json(path: Path, content: Mapping[str, object]) -> None:

@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -40,6 +41,8 @@ from indexes.layout import (
 )
 from indexes.lookup import hash_texts
 from indexes.parts import PartSummary, read_keys, read_part
+from indexes.storage.store_path import StorePath
+from indexes.stored import finish_stored
 
 FolderState = Literal["new", "unfinished", "finished"]
 
@@ -151,6 +154,15 @@ def finish_index(
         IndexFolderError: a part is missing or cut short, two parts have a picture of the same key,
             or there are no pictures at all.
     """
+    if isinstance(folder, StorePath):
+        again = partial(
+            finish_index,
+            parts=parts,
+            choice=choice,
+            seed=seed,
+            source_fingerprint=source_fingerprint,
+        )
+        return finish_stored(folder, again)
     manifest = read_manifest(folder)
     mark = fingerprint(manifest["description"])
     summaries = {part: read_part(folder, part, fingerprint=mark) for part in all_parts(parts)}

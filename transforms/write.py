@@ -15,6 +15,7 @@ import pyarrow as pa
 from apache_beam.metrics import Metrics
 from apache_beam.typehints.decorators import no_annotations
 
+from indexes.storage.paths import as_path
 from transforms.batches.packing import Packed, pack, pack_table, unpack, unpack_tables
 from transforms.batches.timing import timed
 from transforms.dataset.files import (
@@ -154,7 +155,7 @@ def write_group(
         raise ContentsError(f"batches must be of one output shard, {name} is of {len(shards)}")
     with timed(NAME):
         receipt = write_shard(
-            Path(folder),
+            as_path(folder),
             shards[0],
             unpack(parts["finished"]),
             considered=unpack_tables(parts["considered"]),

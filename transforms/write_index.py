@@ -11,6 +11,7 @@ import numpy as np
 
 from indexes.layout import STRUCTURE_BYTES, Part
 from indexes.parts import PartContents, PictureMetadata, write_part
+from indexes.storage.paths import as_path
 from transforms.batches.packing import Packed, pack, unpack
 from transforms.dataset.files import make_folder, write_table
 from transforms.dataset.rows import light_source, reject_to_row
@@ -187,4 +188,6 @@ def _write_group(
 ) -> PartReceipt:
     _, parts = group
     (shard,) = parts["shard"]
-    return write_index_part(Path(folder), shard, unpack(parts["batches"]), fingerprint=fingerprint)
+    return write_index_part(
+        as_path(folder), shard, unpack(parts["batches"]), fingerprint=fingerprint
+    )

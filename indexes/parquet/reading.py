@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from indexes.errors import PairloomError
 from indexes.parquet.footer import Footer, FooterError, read_footer
 from indexes.parquet.pages import ChunkCost, measure_chunk, total
+from indexes.storage.paths import is_stored
 
 BYTES_AT_ONCE = 512 << 20
 """What a table of our own may take in memory at a time, unless it takes as much in its file."""
@@ -60,7 +61,8 @@ def open_parquet(
             raise ParquetError("it is a folder, pipe or device, not a file")
         if metadata is None:
             read_footer(path)
-        file = pq.ParquetFile(path, metadata=metadata, buffer_size=_BUFFER_BYTES, pre_buffer=False)
+        place = path.open("rb") if is_stored(path) else path
+        file = pq.ParquetFile(place, metadata=metadata, buffer_size=_BUFFER_BYTES, pre_buffer=False)
     except FooterError as error:
         raise ParquetError(str(error)) from error
     except ARROW_ERRORS as error:

@@ -2,10 +2,10 @@
 
 import argparse
 import dataclasses
-from pathlib import Path
 from typing import Any
 
 from editing.regions.registry import REGIONS
+from indexes.storage.paths import as_path
 from pipelines.build.job import BuildSummary, run_build
 from pipelines.build.plan import SENSES, BuildOptions, plan_build
 from pipelines.build.regions import BY_SEGMENTER
@@ -180,7 +180,7 @@ def run(arguments: argparse.Namespace) -> int:
     refuse_inside("--index", arguments.index, plan.source.describe())
     summary = run_build(plan, execution, overwrite=arguments.overwrite)
     if key is not None:
-        write_signature(Path(plan.folder) / MANIFEST, key)
+        write_signature(as_path(plan.folder) / MANIFEST, key)
     print_build_summary(summary)
     if not summary.counts.pairs:
         what = f"pair of {summary.counts.sources} pictures could be made"

@@ -16,6 +16,7 @@ import apache_beam as beam
 
 from indexes.folder import PictureIndex, open_index
 from indexes.folder_lock import lock_folder
+from indexes.storage.paths import as_path
 from pipelines.build.inputs import begin_shards, make_room, refuse_other_inputs
 from pipelines.build.plan import BuildPlan
 from pipelines.build.regions import choose_regions
@@ -192,7 +193,7 @@ def build_job(plan: BuildPlan) -> ShardedJob[PlannedShard]:
     Raises:
         SourceError: the source cannot be read.
     """
-    folder, mark = Path(plan.folder), plan.configuration_hash
+    folder, mark = as_path(plan.folder), plan.configuration_hash
     shards = plan.source.shards()
     return ShardedJob(
         label="building pairs",
@@ -211,7 +212,7 @@ def run_build(plan: BuildPlan, execution: Execution, *, overwrite: bool = False)
         SourceError, IndexFolderError, ModelError, OutputError, CommandError: in one line each.
         FolderLockedError: another process writes there.
     """
-    folder, mark = Path(plan.folder), plan.configuration_hash
+    folder, mark = as_path(plan.folder), plan.configuration_hash
     with lock_folder(folder, "pairloom build", tell=print_note):
         inputs = JobInputs(source=list_source(plan.source), index=plan.index_identity)
         job = build_job(plan)

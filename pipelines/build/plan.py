@@ -3,12 +3,12 @@
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from editing.regions.registry import REGIONS
 from indexes.folder import PictureIndex, open_index
 from indexes.layout import IndexFolderError
+from indexes.storage.paths import as_path
 from pipelines.build.regions import BY_SEGMENTER, describe_pair_settings, region_parts
 from transforms.caption import CAPTIONS, captioner_identity
 from transforms.dataset.manifest import hash_configuration
@@ -130,7 +130,7 @@ def plan_build(
     return BuildPlan(
         source=source,
         pool=open_pool(pool),
-        index_folder=str(Path(index_folder).resolve()),
+        index_folder=str(as_path(index_folder).resolve()),
         preset=preset,
         options=options,
         folder=folder,

@@ -18,6 +18,7 @@ import apache_beam as beam
 
 from editing.loading import EditorChoice, LoadedEditor
 from indexes.folder_lock import lock_folder
+from indexes.storage.paths import as_path
 from pipelines.edit_images.batch import NAME, EditBatch
 from pipelines.edit_images.shards import (
     REMARKS,
@@ -97,7 +98,7 @@ class PairsShard:
 def _write_group(group: tuple[str, Mapping[str, Iterable[Any]]], *, folder: str) -> dict[str, Any]:
     _, parts = group
     (shard,) = parts["shard"]
-    return write_edits(Path(folder), shard, unpack(parts["batches"]))
+    return write_edits(as_path(folder), shard, unpack(parts["batches"]))
 
 
 @dataclass

@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from indexes.storage.paths import as_path
 from transforms.dataset.files import (
     FileReceipt,
     dump_json,
@@ -90,7 +91,7 @@ def read_tasks(group: TaskGroup) -> Batch[EditTask]:
         *([PSEUDO_TARGET_IMAGE] if group.with_pseudo_target else []),
         *(_OF_LAYOUTS if group.with_mask else []),
     ]
-    rows = read_row_group(Path(group.path), group.number, columns).to_pylist()
+    rows = read_row_group(as_path(group.path), group.number, columns).to_pylist()
     tasks = tuple(
         EditTask(
             key=row["key"],

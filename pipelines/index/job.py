@@ -6,7 +6,6 @@ Read -> Caption -> Embed -> one part a source shard; then FAISS over all parts.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
@@ -24,6 +23,7 @@ from indexes.life_cycle import (
     reopen_index,
 )
 from indexes.parts import read_part
+from indexes.storage.paths import as_path
 from pipelines.running.execution import Execution
 from pipelines.running.job_inputs import JobInputs, read_inputs, refuse_changed
 from pipelines.running.sharded_job import ShardedJob, run_job
@@ -120,7 +120,7 @@ def index_job(plan: IndexPlan, mark: str) -> ShardedJob[PlannedPart]:
     Raises:
         SourceError: the source cannot be read.
     """
-    folder, shards = Path(plan.folder), plan.source.shards()
+    folder, shards = as_path(plan.folder), plan.source.shards()
     total = len(shards)
     return ShardedJob(
         label="indexing",
@@ -142,7 +142,7 @@ def run_index(plan: IndexPlan, execution: Execution, *, overwrite: bool = False)
         SourceError, IndexFolderError, ModelError, OutputError, CommandError: in one line each.
         FolderLockedError: another process writes there.
     """
-    folder = Path(plan.folder)
+    folder = as_path(plan.folder)
     with lock_folder(folder, "pairloom index", tell=print_note):
         inputs = JobInputs(source=list_source(plan.source))
         job = index_job(plan, fingerprint(plan.description()))
@@ -187,7 +187,7 @@ def make_room(
     Raises:
         CommandError: something is made of it, and is not to be overwritten.
     """
-    folder = Path(plan.folder)
+    folder = as_path(plan.folder)
     changed = read_inputs(folder).difference(now)
     if changed is None:
         return state
@@ -210,7 +210,7 @@ def refuse_other_source(plan: IndexPlan, inputs: JobInputs, *, made: Sequence[Pl
         refuse_changed(plan.source, inputs.source, done="it was being indexed")
     except PairloomError:
         for shard, _ in made:
-            shard.part.metadata_path(Path(plan.folder)).unlink(missing_ok=True)
+            shard.part.metadata_path(as_path(plan.folder)).unlink(missing_ok=True)
         raise
 
 
