@@ -34,6 +34,7 @@ _WORDS = {
     "IncompleteReadError": "the server broke the connection off",
 }
 """What clients raise, by the name of the class: none of them is imported here."""
+MISSING = "there is no such file or folder"
 _CREDENTIALS = "access is denied, see whether the credentials are right and may do this"
 
 
@@ -73,7 +74,7 @@ def telling(address: str) -> Iterator[None]:
 def _missing(error: FileNotFoundError) -> str:
     """Clients say of a bucket that it is not there; of a file they only repeat its name."""
     said = describe(error)
-    return said if "bucket" in said.lower() and " " in said else "there is no such file or folder"
+    return said if "bucket" in said.lower() and " " in said else MISSING
 
 
 def describe(error: BaseException) -> str:

@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path, PosixPath
 from typing import Any
 
-from indexes.storage.errors import StorageError, StorageMissingError, telling
+from indexes.storage.errors import MISSING, StorageError, StorageMissingError, telling
 from indexes.storage.ranges import RangeFile, read_range
 from indexes.storage.systems import OBJECT_STORES, open_system, scheme_of
 
@@ -180,10 +180,18 @@ class StorePath(PosixPath):
                 raise
 
     def entries(self) -> list[Info]:
-        """What lies in the folder, as the store says it, by name: one request a thousand."""
-        with telling(str(self)):
-            own = self.key.rstrip("/")
-            found = self.system.ls(self.key, detail=True)
+        """What lies in the folder, as the store says it, by name: one request a thousand.
+
+        On an object store a folder that is not there is one in which nothing is yet.
+        """
+        try:
+            with telling(str(self)):
+                own = self.key.rstrip("/")
+                found = self.system.ls(self.key, detail=True)
+        except StorageMissingError as error:
+            if self.is_object and error.strerror == MISSING:
+                return []
+            raise
         if len(found) == 1 and found[0]["name"].rstrip("/") == own and found[0]["type"] == "file":
             raise StorageError(errno.ENOTDIR, "it is a file", str(self))
         inside = (each for each in found if each["name"].rstrip("/") != own)
