@@ -41,6 +41,7 @@ from indexes.layout import (
 )
 from indexes.lookup import hash_texts
 from indexes.parts import PartSummary, read_keys, read_part
+from indexes.storage.errors import refuse_outage
 from indexes.storage.store_path import StorePath
 from indexes.stored import finish_stored
 
@@ -237,7 +238,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 def _holds(path: Path, data: bytes) -> bool:
     try:
         return path.read_bytes() == data
-    except OSError:
+    except OSError as error:
+        refuse_outage(error)
         return False
 
 

@@ -23,6 +23,7 @@ from indexes.parquet.reading import (
     read_table,
 )
 from indexes.search import Rows, Vectors
+from indexes.storage.errors import refuse_outage
 from indexes.storage.store_path import StorePath
 
 ScalarT = TypeVar("ScalarT", bound=np.generic)
@@ -151,7 +152,8 @@ def read_part(folder: Path, part: Part, *, fingerprint: str) -> PartSummary | No
         about = read_about(file.metadata or {})
         rows, dimension = read_shape(part.embedding_path(folder))
         structures, _ = read_shape(part.structure_path(folder))
-    except (ParquetError, IndexFolderError, KeyError, ValueError, OSError):
+    except (ParquetError, IndexFolderError, KeyError, ValueError, OSError) as error:
+        refuse_outage(error)
         return None
     whole = file.num_rows == rows == structures
     if not whole or about.get("fingerprint") != fingerprint:
@@ -186,6 +188,7 @@ def read_keys(folder: Path, part: Part) -> list[str]:
         keys: list[str] = read_table(path, ["key"])["key"].to_pylist()
         return keys
     except (ParquetError, *ARROW_ERRORS) as error:
+        refuse_outage(error)
         raise IndexFolderError(f"{path} cannot be read: {one_line(error)}") from error
 
 
@@ -220,6 +223,7 @@ def read_shape(path: Path) -> tuple[int, int]:
         shape, _, kind = np.lib.format.read_array_header_1_0(header)
         rows, width = shape
     except _BROKEN_ARRAY as error:
+        refuse_outage(error)
         raise IndexFolderError(f"{path} cannot be read as an array: {error}") from error
     if header.tell() + rows * width * kind.itemsize > size:
         raise IndexFolderError(f"{path} cannot be read as an array: it is cut short")

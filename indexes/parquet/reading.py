@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from indexes.errors import PairloomError
 from indexes.parquet.footer import Footer, FooterError, read_footer
 from indexes.parquet.pages import ChunkCost, measure_chunk, total
+from indexes.storage.errors import refuse_outage
 from indexes.storage.paths import is_stored
 
 BYTES_AT_ONCE = 512 << 20
@@ -66,6 +67,7 @@ def open_parquet(
     except FooterError as error:
         raise ParquetError(str(error)) from error
     except ARROW_ERRORS as error:
+        refuse_outage(error)
         raise ParquetError(one_line(error)) from error
     with file:
         yield file
@@ -80,6 +82,7 @@ def describe(path: Path) -> Footer:
     try:
         return read_footer(path)
     except (FooterError, OSError) as error:
+        refuse_outage(error)
         raise ParquetError(one_line(error)) from error
 
 
@@ -118,6 +121,7 @@ def measure_group(
                 if _is_wanted(schema.column(place).path, columns)
             ]
     except ARROW_ERRORS as error:
+        refuse_outage(error)
         raise ParquetError(one_line(error)) from error
     if not costs:
         raise ParquetError("it has no such column")
@@ -184,6 +188,7 @@ def read_batches(
             use_threads=False,
         )
     except ARROW_ERRORS as error:
+        refuse_outage(error)
         raise ParquetError(one_line(error)) from error
     # A column of lists has as many values as its lists, and fewer rows.
     readable = cost.values if cost.values < expected else expected
@@ -201,6 +206,7 @@ def _next(batches: Iterator[pa.RecordBatch]) -> pa.RecordBatch | None:
     try:
         return next(batches, None)
     except ARROW_ERRORS as error:
+        refuse_outage(error)
         raise ParquetError(one_line(error)) from error
 
 

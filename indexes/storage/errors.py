@@ -49,6 +49,18 @@ class StorageMissingError(StorageError, FileNotFoundError):
     """A file, folder or bucket that is not there."""
 
 
+def refuse_outage(error: BaseException) -> None:
+    """Raises `error` where it says that a store cannot be used, not what is or is not in it.
+
+    For whoever takes other errors of a file to mean that the file is absent or broken.
+
+    Raises:
+        StorageError: it is one, of another kind than `StorageMissingError`.
+    """
+    if isinstance(error, StorageError) and not isinstance(error, StorageMissingError):
+        raise error
+
+
 @contextmanager
 def telling(address: str) -> Iterator[None]:
     """A block that uses a store: what its client raises comes out as a `StorageError`.

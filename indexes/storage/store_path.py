@@ -7,6 +7,7 @@ import io
 import os
 import stat
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path, PosixPath
 from typing import Any
@@ -106,10 +107,9 @@ class StorePath(PosixPath):
         return False
 
     def _kind(self) -> str | None:
-        try:
+        with suppress(StorageMissingError):
             return str(self.info()["type"])
-        except StorageMissingError:
-            return None
+        return None
 
     def open(  # type: ignore[override]
         self, mode: str = "r", buffering: int = -1, encoding: str | None = None, **_: Any
@@ -130,11 +130,11 @@ class StorePath(PosixPath):
         file = io.BufferedReader(raw, _BUFFER_BYTES)
         return file if mode == "rb" else io.TextIOWrapper(file, encoding=encoding or "utf-8")
 
-    def read_bytes(self) -> bytes:
-        """All of the file, in one request."""
+    def read_bytes(self, most: int | None = None) -> bytes:
+        """All of the file, or its first `most` bytes, in one request."""
         with telling(str(self)):
-            data: bytes = self.system.cat_file(self.key)
-        return data
+            data: bytes = self.system.cat_file(self.key, start=None, end=most)
+        return data if most is None else data[:most]
 
     def read_text(self, encoding: str | None = None, errors: str | None = None) -> str:
         """All of the file as text, UTF-8 unless said otherwise."""
@@ -147,21 +147,18 @@ class StorePath(PosixPath):
     def write_bytes(self, data: Any) -> int:
         """Write the file, whole or not at all."""
         data = bytes(data)
-        with telling(str(self)), self._arriving() as key:
+        with telling(str(self)), _Arrival(self) as key:
             self.system.pipe_file(key, data)
         return len(data)
 
     def upload(self, local: Path) -> None:
         """Make this file of the local one, whole or not at all."""
         size = local.stat().st_size
-        with telling(str(self)), self._arriving() as key:
+        with telling(str(self)), _Arrival(self) as key:
             self.system.put_file(str(local), key)
             arrived = self.system.info(key)["size"]
             if arrived != size:
                 raise OSError(errno.EIO, f"{arrived} of {size} bytes arrived")
-
-    def _arriving(self) -> "_Arrival":
-        return _Arrival(self.system, self.key, direct=self.is_object)
 
     def touch(self, mode: int = 0o666, exist_ok: bool = True) -> None:  # noqa: FBT001, FBT002
         """Make an empty file where there is none."""
@@ -239,15 +236,15 @@ class StorePath(PosixPath):
             with telling(str(self)):
                 self.system.rmdir(self.key)
 
-    def resolve(self, strict: bool = False) -> "StorePath":  # type: ignore[override]  # noqa: FBT001, FBT002
+    def resolve(self, strict: bool = False) -> "StorePath":  # noqa: FBT001, FBT002
         """Itself: an address leads to the same place from everywhere."""
         return self
 
-    def absolute(self) -> "StorePath":  # type: ignore[override]
+    def absolute(self) -> "StorePath":
         """Itself."""
         return self
 
-    def expanduser(self) -> "StorePath":  # type: ignore[override]
+    def expanduser(self) -> "StorePath":
         """Itself."""
         return self
 
@@ -259,10 +256,10 @@ class StorePath(PosixPath):
 class _Arrival:
     """A block that uploads under the name it is given; only what is whole stands at `key`."""
 
-    def __init__(self, system: Any, key: str, *, direct: bool) -> None:
-        folder, _, name = key.rpartition("/")
-        self._system, self._key = system, key
-        self._partial = key if direct else f"{folder}/.{name}.{os.getpid()}.partial"
+    def __init__(self, path: StorePath) -> None:
+        self._system, self._key = path.system, path.key
+        partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+        self._partial = path.key if path.is_object else partial.key
 
     def __enter__(self) -> str:
         return self._partial

@@ -11,6 +11,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 from indexes.folder_lock import lock_folder
+from indexes.storage.systems import is_address
 from pipelines.running.job_inputs import JobInputs, read_inputs, refuse_changed
 from pipelines.sources import SourceSpec, read_spec
 from pipelines.terminal.console import (
@@ -155,6 +156,8 @@ def _read_metadata(spec: SourceSpec, shard_size: int | None) -> LaionMetadata:
 
 def _find_folder(spec: SourceSpec, out: str | None, home: Path) -> Path:
     """Where the pictures go; a source file in the folder `home` names nothing outside of it."""
+    if is_address(out or str(spec.settings.get("store"))):
+        raise SourceError("pictures are fetched to this machine: give --out a folder of it")
     if out:
         return Path(out)
     if "store" not in spec.settings:

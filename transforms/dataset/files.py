@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 
 from indexes.errors import PairloomError
 from indexes.storage.drafts import local_draft
+from indexes.storage.errors import refuse_outage
 from indexes.storage.store_path import StorePath
 from transforms.dataset.rows import Row
 from transforms.dataset.schema import IMAGE
@@ -170,7 +171,8 @@ def holds(path: Path, data: bytes) -> bool:
     try:
         with path.open("rb") as file:
             return file.read(len(data) + 1) == data
-    except OSError:
+    except OSError as error:
+        refuse_outage(error)
         return False
 
 
