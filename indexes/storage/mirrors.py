@@ -12,7 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 
 from indexes.storage.errors import StorageError, telling
-from indexes.storage.store_path import StorePath, content_tag
+from indexes.storage.statuses import content_tag
+from indexes.storage.store_path import StorePath
 
 STATE_FILE = ".mirror.json"
 FETCHED_AT_ONCE = 8

@@ -2,26 +2,19 @@
 
 import errno
 import fnmatch
-import hashlib
 import io
 import os
-import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
-from datetime import datetime
 from pathlib import Path, PosixPath
 from typing import Any
 
 from indexes.storage.errors import MISSING, StorageError, StorageMissingError, telling
 from indexes.storage.ranges import RangeFile, read_range
+from indexes.storage.statuses import Info, as_stat, content_tag
 from indexes.storage.systems import OBJECT_STORES, open_system, scheme_of
 
 _BUFFER_BYTES = 1 << 16
-_TAGS = ("ETag", "etag", "md5Hash", "generation", "checksum", "content_md5", "mtime", "created")
-_TIMES = ("LastModified", "last_modified", "updated", "mtime", "created")
-
-Info = Mapping[str, Any]
-"""What a store says of a file: `name`, `size`, `type`, and what tells its content from another."""
 
 
 class StorePath(PosixPath):
@@ -84,7 +77,7 @@ class StorePath(PosixPath):
 
     def stat(self, *, follow_symlinks: bool = True) -> os.stat_result:
         """Size, kind and times; `st_ino` is a number of what tells its content from another."""
-        return _as_stat(self.info())
+        return as_stat(self.info())
 
     def lstat(self) -> os.stat_result:
         """As `stat`: there are no links."""
@@ -276,29 +269,3 @@ class _Arrival:
             self._system.mv(self._partial, self._key)
         elif self._system.exists(self._partial):
             self._system.rm_file(self._partial)
-
-
-def content_tag(info: Info) -> str:
-    """What tells the content of a file from another under its name, as far as the store says."""
-    tag = next((str(info[name]) for name in _TAGS if info.get(name) is not None), "")
-    return f"{info.get('size')} {tag}".strip()
-
-
-def _as_stat(info: Info) -> os.stat_result:
-    folder = info["type"] == "directory"
-    mode = (stat.S_IFDIR | 0o755) if folder else (stat.S_IFREG | 0o644)
-    inode = int(hashlib.sha256(content_tag(info).encode()).hexdigest()[:15], 16)
-    seconds = _seconds(next((info[name] for name in _TIMES if info.get(name) is not None), 0))
-    size = 0 if folder else int(info.get("size") or 0)
-    plain = (mode, inode, 0, 1, 0, 0, size, *(int(seconds),) * 3)
-    names = ("st_atime", "st_mtime", "st_ctime")
-    exact = {f"{name}_ns": int(seconds * 1e9) for name in names}
-    return os.stat_result(plain, dict.fromkeys(names, seconds) | exact)
-
-
-def _seconds(moment: object) -> float:
-    if isinstance(moment, str):
-        moment = datetime.fromisoformat(moment)
-    if isinstance(moment, datetime):
-        return moment.timestamp()
-    return float(moment) if isinstance(moment, int | float) else 0.0

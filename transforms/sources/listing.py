@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 from urllib.parse import quote_from_bytes
 
-from indexes.storage.store_path import StorePath, content_tag
+from indexes.storage.statuses import content_tag
+from indexes.storage.store_path import StorePath
 
 PIECES = 64
 PIECE_BYTES = 4096

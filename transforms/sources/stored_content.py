@@ -9,7 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from indexes.storage.errors import StorageMissingError
 from indexes.storage.mirrors import is_plain
-from indexes.storage.store_path import Info, StorePath
+from indexes.storage.statuses import Info
+from indexes.storage.store_path import StorePath
 from transforms.pictures.limits import PictureLimits
 
 READ_AT_ONCE = 16

@@ -17,7 +17,8 @@ from urllib.parse import quote_from_bytes, unquote_to_bytes
 from indexes.storage.errors import StorageMissingError
 from indexes.storage.mirrors import is_plain
 from indexes.storage.paths import as_path
-from indexes.storage.store_path import Info, StorePath, content_tag
+from indexes.storage.statuses import Info, content_tag
+from indexes.storage.store_path import StorePath
 from transforms.pictures.decoding import DEFAULT_LIMITS, PictureError, PictureLimits, normalise
 from transforms.protocols import SourceError, SourceShard
 from transforms.record import Reject, SourceImage
