@@ -10,7 +10,7 @@ DEMO := demo_output
 export OMP_NUM_THREADS := 1
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: demo test lint types layers unit coverage package-test figures benchmarks install clean
+.PHONY: demo test lint types layers unit coverage package-test storage-test figures benchmarks install clean
 
 install: $(INSTALLED)
 
@@ -39,6 +39,17 @@ TEST_PROCESSES ?= 2
 
 unit: $(INSTALLED)
 	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
+
+# Commands against a real S3 server on this machine, with faults; the server is built by Go.
+SERVERS := $(CURDIR)/.servers
+S3_SERVER := github.com/versity/versitygw/cmd/versitygw@v1.8.0
+
+$(SERVERS)/versitygw:
+	GOBIN=$(SERVERS) go install $(S3_SERVER)
+
+storage-test: $(INSTALLED) $(SERVERS)/versitygw
+	PAIRLOOM_S3_SERVER=$(SERVERS)/versitygw $(BIN)/python -m pytest -n $(TEST_PROCESSES) \
+		-m storage --timeout 900 tests/test_stores_with_faults.py
 
 package-test: $(INSTALLED)
 	$(BIN)/python -m pytest -m packaging tests/test_packaging.py

@@ -43,6 +43,11 @@ def open_system(scheme: str) -> Any:
     return _open_system(scheme)
 
 
+def forget_systems() -> None:
+    """Lets every file system be opened anew, by what the environment says then."""
+    _open_system.cache_clear()
+
+
 @lru_cache(maxsize=16)
 def _open_system(scheme: str) -> Any:
     import fsspec
@@ -50,8 +55,8 @@ def _open_system(scheme: str) -> Any:
     address = f"{scheme}://"
     try:
         with suppress(TypeError):  # of the few that have no such option
-            return fsspec.filesystem(scheme, use_listings_cache=False)
-        return fsspec.filesystem(scheme)
+            return fsspec.filesystem(scheme, use_listings_cache=False, skip_instance_cache=True)
+        return fsspec.filesystem(scheme, skip_instance_cache=True)
     except ImportError as error:
         extra = _EXTRAS.get(scheme)
         how = f'pip install "pairloom[{extra}]"' if extra else describe(error)

@@ -50,7 +50,9 @@ def add_parser(subparsers: Any) -> None:
         "where it was.",
     )
     parser.add_argument(
-        "source", help="a folder, img2dataset output, a source file (.yaml), or still-life"
+        "source",
+        help="a folder, img2dataset output, a source file (.yaml), or still-life; as all folders "
+        "it may be on a store, such as s3://bucket/pictures",
     )
     parser.add_argument(
         "--index", required=True, type=existing_folder, metavar="DIR", help="made by index"

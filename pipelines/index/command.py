@@ -25,7 +25,9 @@ def add_parser(subparsers: Any) -> None:
         "it says so and leaves the index as it is.",
     )
     parser.add_argument(
-        "source", help="a folder, img2dataset output, a source file (.yaml), or still-life"
+        "source",
+        help="a folder, img2dataset output, a source file (.yaml), or still-life; as all folders "
+        "it may be on a store, such as s3://bucket/pictures",
     )
     parser.add_argument("--out", required=True, metavar="DIR", help="folder of the index")
     parser.add_argument(

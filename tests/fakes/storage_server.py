@@ -20,7 +20,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
+
+from fakes.command_line import run
 from fakes.object_store import BUCKET, environment
+from indexes.storage.systems import forget_systems
 
 SERVER_VARIABLE = "PAIRLOOM_S3_SERVER"
 STARTING_S = 20
@@ -195,7 +199,7 @@ def end(connection: socket.socket) -> None:
 
 @dataclass(frozen=True)
 class Commands:
-    """Runs `pairloom` in processes of their own that are led to `endpoint`."""
+    """Runs `pairloom` led to `endpoint`: here, or in a process of its own that can be killed."""
 
     endpoint: str
     cache: Path
@@ -203,9 +207,8 @@ class Commands:
     more: dict[str, str] = field(default_factory=dict)
 
     def start(self, *words: object) -> subprocess.Popen[str]:
-        """Starts `pairloom WORDS`."""
-        surroundings = {**os.environ, **environment(self.endpoint, secret=self.secret)}
-        surroundings |= {"PAIRLOOM_CACHE": str(self.cache), **self.more}
+        """Starts `pairloom WORDS` in a process of its own."""
+        surroundings = {**os.environ, **self.surroundings()}
         return subprocess.Popen(
             [sys.executable, "-m", "pairloom", *map(str, words)],
             env=surroundings,
@@ -216,10 +219,16 @@ class Commands:
 
     def run(self, *words: object) -> tuple[int, str, list[str]]:
         """Exit code, stdout and the lines of stderr but notes and progress, of `pairloom WORDS`."""
-        process = self.start(*words)
-        try:
-            out, err = process.communicate(timeout=280)
-        finally:
-            process.kill()
-        told = [line for line in err.splitlines() if not _PASSED_OVER.match(line)]
-        return process.returncode, out, told
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in self.surroundings().items():
+                patch.setenv(name, value)
+            forget_systems()
+            outcome = run(*words)
+            forget_systems()
+        told = [line for line in outcome.err.splitlines() if not _PASSED_OVER.match(line)]
+        return outcome.code, outcome.out, told
+
+    def surroundings(self) -> dict[str, str]:
+        """What is in the environment of a command beside what always is."""
+        led = environment(self.endpoint, secret=self.secret)
+        return {**led, "PAIRLOOM_CACHE": str(self.cache), **self.more}
