@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from indexes.storage.paths import as_path
+from indexes.storage.paths import as_path, is_stored
 from indexes.storage.systems import is_address
 from transforms.pictures.limits import DEFAULT_LIMITS, LIMITS, PictureLimits
 from transforms.protocols import Source, SourceError
@@ -214,7 +214,9 @@ def _open_store(spec: SourceSpec) -> Source:
 
 
 def _has_shards(folder: Path) -> bool:
-    return any(path.suffix in (".tar", ".parquet") for path in folder.glob("*"))
+    if is_stored(folder):  # one listing instead of two
+        return any(path.suffix in (".tar", ".parquet") for path in folder.iterdir())
+    return any(folder.glob("*.tar")) or any(folder.glob("*.parquet"))
 
 
 SOURCE_KINDS: dict[str, SourceKind] = {

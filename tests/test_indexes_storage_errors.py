@@ -51,6 +51,11 @@ def test_secrets_are_not_repeated(said):
     assert "hidden" not in describe(ValueError(said)).lower()
 
 
+def test_what_the_server_said_is_what_is_told():
+    said = "An error occurred (NoUser) when calling the PutObject operation (reached max): No user"
+    assert describe(ValueError(said)) == "No user"
+
+
 def test_long_words_are_cut():
     assert len(describe(ValueError("x" * 10_000))) < 300
 

@@ -73,6 +73,17 @@ def test_other_commands_read_and_write_there(stored_folder, local_pairs, tmp_pat
     assert stored_contents(stored_folder / "again") == contents(tmp_path / "again")
 
 
+def test_a_data_set_there_is_edited_into_a_folder_there(stored_folder, told_world, tmp_path):
+    pairs = upload_folder(told_world / "told", stored_folder / "pairs")
+    for folder, out in (
+        (pairs, stored_folder / "edits"),
+        (told_world / "told", tmp_path / "edits"),
+    ):
+        outcome = run("edit-images", folder, "--out", out, "--editor", "copy")
+        assert outcome.code == 0, outcome.err
+    assert stored_contents(stored_folder / "edits") == contents(tmp_path / "edits")
+
+
 def test_a_job_goes_on_where_it_was(stored_folder, local_pairs):
     out = upload_folder(local_pairs, stored_folder / "pairs")
     [receipt] = out.glob("shard-*.json")

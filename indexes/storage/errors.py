@@ -15,6 +15,8 @@ _SECRETS = re.compile(
     r"|(?<=Bearer )\S+",
     re.IGNORECASE,
 )
+_CALLING = re.compile(r"An error occurred \([^)]*\) when calling the \w+ operation[^:]*: ")
+"""With this begins what botocore says that a server said."""
 _WORDS = {
     "NoCredentialsError": "no credentials are found for it",
     "PartialCredentialsError": "the credentials for it are not complete",
@@ -95,5 +97,6 @@ def describe(error: BaseException) -> str:
         if kind.__name__ in _WORDS:
             return _WORDS[kind.__name__]
     said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    line = _SECRETS.sub("...", " ".join(str(said).split())) or type(error).__name__
+    line = _CALLING.sub("", " ".join(str(said).split()))
+    line = _SECRETS.sub("...", line) or type(error).__name__
     return line if len(line) <= _MOST_SAID else f"{line[:_MOST_SAID]}..."
