@@ -124,6 +124,19 @@ def test_what_is_missing_is_told_with_its_address(stored_folder):
         assert str(raised.value).startswith(f"{stored_folder}/gone.bin: there is no such file")
 
 
+def test_what_is_asked_of_an_open_file_is_remembered(stored_folder):
+    path = stored_folder / "some.bin"
+    path.write_bytes(b"first")
+    with path.remembered():
+        (as_path(f"{stored_folder}/./some.bin")).write_bytes(b"longer than that")
+        assert path.stat().st_size == len(b"longer than that")
+    with path.remembered():
+        system, key = path.system, path.key
+        system.pipe_file(key, b"by another")
+        assert path.stat().st_size == len(b"longer than that")
+    assert path.stat().st_size == len(b"by another")
+
+
 def test_a_bucket_that_is_missing_is_told(s3_store):
     with pytest.raises(StorageError, match=r"s3://no-such-bucket/some.bin: .*bucket"):
         as_path("s3://no-such-bucket/some.bin").write_bytes(b"")

@@ -6,7 +6,7 @@ of itself: a value of 60 MB that a dictionary repeats for every row is read one 
 
 import stat
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from indexes.errors import PairloomError
 from indexes.parquet.footer import Footer, FooterError, read_footer
 from indexes.parquet.pages import ChunkCost, measure_chunk, total
 from indexes.storage.errors import refuse_outage
-from indexes.storage.paths import is_stored
+from indexes.storage.store_path import StorePath
 
 BYTES_AT_ONCE = 512 << 20
 """What a table of our own may take in memory at a time, unless it takes as much in its file."""
@@ -57,20 +57,27 @@ def open_parquet(
         ParquetError: it is no regular file, no Parquet file, or its footer costs too much. What is
             raised inside the block is the caller's.
     """
+    with ExitStack() as stack:
+        yield stack.enter_context(_open(path, metadata, stack))
+
+
+def _open(path: Path, metadata: pq.FileMetaData | None, stack: ExitStack) -> pq.ParquetFile:
+    """The file, not yet entered; what it needs meanwhile is put on `stack`."""
     try:
+        place: Any = path
+        if isinstance(path, StorePath):
+            stack.enter_context(path.remembered())
+            place = path.open("rb")
         if not stat.S_ISREG(path.stat().st_mode):
             raise ParquetError("it is a folder, pipe or device, not a file")
         if metadata is None:
             read_footer(path)
-        place = path.open("rb") if is_stored(path) else path
-        file = pq.ParquetFile(place, metadata=metadata, buffer_size=_BUFFER_BYTES, pre_buffer=False)
+        return pq.ParquetFile(place, metadata=metadata, buffer_size=_BUFFER_BYTES, pre_buffer=False)
     except FooterError as error:
         raise ParquetError(str(error)) from error
     except ARROW_ERRORS as error:
         refuse_outage(error)
         raise ParquetError(one_line(error)) from error
-    with file:
-        yield file
 
 
 def describe(path: Path) -> Footer:

@@ -5,12 +5,13 @@ import fnmatch
 import io
 import os
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path, PosixPath
 from typing import Any
 
 from indexes.storage.errors import MISSING, StorageError, StorageMissingError, telling
 from indexes.storage.ranges import RangeFile, read_range
+from indexes.storage.remembered import forget, recall, remembering
 from indexes.storage.statuses import Info, as_stat, content_tag
 from indexes.storage.systems import OBJECT_STORES, open_system, scheme_of
 
@@ -66,14 +67,20 @@ class StorePath(PosixPath):
         return self.scheme in OBJECT_STORES
 
     def info(self) -> Info:
-        """What the store says of it, asked now.
+        """What the store says of it, asked now, or when the block of `remembered` began.
 
         Raises:
             StorageMissingError: there is nothing of that name.
         """
+        if (known := recall(str(self))) is not None:
+            return known
         with telling(str(self)):
             found: Info = self.system.info(self.key)
         return found
+
+    def remembered(self) -> AbstractContextManager[None]:
+        """A block that reads the file in many steps: what the store says of it is asked once."""
+        return remembering(str(self), self.info)
 
     def stat(self, *, follow_symlinks: bool = True) -> os.stat_result:
         """Size, kind and times; `st_ino` is a number of what tells its content from another."""
@@ -165,6 +172,7 @@ class StorePath(PosixPath):
 
     def unlink(self, missing_ok: bool = False) -> None:  # noqa: FBT001, FBT002
         """Remove the file."""
+        forget(str(self))
         try:
             if not missing_ok:
                 self.info()  # S3 removes what is not there without a word
@@ -255,6 +263,7 @@ class _Arrival:
     """A block that uploads under the name it is given; only what is whole stands at `key`."""
 
     def __init__(self, path: StorePath) -> None:
+        forget(str(path))
         self._system, self._key = path.system, path.key
         partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
         self._partial = path.key if path.is_object else partial.key
