@@ -62,6 +62,18 @@ def test_only_what_is_wanted_is_fetched(stored_folder, tmp_path):
     assert found(tmp_path) == {"a.bin": b"a"}
 
 
+def test_what_is_not_wanted_now_stays(stored_folder, tmp_path):
+    files = {"a.bin": b"a", "b.txt": b"b", "COMPLETED": b""}
+    fill(stored_folder, files)
+    sync_folder(stored_folder, tmp_path, wanted=every, last=LAST)
+    before = {path: path.stat().st_ino for path in tmp_path.iterdir()}
+    sync_folder(stored_folder, tmp_path, wanted=lambda name: name != "b.txt", last=LAST)
+    assert {path: path.stat().st_ino for path in tmp_path.iterdir()} == before
+    fill(stored_folder, {"b.txt": b"other"})
+    sync_folder(stored_folder, tmp_path, wanted=every, last=LAST)
+    assert found(tmp_path) == files | {"b.txt": b"other"}
+
+
 def test_a_fetch_that_fails_leaves_nothing_that_looks_whole(stored_folder, tmp_path, monkeypatch):
     fill(stored_folder, {"a.bin": b"a", "b.bin": b"b", "COMPLETED": b""})
     sync_folder(stored_folder, tmp_path, wanted=every, last=LAST)

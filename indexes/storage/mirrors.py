@@ -46,6 +46,8 @@ def sync_folder(
 ) -> None:
     """Makes `local` hold the wanted files of `remote` as they are now, and no older ones.
 
+    What else was fetched before, and is not wanted now, stays.
+
     Nothing else may write to `local` meanwhile, see `indexes.storage.cache`.
 
     Raises:
@@ -56,13 +58,14 @@ def sync_folder(
     known = _read_state(local)
     have = {name: tag for name, tag in known.items() if (local / name).is_file()}
     missing = [name for name, tag in tags.items() if have.get(name) != tag]
-    gone = [name for name in have if name not in tags]
-    gone = [name for name in gone if wanted(name) or not missing]
+    others = {name: tag for name, tag in have.items() if not wanted(name)}
+    gone = [name for name in have if name not in tags and name not in others]
     if not missing and not gone:
         return
     local.mkdir(parents=True, exist_ok=True)
     unchanged = {name: tag for name, tag in have.items() if tags.get(name) == tag}
-    _write_state(local, {name: tag for name, tag in unchanged.items() if name not in last})
+    kept = {name: tag for name, tag in (others | unchanged).items() if name not in last}
+    _write_state(local, kept)
     for name in (*last, *gone, *missing):
         (local / name).unlink(missing_ok=True)
     closing = [name for name in last if name in tags]
@@ -73,7 +76,7 @@ def sync_folder(
         for name in last:
             (local / name).unlink(missing_ok=True)
         raise StorageError(11, "it was changed while it was fetched", str(remote))
-    _write_state(local, tags)
+    _write_state(local, others | tags)
 
 
 def note_uploaded(remote: StorePath, local: Path, wanted: Wanted) -> None:
