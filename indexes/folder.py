@@ -252,9 +252,7 @@ def open_index(
     dimension: int | None = None,
     identity: str | None = None,
 ) -> PictureIndex:
-    """The finished index in `path`; one and the same object in a process while it is unchanged.
-
-    `path` is a folder, or an address on a store, of which a mirror is made on this machine.
+    """The finished index in `path`, here or on a store; one and the same object while unchanged.
 
     With `encoder` or `dimension` given, the index must have been made with these; with `identity`,
     it must be the one that had this as its `PictureIndex.identity`.
