@@ -14,6 +14,7 @@ from typing import Any
 
 import apache_beam as beam
 
+from indexes.fence import Fence
 from indexes.folder import PictureIndex, open_index
 from indexes.folder_lock import lock_folder
 from pipelines.build.inputs import begin_shards, make_room, refuse_other_inputs
@@ -22,6 +23,7 @@ from pipelines.build.regions import choose_regions
 from pipelines.running.execution import PICTURES_A_JOIN, Execution
 from pipelines.running.job_inputs import JobInputs
 from pipelines.running.sharded_job import ShardedJob, run_job
+from pipelines.running.spreading import Spread
 from pipelines.terminal.console import print_note
 from transforms.caption import Caption, KnownCaptions, TakeSourceCaptions
 from transforms.dataset.files import OutputError
@@ -37,7 +39,7 @@ from transforms.embed import EmbedQueries
 from transforms.mine import Mine
 from transforms.models.loading import LoadCaptioner, LoadEncoder
 from transforms.protocols import SourceShard
-from transforms.read import Read, plan_batches
+from transforms.read import BatchSpan, Read, plan_batches
 from transforms.retrieve import Retrieve
 from transforms.rewrite import Rewrite
 from transforms.segment import Segment
@@ -111,17 +113,36 @@ def find_caption(
     return entry.caption, entry.caption_confidence
 
 
+def cut_batches(planned: PlannedShard, *, batch_size: int) -> list[BatchSpan]:
+    """The batches of the source shard of a planned one."""
+    return plan_batches(planned[1], batch_size)
+
+
+def is_written(planned: PlannedShard, *, folder: str, mark: str) -> bool:
+    """Whether the output shard of a planned one is whole."""
+    return whole_shard(Path(folder), planned[0], mark) is not None
+
+
 def build_graph(
-    pipeline: beam.Pipeline, shards: Sequence[PlannedShard], *, plan: BuildPlan
+    pipeline: beam.Pipeline,
+    shards: Sequence[PlannedShard],
+    *,
+    plan: BuildPlan,
+    fence: Fence | None = None,
 ) -> None:
-    """Wires all stages for some shards."""
+    """Wires all stages for some shards; `fence` is this run's leave to write them."""
     options, preset = plan.options, plan.preset
     index = plan.open_index()
-    spans = [span for _, shard in shards for span in plan_batches(shard, options.batch_size)]
+    whole = partial(is_written, folder=plan.folder, mark=plan.configuration_hash)
     pictures = (
         pipeline
-        | "Spans" >> beam.Create(spans)
-        | "Spread" >> beam.Reshuffle()
+        | "Spread"
+        >> Spread(
+            shards,
+            partial(cut_batches, batch_size=options.batch_size),
+            is_whole=whole if fence is not None else None,
+            fence=fence,
+        )
         | "Read" >> Read(plan.source)
     )
     if options.captions == "source":
@@ -153,7 +174,7 @@ def build_graph(
     )
     outputs = [output for output, _ in shards]
     _ = (finished, considered) | "Write" >> Write(
-        plan.folder, outputs, plan.source, plan.pool, plan.configuration_hash
+        plan.folder, outputs, plan.source, plan.pool, plan.configuration_hash, fence
     )
 
 
@@ -192,15 +213,15 @@ def build_job(plan: BuildPlan) -> ShardedJob[PlannedShard]:
     Raises:
         SourceError: the source cannot be read.
     """
-    folder, mark = Path(plan.folder), plan.configuration_hash
     shards = plan.source.shards()
     return ShardedJob(
         label="building pairs",
         shards=list(zip(output_shards(shards), shards, strict=True)),
-        is_whole=lambda each: whole_shard(folder, each[0], mark) is not None,
+        is_whole=partial(is_written, folder=plan.folder, mark=plan.configuration_hash),
         pictures=lambda each: each[1].stop - each[1].start,
         graph=partial(build_graph, plan=plan),
         least_pictures=PICTURES_A_JOIN if plan.options.method == "mine" else None,
+        folder=plan.folder,
     )
 
 
