@@ -1,7 +1,8 @@
 """The Write stage: everything that became of a source shard, into one output shard.
 
-Batches are light when they come to their shard: pictures stay with their sources and are fetched once, while the rows
-are written. What is written depends on the records alone and not on the order they arrive in.
+Batches are light when they come to their shard: pictures stay with their sources and are fetched
+once, while the rows are written. What is written depends on the records alone and not on the order
+they arrive in.
 """
 
 import functools

@@ -141,8 +141,9 @@ class WriteIndexParts(beam.PTransform):
     """Batches of EmbeddedImage to one part for each of `shards`; gives their receipts.
 
     A part is written as soon as all of it is there (`transforms.batches.landing`) and kept where it
-    is whole already. A shard for which nothing arrives gets an empty part. `folder` is one that `begin_index` has
-    made ready, `fingerprint` that of its description; `finish_index` makes an index of the parts.
+    is whole already. A shard for which nothing arrives gets an empty part. `folder` is one that
+    `begin_index` has made ready, `fingerprint` that of its description; `finish_index` makes an
+    index of the parts.
 
     Raises:
         OutputError, OSError: while the pipeline runs, where a file cannot be written.
@@ -179,7 +180,7 @@ class WriteIndexParts(beam.PTransform):
 
     def expand(self, batches: beam.PCollection) -> beam.PCollection:
         """Packs the batches and lands the parts."""
-        where = {"folder": self.folder, "fingerprint": self.fingerprint}
+        mark = self.fingerprint
         return (
             batches
             | "Pack"
@@ -188,8 +189,8 @@ class WriteIndexParts(beam.PTransform):
             >> Land(
                 self.shards,
                 (KIND,),
-                partial(write_pieces, fence=self.fence, **where),
-                partial(find_written, **where),
+                partial(write_pieces, folder=self.folder, fingerprint=mark, fence=self.fence),
+                partial(find_written, folder=self.folder, fingerprint=mark),
                 self.fence,
             )
         )

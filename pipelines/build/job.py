@@ -22,7 +22,7 @@ from pipelines.build.plan import BuildPlan
 from pipelines.build.regions import choose_regions
 from pipelines.running.execution import PICTURES_A_JOIN, Execution
 from pipelines.running.job_inputs import JobInputs
-from pipelines.running.sharded_job import ShardedJob, run_job
+from pipelines.running.sharded_job import ShardedJob, run_job, store_plans
 from pipelines.running.spreading import Spread
 from pipelines.terminal.console import print_note
 from transforms.caption import Caption, KnownCaptions, TakeSourceCaptions
@@ -241,6 +241,7 @@ def run_build(plan: BuildPlan, execution: Execution, *, overwrite: bool = False)
         waiting = [shard for shard in job.shards if not job.is_whole(shard)]
         if waiting or not is_completed(folder):
             begin_shards(plan, inputs)
+        store_plans(execution, folder, plan.source)
         progress = run_job(job, execution)
         seconds = progress.seconds.seconds
         receipts = _all_receipts(folder, [output for output, _ in job.shards], mark)

@@ -27,7 +27,7 @@ from indexes.life_cycle import (
 from indexes.parts import read_part
 from pipelines.running.execution import Execution
 from pipelines.running.job_inputs import JobInputs, read_inputs, refuse_changed
-from pipelines.running.sharded_job import ShardedJob, run_job
+from pipelines.running.sharded_job import ShardedJob, run_job, store_plans
 from pipelines.running.spreading import Spread
 from pipelines.terminal.console import CommandError, print_note
 from transforms.caption import CAPTIONS, Caption, TakeSourceCaptions, captioner_identity
@@ -180,6 +180,7 @@ def run_index(plan: IndexPlan, execution: Execution, *, overwrite: bool = False)
             reopen_index(folder)
             if read_inputs(folder) == JobInputs():
                 inputs.write(folder)
+        store_plans(execution, folder, plan.source)
         progress = run_job(job, execution)
         if progress.made or state != "finished":
             refuse_other_source(plan, inputs, made=waiting)

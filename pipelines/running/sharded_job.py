@@ -15,12 +15,13 @@ from typing import Generic, TypeVar
 import apache_beam as beam
 
 from indexes.errors import PairloomError
-from indexes.fence import Fence, has_turns, take_turn
+from indexes.fence import RUNNING_FOLDER, Fence, has_turns, take_turn
 from pipelines.running.elsewhere import Watch, fill_flags, run_elsewhere
 from pipelines.running.execution import Execution, group_units, run_on_this_machine
 from pipelines.running.runners import StageSeconds, run_here
 from pipelines.terminal.console import show_progress
 from transforms.dataset.files import output_error
+from transforms.sources.folder_plan import PlannedSource
 
 ShardT = TypeVar("ShardT")
 
@@ -100,6 +101,25 @@ def run_job(job: ShardedJob[ShardT], execution: Execution) -> JobProgress:
         work = partial(run_unit, graph=job.graph)
         seconds = run_on_this_machine(job.label, work, units, workers=execution.workers)
     return JobProgress(len(job.shards), len(waiting), seconds)
+
+
+def store_plans(execution: Execution, folder: Path, *sources: object) -> None:
+    """Keeps what `sources` would carry to workers on other machines in `folder` instead.
+
+    On one machine nothing is stored.
+
+    Raises:
+        SourceError: one of them cannot be read.
+        OutputError: it cannot be written.
+    """
+    if not execution.beam_flags:
+        return
+    for source in sources:
+        if isinstance(source, PlannedSource):
+            try:
+                source.store_plan(folder / RUNNING_FOLDER)
+            except OSError as error:
+                raise output_error(folder, error) from error
 
 
 def _take_turn(job: ShardedJob[ShardT]) -> Fence | None:

@@ -153,7 +153,7 @@ class _Landing(beam.DoFn):
 
     def _give_on(self) -> list[tuple[str, tuple[str, int, int, bytes]]]:
         kept, self._kept = self._kept, []
-        return [(self._name, tuple(piece)) for piece in kept]
+        return [(self._name, (*piece,)) for piece in kept]
 
 
 def _write_once(
