@@ -14,6 +14,7 @@ import time
 import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from places import FLINK_LINE, Places, find_places
 from processes import end, find, launch, names
@@ -135,11 +136,20 @@ def _java(places: Places, main: str, *, heap: str, more: Sequence[str] = ()) -> 
     return [*program, main, "--configDir", str(places.running)]
 
 
+def ask(path: str) -> Any:
+    """What the JobManager says at `path` of its REST interface.
+
+    Raises:
+        OSError, ValueError: it says nothing, or no JSON.
+    """
+    with urllib.request.urlopen(f"http://{REST}{path}", timeout=10) as answer:
+        return json.load(answer)
+
+
 def count_slots() -> int:
     """How many slots the cluster has; none where it does not answer."""
     try:
-        with urllib.request.urlopen(f"http://{REST}/overview", timeout=5) as answer:
-            return int(json.load(answer)["slots-total"])
+        return int(ask("/overview")["slots-total"])
     except (OSError, ValueError, KeyError):
         return 0
 

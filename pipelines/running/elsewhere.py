@@ -95,8 +95,10 @@ def run_elsewhere(
             if not isinstance(original, Exception):
                 raise original from None  # an interruption
             where = f" (all of it is in {log})" if log is not None else ""
-            said = last_words(original)
-            raise CommandError(f"the job on {runner} failed: {said}{where}") from error
+            said = f"the job on {runner} failed: {last_words(original)}{where}"
+            if watch.fence is not None and not watch.fence.has_begun():
+                said += f"; no worker had begun: {describe_workers(options)}"
+            raise CommandError(said) from error
     return read_stage_seconds(result)
 
 
