@@ -2,7 +2,6 @@
 
 import os
 import signal
-import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -21,17 +20,21 @@ def launch(
     running = find(folder, name)
     if running is not None:
         return running
-    with (folder / f"{name}.log").open("ab") as log:
-        process = subprocess.Popen(
-            list(command),
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,
-            env={**os.environ, **(variables or {})},
-        )
-    (folder / f"{name}.pid").write_text(f"{process.pid} {_began(process.pid)}")
-    return process.pid
+    log = str(folder / f"{name}.log")
+    # Nobody waits for it: it outlives this script.
+    process = os.posix_spawnp(
+        command[0],
+        list(command),
+        {**os.environ, **(variables or {})},
+        file_actions=[
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644),
+            (os.POSIX_SPAWN_DUP2, 1, 2),
+        ],
+        setsid=True,
+    )
+    (folder / f"{name}.pid").write_text(f"{process} {_began(process)}")
+    return process
 
 
 def find(folder: Path, name: str) -> int | None:

@@ -10,10 +10,10 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from fakes.still_life import plan_index, plan_pairs
 
 from indexes.fence import take_turn
-from pipelines.build.job import build_graph, build_job
+from pipelines.build.job import build_job
 from pipelines.edit_images.job import EditPlan, LoadEditor, PairsShard, edit_graph
 from pipelines.edit_images.shards import TaskGroup
-from pipelines.index.job import index_graph, index_job
+from pipelines.index.job import index_job
 from pipelines.running.execution import Execution
 from pipelines.running.sharded_job import store_plans
 from transforms.dataset.shards import OutputShard

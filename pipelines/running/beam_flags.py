@@ -2,8 +2,10 @@
 
 import argparse
 import difflib
+import io
 import re
 from collections.abc import Sequence
+from contextlib import redirect_stderr, suppress
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +31,10 @@ def refuse_unknown(flags: Sequence[str]) -> None:
     for flag in SERVER_FLAGS:
         if flag not in known:
             parser.add_argument(flag, nargs="?")
-    _, unknown = parser.parse_known_args(list(flags))
+    unknown: list[str] = []
+    # A value that a flag does not take is told by whoever opens the pipeline.
+    with suppress(SystemExit), redirect_stderr(io.StringIO()):
+        _, unknown = parser.parse_known_args(list(flags))
     if not unknown:
         return
     name = unknown[0].partition("=")[0]
