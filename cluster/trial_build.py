@@ -29,17 +29,20 @@ class Build:
     work: Path
     places: Places
 
-    def command(self, name: str, flags: list[str]) -> list[str]:
-        """The command that makes it in the folder `name`."""
-        source, index = self.work / "source.yaml", self.work / "index"
-        words = ["build", str(source), "--index", str(index), "--out", str(self.work / name)]
-        return [sys.executable, "-m", "pairloom", *words, *OPTIONS, *flags]
-
     def start(self, name: str, flags: list[str]) -> "subprocess.Popen[bytes]":
-        """Starts it in a process group of its own; what it says goes to a file beside `name`."""
+        """Starts it into the folder `name`, in a process group of its own."""
+        words = ["build", "source.yaml", "--index", "index", "--out", name]
+        return self.start_command(name, [*words, *OPTIONS, *flags])
+
+    def start_command(self, name: str, words: list[str]) -> "subprocess.Popen[bytes]":
+        """Starts a command of pairloom; what it says goes to a file beside the folder `name`."""
         with (self.work / f"{name}.log").open("ab") as log:
             return subprocess.Popen(
-                self.command(name, flags), stdout=log, stderr=log, start_new_session=True
+                [sys.executable, "-m", "pairloom", *words],
+                cwd=self.work,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
 
     def run(self, name: str, flags: list[str]) -> None:
@@ -49,6 +52,15 @@ class Build:
             TrialError: it fails.
         """
         self.finish(self.start(name, flags), name)
+
+    def run_index(self, name: str, source: str, flags: list[str]) -> None:
+        """Makes an index of the source file `source` instead.
+
+        Raises:
+            TrialError: it fails.
+        """
+        words = ["index", source, "--out", name, *OPTIONS, *flags]
+        self.finish(self.start_command(name, words), name)
 
     def finish(self, process: "subprocess.Popen[bytes]", name: str) -> None:
         """Waits for its end.
@@ -61,13 +73,13 @@ class Build:
             said = (self.work / f"{name}.log").read_text(errors="replace").strip().splitlines()
             raise TrialError(f"{name} ended with {code}: {said[-1] if said else 'no word'}")
 
-    def compare(self, name: str) -> int:
+    def compare(self, name: str, reference: str = "reference") -> int:
         """How many files of the folder `name` are those of the reference: all.
 
         Raises:
             TrialError: one is another, or is missing.
         """
-        wanted, found = hashes(self.work / "reference"), hashes(self.work / name)
+        wanted, found = hashes(self.work / reference), hashes(self.work / name)
         differing = sorted(
             each for each in wanted.keys() | found.keys() if wanted.get(each) != found.get(each)
         )
@@ -85,11 +97,12 @@ class Build:
 
 
 def hashes(folder: Path) -> dict[str, str]:
-    """SHA-256 of every file of a data set, by name."""
+    """SHA-256 of every file of a data set or an index, by its path there."""
+    names = (path.relative_to(folder) for path in sorted(folder.rglob("*")) if path.is_file())
     return {
-        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.iterdir())
-        if path.is_file() and not path.name.startswith(".") and path.name != NOT_COMPARED
+        str(name): hashlib.sha256((folder / name).read_bytes()).hexdigest()
+        for name in names
+        if not str(name).startswith(".") and name.name != NOT_COMPARED
     }
 
 
@@ -114,20 +127,33 @@ def moments(build: Build, name: str) -> dict[str, Callable[[], bool]]:
     }
 
 
-def receipts_of(folder: Path) -> list[Path]:
-    """The receipts in a folder."""
-    return sorted(folder.glob("shard-*.json"))
+def receipts_of(folder: Path) -> dict[str, int]:
+    """When each receipt in a folder was written, by its name."""
+    return {path.name: path.stat().st_mtime_ns for path in sorted(folder.glob("shard-*.json"))}
+
+
+def require_kept(folder: Path, before: dict[str, int]) -> None:
+    """Makes sure that no shard was made again whose receipt was there `before`.
+
+    Raises:
+        TrialError: one was.
+    """
+    now = receipts_of(folder)
+    again = [name for name, when in before.items() if now.get(name) != when]
+    if again:
+        raise TrialError(f"{again[0]} was whole, and was made again")
 
 
 def prepare(build: Build, sources: int) -> None:
-    """Makes the index and the reference.
+    """Makes the index and the references.
 
     Raises:
         TrialError: it fails.
     """
+    source = SOURCE.format(count=sources)
     (build.work / "pool.yaml").write_text(POOL)
-    (build.work / "source.yaml").write_text(SOURCE.format(count=sources))
-    words = ["index", str(build.work / "pool.yaml"), "--out", str(build.work / "index")]
-    command = [sys.executable, "-m", "pairloom", *words, *OPTIONS]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, timeout=SECONDS_A_RUN)
+    (build.work / "source.yaml").write_text(source)
+    (build.work / "few.yaml").write_text(source.replace("shard_size: 4", "shard_size: 20"))
+    build.run_index("index", "pool.yaml", [])
+    build.run_index("few-reference", "few.yaml", [])
     build.run("reference", [])

@@ -82,6 +82,7 @@ def run_job(job: ShardedJob[ShardT], execution: Execution) -> JobProgress:
     Raises:
         CommandError: a worker process died, or the job failed on another runner.
         OutputError: it cannot be written down whose turn it is to fill the folder.
+        FencedError: another run has begun to fill it meanwhile.
         whatever a stage raises: what is whole by then stays, and the next run goes on from there.
     """
     waiting = [shard for shard in job.shards if not job.is_whole(shard)]
@@ -93,6 +94,8 @@ def run_job(job: ShardedJob[ShardT], execution: Execution) -> JobProgress:
         folder = Path(job.folder) if job.folder is not None else None
         with _landing_shown(job, waiting) as advance:
             seconds = run_elsewhere(graph, flags, Watch(advance, fence), folder=folder)
+        if fence is not None:
+            fence.check()  # what the caller does next is the latest run's alone to do
     elif waiting:
         # A job elsewhere whose driver is gone may still be at it.
         other = job.folder is not None and has_turns(Path(job.folder))
