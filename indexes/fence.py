@@ -46,6 +46,10 @@ class Fence:
                 f"{self.folder} is {now} to fill: run {self.number} is over and writes nothing more"
             )
 
+    def is_over(self) -> bool:
+        """Whether another run has begun, so that this one should do nothing more."""
+        return _read_turn(Path(self.folder)) != (self.number, self.token)
+
     def begin(self) -> None:
         """Says that a worker of this run is at work; only the first time is it written down."""
         path = _begun_file(self)

@@ -32,6 +32,15 @@ def test_all_batches_of_what_is_not_whole_are_handed_out(tmp_path, parallelism, 
     assert fence.has_begun()
 
 
+@pytest.mark.parametrize("parallelism", [-1, 8])
+def test_a_run_that_is_over_hands_nothing_out(tmp_path, parallelism):
+    over = take_turn(tmp_path)
+    take_turn(tmp_path)
+    options = PipelineOptions([f"--parallelism={parallelism}"])
+    with beam.Pipeline(runner=FnApiRunner(), options=options) as pipeline:
+        assert_that(pipeline | Spread(["a", "b"], cut, fence=over), equal_to([]))
+
+
 @pytest.mark.parametrize(
     ("shards", "slots", "whole"),
     [(1, None, True), (1, 1, True), (7, 2, False), (8, 2, True), (399, 100, False)],

@@ -1,6 +1,7 @@
 import random
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import apache_beam as beam
 import pytest
@@ -64,7 +65,8 @@ def land(folder, elements, drawers=DRAWERS, fence=None):
             )
         )
         names = receipts | beam.Map(lambda receipt: receipt[0])
-        assert_that(names, equal_to([drawer.name for drawer in drawers]))
+        over = fence is not None and fence.is_over()
+        assert_that(names, equal_to([] if over else [drawer.name for drawer in drawers]))
     return (folder / "order").read_text().split()
 
 
@@ -108,9 +110,29 @@ def test_a_run_that_is_over_writes_nothing(tmp_path):
     over = take_turn(tmp_path)
     take_turn(tmp_path)
     (tmp_path / "order").touch()
-    with pytest.raises(Exception, match="run 1 is over"):
-        land(tmp_path, pieces_of(DRAWERS[0]), fence=over)
-    assert (tmp_path / "order").read_text() == ""
+    assert land(tmp_path, pieces_of(DRAWERS[0]), fence=over) == []
+
+
+def write_too_late(drawer, pieces, *, fence):
+    take_turn(Path(fence.folder))
+    fence.check()
+
+
+def test_a_run_that_ends_while_it_writes_gives_no_receipt(tmp_path):
+    fence = take_turn(tmp_path)
+    with beam.Pipeline(runner=FnApiRunner()) as pipeline:
+        receipts = (
+            pipeline
+            | beam.Create(pieces_of(DRAWERS[0]))
+            | Land(
+                DRAWERS,
+                KINDS,
+                partial(write_too_late, fence=fence),
+                partial(find_whole, folder=tmp_path),
+                fence,
+            )
+        )
+        assert_that(receipts, equal_to([]))
 
 
 def test_pieces_of_an_unknown_shard_are_refused(tmp_path):

@@ -206,12 +206,12 @@ class Write(beam.PTransform):
         source: opens the source pictures.
         pool: opens the pictures of the index.
         configuration_hash: what tells shards made with other settings apart, in every receipt.
-        fence: this run's leave to write, where other runs may still be at it.
+        fence: this run's leave to write, where other runs may still be at it; when a later one has
+            begun, nothing more is written.
 
     Raises:
         OutputError: while the pipeline runs, where a file cannot be written.
         ContentsError, LandingError: likewise, where the batches are not those of the shards.
-        FencedError: likewise, where a later run has begun.
 
     >>> import tempfile
     >>> import apache_beam as beam, pairloom

@@ -141,13 +141,13 @@ class WriteIndexParts(beam.PTransform):
     """Batches of EmbeddedImage to one part for each of `shards`; gives their receipts.
 
     A part is written as soon as all of it is there (`transforms.batches.landing`) and kept where it
-    is whole already. A shard for which nothing arrives gets an empty part. `folder` is one that
+    is whole already; when a later run has begun than that of `fence`, nothing more is written. A
+    shard for which nothing arrives gets an empty part. `folder` is one that
     `begin_index` has made ready, `fingerprint` that of its description; `finish_index` makes an
     index of the parts.
 
     Raises:
         OutputError, OSError: while the pipeline runs, where a file cannot be written.
-        FencedError: likewise, where a later run has begun than that of `fence`.
 
     >>> import tempfile
     >>> from pathlib import Path

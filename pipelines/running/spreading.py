@@ -7,6 +7,7 @@ batches are handed out, and the shards written in the end.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import apache_beam as beam
@@ -28,7 +29,8 @@ class Spread(beam.PTransform):
         cut: the batches of work of a shard, in order. Picklable.
         is_whole: whether a shard need not be made again: a job that an engine begins anew leaves
             such shards alone. Picklable; None where that is known beforehand.
-        fence: where workers sign in; None where nobody waits for that.
+        fence: where workers sign in, and see whether the run is over: then nothing is handed out
+            any more. None where there are no other runs.
     """
 
     shards: Sequence[Any]
@@ -46,13 +48,13 @@ class Spread(beam.PTransform):
             shards |= "Sign in" >> beam.Map(sign_in, fence=self.fence)
         if hands_out_shards(len(self.shards), slots_of(begin.pipeline)):
             shards |= "Spread" >> beam.Reshuffle()
-            cut = beam.FlatMap(cut_shard, cut=self.cut, is_whole=self.is_whole)
-            return shards | "Cut" >> cut
+            leave_out = partial(is_done, is_whole=self.is_whole, fence=self.fence)
+            return shards | "Cut" >> beam.FlatMap(cut_shard, cut=self.cut, leave_out=leave_out)
         return (
             shards
             | "Cut" >> beam.FlatMap(name_batches, cut=self.cut)
             | "Spread" >> beam.Reshuffle()
-            | "Leave out" >> beam.FlatMap(leave_out, is_whole=self.is_whole)
+            | "Leave out" >> beam.FlatMap(unless_done, is_whole=self.is_whole, fence=self.fence)
         )
 
 
@@ -77,11 +79,16 @@ def sign_in(shard: Any, fence: Fence) -> Any:
     return shard
 
 
+def is_done(shard: Any, is_whole: Callable[[Any], bool] | None, fence: Fence | None) -> bool:
+    """Whether nothing is to be made of `shard`: it is whole, or the run is over."""
+    return (is_whole is not None and is_whole(shard)) or (fence is not None and fence.is_over())
+
+
 def cut_shard(
-    shard: Any, cut: Callable[[Any], Iterable[Any]], is_whole: Callable[[Any], bool] | None
+    shard: Any, cut: Callable[[Any], Iterable[Any]], leave_out: Callable[[Any], bool]
 ) -> Iterator[Any]:
-    """The batches of `shard` one after the other, none where it is whole."""
-    if is_whole is None or not is_whole(shard):
+    """The batches of `shard` one after the other, none where it is done."""
+    if not leave_out(shard):
         yield from cut(shard)
 
 
@@ -90,7 +97,9 @@ def name_batches(shard: Any, cut: Callable[[Any], Iterable[Any]]) -> Iterator[tu
     return ((shard, batch) for batch in cut(shard))
 
 
-def leave_out(named: tuple[Any, Any], is_whole: Callable[[Any], bool] | None) -> list[Any]:
-    """The batch, unless its shard is whole."""
+def unless_done(
+    named: tuple[Any, Any], is_whole: Callable[[Any], bool] | None, fence: Fence | None
+) -> list[Any]:
+    """The batch, unless its shard is done."""
     shard, batch = named
-    return [] if is_whole is not None and is_whole(shard) else [batch]
+    return [] if is_done(shard, is_whole, fence) else [batch]

@@ -17,7 +17,7 @@ from apache_beam.transforms.window import GlobalWindows
 from apache_beam.utils.windowed_value import WindowedValue
 
 from indexes.errors import PairloomError
-from indexes.fence import Fence
+from indexes.fence import Fence, FencedError
 
 
 class LandingError(PairloomError):
@@ -75,7 +75,9 @@ def all_here(rows: int | None, pieces: Iterable[Piece], kinds: Sequence[str]) ->
 class Land(beam.PTransform):
     """Writes each of `shards` from its pieces, also where none arrive; gives a receipt of each.
 
-    Takes pieces under their shards' names, see `PACKED_PIECE`.
+    Takes pieces under their shards' names, see `PACKED_PIECE`. Where a later run has begun than
+    that of `fence`, nothing is written and there are no receipts: were it an error, the engine would
+    begin the job anew again and again.
 
     Args:
         shards: all shards to write.
@@ -86,8 +88,8 @@ class Land(beam.PTransform):
         fence: this run's leave to write; None where there are no other runs to keep out.
 
     Raises:
-        FencedError: while the pipeline runs, where a later run has begun.
-        LandingError: likewise, where pieces arrive for a shard that is none of `shards`.
+        LandingError: while the pipeline runs, where pieces arrive for a shard that is none of
+            `shards`.
         whatever `write` raises.
     """
 
@@ -110,7 +112,9 @@ class Land(beam.PTransform):
             {"pieces": rest, "shard": pieces.pipeline | "Seed shards" >> beam.Create(seeds)}
             | "Meet by shard" >> beam.CoGroupByKey()
             | "Write shard"
-            >> beam.Map(_write_met, write=self.write, find_whole=self.find_whole, fence=self.fence)
+            >> beam.FlatMap(
+                _write_met, write=self.write, find_whole=self.find_whole, fence=self.fence
+            )
         )
 
 
@@ -162,12 +166,15 @@ def _write_once(
     write: Callable[[Any, Sequence[Piece]], Any],
     find_whole: Callable[[Any], Any],
     fence: Fence | None,
-) -> Any:
-    """The receipt of `shard`, which is written unless it is whole already."""
-    if fence is not None:
-        fence.check()
-    whole = find_whole(shard)
-    return whole if whole is not None else write(shard, pieces)
+) -> list[Any]:
+    """The receipt of `shard`, which is written unless it is whole; none where the run is over."""
+    try:
+        if fence is not None:
+            fence.check()
+        whole = find_whole(shard)
+        return [whole if whole is not None else write(shard, pieces)]
+    except FencedError:
+        return []
 
 
 def _write_met(
@@ -176,8 +183,8 @@ def _write_met(
     write: Callable[[Any, Sequence[Piece]], Any],
     find_whole: Callable[[Any], Any],
     fence: Fence | None,
-) -> Any:
-    """The receipt of the shard whose seed and pieces have met.
+) -> list[Any]:
+    """The receipt of the shard whose seed and pieces have met; none where the run is over.
 
     Raises:
         LandingError: the name is not that of exactly one shard.
