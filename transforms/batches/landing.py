@@ -76,8 +76,8 @@ class Land(beam.PTransform):
     """Writes each of `shards` from its pieces, also where none arrive; gives a receipt of each.
 
     Takes pieces under their shards' names, see `PACKED_PIECE`. Where a later run has begun than
-    that of `fence`, nothing is written and there are no receipts: were it an error, the engine would
-    begin the job anew again and again.
+    that of `fence`, nothing is written and there are no receipts: were it an error, the engine
+    would begin the job anew again and again.
 
     Args:
         shards: all shards to write.
