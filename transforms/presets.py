@@ -158,5 +158,10 @@ def _defaults_from(values: Any) -> dict[str, str]:
 
 def _beside(spec: ModelSpec, folder: Path) -> ModelSpec:
     if not spec.location.startswith("."):
-        return spec
+        if spec.revision is not None:
+            return spec
+        beside = Path(spec.location).expanduser()
+        # A worker that loads it may stand in another folder.
+        whole = str(beside.absolute()) if beside.exists() else spec.location
+        return dataclasses.replace(spec, location=whole)
     return dataclasses.replace(spec, location=str((folder / spec.location).resolve()))

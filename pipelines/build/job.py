@@ -14,6 +14,7 @@ from typing import Any
 
 import apache_beam as beam
 
+from indexes.fence import Fence
 from indexes.folder import PictureIndex, open_index
 from indexes.folder_lock import lock_folder
 from indexes.storage.paths import as_path
@@ -22,7 +23,8 @@ from pipelines.build.plan import BuildPlan
 from pipelines.build.regions import choose_regions
 from pipelines.running.execution import PICTURES_A_JOIN, Execution
 from pipelines.running.job_inputs import JobInputs
-from pipelines.running.sharded_job import ShardedJob, run_job
+from pipelines.running.sharded_job import ShardedJob, run_job, store_plans
+from pipelines.running.spreading import Spread
 from pipelines.terminal.console import print_note
 from transforms.caption import Caption, KnownCaptions, TakeSourceCaptions
 from transforms.dataset.files import OutputError
@@ -38,7 +40,7 @@ from transforms.embed import EmbedQueries
 from transforms.mine import Mine
 from transforms.models.loading import LoadCaptioner, LoadEncoder
 from transforms.protocols import SourceShard
-from transforms.read import Read, plan_batches
+from transforms.read import BatchSpan, Read, plan_batches
 from transforms.retrieve import Retrieve
 from transforms.rewrite import Rewrite
 from transforms.segment import Segment
@@ -112,17 +114,36 @@ def find_caption(
     return entry.caption, entry.caption_confidence
 
 
+def cut_batches(planned: PlannedShard, *, batch_size: int) -> list[BatchSpan]:
+    """The batches of the source shard of a planned one."""
+    return plan_batches(planned[1], batch_size)
+
+
+def is_written(planned: PlannedShard, *, folder: str, mark: str) -> bool:
+    """Whether the output shard of a planned one is whole."""
+    return whole_shard(as_path(folder), planned[0], mark) is not None
+
+
 def build_graph(
-    pipeline: beam.Pipeline, shards: Sequence[PlannedShard], *, plan: BuildPlan
+    pipeline: beam.Pipeline,
+    shards: Sequence[PlannedShard],
+    *,
+    plan: BuildPlan,
+    fence: Fence | None = None,
 ) -> None:
-    """Wires all stages for some shards."""
+    """Wires all stages for some shards; `fence` is this run's leave to write them."""
     options, preset = plan.options, plan.preset
     index = plan.open_index()
-    spans = [span for _, shard in shards for span in plan_batches(shard, options.batch_size)]
+    whole = partial(is_written, folder=plan.folder, mark=plan.configuration_hash)
     pictures = (
         pipeline
-        | "Spans" >> beam.Create(spans)
-        | "Spread" >> beam.Reshuffle()
+        | "Spread"
+        >> Spread(
+            shards,
+            partial(cut_batches, batch_size=options.batch_size),
+            is_whole=whole if fence is not None else None,
+            fence=fence,
+        )
         | "Read" >> Read(plan.source)
     )
     if options.captions == "source":
@@ -154,7 +175,7 @@ def build_graph(
     )
     outputs = [output for output, _ in shards]
     _ = (finished, considered) | "Write" >> Write(
-        plan.folder, outputs, plan.source, plan.pool, plan.configuration_hash
+        plan.folder, outputs, plan.source, plan.pool, plan.configuration_hash, fence
     )
 
 
@@ -193,15 +214,15 @@ def build_job(plan: BuildPlan) -> ShardedJob[PlannedShard]:
     Raises:
         SourceError: the source cannot be read.
     """
-    folder, mark = as_path(plan.folder), plan.configuration_hash
     shards = plan.source.shards()
     return ShardedJob(
         label="building pairs",
         shards=list(zip(output_shards(shards), shards, strict=True)),
-        is_whole=lambda each: whole_shard(folder, each[0], mark) is not None,
+        is_whole=partial(is_written, folder=plan.folder, mark=plan.configuration_hash),
         pictures=lambda each: each[1].stop - each[1].start,
         graph=partial(build_graph, plan=plan),
         least_pictures=PICTURES_A_JOIN if plan.options.method == "mine" else None,
+        folder=plan.folder,
     )
 
 
@@ -221,6 +242,7 @@ def run_build(plan: BuildPlan, execution: Execution, *, overwrite: bool = False)
         waiting = [shard for shard in job.shards if not job.is_whole(shard)]
         if waiting or not is_completed(folder):
             begin_shards(plan, inputs)
+        store_plans(execution, folder, plan.source)
         progress = run_job(job, execution)
         seconds = progress.seconds.seconds
         receipts = _all_receipts(folder, [output for output, _ in job.shards], mark)

@@ -11,8 +11,9 @@ from typing import Any
 import apache_beam as beam
 
 from indexes.errors import PairloomError
+from indexes.fence import Fence
 from indexes.folder_lock import lock_folder
-from indexes.layout import Part, fingerprint
+from indexes.layout import fingerprint
 from indexes.life_cycle import (
     FolderState,
     begin_index,
@@ -26,7 +27,8 @@ from indexes.parts import read_part
 from indexes.storage.paths import as_path
 from pipelines.running.execution import Execution
 from pipelines.running.job_inputs import JobInputs, read_inputs, refuse_changed
-from pipelines.running.sharded_job import ShardedJob, run_job
+from pipelines.running.sharded_job import ShardedJob, run_job, store_plans
+from pipelines.running.spreading import Spread
 from pipelines.terminal.console import CommandError, print_note
 from transforms.caption import CAPTIONS, Caption, TakeSourceCaptions, captioner_identity
 from transforms.embed import EmbedImages
@@ -34,7 +36,7 @@ from transforms.models.files import identity
 from transforms.models.loading import LoadCaptioner, LoadEncoder
 from transforms.presets import Preset
 from transforms.protocols import Source, SourceShard
-from transforms.read import Read, plan_batches
+from transforms.read import BatchSpan, Read, plan_batches
 from transforms.sources.listing import list_source
 from transforms.write_index import IndexShard, WriteIndexParts
 
@@ -94,15 +96,38 @@ class IndexSummary:
         }
 
 
+def cut_batches(planned: PlannedPart, *, batch_size: int) -> list[BatchSpan]:
+    """The batches of the source shard of a planned part."""
+    return plan_batches(planned[1], batch_size)
+
+
+def is_written(planned: PlannedPart, *, folder: str, mark: str) -> bool:
+    """Whether a planned part is whole."""
+    return read_part(as_path(folder), planned[0].part, fingerprint=mark) is not None
+
+
 def index_graph(
-    pipeline: beam.Pipeline, parts: Sequence[PlannedPart], *, plan: IndexPlan, mark: str
+    pipeline: beam.Pipeline,
+    parts: Sequence[PlannedPart],
+    *,
+    plan: IndexPlan,
+    mark: str,
+    fence: Fence | None = None,
 ) -> None:
-    """Wires the stages for some parts; `mark` is the description's fingerprint."""
-    spans = [span for _, shard in parts for span in plan_batches(shard, plan.batch_size)]
+    """Wires the stages for some parts; `mark` is the description's fingerprint.
+
+    `fence` is this run's leave to write them.
+    """
+    whole = partial(is_written, folder=plan.folder, mark=mark)
     pictures = (
         pipeline
-        | "Spans" >> beam.Create(spans)
-        | "Spread" >> beam.Reshuffle()
+        | "Spread"
+        >> Spread(
+            parts,
+            partial(cut_batches, batch_size=plan.batch_size),
+            is_whole=whole if fence is not None else None,
+            fence=fence,
+        )
         | "Read" >> Read(plan.source)
     )
     if plan.captions == "source":
@@ -111,7 +136,7 @@ def index_graph(
         captioned = pictures | "Caption" >> Caption(LoadCaptioner(plan.preset.captioner))
     embedded = captioned | "Embed" >> EmbedImages(LoadEncoder(plan.preset.encoder))
     shards = [shard for shard, _ in parts]
-    _ = embedded | "Write" >> WriteIndexParts(plan.folder, shards, mark)
+    _ = embedded | "Write" >> WriteIndexParts(plan.folder, shards, mark, fence)
 
 
 def index_job(plan: IndexPlan, mark: str) -> ShardedJob[PlannedPart]:
@@ -120,16 +145,18 @@ def index_job(plan: IndexPlan, mark: str) -> ShardedJob[PlannedPart]:
     Raises:
         SourceError: the source cannot be read.
     """
-    folder, shards = as_path(plan.folder), plan.source.shards()
+    shards = plan.source.shards()
     total = len(shards)
     return ShardedJob(
         label="indexing",
-        shards=[(IndexShard(n, total, shard.name), shard) for n, shard in enumerate(shards)],
-        is_whole=lambda each: (
-            read_part(folder, Part(each[0].number, total), fingerprint=mark) is not None
-        ),
+        shards=[
+            (IndexShard(n, total, shard.name, shard.stop - shard.start), shard)
+            for n, shard in enumerate(shards)
+        ],
+        is_whole=partial(is_written, folder=plan.folder, mark=mark),
         pictures=lambda each: each[1].stop - each[1].start,
         graph=partial(index_graph, plan=plan, mark=mark),
+        folder=plan.folder,
     )
 
 
@@ -153,6 +180,7 @@ def run_index(plan: IndexPlan, execution: Execution, *, overwrite: bool = False)
             reopen_index(folder)
             if read_inputs(folder) == JobInputs():
                 inputs.write(folder)
+        store_plans(execution, folder, plan.source)
         progress = run_job(job, execution)
         if progress.made or state != "finished":
             refuse_other_source(plan, inputs, made=waiting)

@@ -13,8 +13,7 @@ because a content may be there twice or not be readable at all.
 
 import os
 import stat
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote_from_bytes, unquote_to_bytes
@@ -23,30 +22,11 @@ from indexes.storage.systems import is_address
 from transforms.pictures.decoding import DEFAULT_LIMITS, PictureError, PictureLimits, normalise
 from transforms.protocols import SourceError, SourceShard
 from transforms.record import Reject, SourceImage
+from transforms.sources.folder_plan import AnyPlan, FolderPlan, store_plan
 from transforms.sources.folder_rows import caption_places, is_sidecar, picture_row, reject_row
 from transforms.sources.listing import Listing, list_folder
 from transforms.sources.same_content import find_duplicates
 from transforms.sources.texts import MAX_TEXT_BYTES, clean_text, decode_text
-
-
-@dataclass(frozen=True)
-class FolderPlan:
-    """What a folder holds: relative paths in order, and which rows repeat an earlier one.
-
-    `duplicates` maps a row to the first row with the same content. Kept compressed when pickled:
-    it travels to every worker.
-    """
-
-    names: tuple[bytes, ...]
-    duplicates: dict[int, int]
-
-    def __reduce__(self) -> tuple[Callable[..., "FolderPlan"], tuple[bytes, dict[int, int]]]:
-        """Names cannot hold a zero byte, so one joins them."""
-        return _unpack_plan, (zlib.compress(b"\0".join(self.names)), self.duplicates)
-
-
-def _unpack_plan(names: bytes, duplicates: dict[int, int]) -> FolderPlan:
-    return FolderPlan(tuple(zlib.decompress(names).split(b"\0")), duplicates)
 
 
 @dataclass(frozen=True)
@@ -82,7 +62,7 @@ class FolderSource:
     path: str
     shard_size: int = 1000
     limits: PictureLimits = DEFAULT_LIMITS
-    _plans: list[FolderPlan] = field(default_factory=list, init=False, repr=False, compare=False)
+    _plans: list[AnyPlan] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if type(self.shard_size) is not int or self.shard_size < 1:
@@ -90,7 +70,7 @@ class FolderSource:
         if is_address(self.path):
             raise SourceError(f"{self.path}: a folder on a store is a StoredFolderSource")
 
-    def plan(self) -> FolderPlan:
+    def plan(self) -> AnyPlan:
         """The rows of the folder, computed once.
 
         Raises:
@@ -103,13 +83,23 @@ class FolderSource:
             self._plans.append(FolderPlan(names, find_duplicates(self.path, names, self.limits)))
         return self._plans[0]
 
+    def store_plan(self, folder: Path) -> None:
+        """Keeps the plan as a file in `folder`, which workers see: copies then hold its path alone.
+
+        Raises:
+            SourceError: as `plan`.
+            OSError: it cannot be written.
+        """
+        stored = store_plan(self.plan(), folder)
+        self._plans[:] = [stored]
+
     def shards(self) -> list[SourceShard]:
         """Runs of `shard_size` rows, named by their number.
 
         Raises:
             SourceError: as `plan`.
         """
-        rows = len(self.plan().names)
+        rows = self.plan().rows
         starts = range(0, rows, self.shard_size)
         return [
             SourceShard(f"{number:05d}", self.path, start, min(start + self.shard_size, rows))
@@ -160,12 +150,12 @@ class FolderSource:
 
     def _read_row(self, row: int, shard: str) -> SourceImage | Reject:
         plan = self.plan()
-        name = plan.names[row]
+        name = plan.name(row)
         reference = quote_from_bytes(name)
-        first = plan.duplicates.get(row)
+        first = plan.repeats(row)
         try:
             if first is not None:
-                other = quote_from_bytes(plan.names[first])
+                other = quote_from_bytes(plan.name(first))
                 raise PictureError("duplicate", f"{reference} has the same content as {other}")
             path = self._locate(name)
             data = _read_file(path, self.limits)
