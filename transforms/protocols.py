@@ -23,6 +23,33 @@ class GeneratedCaption:
 
 
 @runtime_checkable
+class FixedRows(Protocol):
+    """A model whose network always sees the same number of pictures or texts, `rows`, at once.
+
+    Those that it is given are padded to a multiple of it, so whoever has many gives it that many.
+    """
+
+    @property
+    def rows(self) -> int:
+        """How many it sees at once."""
+        ...
+
+
+@runtime_checkable
+class FitsPictures(Protocol):
+    """A model that looks at pictures of one size, and brings them to it itself or beforehand."""
+
+    def fit(self, image: Image.Image) -> Image.Image:
+        """The picture as the model sees it; of the same it makes the same again."""
+        ...
+
+
+def rows_of(model: object) -> int:
+    """How many pictures or texts `model` sees at once; 1 for one that takes any number."""
+    return model.rows if isinstance(model, FixedRows) else 1
+
+
+@runtime_checkable
 class Captioner(Protocol):
     """Describes pictures in words."""
 

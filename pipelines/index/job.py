@@ -30,6 +30,7 @@ from pipelines.running.sharded_job import ShardedJob, run_job
 from pipelines.terminal.console import CommandError, print_note
 from transforms.caption import CAPTIONS, Caption, TakeSourceCaptions, captioner_identity
 from transforms.embed import EmbedImages
+from transforms.models.devices import PLACEMENTS
 from transforms.models.files import identity
 from transforms.models.loading import LoadCaptioner, LoadEncoder
 from transforms.presets import Preset
@@ -40,6 +41,11 @@ from transforms.write_index import IndexShard, WriteIndexParts
 
 PlannedPart = tuple[IndexShard, SourceShard]
 """A part of the index, and the source shard it is made of."""
+
+
+def index_parts(captions: str) -> tuple[str, ...]:
+    """The parts of a preset that an index is made with; `captions` is one of `CAPTIONS`."""
+    return ("captioner", "encoder") if captions == "model" else ("encoder",)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +65,7 @@ class IndexPlan:
 
     def description(self) -> dict[str, object]:
         """What the index folder says of itself, and must go on saying to be resumed."""
+        placements = self.preset.placements(index_parts(self.captions))
         return {
             "encoder": identity(self.preset.encoder),
             "captioner": captioner_identity(self.preset.captioner, self.captions),
@@ -66,6 +73,7 @@ class IndexPlan:
             "source": self.source.describe(),
             "batch_size": self.batch_size,
             "seed": self.seed,
+            **({PLACEMENTS: placements} if placements else {}),
         }
 
 

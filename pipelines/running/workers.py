@@ -14,11 +14,15 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from pipelines.terminal.console import CommandError, silence_libraries
 from pipelines.terminal.failures import EXPECTED_ERRORS, as_memory_error
 from pipelines.terminal.signals import ENDING
+from transforms.models.devices import take_card
+
+if TYPE_CHECKING:
+    from multiprocessing.sharedctypes import Synchronized
 
 UnitT = TypeVar("UnitT")
 ResultT = TypeVar("ResultT")
@@ -44,11 +48,13 @@ def run_units(
         yield from map(function, units)
         return
     others = set(multiprocessing.active_children())
+    context = multiprocessing.get_context("spawn")
     with _without_interruptions():  # it starts a process of multiprocessing's own as well
         pool = ProcessPoolExecutor(
             min(workers, len(units)),
-            mp_context=multiprocessing.get_context("spawn"),
+            mp_context=context,
             initializer=begin_worker,
+            initargs=(context.Value("i", 0),),
         )
     finished = False
     try:
@@ -66,8 +72,14 @@ def run_units(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def begin_worker() -> None:
-    """Makes a process just started a worker: silent, and gone as soon as its parent is."""
+def begin_worker(started: "Synchronized[int]") -> None:
+    """Makes a process just started a worker: silent, and gone as soon as its parent is.
+
+    `started` counts the workers; where there are GPUs, each takes the next one.
+    """
+    with started.get_lock():
+        take_card(started.value)
+        started.value += 1
     signal.pthread_sigmask(signal.SIG_UNBLOCK, set(ENDING) - {signal.SIGINT})
     silence_libraries()
     threading.Thread(target=_follow_parent, daemon=True).start()
