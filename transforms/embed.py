@@ -4,19 +4,18 @@ import dataclasses
 import functools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import apache_beam as beam
 import numpy as np
 from PIL import Image
 
-from indexes.search import Vectors
 from transforms.batches.ahead import chunks_ahead
 from transforms.batches.inference import BatchHandler, RunBatches, bisect_failures
 from transforms.models.devices import fill_rows
 from transforms.pictures.decoding import PictureError, decode_kept
 from transforms.pictures.structure import structure_map
-from transforms.protocols import Encoder, FitsPictures, SourceError, rows_of
+from transforms.protocols import Encoder, FitsPictures, KnownPictures, SourceError, rows_of
 from transforms.record import (
     Batch,
     EditQuery,
@@ -34,35 +33,6 @@ PICTURES_AT_ONCE = 16
 QUERIES_AT_ONCE = 32
 
 OpenPicture = Callable[[str], bytes]
-
-
-class KnownRow(Protocol):
-    """What is known of a picture that was embedded before."""
-
-    @property
-    def content_sha256(self) -> str:
-        """Hash of the bytes that were embedded."""
-        ...
-
-
-class KnownPictures(Protocol):
-    """Pictures embedded before BY THE SAME ENCODER: an `indexes.folder.PictureIndex`."""
-
-    def find(self, key: str) -> int | None:
-        """The row of the picture `key`, if it is known."""
-        ...
-
-    def row(self, row: int) -> KnownRow:
-        """What is known of it."""
-        ...
-
-    def embedding(self, row: int) -> Vectors:
-        """Its embedding, float32 (d,)."""
-        ...
-
-    def structure(self, row: int) -> object:
-        """Its structure map, uint8 (256,)."""
-        ...
 
 
 class _Vectors(NamedTuple):

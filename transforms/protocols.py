@@ -76,6 +76,35 @@ class Encoder(Protocol):
         ...
 
 
+class KnownRow(Protocol):
+    """What is known of a picture that was embedded before."""
+
+    @property
+    def content_sha256(self) -> str:
+        """Hash of the bytes that were embedded."""
+        ...
+
+
+class KnownPictures(Protocol):
+    """Pictures embedded before BY THE SAME ENCODER: an `indexes.folder.PictureIndex`."""
+
+    def find(self, key: str) -> int | None:
+        """The row of the picture `key`, if it is known."""
+        ...
+
+    def row(self, row: int) -> KnownRow:
+        """What is known of it."""
+        ...
+
+    def embedding(self, row: int) -> Vectors:
+        """Its embedding, float32 (d,)."""
+        ...
+
+    def structure(self, row: int) -> object:
+        """Its structure map, uint8 (256,)."""
+        ...
+
+
 @runtime_checkable
 class Segmenter(Protocol):
     """Finds what a phrase names in a picture (CLIPSeg)."""
