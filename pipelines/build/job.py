@@ -6,7 +6,7 @@ Every source shard becomes one output shard. On one machine a few shards make a 
 memory is bounded, progress is shown, and a rerun goes on where the last one was interrupted.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,16 +14,19 @@ from typing import Any
 
 import apache_beam as beam
 
-from indexes.folder import PictureIndex, open_index
+from indexes.folder import PictureIndex
 from indexes.folder_lock import lock_folder
+from pipelines.build.index_words import LoadKnownCaptions, LoadWordCounts
 from pipelines.build.inputs import begin_shards, make_room, refuse_other_inputs
 from pipelines.build.plan import BuildPlan
 from pipelines.build.regions import choose_regions
 from pipelines.running.execution import PICTURES_A_JOIN, Execution
 from pipelines.running.job_inputs import JobInputs
+from pipelines.running.pieces import InPieces, Streams
 from pipelines.running.sharded_job import ShardedJob, run_job
 from pipelines.terminal.console import print_note
-from transforms.caption import Caption, KnownCaptions, TakeSourceCaptions
+from transforms.batches.packing import Packed, unpack, unpack_tables
+from transforms.caption import Caption, TakeSourceCaptions
 from transforms.dataset.files import OutputError
 from transforms.dataset.folder import (
     is_completed,
@@ -37,7 +40,8 @@ from transforms.embed import EmbedQueries
 from transforms.mine import Mine
 from transforms.models.loading import LoadCaptioner, LoadEncoder
 from transforms.protocols import SourceShard
-from transforms.read import Read, plan_batches
+from transforms.read import BatchSpan, Read, plan_batches
+from transforms.record import Batch
 from transforms.retrieve import Retrieve
 from transforms.rewrite import Rewrite
 from transforms.segment import Segment
@@ -45,7 +49,7 @@ from transforms.select import Select
 from transforms.sources.listing import list_source
 from transforms.words.caption_pairs import MineOptions
 from transforms.words.relations import LexiconRelations, TaggedPhrase
-from transforms.write import Write
+from transforms.write import Write, pack_considered, pack_finished, write_shard
 
 PlannedShard = tuple[OutputShard, SourceShard]
 """A shard of the data set, and the source shard it is made of."""
@@ -76,48 +80,54 @@ class BuildSummary:
         }
 
 
-@dataclass(frozen=True)
-class LoadKnownCaptions:
-    """The captions that an index made by the same captioner already has, when called."""
-
-    index_folder: str
-    identity: str | None = None
-
-    def __call__(self) -> KnownCaptions:
-        """Caption and confidence by key and content."""
-        return partial(find_caption, open_index(self.index_folder, identity=self.identity))
-
-
-@dataclass(frozen=True)
-class LoadWordCounts:
-    """How often each word occurs in the captions of an index, when called."""
-
-    index_folder: str
-    identity: str | None = None
-
-    def __call__(self) -> Mapping[str, int]:
-        """Document frequency by lower-cased word."""
-        return open_index(self.index_folder, identity=self.identity).word_counts
-
-
-def find_caption(
-    index: PictureIndex, key: str, content_sha256: str
-) -> tuple[str, float | None] | None:
-    """What the index has as the caption of the picture `key`, if it is this very picture."""
-    row = index.find(key)
-    if row is None or index.content(row) != content_sha256:
-        return None
-    entry = index.row(row)
-    return entry.caption, entry.caption_confidence
-
-
 def build_graph(
     pipeline: beam.Pipeline, shards: Sequence[PlannedShard], *, plan: BuildPlan
 ) -> None:
     """Wires all stages for some shards."""
+    spans = [span for shard in shards for span in cut_shard(shard, plan=plan)]
+    outputs = [output for output, _ in shards]
+    _ = _pair_spans(pipeline, spans, plan) | "Write" >> Write(
+        plan.folder, outputs, plan.source, plan.pool, plan.configuration_hash
+    )
+
+
+def cut_shard(planned: PlannedShard, *, plan: BuildPlan) -> list[BatchSpan]:
+    """The batches of a shard."""
+    return plan_batches(planned[1], plan.options.batch_size)
+
+
+def packed_graph(
+    pipeline: beam.Pipeline, spans: Sequence[BatchSpan], *, plan: BuildPlan
+) -> tuple[beam.PCollection[Packed], beam.PCollection[Packed]]:
+    """Wires the stages for some batches, up to where they meet by shard."""
+    finished, considered = _pair_spans(pipeline, spans, plan)
+    pack, pack_queries = (
+        beam.Map(function).with_input_types(Batch).with_output_types(Packed)
+        for function in (pack_finished, pack_considered)
+    )
+    return finished | "Pack finished" >> pack, considered | "Pack considered" >> pack_queries
+
+
+def join_shard(planned: PlannedShard, streams: Streams, *, plan: BuildPlan) -> None:
+    """Writes a shard of what `packed_graph` gave for its batches."""
+    finished, considered = streams
+    write_shard(
+        Path(plan.folder),
+        planned[0],
+        unpack(finished),
+        considered=unpack_tables(considered),
+        open_source=plan.source.open,
+        open_target=plan.pool.open,
+        configuration_hash=plan.configuration_hash,
+    )
+
+
+def _pair_spans(
+    pipeline: beam.Pipeline, spans: Sequence[BatchSpan], plan: BuildPlan
+) -> tuple[beam.PCollection, beam.PCollection]:
+    """All stages up to Segment: the finished batches, and those that went into Select."""
     options, preset = plan.options, plan.preset
     index = plan.open_index()
-    spans = [span for _, shard in shards for span in plan_batches(shard, options.batch_size)]
     pictures = (
         pipeline
         | "Spans" >> beam.Create(spans)
@@ -151,10 +161,7 @@ def build_graph(
             open_source=plan.source.open,
         )
     )
-    outputs = [output for output, _ in shards]
-    _ = (finished, considered) | "Write" >> Write(
-        plan.folder, outputs, plan.source, plan.pool, plan.configuration_hash
-    )
+    return finished, considered
 
 
 def _rewrite(plan: BuildPlan) -> Rewrite:
@@ -193,14 +200,22 @@ def build_job(plan: BuildPlan) -> ShardedJob[PlannedShard]:
         SourceError: the source cannot be read.
     """
     folder, mark = Path(plan.folder), plan.configuration_hash
-    shards = plan.source.shards()
+    shards, mines = plan.source.shards(), plan.options.method == "mine"
     return ShardedJob(
         label="building pairs",
         shards=list(zip(output_shards(shards), shards, strict=True)),
         is_whole=lambda each: whole_shard(folder, each[0], mark) is not None,
         pictures=lambda each: each[1].stop - each[1].start,
         graph=partial(build_graph, plan=plan),
-        least_pictures=PICTURES_A_JOIN if plan.options.method == "mine" else None,
+        least_pictures=PICTURES_A_JOIN if mines else None,
+        # What is mined is joined with the whole pool, and each piece would do that anew.
+        in_pieces=None
+        if mines
+        else InPieces(
+            cut=partial(cut_shard, plan=plan),
+            graph=partial(packed_graph, plan=plan),
+            join=partial(join_shard, plan=plan),
+        ),
     )
 
 

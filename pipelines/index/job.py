@@ -26,8 +26,10 @@ from indexes.life_cycle import (
 from indexes.parts import read_part
 from pipelines.running.execution import Execution
 from pipelines.running.job_inputs import JobInputs, read_inputs, refuse_changed
+from pipelines.running.pieces import InPieces, Streams
 from pipelines.running.sharded_job import ShardedJob, run_job
 from pipelines.terminal.console import CommandError, print_note
+from transforms.batches.packing import Packed, unpack
 from transforms.caption import CAPTIONS, Caption, TakeSourceCaptions, captioner_identity
 from transforms.embed import EmbedImages
 from transforms.models.devices import PLACEMENTS
@@ -35,9 +37,15 @@ from transforms.models.files import identity
 from transforms.models.loading import LoadCaptioner, LoadEncoder
 from transforms.presets import Preset
 from transforms.protocols import Source, SourceShard
-from transforms.read import Read, plan_batches
+from transforms.read import BatchSpan, Read, plan_batches
+from transforms.record import Batch
 from transforms.sources.listing import list_source
-from transforms.write_index import IndexShard, WriteIndexParts
+from transforms.write_index import (
+    IndexShard,
+    WriteIndexParts,
+    pack_embedded,
+    write_index_part,
+)
 
 PlannedPart = tuple[IndexShard, SourceShard]
 """A part of the index, and the source shard it is made of."""
@@ -106,7 +114,35 @@ def index_graph(
     pipeline: beam.Pipeline, parts: Sequence[PlannedPart], *, plan: IndexPlan, mark: str
 ) -> None:
     """Wires the stages for some parts; `mark` is the description's fingerprint."""
-    spans = [span for _, shard in parts for span in plan_batches(shard, plan.batch_size)]
+    spans = [span for part in parts for span in cut_part(part, plan=plan)]
+    embedded = _embed_spans(pipeline, spans, plan)
+    shards = [shard for shard, _ in parts]
+    _ = embedded | "Write" >> WriteIndexParts(plan.folder, shards, mark)
+
+
+def cut_part(planned: PlannedPart, *, plan: IndexPlan) -> list[BatchSpan]:
+    """The batches of a part."""
+    return plan_batches(planned[1], plan.batch_size)
+
+
+def packed_graph(
+    pipeline: beam.Pipeline, spans: Sequence[BatchSpan], *, plan: IndexPlan
+) -> tuple[beam.PCollection[Packed]]:
+    """Wires the stages for some batches, up to where they meet by part."""
+    pack = beam.Map(pack_embedded).with_input_types(Batch).with_output_types(Packed)
+    return (_embed_spans(pipeline, spans, plan) | "Pack" >> pack,)
+
+
+def join_part(planned: PlannedPart, streams: Streams, *, plan: IndexPlan, mark: str) -> None:
+    """Writes a part of what `packed_graph` gave for its batches."""
+    (embedded,) = streams
+    write_index_part(Path(plan.folder), planned[0], unpack(embedded), fingerprint=mark)
+
+
+def _embed_spans(
+    pipeline: beam.Pipeline, spans: Sequence[BatchSpan], plan: IndexPlan
+) -> beam.PCollection:
+    """Read, Caption and Embed."""
     pictures = (
         pipeline
         | "Spans" >> beam.Create(spans)
@@ -117,9 +153,7 @@ def index_graph(
         captioned = pictures | "Caption" >> TakeSourceCaptions()
     else:
         captioned = pictures | "Caption" >> Caption(LoadCaptioner(plan.preset.captioner))
-    embedded = captioned | "Embed" >> EmbedImages(LoadEncoder(plan.preset.encoder))
-    shards = [shard for shard, _ in parts]
-    _ = embedded | "Write" >> WriteIndexParts(plan.folder, shards, mark)
+    return captioned | "Embed" >> EmbedImages(LoadEncoder(plan.preset.encoder))
 
 
 def index_job(plan: IndexPlan, mark: str) -> ShardedJob[PlannedPart]:
@@ -138,6 +172,11 @@ def index_job(plan: IndexPlan, mark: str) -> ShardedJob[PlannedPart]:
         ),
         pictures=lambda each: each[1].stop - each[1].start,
         graph=partial(index_graph, plan=plan, mark=mark),
+        in_pieces=InPieces(
+            cut=partial(cut_part, plan=plan),
+            graph=partial(packed_graph, plan=plan),
+            join=partial(join_part, plan=plan, mark=mark),
+        ),
     )
 
 

@@ -12,7 +12,21 @@ from typing import Generic, TypeVar
 import apache_beam as beam
 
 from pipelines.running.execution import Execution, group_units, run_on_this_machine
+from pipelines.running.pieces import (
+    UNITS_A_WORKER,
+    Done,
+    InPieces,
+    Joining,
+    Piece,
+    PiecesSoFar,
+    cut_shards,
+    piece_size,
+    run_joining,
+    run_piece,
+)
 from pipelines.running.runners import StageSeconds, run_elsewhere, run_here
+from pipelines.running.workers import run_units
+from pipelines.terminal.console import show_progress
 
 ShardT = TypeVar("ShardT")
 
@@ -28,7 +42,8 @@ class ShardedJob(Generic[ShardT]):
     says of one whether its output is there and need not be made again, `pictures` how many pictures
     it holds (at least 0). `graph` makes any of them, in any number and order, with the same bytes.
     `least_pictures` says how many pictures a pipeline on this machine should have at least; None
-    leaves it to the execution.
+    leaves it to the execution. `in_pieces` says how several processes make one shard together, with
+    the same bytes again; None where they cannot.
     """
 
     label: str
@@ -37,6 +52,7 @@ class ShardedJob(Generic[ShardT]):
     pictures: Callable[[ShardT], int]
     graph: ShardsGraph[ShardT]
     least_pictures: int | None = None
+    in_pieces: InPieces[ShardT] | None = None
 
 
 @dataclass(frozen=True)
@@ -61,6 +77,9 @@ class ShardUnit(Generic[ShardT]):
     pictures: int
 
 
+AnyUnit = ShardUnit[ShardT] | Piece[ShardT] | Joining[ShardT]
+
+
 def run_job(job: ShardedJob[ShardT], execution: Execution) -> JobProgress:
     """Makes the shards of `job` that are not whole; finishing the output is the caller's.
 
@@ -74,10 +93,53 @@ def run_job(job: ShardedJob[ShardT], execution: Execution) -> JobProgress:
         graph = partial(_wire, graph=job.graph, shards=tuple(waiting))
         seconds = run_elsewhere(graph, execution.beam_flags)
     elif waiting:
-        units = plan_units(job, waiting, least=job.least_pictures or execution.pictures_a_unit)
-        work = partial(run_unit, graph=job.graph)
-        seconds = run_on_this_machine(job.label, work, units, workers=execution.workers)
+        least = job.least_pictures or execution.pictures_a_unit
+        units = plan_units(job, waiting, least=least)
+        if job.in_pieces is not None and _too_few(units, execution):
+            seconds = _run_in_pieces(job, job.in_pieces, waiting, execution, least=least)
+        else:
+            work = partial(run_unit, graph=job.graph)
+            seconds = run_on_this_machine(job.label, work, units, workers=execution.workers)
     return JobProgress(len(job.shards), len(waiting), seconds)
+
+
+def _too_few(units: Sequence[object], execution: Execution) -> bool:
+    """Whether some workers would have nothing to do while others still work."""
+    return execution.workers > 1 and len(units) < UNITS_A_WORKER * execution.workers
+
+
+def _run_in_pieces(
+    job: ShardedJob[ShardT],
+    in_pieces: InPieces[ShardT],
+    shards: Sequence[ShardT],
+    execution: Execution,
+    *,
+    least: int,
+) -> StageSeconds:
+    """Makes `shards`, the large ones in pieces: first these, for they are written last."""
+    pictures = sum(map(job.pictures, shards))
+    size = piece_size(pictures, workers=execution.workers, least=least)
+    whole, pieces = cut_shards(shards, in_pieces, size=size)
+    units = [*pieces, *plan_units(job, whole, least=least)]
+    work = partial(_run_any, graph=job.graph, in_pieces=in_pieces)
+    so_far: PiecesSoFar[ShardT] = PiecesSoFar()
+    seconds = StageSeconds({})
+    with show_progress(job.label, pictures) as advance:
+        for done in run_units(work, units, workers=execution.workers, follow=so_far.add):
+            advance(done.pictures)
+            seconds += done.seconds
+    return seconds
+
+
+def _run_any(
+    unit: AnyUnit[ShardT], graph: ShardsGraph[ShardT], in_pieces: InPieces[ShardT]
+) -> Done[ShardT]:
+    """Does a unit of whatever kind in this process."""
+    if isinstance(unit, Piece):
+        return run_piece(unit, in_pieces)
+    if isinstance(unit, Joining):
+        return run_joining(unit, in_pieces)
+    return Done(*run_unit(unit, graph))
 
 
 def plan_units(

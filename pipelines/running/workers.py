@@ -29,9 +29,15 @@ ResultT = TypeVar("ResultT")
 
 
 def run_units(
-    function: Callable[[UnitT], ResultT], units: Sequence[UnitT], *, workers: int
+    function: Callable[[UnitT], ResultT],
+    units: Sequence[UnitT],
+    *,
+    workers: int,
+    follow: Callable[[ResultT], UnitT | None] | None = None,
 ) -> Iterator[ResultT]:
     """`function(unit)` for all units, results as they come; in this process for one worker.
+
+    `follow`, called here, may say of a result which unit is to be done next because of it.
 
     `function` and `units` are pickled to the processes, which start afresh (no fork). Where a unit
     raises, or the run is interrupted, the processes are ended at once: what they write becomes
@@ -45,7 +51,7 @@ def run_units(
     if workers < 1:
         raise CommandError(f"--workers must be at least 1, got {workers}", exit_code=2)
     if workers == 1 or len(units) < 2:
-        yield from map(function, units)
+        yield from _one_by_one(function, units, follow or _nothing_follows)
         return
     others = set(multiprocessing.active_children())
     context = multiprocessing.get_context("spawn")
@@ -58,7 +64,9 @@ def run_units(
         )
     finished = False
     try:
-        yield from _drain(pool, _InWorker(function), units, ahead=2 * workers)
+        yield from _drain(
+            pool, _InWorker(function), units, follow or _nothing_follows, ahead=2 * workers
+        )
         finished = True
     except BrokenProcessPool as error:
         raise CommandError(
@@ -127,6 +135,7 @@ def _drain(
     pool: ProcessPoolExecutor,
     function: Callable[[UnitT], ResultT],
     units: Sequence[UnitT],
+    follow: Callable[[ResultT], UnitT | None],
     *,
     ahead: int,
 ) -> Iterator[ResultT]:
@@ -142,4 +151,26 @@ def _drain(
             return
         done, pending = wait(pending, return_when=FIRST_COMPLETED)
         for future in done:
-            yield future.result()
+            result = future.result()
+            next_unit = follow(result)
+            if next_unit is not None:
+                with _without_interruptions():
+                    pending.add(pool.submit(function, next_unit))
+            yield result
+
+
+def _one_by_one(
+    function: Callable[[UnitT], ResultT],
+    units: Sequence[UnitT],
+    follow: Callable[[ResultT], UnitT | None],
+) -> Iterator[ResultT]:
+    for unit in units:
+        next_unit: UnitT | None = unit
+        while next_unit is not None:
+            result = function(next_unit)
+            next_unit = follow(result)
+            yield result
+
+
+def _nothing_follows(result: object) -> None:
+    """Most units have no unit that waits for them."""
