@@ -79,7 +79,7 @@ def candidate_scoring(results: Results) -> list[Row]:
         (
             "`benchmarks/candidate_scoring.py`",
             f"{whole(figures['candidates'])} candidates found and scored in batches, one thread",
-            f"{whole(round(figures['candidates_a_second'], -2))} a second, "
+            f"{whole(100 * round(figures['candidates_a_second'] / 100))} a second, "
             f"{figures['ratio']:.0f} times as many as one after another"
             + ("" if before is None else f" and {before:.1f} times as many as in 0.2.0"),
         )
