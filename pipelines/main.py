@@ -38,6 +38,7 @@ _TEXTS = ("--prompt", "--source-prompt", "--mask-phrase")
 
 _COMMANDS = {
     "demo": "pipelines.demo.command",
+    "plan": "pipelines.plan.command",
     "index": "pipelines.index.command",
     "build": "pipelines.build.command",
     "verify": "pipelines.verify.command",

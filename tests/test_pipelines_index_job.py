@@ -20,6 +20,7 @@ from pipelines.running.sharded_job import ShardUnit, run_unit
 from transforms.embed import embed_images_batch
 from transforms.models.loading import load_encoder
 from transforms.models.spec import ModelSpec
+from transforms.presets import PIPELINE_PARTS, place_preset
 from transforms.read import read_batches
 from transforms.scores import as_vector
 from transforms.sources.folder import FolderSource
@@ -138,6 +139,28 @@ def test_another_configuration_is_refused(tiny_preset, told_index):
         run_index(plan_index(tiny_preset, told_index[0], batch_size=8), Execution())
     with pytest.raises(IndexFolderError, match="another captioner"):
         run_index(plan_index(tiny_preset, told_index[0], captions="model"), Execution())
+
+
+def test_another_precision_is_told_and_never_mixed(tiny_preset, told_index, tmp_path):
+    half = place_preset(tiny_preset, device="cpu", dtype="bfloat16")
+    with pytest.raises(IndexFolderError, match="another computed_on"):
+        run_index(plan_index(half, told_index[0]), Execution())
+    folders = [tmp_path / name for name in ("one", "two")]
+    source = dataclasses.replace(POOL, count=40, shard_size=20)
+    for folder, workers in zip(folders, (1, 2), strict=True):
+        plan = plan_index(half, folder, source=source)
+        run_index(plan, Execution(workers=workers, pictures_a_unit=1))
+    assert hashes(folders[0]) == hashes(folders[1])
+    index = open_index(folders[0])
+    assert index.description["computed_on"] == {"encoder": {"device": "cpu", "dtype": "bfloat16"}}
+    plain = open_index(told_index[0])
+    assert "computed_on" not in plain.description
+    assert index.description["encoder"] == plain.description["encoder"]
+    cosine = (index.embedding(3) * plain.embedding(3)).sum()
+    assert 0.99 < cosine < 1
+    pairs = plan_pairs(half, folders[0], tmp_path / "pairs").configuration
+    assert pairs["index"]["computed_on"] == index.description["computed_on"]
+    assert set(pairs["computed_on"]) == set(PIPELINE_PARTS)
 
 
 def test_a_build_with_another_encoder_is_refused(tiny_preset, told_index, tmp_path):

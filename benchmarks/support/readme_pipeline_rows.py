@@ -71,6 +71,21 @@ def throughput(results: Results) -> list[Row]:
     ]
 
 
+def candidate_scoring(results: Results) -> list[Row]:
+    """What the stage Retrieve takes of a candidate, and took before."""
+    figures = results.one("candidate_scoring").figures
+    before = figures["before_ratio"]
+    return [
+        (
+            "`benchmarks/candidate_scoring.py`",
+            f"{whole(figures['candidates'])} candidates found and scored in batches, one thread",
+            f"{whole(100 * round(figures['candidates_a_second'] / 100))} a second, "
+            f"{figures['ratio']:.0f} times as many as one after another"
+            + ("" if before is None else f" and {before:.1f} times as many as in 0.2.0"),
+        )
+    ]
+
+
 def memory(results: Results) -> list[Row]:
     """Peak memory of a large collection beside a small one."""
     found = results.all("memory")

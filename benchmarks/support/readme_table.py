@@ -42,6 +42,7 @@ def _write(write: Callable[[Results], list[Row]], results: Results) -> list[Row]
 ROWS: Sequence[Callable[[Results], list[Row]]] = (
     pipeline.pair_quality,
     pipeline.throughput,
+    pipeline.candidate_scoring,
     pipeline.memory,
     pipeline.identical_bytes,
     pipeline.fetch_hostile,

@@ -24,6 +24,11 @@ from pipelines.terminal.console import (
     print_note,
     print_table,
 )
+from pipelines.terminal.device_arguments import (
+    add_device_flags,
+    read_batch_size,
+    read_placed_preset,
+)
 from pipelines.terminal.nothing_made import nothing_made
 from pipelines.terminal.signing_arguments import (
     add_sign_flag,
@@ -33,7 +38,7 @@ from pipelines.terminal.signing_arguments import (
 from pipelines.terminal.thresholds import change_thresholds
 from transforms.caption import CAPTIONS
 from transforms.dataset.manifest import MANIFEST
-from transforms.presets import Preset, load_preset
+from transforms.presets import PIPELINE_PARTS, Preset
 from transforms.record import PARTS_OF_SPEECH, RELATIONS, SEARCH_METHODS
 from transforms.retrieve import CANDIDATE_KINDS, QUERY_KINDS, RetrieveOptions
 from transforms.rewrite import RewriteOptions
@@ -61,7 +66,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--overwrite", action="store_true", help="replace another data set there")
     parser.add_argument("--preset", default="stilllife", help="networks to use (default stilllife)")
     parser.add_argument("--seed", type=whole_number(0), default=0)
-    parser.add_argument("--batch-size", type=whole_number(1), default=32)
+    add_device_flags(parser)
     _add_choice_flags(parser)
     add_sign_flag(parser)
     add_execution_flags(parser)
@@ -145,7 +150,7 @@ def read_options(arguments: argparse.Namespace, preset: Preset) -> BuildOptions:
             method=arguments.method,
             senses=arguments.senses or preset.defaults.get("senses", "picture"),
             regions=arguments.regions,
-            batch_size=arguments.batch_size,
+            batch_size=read_batch_size(arguments, preset, PIPELINE_PARTS),
             rewrite=RewriteOptions(
                 seed=arguments.seed,
                 edits=max(arguments.attempts, arguments.edits),
@@ -168,7 +173,7 @@ def read_options(arguments: argparse.Namespace, preset: Preset) -> BuildOptions:
 def run(arguments: argparse.Namespace) -> int:
     """Builds the data set and tells what is in it."""
     key = read_signing_key(arguments.sign)
-    execution, preset = read_execution(arguments), load_preset(arguments.preset)
+    execution, preset = read_execution(arguments), read_placed_preset(arguments)
     options = read_options(arguments, preset)
     plan = plan_build(
         source=open_source(arguments.source),

@@ -6,7 +6,7 @@ Every source shard becomes one output shard. On one machine a few shards make a 
 memory is bounded, progress is shown, and a rerun goes on where the last one was interrupted.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,18 +15,21 @@ from typing import Any
 import apache_beam as beam
 
 from indexes.fence import Fence
-from indexes.folder import PictureIndex, open_index
+from indexes.folder import PictureIndex
 from indexes.folder_lock import lock_folder
 from indexes.storage.paths import as_path
+from pipelines.build.index_words import LoadKnownCaptions, LoadWordCounts
 from pipelines.build.inputs import begin_shards, make_room, refuse_other_inputs
 from pipelines.build.plan import BuildPlan
 from pipelines.build.regions import choose_regions
 from pipelines.running.execution import PICTURES_A_JOIN, Execution
 from pipelines.running.job_inputs import JobInputs
+from pipelines.running.pieces import InPieces
 from pipelines.running.sharded_job import ShardedJob, run_job, store_plans
 from pipelines.running.spreading import Spread
 from pipelines.terminal.console import print_note
-from transforms.caption import Caption, KnownCaptions, TakeSourceCaptions
+from transforms.batches.landing import PACKED_PIECE, Piece
+from transforms.caption import Caption, TakeSourceCaptions
 from transforms.dataset.files import OutputError
 from transforms.dataset.folder import (
     is_completed,
@@ -41,6 +44,7 @@ from transforms.mine import Mine
 from transforms.models.loading import LoadCaptioner, LoadEncoder
 from transforms.protocols import SourceShard
 from transforms.read import BatchSpan, Read, plan_batches
+from transforms.record import Batch
 from transforms.retrieve import Retrieve
 from transforms.rewrite import Rewrite
 from transforms.segment import Segment
@@ -48,7 +52,7 @@ from transforms.select import Select
 from transforms.sources.listing import list_source
 from transforms.words.caption_pairs import MineOptions
 from transforms.words.relations import LexiconRelations, TaggedPhrase
-from transforms.write import Write
+from transforms.write import Write, pack_considered, pack_finished, write_pieces
 
 PlannedShard = tuple[OutputShard, SourceShard]
 """A shard of the data set, and the source shard it is made of."""
@@ -79,41 +83,6 @@ class BuildSummary:
         }
 
 
-@dataclass(frozen=True)
-class LoadKnownCaptions:
-    """The captions that an index made by the same captioner already has, when called."""
-
-    index_folder: str
-    identity: str | None = None
-
-    def __call__(self) -> KnownCaptions:
-        """Caption and confidence by key and content."""
-        return partial(find_caption, open_index(self.index_folder, identity=self.identity))
-
-
-@dataclass(frozen=True)
-class LoadWordCounts:
-    """How often each word occurs in the captions of an index, when called."""
-
-    index_folder: str
-    identity: str | None = None
-
-    def __call__(self) -> Mapping[str, int]:
-        """Document frequency by lower-cased word."""
-        return open_index(self.index_folder, identity=self.identity).word_counts
-
-
-def find_caption(
-    index: PictureIndex, key: str, content_sha256: str
-) -> tuple[str, float | None] | None:
-    """What the index has as the caption of the picture `key`, if it is this very picture."""
-    row = index.find(key)
-    if row is None or index.content(row) != content_sha256:
-        return None
-    entry = index.row(row)
-    return entry.caption, entry.caption_confidence
-
-
 def cut_batches(planned: PlannedShard, *, batch_size: int) -> list[BatchSpan]:
     """The batches of the source shard of a planned one."""
     return plan_batches(planned[1], batch_size)
@@ -132,20 +101,59 @@ def build_graph(
     fence: Fence | None = None,
 ) -> None:
     """Wires all stages for some shards; `fence` is this run's leave to write them."""
+    whole = partial(is_written, folder=plan.folder, mark=plan.configuration_hash)
+    spans = pipeline | "Spread" >> Spread(
+        shards,
+        partial(cut_batches, batch_size=plan.options.batch_size),
+        is_whole=whole if fence is not None else None,
+        fence=fence,
+    )
+    outputs = [output for output, _ in shards]
+    _ = _pair_spans(spans, plan) | "Write" >> Write(
+        plan.folder, outputs, plan.source, plan.pool, plan.configuration_hash, fence
+    )
+
+
+def landed_graph(
+    pipeline: beam.Pipeline, spans: Sequence[BatchSpan], *, plan: BuildPlan
+) -> beam.PCollection:
+    """Wires the stages for some batches, up to what they bring to their shards."""
+    taken = pipeline | "Spans" >> beam.Create(spans) | "Spread" >> beam.Reshuffle()
+    finished, considered = _pair_spans(taken, plan)
+    pack, pack_queries = (
+        beam.Map(function).with_input_types(Batch).with_output_types(PACKED_PIECE)
+        for function in (pack_finished, pack_considered)
+    )
+    packed = finished | "Pack finished" >> pack, considered | "Pack considered" >> pack_queries
+    return packed | "Both" >> beam.Flatten()
+
+
+def join_shard(
+    planned: PlannedShard,
+    landed: Sequence[Piece],
+    *,
+    plan: BuildPlan,
+    fence: Fence | None = None,
+) -> None:
+    """Writes a shard of what `landed_graph` gave for its batches."""
+    write_pieces(
+        planned[0],
+        landed,
+        folder=plan.folder,
+        source=plan.source,
+        pool=plan.pool,
+        configuration_hash=plan.configuration_hash,
+        fence=fence,
+    )
+
+
+def _pair_spans(
+    spans: beam.PCollection, plan: BuildPlan
+) -> tuple[beam.PCollection, beam.PCollection]:
+    """All stages up to Segment: the finished batches, and those that went into Select."""
     options, preset = plan.options, plan.preset
     index = plan.open_index()
-    whole = partial(is_written, folder=plan.folder, mark=plan.configuration_hash)
-    pictures = (
-        pipeline
-        | "Spread"
-        >> Spread(
-            shards,
-            partial(cut_batches, batch_size=options.batch_size),
-            is_whole=whole if fence is not None else None,
-            fence=fence,
-        )
-        | "Read" >> Read(plan.source)
-    )
+    pictures = spans | "Read" >> Read(plan.source)
     if options.captions == "source":
         captioned = pictures | "Caption" >> TakeSourceCaptions()
     else:
@@ -173,10 +181,7 @@ def build_graph(
             open_source=plan.source.open,
         )
     )
-    outputs = [output for output, _ in shards]
-    _ = (finished, considered) | "Write" >> Write(
-        plan.folder, outputs, plan.source, plan.pool, plan.configuration_hash, fence
-    )
+    return finished, considered
 
 
 def _rewrite(plan: BuildPlan) -> Rewrite:
@@ -214,15 +219,23 @@ def build_job(plan: BuildPlan) -> ShardedJob[PlannedShard]:
     Raises:
         SourceError: the source cannot be read.
     """
-    shards = plan.source.shards()
+    shards, mines = plan.source.shards(), plan.options.method == "mine"
     return ShardedJob(
         label="building pairs",
         shards=list(zip(output_shards(shards), shards, strict=True)),
         is_whole=partial(is_written, folder=plan.folder, mark=plan.configuration_hash),
         pictures=lambda each: each[1].stop - each[1].start,
         graph=partial(build_graph, plan=plan),
-        least_pictures=PICTURES_A_JOIN if plan.options.method == "mine" else None,
+        least_pictures=PICTURES_A_JOIN if mines else None,
         folder=plan.folder,
+        # What is mined is joined with the whole pool, and each piece would do that anew.
+        in_pieces=None
+        if mines
+        else InPieces(
+            cut=partial(cut_batches, batch_size=plan.options.batch_size),
+            graph=partial(landed_graph, plan=plan),
+            join=partial(join_shard, plan=plan),
+        ),
     )
 
 

@@ -10,7 +10,8 @@ import pyarrow as pa
 
 from indexes.folder import PictureIndex
 from indexes.storage.paths import as_path
-from pipelines.build.job import LoadKnownCaptions, output_shards
+from pipelines.build.index_words import LoadKnownCaptions
+from pipelines.build.job import output_shards
 from pipelines.build.plan import BuildPlan
 from pipelines.build.regions import Masker, choose_regions
 from transforms.batches.inference import spare_the_collector, use_one_thread

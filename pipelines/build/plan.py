@@ -12,6 +12,7 @@ from indexes.storage.paths import as_path
 from pipelines.build.regions import BY_SEGMENTER, describe_pair_settings, region_parts
 from transforms.caption import CAPTIONS, captioner_identity
 from transforms.dataset.manifest import hash_configuration
+from transforms.models.devices import PLACEMENTS
 from transforms.models.files import identity
 from transforms.presets import PIPELINE_PARTS, Preset
 from transforms.protocols import Source
@@ -115,17 +116,20 @@ def plan_build(
     if not isinstance(pool, dict):
         raise IndexFolderError(f"{index_folder} must name its source to build from, got {pool!r}")
     captioned_by = captioner_identity(preset.captioner, options.captions)
-    configuration = {
+    placements = preset.placements(_parts(options))
+    configuration: dict[str, Any] = {
         "preset": preset.name,
         "source": source.describe(),
         "index": {
             name: index.description.get(name)
             for name in ("encoder", "captioner", "source", "batch_size", "seed", "pictures")
-        },
+        }
+        | _placements_of(index),
         "models": preset.identities(_parts(options)) | {"captions": captioned_by},
         "options": _plain(_described(options)),
         "edits": options.edits,
         "thresholds": _plain(dataclasses.asdict(options.thresholds)),
+        **({PLACEMENTS: placements} if placements else {}),
     }
     return BuildPlan(
         source=source,
@@ -137,6 +141,12 @@ def plan_build(
         configuration=configuration,
         index_identity=index.identity,
     )
+
+
+def _placements_of(index: PictureIndex) -> dict[str, Any]:
+    """Where the index was computed, if it says so: not by the CPU in float32, that is."""
+    found = index.description.get(PLACEMENTS)
+    return {} if found is None else {PLACEMENTS: found}
 
 
 def _parts(options: BuildOptions) -> tuple[str, ...]:

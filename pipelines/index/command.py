@@ -3,7 +3,7 @@
 import argparse
 from typing import Any
 
-from pipelines.index.job import IndexPlan, IndexSummary, run_index
+from pipelines.index.job import IndexPlan, IndexSummary, index_parts, run_index
 from pipelines.running.execution_arguments import add_execution_flags, read_execution
 from pipelines.sources import open_source
 from pipelines.terminal.arguments import (
@@ -11,8 +11,12 @@ from pipelines.terminal.arguments import (
     whole_number,
 )
 from pipelines.terminal.console import format_seconds, print_json_line, print_table
+from pipelines.terminal.device_arguments import (
+    add_device_flags,
+    read_batch_size,
+    read_placed_preset,
+)
 from transforms.caption import CAPTIONS
-from transforms.presets import load_preset
 
 
 def add_parser(subparsers: Any) -> None:
@@ -42,21 +46,21 @@ def add_parser(subparsers: Any) -> None:
         default="model",
         help="who says what a picture shows: the captioner, or the source itself",
     )
-    parser.add_argument("--batch-size", type=whole_number(1), default=32)
     parser.add_argument("--seed", type=whole_number(0), default=0)
+    add_device_flags(parser)
     add_execution_flags(parser)
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Makes the index and tells what is in it."""
-    execution = read_execution(arguments)
+    execution, preset = read_execution(arguments), read_placed_preset(arguments)
     plan = IndexPlan(
         source=open_source(arguments.source),
-        preset=load_preset(arguments.preset),
+        preset=preset,
         folder=arguments.out,
         captions=arguments.captions,
-        batch_size=arguments.batch_size,
+        batch_size=read_batch_size(arguments, preset, index_parts(arguments.captions)),
         seed=arguments.seed,
     )
     refuse_inside("--out", arguments.out, plan.source.describe())

@@ -27,21 +27,35 @@ from indexes.parts import read_part
 from indexes.storage.paths import as_path
 from pipelines.running.execution import Execution
 from pipelines.running.job_inputs import JobInputs, read_inputs, refuse_changed
+from pipelines.running.pieces import InPieces
 from pipelines.running.sharded_job import ShardedJob, run_job, store_plans
 from pipelines.running.spreading import Spread
 from pipelines.terminal.console import CommandError, print_note
+from transforms.batches.landing import PACKED_PIECE, Piece
 from transforms.caption import CAPTIONS, Caption, TakeSourceCaptions, captioner_identity
 from transforms.embed import EmbedImages
+from transforms.models.devices import PLACEMENTS
 from transforms.models.files import identity
 from transforms.models.loading import LoadCaptioner, LoadEncoder
 from transforms.presets import Preset
 from transforms.protocols import Source, SourceShard
 from transforms.read import BatchSpan, Read, plan_batches
+from transforms.record import Batch
 from transforms.sources.listing import list_source
-from transforms.write_index import IndexShard, WriteIndexParts
+from transforms.write_index import (
+    IndexShard,
+    WriteIndexParts,
+    pack_embedded,
+    write_pieces,
+)
 
 PlannedPart = tuple[IndexShard, SourceShard]
 """A part of the index, and the source shard it is made of."""
+
+
+def index_parts(captions: str) -> tuple[str, ...]:
+    """The parts of a preset that an index is made with; `captions` is one of `CAPTIONS`."""
+    return ("captioner", "encoder") if captions == "model" else ("encoder",)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +75,7 @@ class IndexPlan:
 
     def description(self) -> dict[str, object]:
         """What the index folder says of itself, and must go on saying to be resumed."""
+        placements = self.preset.placements(index_parts(self.captions))
         return {
             "encoder": identity(self.preset.encoder),
             "captioner": captioner_identity(self.preset.captioner, self.captions),
@@ -68,6 +83,7 @@ class IndexPlan:
             "source": self.source.describe(),
             "batch_size": self.batch_size,
             "seed": self.seed,
+            **({PLACEMENTS: placements} if placements else {}),
         }
 
 
@@ -119,24 +135,45 @@ def index_graph(
     `fence` is this run's leave to write them.
     """
     whole = partial(is_written, folder=plan.folder, mark=mark)
-    pictures = (
-        pipeline
-        | "Spread"
-        >> Spread(
-            parts,
-            partial(cut_batches, batch_size=plan.batch_size),
-            is_whole=whole if fence is not None else None,
-            fence=fence,
-        )
-        | "Read" >> Read(plan.source)
+    spans = pipeline | "Spread" >> Spread(
+        parts,
+        partial(cut_batches, batch_size=plan.batch_size),
+        is_whole=whole if fence is not None else None,
+        fence=fence,
     )
+    shards = [shard for shard, _ in parts]
+    _ = _embed_spans(spans, plan) | "Write" >> WriteIndexParts(plan.folder, shards, mark, fence)
+
+
+def landed_graph(
+    pipeline: beam.Pipeline, spans: Sequence[BatchSpan], *, plan: IndexPlan
+) -> beam.PCollection:
+    """Wires the stages for some batches, up to what they bring to their parts."""
+    taken = pipeline | "Spans" >> beam.Create(spans) | "Spread" >> beam.Reshuffle()
+    pack = beam.Map(pack_embedded).with_input_types(Batch).with_output_types(PACKED_PIECE)
+    return _embed_spans(taken, plan) | "Pack" >> pack
+
+
+def join_part(
+    planned: PlannedPart,
+    landed: Sequence[Piece],
+    *,
+    plan: IndexPlan,
+    mark: str,
+    fence: Fence | None = None,
+) -> None:
+    """Writes a part of what `landed_graph` gave for its batches."""
+    write_pieces(planned[0], landed, folder=plan.folder, fingerprint=mark, fence=fence)
+
+
+def _embed_spans(spans: beam.PCollection, plan: IndexPlan) -> beam.PCollection:
+    """Read, Caption and Embed."""
+    pictures = spans | "Read" >> Read(plan.source)
     if plan.captions == "source":
         captioned = pictures | "Caption" >> TakeSourceCaptions()
     else:
         captioned = pictures | "Caption" >> Caption(LoadCaptioner(plan.preset.captioner))
-    embedded = captioned | "Embed" >> EmbedImages(LoadEncoder(plan.preset.encoder))
-    shards = [shard for shard, _ in parts]
-    _ = embedded | "Write" >> WriteIndexParts(plan.folder, shards, mark, fence)
+    return captioned | "Embed" >> EmbedImages(LoadEncoder(plan.preset.encoder))
 
 
 def index_job(plan: IndexPlan, mark: str) -> ShardedJob[PlannedPart]:
@@ -157,6 +194,11 @@ def index_job(plan: IndexPlan, mark: str) -> ShardedJob[PlannedPart]:
         pictures=lambda each: each[1].stop - each[1].start,
         graph=partial(index_graph, plan=plan, mark=mark),
         folder=plan.folder,
+        in_pieces=InPieces(
+            cut=partial(cut_batches, batch_size=plan.batch_size),
+            graph=partial(landed_graph, plan=plan),
+            join=partial(join_part, plan=plan, mark=mark),
+        ),
     )
 
 

@@ -19,7 +19,20 @@ from indexes.fence import RUNNING_FOLDER, Fence, has_turns, take_turn
 from indexes.storage.paths import as_path, is_stored
 from pipelines.running.elsewhere import Watch, fill_flags, run_elsewhere
 from pipelines.running.execution import Execution, group_units, run_on_this_machine
+from pipelines.running.pieces import (
+    UNITS_A_WORKER,
+    Done,
+    InPieces,
+    Joining,
+    Piece,
+    PiecesSoFar,
+    cut_shards,
+    piece_size,
+    run_joining,
+    run_piece,
+)
 from pipelines.running.runners import StageSeconds, run_here
+from pipelines.running.workers import run_units
 from pipelines.terminal.console import show_progress
 from transforms.dataset.files import output_error
 from transforms.sources.folder_plan import PlannedSource
@@ -44,6 +57,8 @@ class ShardedJob(Generic[ShardT]):
     leaves it to the execution. `folder` is what the shards are written to, where there is one; the
     graph of such a job takes a `fence` as well, this run's leave to write there, and None where no
     other run can be at it. `is_whole` is then asked by workers too, and is pickled to them.
+    leaves it to the execution. `in_pieces` says how several processes make one shard together, with
+    the same bytes again; None where they cannot.
     """
 
     label: str
@@ -53,6 +68,7 @@ class ShardedJob(Generic[ShardT]):
     graph: ShardsGraph
     least_pictures: int | None = None
     folder: str | None = None
+    in_pieces: InPieces[ShardT] | None = None
 
 
 @dataclass(frozen=True)
@@ -75,6 +91,9 @@ class ShardUnit(Generic[ShardT]):
 
     shards: tuple[ShardT, ...]
     pictures: int
+
+
+AnyUnit = ShardUnit[ShardT] | Piece[ShardT] | Joining[ShardT]
 
 
 def run_job(job: ShardedJob[ShardT], execution: Execution) -> JobProgress:
@@ -101,10 +120,17 @@ def run_job(job: ShardedJob[ShardT], execution: Execution) -> JobProgress:
     elif waiting:
         # A job elsewhere whose driver is gone may still be at it.
         other = job.folder is not None and has_turns(as_path(job.folder))
-        job = replace(job, graph=_fenced(job, _take_turn(job) if other else None))
-        units = plan_units(job, waiting, least=job.least_pictures or execution.pictures_a_unit)
-        work = partial(run_unit, graph=job.graph)
-        seconds = run_on_this_machine(job.label, work, units, workers=execution.workers)
+        fence = _take_turn(job) if other else None
+        job = replace(job, graph=_fenced(job, fence))
+        least = job.least_pictures or execution.pictures_a_unit
+        units = plan_units(job, waiting, least=least)
+        if job.in_pieces is not None and _too_few(units, execution):
+            seconds = _run_in_pieces(
+                job, _joined_under(job.in_pieces, fence), waiting, execution, least=least
+            )
+        else:
+            work = partial(run_unit, graph=job.graph)
+            seconds = run_on_this_machine(job.label, work, units, workers=execution.workers)
     return JobProgress(len(job.shards), len(waiting), seconds)
 
 
@@ -171,6 +197,52 @@ def _landing_shown(
             rest = ended + (ended - began) / SHARE_OF_LOOKING
 
         yield show_landed
+
+
+def _joined_under(in_pieces: InPieces[ShardT], fence: Fence | None) -> InPieces[ShardT]:
+    """`in_pieces`, writing only while `fence` holds."""
+    if fence is None:
+        return in_pieces
+    return replace(in_pieces, join=partial(in_pieces.join, fence=fence))
+
+
+def _too_few(units: Sequence[object], execution: Execution) -> bool:
+    """Whether some workers would have nothing to do while others still work."""
+    return execution.workers > 1 and len(units) < UNITS_A_WORKER * execution.workers
+
+
+def _run_in_pieces(
+    job: ShardedJob[ShardT],
+    in_pieces: InPieces[ShardT],
+    shards: Sequence[ShardT],
+    execution: Execution,
+    *,
+    least: int,
+) -> StageSeconds:
+    """Makes `shards`, the large ones in pieces: first these, for they are written last."""
+    pictures = sum(map(job.pictures, shards))
+    size = piece_size(pictures, workers=execution.workers, least=least)
+    whole, pieces = cut_shards(shards, in_pieces, size=size)
+    units = [*pieces, *plan_units(job, whole, least=least)]
+    work = partial(_run_any, graph=job.graph, in_pieces=in_pieces)
+    so_far: PiecesSoFar[ShardT] = PiecesSoFar()
+    seconds = StageSeconds({})
+    with show_progress(job.label, pictures) as advance:
+        for done in run_units(work, units, workers=execution.workers, follow=so_far.add):
+            advance(done.pictures)
+            seconds += done.seconds
+    return seconds
+
+
+def _run_any(
+    unit: AnyUnit[ShardT], graph: ShardsGraph, in_pieces: InPieces[ShardT]
+) -> Done[ShardT]:
+    """Does a unit of whatever kind in this process."""
+    if isinstance(unit, Piece):
+        return run_piece(unit, in_pieces)
+    if isinstance(unit, Joining):
+        return run_joining(unit, in_pieces)
+    return Done(*run_unit(unit, graph))
 
 
 def plan_units(
