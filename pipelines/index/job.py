@@ -11,6 +11,7 @@ from typing import Any
 
 import apache_beam as beam
 
+from indexes.clip_retrieval import open_embeddings
 from indexes.errors import PairloomError
 from indexes.folder_lock import lock_folder
 from indexes.layout import Part, fingerprint
@@ -24,6 +25,7 @@ from indexes.life_cycle import (
     reopen_index,
 )
 from indexes.parts import read_part
+from pipelines.index.stored import describe_embeddings, open_checked
 from pipelines.running.execution import Execution
 from pipelines.running.job_inputs import JobInputs, read_inputs, refuse_changed
 from pipelines.running.sharded_job import ShardedJob, run_job
@@ -36,6 +38,7 @@ from transforms.presets import Preset
 from transforms.protocols import Source, SourceShard
 from transforms.read import Read, plan_batches
 from transforms.sources.listing import list_source
+from transforms.take_embeddings import TakeEmbeddings
 from transforms.write_index import IndexShard, WriteIndexParts
 
 PlannedPart = tuple[IndexShard, SourceShard]
@@ -44,7 +47,10 @@ PlannedPart = tuple[IndexShard, SourceShard]
 
 @dataclass(frozen=True, kw_only=True)
 class IndexPlan:
-    """All that decides an index: `captions` is `model`, or `source` to keep the source's own."""
+    """All that decides an index: `captions` is `model`, or `source` to keep the source's own.
+
+    `embeddings` is a folder of clip-retrieval's, whose embeddings are taken; None to make them.
+    """
 
     source: Source
     preset: Preset
@@ -52,6 +58,7 @@ class IndexPlan:
     captions: str = "model"
     batch_size: int = 32
     seed: int = 0
+    embeddings: str | None = None
 
     def __post_init__(self) -> None:
         if self.captions not in CAPTIONS:
@@ -59,7 +66,7 @@ class IndexPlan:
 
     def description(self) -> dict[str, object]:
         """What the index folder says of itself, and must go on saying to be resumed."""
-        return {
+        described: dict[str, object] = {
             "encoder": identity(self.preset.encoder),
             "captioner": captioner_identity(self.preset.captioner, self.captions),
             "preset": self.preset.name,
@@ -67,6 +74,9 @@ class IndexPlan:
             "batch_size": self.batch_size,
             "seed": self.seed,
         }
+        if self.embeddings is not None:
+            described["embeddings"] = describe_embeddings(self.embeddings)
+        return described
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,7 +119,10 @@ def index_graph(
         captioned = pictures | "Caption" >> TakeSourceCaptions()
     else:
         captioned = pictures | "Caption" >> Caption(LoadCaptioner(plan.preset.captioner))
-    embedded = captioned | "Embed" >> EmbedImages(LoadEncoder(plan.preset.encoder))
+    if plan.embeddings is None:
+        embedded = captioned | "Embed" >> EmbedImages(LoadEncoder(plan.preset.encoder))
+    else:
+        embedded = captioned | "Embed" >> TakeEmbeddings(open_embeddings(plan.embeddings))
     shards = [shard for shard, _ in parts]
     _ = embedded | "Write" >> WriteIndexParts(plan.folder, shards, mark)
 
@@ -149,6 +162,8 @@ def run_index(plan: IndexPlan, execution: Execution, *, overwrite: bool = False)
         state = begin_index(folder, plan.description(), overwrite=overwrite)
         state = make_room(plan, inputs, state, overwrite=overwrite)
         waiting = [shard for shard in job.shards if not job.is_whole(shard)]
+        if waiting and plan.embeddings is not None:
+            open_checked(plan.embeddings, plan.source, plan.preset)
         if waiting or state != "finished":
             reopen_index(folder)
             if read_inputs(folder) == JobInputs():
