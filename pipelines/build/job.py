@@ -34,11 +34,13 @@ from transforms.dataset.folder import (
 from transforms.dataset.manifest import Manifest, load_manifest, software_versions
 from transforms.dataset.shards import Counts, OutputShard, ShardReceipt, whole_shard
 from transforms.embed import EmbedQueries
+from transforms.fetching.linked_pictures import LinkedPictures
 from transforms.mine import Mine
 from transforms.models.loading import LoadCaptioner, LoadEncoder
 from transforms.protocols import SourceShard
 from transforms.read import Read, plan_batches
 from transforms.retrieve import Retrieve
+from transforms.retrieve_service import RetrieveFromService
 from transforms.rewrite import Rewrite
 from transforms.segment import Segment
 from transforms.select import Select
@@ -116,7 +118,7 @@ def build_graph(
 ) -> None:
     """Wires all stages for some shards."""
     options, preset = plan.options, plan.preset
-    index = plan.open_index()
+    index = plan.open_index() if plan.service is None else None
     spans = [span for _, shard in shards for span in plan_batches(shard, options.batch_size)]
     pictures = (
         pipeline
@@ -132,14 +134,14 @@ def build_graph(
         )
     considered = (
         (captioned | "Mine" >> _mine(plan, index))
-        if options.method == "mine"
+        if options.method == "mine" and index is not None
         else (captioned | "Rewrite" >> _rewrite(plan))
     )
     considered = (
         considered
         | "Embed"
         >> EmbedQueries(LoadEncoder(preset.encoder), known=index, open_picture=plan.source.open)
-        | "Retrieve" >> Retrieve(index, options.retrieve)
+        | "Retrieve" >> _retrieve(plan, index)
     )
     finished = (
         considered
@@ -157,11 +159,22 @@ def build_graph(
     )
 
 
+def _retrieve(plan: BuildPlan, index: PictureIndex | None) -> beam.PTransform:
+    if index is not None:
+        return Retrieve(index, plan.options.retrieve)
+    assert plan.service is not None
+    assert isinstance(plan.pool, LinkedPictures)
+    return RetrieveFromService(
+        plan.service, plan.pool, plan.options.retrieve, plan.options.thresholds
+    )
+
+
 def _rewrite(plan: BuildPlan) -> Rewrite:
     by_picture = plan.options.senses == "picture"
+    counts = LoadWordCounts(plan.index_folder, plan.index_identity)
     return Rewrite(
         plan.options.rewrite,
-        load_word_counts=LoadWordCounts(plan.index_folder, plan.index_identity),
+        load_word_counts=counts if plan.service is None else None,
         load_encoder=LoadEncoder(plan.preset.encoder) if by_picture else None,
     )
 
@@ -172,7 +185,9 @@ def _mine(plan: BuildPlan, index: PictureIndex) -> Mine:
     return Mine(index, LexiconRelations(), options, TaggedPhrase())
 
 
-def _known_captions(plan: BuildPlan, index: PictureIndex) -> LoadKnownCaptions | None:
+def _known_captions(plan: BuildPlan, index: PictureIndex | None) -> LoadKnownCaptions | None:
+    if index is None:
+        return None
     # From the plan: to hash the weights again for every unit would read them all each time.
     same = index.description["captioner"] == plan.configuration["models"]["captioner"]
     return LoadKnownCaptions(plan.index_folder, plan.index_identity) if same else None
