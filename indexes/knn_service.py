@@ -69,9 +69,10 @@ class Neighbour:
 class KnnService:
     """The service at `url` and its index `name`; None for the only one there.
 
-    An attempt may take `timeout_s` without a byte, and `deadline_s` for its body; a busy service or a lost connection is asked
-    again up to `retries` times, after `backoff_s` seconds, then twice that, and so on. An answer
-    has at most `most_bytes`. Only http and https are spoken, and redirects are not followed.
+    An attempt may take `timeout_s` without a byte, and `deadline_s` for its body; a busy service or
+    a lost connection is asked again up to `retries` times, after `backoff_s` seconds, then twice
+    that, and so on. An answer has at most `most_bytes`. Only http and https are spoken, and
+    redirects are not followed.
 
     Raises:
         KnnServiceError: `url` is no address of a service, or a number is out of its range.
@@ -191,7 +192,8 @@ class KnnService:
         try:
             connection.request(method, parts.path + path, body, headers)
             answer = connection.getresponse()
-            data = self._read_body(answer)
+            with answer:
+                data = self._read_body(answer)
         except TimeoutError as error:
             silence = f"nothing came for {self.timeout_s:g} s"
             raise _PassingError(
