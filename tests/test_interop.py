@@ -22,6 +22,8 @@ pytestmark = [pytest.mark.interop, pytest.mark.timeout(1500)]
 COUNT = 40
 POOL = StillLifeSource(count=COUNT, seed=5, told=True, two_objects_percent=0)
 LOCAL = "127.0.0.0/8"
+HALF = 1e-3
+"""clip-retrieval keeps half precision."""
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +126,7 @@ def test_an_index_of_inferred_embeddings_is_that_of_our_own(work, pictures, pres
     assert len(own) == COUNT
     assert own.keys() == taken.keys()
     rows = list(range(COUNT))
-    np.testing.assert_allclose(own.embeddings(rows), taken.embeddings(rows), atol=1e-5)
+    np.testing.assert_allclose(own.embeddings(rows), taken.embeddings(rows), atol=HALF)
     np.testing.assert_array_equal(own.structures(rows), taken.structures(rows))
 
 
@@ -151,7 +153,7 @@ def test_embeddings_of_a_web_dataset_go_by_its_keys(work, store, preset, store_i
     own, taken = open_index(store_index), open_index(work / "taken_store")
     rows = list(range(COUNT))
     assert own.keys() == taken.keys()
-    np.testing.assert_allclose(own.embeddings(rows), taken.embeddings(rows), atol=1e-5)
+    np.testing.assert_allclose(own.embeddings(rows), taken.embeddings(rows), atol=HALF)
 
 
 def test_clip_retrieval_serves_our_index_and_a_build_asks_it(
