@@ -12,7 +12,7 @@ CLUSTER := build/cluster
 export OMP_NUM_THREADS := 1
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: demo test lint types layers unit prism coverage package-test storage-test cluster-test figures benchmarks install clean
+.PHONY: demo test lint types layers unit prism coverage package-test storage-test cluster-test interop figures benchmarks install clean
 
 install: $(INSTALLED)
 
@@ -65,6 +65,17 @@ cluster-test: $(INSTALLED)
 
 package-test: $(INSTALLED)
 	$(BIN)/python -m pytest -m packaging tests/test_packaging.py
+
+# clip-retrieval and img2dataset need other versions of what we need: an environment of their own.
+PEERS := .venv-interop
+
+interop: $(INSTALLED) $(PEERS)/.installed
+	$(BIN)/python -m pytest -m interop tests/test_interop.py
+
+$(PEERS)/.installed: benchmarks/peers.txt
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	touch $@
 
 # README's table from benchmarks/results; `make figures MEASURE=1` measures first what is soon measured.
 figures: $(INSTALLED)

@@ -33,7 +33,8 @@ from support.plain_scoring import retrieve_plainly
 from support.reporting import Target, add_report_flags, at_least, finish
 
 from indexes.folder import PictureIndex, open_index
-from pipelines.index.job import IndexPlan, run_index
+from pipelines.index.job import run_index
+from pipelines.index.plan import IndexPlan
 from pipelines.running.execution import Execution
 from pipelines.still_life.source import StillLifeSource
 from pipelines.terminal.console import print_table

@@ -219,6 +219,15 @@ def _has_shards(folder: Path) -> bool:
     return any(folder.glob("*.tar")) or any(folder.glob("*.parquet"))
 
 
+def _open_links(spec: SourceSpec) -> Source:
+    """What a build from a search service fetched; what is not there yet is fetched."""
+    # Only this source speaks to servers.
+    from transforms.fetching.linked_pictures import LinkedPictures
+    from transforms.fetching.options import FetchOptions
+
+    return LinkedPictures(spec.text("store"), FetchOptions(limits=spec.limits()))
+
+
 SOURCE_KINDS: dict[str, SourceKind] = {
     "folder": SourceKind(
         keys={"path": str, "shard_size": int, "limits": dict},
@@ -233,6 +242,7 @@ SOURCE_KINDS: dict[str, SourceKind] = {
         open=_open_store,
         required=("metadata",),
     ),
+    "links": SourceKind(keys={"store": str, "limits": dict}, open=_open_links, required=("store",)),
     STILL_LIFE: SourceKind(
         keys={
             "count": int,

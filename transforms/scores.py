@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from indexes.captions import caption_words
+from indexes.search import score_pairs
 from transforms.protocols import Vectors
 
 ARTICLES = frozenset({"a", "an", "the"})
@@ -81,6 +82,11 @@ def directional(
     cosines = np.divide(products, lengths * word_length, out=np.zeros_like(products), where=differ)
     values = cosines.astype(np.float32).tolist()
     return [value if known else None for value, known in zip(values, differ, strict=True)]
+
+
+def cosines(vector: Vectors, others: Vectors) -> list[float]:
+    """Inner products of unit vectors: `vector` (d,) with each of `others` (m, d)."""
+    return [float(score) for score in score_pairs(vector, others)]
 
 
 def margins(scores: Sequence[float]) -> list[float | None]:

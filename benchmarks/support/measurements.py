@@ -39,6 +39,8 @@ class Measurement:
 
 
 SEEDS = (0, 1, 2)
+PEER = ("--peer", ".venv-interop/bin/python")
+"""`make interop` makes it."""
 TRAINED_BACKENDS = ("--backends", "inpaint", "masked-token")
 LAYOUT_ROWS = (
     "--rows",
@@ -54,6 +56,7 @@ MEASUREMENTS = (
     *(Measurement(benchmark="memory", seed=seed) for seed in SEEDS),
     Measurement(benchmark="identical_bytes", flags=("--pool", "100", "--sources", "100", "--told")),
     Measurement(benchmark="fetch_hostile"),
+    Measurement(benchmark="fetch_peer", flags=PEER),
     Measurement(benchmark="editor_table"),
     *(Measurement(benchmark="region_table", flags=TRAINED_BACKENDS, seed=seed) for seed in SEEDS),
     Measurement(benchmark="rewrite_sentences", short=True),

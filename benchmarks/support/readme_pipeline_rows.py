@@ -151,6 +151,26 @@ def fetch_hostile(results: Results) -> list[Row]:
     ]
 
 
+def fetch_peer(results: Results) -> list[Row]:
+    """How fast pictures are fetched beside img2dataset."""
+    figures = results.one("fetch_peer").figures
+    seconds = {
+        name: ", ".join(f"{each:.0f}" for each in figures[name]["seconds"])
+        for name in ("ours", "peer")
+    }
+    pictures = {name: sum(figures[name]["had"].values()) for name in ("ours", "peer")}
+    return [
+        (
+            "`benchmarks/fetch_peer.py --peer .venv-interop/bin/python`",
+            f"fetch of {figures['links']} links from a misbehaving server beside img2dataset, both "
+            f"on their defaults, {figures['at_once']} at once",
+            f"{figures['ratio']:.1f} times as fast ({seconds['ours']} against {seconds['peer']} "
+            f"s); {pictures['ours']} pictures against {pictures['peer']}, "
+            f"{figures['lost']} that only img2dataset has",
+        )
+    ]
+
+
 def rewrite_sentences(results: Results) -> list[Row]:
     """How many edits of sentences a person found good."""
     figures = results.one("rewrite_sentences").figures

@@ -46,6 +46,7 @@ ROWS: Sequence[Callable[[Results], list[Row]]] = (
     pipeline.memory,
     pipeline.identical_bytes,
     pipeline.fetch_hostile,
+    pipeline.fetch_peer,
     models.small_models,
     models.editor_table,
     models.region_table,

@@ -7,8 +7,9 @@ from typing import Any
 from editing.regions.registry import REGIONS
 from indexes.storage.paths import as_path
 from pipelines.build.job import BuildSummary, run_build
-from pipelines.build.plan import SENSES, BuildOptions, plan_build
+from pipelines.build.plan import SENSES, BuildOptions, BuildPlan, plan_build
 from pipelines.build.regions import BY_SEGMENTER
+from pipelines.build.service_plan import is_service, plan_service_build
 from pipelines.running.execution_arguments import add_execution_flags, read_execution
 from pipelines.sources import open_source
 from pipelines.terminal.arguments import (
@@ -38,6 +39,7 @@ from pipelines.terminal.signing_arguments import (
 from pipelines.terminal.thresholds import change_thresholds
 from transforms.caption import CAPTIONS
 from transforms.dataset.manifest import MANIFEST
+from transforms.fetching.options import FetchOptions
 from transforms.presets import PIPELINE_PARTS, Preset
 from transforms.record import PARTS_OF_SPEECH, RELATIONS, SEARCH_METHODS
 from transforms.retrieve import CANDIDATE_KINDS, QUERY_KINDS, RetrieveOptions
@@ -60,7 +62,22 @@ def add_parser(subparsers: Any) -> None:
         "it may be on a store, such as s3://bucket/pictures",
     )
     parser.add_argument(
-        "--index", required=True, type=existing_folder, metavar="DIR", help="made by index"
+        "--index",
+        required=True,
+        type=_index,
+        metavar="DIR",
+        help="made by index, or the address of a `clip-retrieval back`, like http://localhost:1234",
+    )
+    parser.add_argument(
+        "--index-name", metavar="NAME", help="which index of the service, where it has several"
+    )
+    parser.add_argument(
+        "--allow-address",
+        action="append",
+        default=[],
+        metavar="NETWORK",
+        help="with a service: fetch its pictures from this network too, which is not public, e.g. "
+        "10.1.0.0/16; may be repeated",
     )
     parser.add_argument("--out", required=True, metavar="DIR", help="folder of the data set")
     parser.add_argument("--overwrite", action="store_true", help="replace another data set there")
@@ -175,16 +192,10 @@ def run(arguments: argparse.Namespace) -> int:
     key = read_signing_key(arguments.sign)
     execution, preset = read_execution(arguments), read_placed_preset(arguments)
     options = read_options(arguments, preset)
-    plan = plan_build(
-        source=open_source(arguments.source),
-        index_folder=str(arguments.index),
-        open_pool=open_source,
-        preset=preset,
-        options=options,
-        folder=arguments.out,
-    )
+    plan = _plan(arguments, preset, options)
     refuse_inside("--out", arguments.out, plan.source.describe(), plan.pool.describe())
-    refuse_inside("--index", arguments.index, plan.source.describe())
+    if plan.service is None:
+        refuse_inside("--index", arguments.index, plan.source.describe())
     summary = run_build(plan, execution, overwrite=arguments.overwrite)
     if key is not None:
         write_signature(as_path(plan.folder) / MANIFEST, key)
@@ -195,6 +206,42 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json_line(summary.as_dict())
     return 0
+
+
+def _index(text: str) -> str:
+    """An argparse type: a folder that is there, or the address of a service."""
+    return text if is_service(text) else str(existing_folder(text))
+
+
+def _plan(arguments: argparse.Namespace, preset: Preset, options: BuildOptions) -> BuildPlan:
+    source = open_source(arguments.source)
+    if is_service(arguments.index):
+        try:
+            return plan_service_build(
+                source=source,
+                url=arguments.index,
+                name=arguments.index_name,
+                preset=preset,
+                options=options,
+                folder=arguments.out,
+                fetch=FetchOptions(allow_addresses=tuple(arguments.allow_address)),
+            )
+        except ValueError as error:
+            raise CommandError(str(error), exit_code=2) from error
+    for flag, given in (
+        ("--index-name", arguments.index_name),
+        ("--allow-address", arguments.allow_address),
+    ):
+        if given:
+            raise CommandError(f"{flag} belongs to an --index that is a service", exit_code=2)
+    return plan_build(
+        source=source,
+        index_folder=arguments.index,
+        open_pool=open_source,
+        preset=preset,
+        options=options,
+        folder=arguments.out,
+    )
 
 
 def print_build_summary(summary: BuildSummary) -> None:

@@ -72,7 +72,7 @@ def refuse_other_inputs(plan: BuildPlan, inputs: JobInputs, *, made: Sequence[Ou
     """
     try:
         refuse_changed(plan.source, inputs.source, done="pairs were made of it")
-        if plan.open_index().identity != plan.index_identity:
+        if plan.service is None and plan.open_index().identity != plan.index_identity:
             raise IndexFolderError(f"{plan.index_folder} was made anew while pairs were made of it")
     except PairloomError:
         for shard in made:

@@ -1,16 +1,26 @@
 """`pairloom index SOURCE --out DIR`: captions, embeddings and a search index of a collection."""
 
 import argparse
+from pathlib import Path
 from typing import Any
 
-from pipelines.index.job import IndexPlan, IndexSummary, index_parts, run_index
+from pipelines.index.job import IndexSummary, run_index
+from pipelines.index.plan import IndexPlan, index_parts
+from pipelines.index.stored import looks_like_embeddings
 from pipelines.running.execution_arguments import add_execution_flags, read_execution
 from pipelines.sources import open_source
 from pipelines.terminal.arguments import (
+    existing_folder,
     refuse_inside,
     whole_number,
 )
-from pipelines.terminal.console import format_seconds, print_json_line, print_table
+from pipelines.terminal.console import (
+    EXIT_USAGE,
+    CommandError,
+    format_seconds,
+    print_json_line,
+    print_table,
+)
 from pipelines.terminal.device_arguments import (
     add_device_flags,
     read_batch_size,
@@ -46,6 +56,13 @@ def add_parser(subparsers: Any) -> None:
         default="model",
         help="who says what a picture shows: the captioner, or the source itself",
     )
+    parser.add_argument(
+        "--embeddings",
+        type=existing_folder,
+        metavar="DIR",
+        help="take the embeddings that `clip-retrieval inference` made of SOURCE's pictures with "
+        "the preset's encoder, instead of making them",
+    )
     parser.add_argument("--seed", type=whole_number(0), default=0)
     add_device_flags(parser)
     add_execution_flags(parser)
@@ -55,6 +72,7 @@ def add_parser(subparsers: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Makes the index and tells what is in it."""
     execution, preset = read_execution(arguments), read_placed_preset(arguments)
+    _refuse_embeddings(arguments.source)
     plan = IndexPlan(
         source=open_source(arguments.source),
         preset=preset,
@@ -62,6 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
         captions=arguments.captions,
         batch_size=read_batch_size(arguments, preset, index_parts(arguments.captions)),
         seed=arguments.seed,
+        embeddings=None if arguments.embeddings is None else str(arguments.embeddings),
     )
     refuse_inside("--out", arguments.out, plan.source.describe())
     summary = run_index(plan, execution, overwrite=arguments.overwrite)
@@ -69,6 +88,16 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json_line(summary.as_dict())
     return 0
+
+
+def _refuse_embeddings(source: str) -> None:
+    """Makes sure that SOURCE is not a folder of embeddings, whose pictures lie elsewhere."""
+    if looks_like_embeddings(Path(source)):
+        raise CommandError(
+            f"{source} holds embeddings that clip-retrieval wrote, and no pictures: name the "
+            f"pictures they were made of, `pairloom index PICTURES --embeddings {source}`",
+            exit_code=EXIT_USAGE,
+        )
 
 
 def print_index_summary(summary: IndexSummary) -> None:

@@ -8,10 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-import apache_beam as beam
-
 from indexes.errors import PairloomError
-from indexes.fence import Fence
 from indexes.folder_lock import lock_folder
 from indexes.layout import fingerprint
 from indexes.life_cycle import (
@@ -23,68 +20,19 @@ from indexes.life_cycle import (
     renew_index,
     reopen_index,
 )
-from indexes.parts import read_part
 from indexes.storage.paths import as_path
+from pipelines.index.graph import cut_batches, index_graph, is_written, join_part, landed_graph
+from pipelines.index.plan import IndexPlan, PlannedPart
+from pipelines.index.stored import open_checked
 from pipelines.running.execution import Execution
 from pipelines.running.job_inputs import JobInputs, read_inputs, refuse_changed
 from pipelines.running.pieces import InPieces
 from pipelines.running.sharded_job import ShardedJob, run_job, store_plans
-from pipelines.running.spreading import Spread
 from pipelines.terminal.console import CommandError, print_note
-from transforms.batches.landing import PACKED_PIECE, Piece
-from transforms.caption import CAPTIONS, Caption, TakeSourceCaptions, captioner_identity
-from transforms.embed import EmbedImages
-from transforms.models.devices import PLACEMENTS
-from transforms.models.files import identity
-from transforms.models.loading import LoadCaptioner, LoadEncoder
-from transforms.presets import Preset
-from transforms.protocols import Source, SourceShard
-from transforms.read import BatchSpan, Read, plan_batches
-from transforms.record import Batch
 from transforms.sources.listing import list_source
 from transforms.write_index import (
     IndexShard,
-    WriteIndexParts,
-    pack_embedded,
-    write_pieces,
 )
-
-PlannedPart = tuple[IndexShard, SourceShard]
-"""A part of the index, and the source shard it is made of."""
-
-
-def index_parts(captions: str) -> tuple[str, ...]:
-    """The parts of a preset that an index is made with; `captions` is one of `CAPTIONS`."""
-    return ("captioner", "encoder") if captions == "model" else ("encoder",)
-
-
-@dataclass(frozen=True, kw_only=True)
-class IndexPlan:
-    """All that decides an index: `captions` is `model`, or `source` to keep the source's own."""
-
-    source: Source
-    preset: Preset
-    folder: str
-    captions: str = "model"
-    batch_size: int = 32
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.captions not in CAPTIONS:
-            raise ValueError(f"captions must be {' or '.join(CAPTIONS)}, got {self.captions!r}")
-
-    def description(self) -> dict[str, object]:
-        """What the index folder says of itself, and must go on saying to be resumed."""
-        placements = self.preset.placements(index_parts(self.captions))
-        return {
-            "encoder": identity(self.preset.encoder),
-            "captioner": captioner_identity(self.preset.captioner, self.captions),
-            "preset": self.preset.name,
-            "source": self.source.describe(),
-            "batch_size": self.batch_size,
-            "seed": self.seed,
-            **({PLACEMENTS: placements} if placements else {}),
-        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,70 +58,6 @@ class IndexSummary:
             "parts_skipped": self.parts_skipped,
             "seconds": self.seconds,
         }
-
-
-def cut_batches(planned: PlannedPart, *, batch_size: int) -> list[BatchSpan]:
-    """The batches of the source shard of a planned part."""
-    return plan_batches(planned[1], batch_size)
-
-
-def is_written(planned: PlannedPart, *, folder: str, mark: str) -> bool:
-    """Whether a planned part is whole."""
-    return read_part(as_path(folder), planned[0].part, fingerprint=mark) is not None
-
-
-def index_graph(
-    pipeline: beam.Pipeline,
-    parts: Sequence[PlannedPart],
-    *,
-    plan: IndexPlan,
-    mark: str,
-    fence: Fence | None = None,
-) -> None:
-    """Wires the stages for some parts; `mark` is the description's fingerprint.
-
-    `fence` is this run's leave to write them.
-    """
-    whole = partial(is_written, folder=plan.folder, mark=mark)
-    spans = pipeline | "Spread" >> Spread(
-        parts,
-        partial(cut_batches, batch_size=plan.batch_size),
-        is_whole=whole if fence is not None else None,
-        fence=fence,
-    )
-    shards = [shard for shard, _ in parts]
-    _ = _embed_spans(spans, plan) | "Write" >> WriteIndexParts(plan.folder, shards, mark, fence)
-
-
-def landed_graph(
-    pipeline: beam.Pipeline, spans: Sequence[BatchSpan], *, plan: IndexPlan
-) -> beam.PCollection:
-    """Wires the stages for some batches, up to what they bring to their parts."""
-    taken = pipeline | "Spans" >> beam.Create(spans) | "Spread" >> beam.Reshuffle()
-    pack = beam.Map(pack_embedded).with_input_types(Batch).with_output_types(PACKED_PIECE)
-    return _embed_spans(taken, plan) | "Pack" >> pack
-
-
-def join_part(
-    planned: PlannedPart,
-    landed: Sequence[Piece],
-    *,
-    plan: IndexPlan,
-    mark: str,
-    fence: Fence | None = None,
-) -> None:
-    """Writes a part of what `landed_graph` gave for its batches."""
-    write_pieces(planned[0], landed, folder=plan.folder, fingerprint=mark, fence=fence)
-
-
-def _embed_spans(spans: beam.PCollection, plan: IndexPlan) -> beam.PCollection:
-    """Read, Caption and Embed."""
-    pictures = spans | "Read" >> Read(plan.source)
-    if plan.captions == "source":
-        captioned = pictures | "Caption" >> TakeSourceCaptions()
-    else:
-        captioned = pictures | "Caption" >> Caption(LoadCaptioner(plan.preset.captioner))
-    return captioned | "Embed" >> EmbedImages(LoadEncoder(plan.preset.encoder))
 
 
 def index_job(plan: IndexPlan, mark: str) -> ShardedJob[PlannedPart]:
@@ -218,6 +102,8 @@ def run_index(plan: IndexPlan, execution: Execution, *, overwrite: bool = False)
         state = begin_index(folder, plan.description(), overwrite=overwrite)
         state = make_room(plan, inputs, state, overwrite=overwrite)
         waiting = [shard for shard in job.shards if not job.is_whole(shard)]
+        if waiting and plan.embeddings is not None:
+            open_checked(plan.embeddings, plan.source, plan.preset)
         if waiting or state != "finished":
             reopen_index(folder)
             if read_inputs(folder) == JobInputs():
