@@ -13,6 +13,7 @@ from indexes.checksums import Sums, is_index_file, part_files, sum_file
 from indexes.described import DescribedIndex, describe_index
 from indexes.duplicate_keys import find_duplicate_key
 from indexes.faiss_checks import check_faiss
+from indexes.index_choice import DEFAULT_MEMORY_GIB
 from indexes.layout import (
     COMPLETED_FILE,
     EARLIER_MANIFEST_FILE,
@@ -30,7 +31,7 @@ from indexes.layout import (
     manifest_path,
     show,
 )
-from indexes.life_cycle import SOURCE_FINGERPRINT, read_manifest
+from indexes.life_cycle import INDEX_MEMORY, SOURCE_FINGERPRINT, read_manifest
 from indexes.lookup import hash_texts
 from indexes.part_checks import check_part
 from indexes.parts import read_keys
@@ -153,6 +154,9 @@ def _problems_of(manifest: Mapping[str, Any]) -> Iterator[str]:
     mark = manifest.get(SOURCE_FINGERPRINT, "")
     if not isinstance(mark, str):
         yield f"{SOURCE_FINGERPRINT} must be text, got {show(mark)}"
+    memory = manifest.get(INDEX_MEMORY, DEFAULT_MEMORY_GIB)
+    if type(memory) not in (int, float) or not 0 < memory < float("inf"):
+        yield f"{INDEX_MEMORY} must be a number above 0, got {show(memory)}"
     counts = manifest.get("counts")
     if not isinstance(counts, dict) or any(type(n) is not int or n < 0 for n in counts.values()):
         yield f"counts must be numbers >= 0 by name, got {show(counts)}"

@@ -29,9 +29,6 @@ from indexes.lookup import RowLookup
 from indexes.parts import METADATA_SCHEMA, PictureMetadata, Structures, gather_rows, load_array
 from indexes.search import Rows, Vectors, check_queries, rescore
 
-SPARE_NEIGHBOURS = 16
-"""So many more are asked of FAISS than wanted, for ties to be settled among."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class PictureRow(PictureMetadata):
@@ -100,7 +97,7 @@ class PictureIndex:
             ValueError: `queries` has another shape, or `k` is below 1.
         """
         queries = check_queries(queries, k, dimension=self.dimension)
-        _, found = self._faiss.search(queries, min(k + SPARE_NEIGHBOURS, len(self)))
+        _, found = self._faiss.search(queries, min(k + self._faiss.spare(k), len(self)))
         return rescore(queries, found, self.embeddings, k=k)
 
     def row(self, row: int) -> PictureRow:

@@ -10,8 +10,8 @@ from typing import Any, Literal
 from indexes.checksums import FILES, sum_files
 from indexes.duplicate_keys import find_duplicate_key
 from indexes.faiss_file import write_faiss
-from indexes.faiss_index import IndexChoice, choose_index
 from indexes.folder_lock import LOCK_FILE
+from indexes.index_choice import DEFAULT_MEMORY_GIB, IndexChoice, choose_index
 from indexes.layout import (
     COMPLETED_FILE,
     EARLIER_MANIFEST_FILE,
@@ -46,8 +46,11 @@ FolderState = Literal["new", "unfinished", "finished"]
 SOURCE_FINGERPRINT = "source_fingerprint"
 """Under this name a description holds what tells the source's files from what they may become."""
 
+INDEX_MEMORY = "index_memory_gib"
+"""Under this name it holds how much memory the search index was chosen for."""
+
 RESERVED_NAMES = frozenset(
-    {"version", "pictures", "dimension", "parts", "counts", FILES, SOURCE_FINGERPRINT}
+    {"version", "pictures", "dimension", "parts", "counts", FILES, SOURCE_FINGERPRINT, INDEX_MEMORY}
 )
 """What the folder says of itself; a description may not use these names."""
 
@@ -135,13 +138,14 @@ def finish_index(
     *,
     parts: int,
     choice: IndexChoice | None = None,
+    memory_gib: float = DEFAULT_MEMORY_GIB,
     seed: int = 0,
     source_fingerprint: str | None = None,
 ) -> dict[str, object]:
     """Builds the FAISS index over all `parts`, removes stale files and marks the folder finished.
 
-    `choice` overrides the index that suits the number of pictures; `seed` draws the vectors it is
-    trained on. `source_fingerprint` tells the source's files from what they may become later; it
+    `choice` overrides the index that suits the number of pictures and `memory_gib`, the memory it
+    is to fit in; `seed` draws the vectors it is trained on. `source_fingerprint` tells the source's files from what they may become later; it
     and the hash of every file go into the description. The same parts give the same bytes.
 
     Returns:
@@ -166,11 +170,13 @@ def finish_index(
     _refuse_duplicate_keys(folder, all_parts(parts))
     _remove_partial_files(folder)
     _remove_stale_parts(folder, parts)
-    write_faiss(folder, whole, choice or choose_index(pictures), seed=seed)
+    choice = choice or choose_index(pictures, dimension, memory_gib=memory_gib)
+    write_faiss(folder, whole, choice, seed=seed, memory_gib=memory_gib)
     counts = sum((Counter(summary.counts) for summary in whole.values()), Counter())
     manifest |= {
         "counts": dict(counts),
         "dimension": dimension,
+        INDEX_MEMORY: memory_gib,
         "parts": parts,
         "pictures": pictures,
         "version": LAYOUT_VERSION,

@@ -13,8 +13,8 @@ import pytest
 from fakes.index import DESCRIPTION, DIMENSION, MARK, build_index, part_contents, unit_vectors
 
 from indexes.checks import NO_SUMS, check_index
-from indexes.faiss_index import IndexChoice
 from indexes.folder import open_index
+from indexes.index_choice import IndexChoice
 from indexes.layout import IndexFolderError, Part
 from indexes.life_cycle import begin_index, finish_index
 from indexes.parts import PartContents, write_part
@@ -131,15 +131,19 @@ def test_a_description_with_any_value_exchanged_is_refused(folder):
     chosen = [
         place for place in places(content) if place[1:2] in ((), ("encoder",), ("image.index",))
     ]
-    assert len(chosen) == 11
+    assert len(chosen) == 12
     for place in chosen:
         for weird in WEIRD:
             changed = copy.deepcopy(content)
             inside = changed
             for name in place[:-1]:
                 inside = inside[name]
-            if place == ("files",) and weird is None:
-                continue  # as before there were any
+            if (place, weird) in (
+                (("files",), None),
+                (("index_memory_gib",), 1.5),
+                (("index_memory_gib",), 10**30),
+            ):
+                continue  # as before there were any; a memory that can be
             inside[place[-1]] = weird
             (folder / "pairloom.json").write_text(json.dumps(changed))
             assert problems(folder, quick="files" in place), (place, weird)

@@ -21,8 +21,8 @@ from fakes.index import (
 )
 
 from indexes.exact import ExactIndex
-from indexes.faiss_index import IndexChoice
 from indexes.folder import open_index
+from indexes.index_choice import IndexChoice
 from indexes.layout import IndexFolderError, Part, write_atomically
 from indexes.life_cycle import begin_index, finish_index
 from indexes.parts import PartContents, write_part

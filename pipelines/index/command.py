@@ -3,10 +3,12 @@
 import argparse
 from typing import Any
 
+from indexes.index_choice import DEFAULT_MEMORY_GIB
 from pipelines.index.job import IndexPlan, IndexSummary, run_index
 from pipelines.running.execution_arguments import add_execution_flags, read_execution
 from pipelines.sources import open_source
 from pipelines.terminal.arguments import (
+    positive_number,
     refuse_inside,
     whole_number,
 )
@@ -42,6 +44,14 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument("--batch-size", type=whole_number(1), default=32)
     parser.add_argument("--seed", type=whole_number(0), default=0)
+    parser.add_argument(
+        "--index-memory",
+        type=positive_number,
+        default=DEFAULT_MEMORY_GIB,
+        metavar="GIB",
+        help="memory that the search index is to fit in; of more pictures it holds shortened "
+        "vectors (default 16)",
+    )
     add_execution_flags(parser)
     parser.set_defaults(run=run)
 
@@ -56,6 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
         captions=arguments.captions,
         batch_size=arguments.batch_size,
         seed=arguments.seed,
+        index_memory_gib=arguments.index_memory,
     )
     refuse_inside("--out", arguments.out, plan.source.describe())
     summary = run_index(plan, execution, overwrite=arguments.overwrite)

@@ -13,8 +13,10 @@ import apache_beam as beam
 
 from indexes.errors import PairloomError
 from indexes.folder_lock import lock_folder
+from indexes.index_choice import DEFAULT_MEMORY_GIB
 from indexes.layout import Part, fingerprint
 from indexes.life_cycle import (
+    INDEX_MEMORY,
     FolderState,
     begin_index,
     finish_index,
@@ -44,7 +46,11 @@ PlannedPart = tuple[IndexShard, SourceShard]
 
 @dataclass(frozen=True, kw_only=True)
 class IndexPlan:
-    """All that decides an index: `captions` is `model`, or `source` to keep the source's own."""
+    """All that decides an index: `captions` is `model`, or `source` to keep the source's own.
+
+    `index_memory_gib` is how much memory the search index is to fit in. It decides nothing else, so
+    that an index that is made again with another has only its search index made anew.
+    """
 
     source: Source
     preset: Preset
@@ -52,10 +58,13 @@ class IndexPlan:
     captions: str = "model"
     batch_size: int = 32
     seed: int = 0
+    index_memory_gib: float = DEFAULT_MEMORY_GIB
 
     def __post_init__(self) -> None:
         if self.captions not in CAPTIONS:
             raise ValueError(f"captions must be {' or '.join(CAPTIONS)}, got {self.captions!r}")
+        if not 0 < self.index_memory_gib < float("inf"):
+            raise ValueError(f"index_memory_gib must be above 0, got {self.index_memory_gib}")
 
     def description(self) -> dict[str, object]:
         """What the index folder says of itself, and must go on saying to be resumed."""
@@ -149,6 +158,8 @@ def run_index(plan: IndexPlan, execution: Execution, *, overwrite: bool = False)
         state = begin_index(folder, plan.description(), overwrite=overwrite)
         state = make_room(plan, inputs, state, overwrite=overwrite)
         waiting = [shard for shard in job.shards if not job.is_whole(shard)]
+        if state == "finished" and was_for_memory(folder) != plan.index_memory_gib:
+            state = "unfinished"
         if waiting or state != "finished":
             reopen_index(folder)
             if read_inputs(folder) == JobInputs():
@@ -159,6 +170,7 @@ def run_index(plan: IndexPlan, execution: Execution, *, overwrite: bool = False)
             manifest = finish_index(
                 folder,
                 parts=progress.shards,
+                memory_gib=plan.index_memory_gib,
                 seed=plan.seed,
                 source_fingerprint=inputs.source.fingerprint if inputs.source else None,
             )
@@ -175,6 +187,11 @@ def run_index(plan: IndexPlan, execution: Execution, *, overwrite: bool = False)
         parts_skipped=progress.skipped,
         seconds=progress.seconds.seconds,
     )
+
+
+def was_for_memory(folder: Path) -> object:
+    """The memory in GiB that the finished index in `folder` was chosen for."""
+    return read_manifest(folder).get(INDEX_MEMORY, DEFAULT_MEMORY_GIB)
 
 
 def make_room(
