@@ -20,6 +20,8 @@ from indexes.layout import (
     EMBEDDING_FOLDER,
     INDEX_FILE,
     INDEX_PARAMETERS_FILE,
+    LOOKUP_FILES,
+    LOOKUP_FOLDER,
     MANIFEST_FILE,
     METADATA_FOLDER,
     REJECTS_FOLDER,
@@ -33,6 +35,7 @@ from indexes.layout import (
 )
 from indexes.life_cycle import INDEX_MEMORY, SOURCE_FINGERPRINT, read_manifest
 from indexes.lookup import hash_texts
+from indexes.metadata_checks import metadata_problems
 from indexes.part_checks import check_part
 from indexes.parts import read_keys
 
@@ -42,7 +45,7 @@ ShowProgress = Callable[[int], AbstractContextManager[Advance]]
 
 NO_SUMS = "the index was made before files had hashes in it: what was changed since is not seen"
 
-_FOLDERS = (EMBEDDING_FOLDER, METADATA_FOLDER, STRUCTURE_FOLDER, REJECTS_FOLDER)
+_FOLDERS = (EMBEDDING_FOLDER, METADATA_FOLDER, STRUCTURE_FOLDER, REJECTS_FOLDER, LOOKUP_FOLDER)
 _DOCUMENTS = (MANIFEST_FILE, EARLIER_MANIFEST_FILE, COMPLETED_FILE)
 _MOST_TOLD = 100
 """So many problems of one kind of thing are told; of a folder of strays that is enough."""
@@ -115,13 +118,16 @@ def _check(
             if not quick and sound.issuperset(part_files(part)):
                 counts += check_part(described, part, findings.tell)
             advance(1)
-    others = [name for name in sorted(found) if "/" not in name]
+    others = [name for name in sorted(found) if "/" not in name or name in LOOKUP_FILES]
     _check_sums(folder, others, described.sums, sound, findings.tell)
     if quick or findings.problems:
         return
     if dict(counts) != described.content.get("counts"):
         findings.tell(f"counts must be the sums of the parts', {dict(sorted(counts.items()))}")
     _check_keys(folder, parts, findings.tell)
+    if described.mapped:
+        for problem in metadata_problems(folder, parts):
+            findings.tell(problem)
     check_faiss(described, findings.tell)
 
 
@@ -203,7 +209,7 @@ def _visible(folder: Path) -> Iterator[tuple[str, Path]]:
 
 def _check_names(described: DescribedIndex, found: Mapping[str, int], tell: Tell) -> set[str]:
     """The names of the files that there must and may be and that are there; all else is told."""
-    needed = [INDEX_FILE, INDEX_PARAMETERS_FILE]
+    needed = [INDEX_FILE, INDEX_PARAMETERS_FILE, *(LOOKUP_FILES if described.mapped else ())]
     rejects = []
     for part in all_parts(described.parts):
         needed += part_files(part)
@@ -247,7 +253,7 @@ def _check_sums(
 
 
 def _check_keys(folder: Path, parts: list[Part], tell: Tell) -> None:
-    hashes = [hash_texts(read_keys(folder, part)) for part in parts]
+    hashes = (hash_texts(read_keys(folder, part)) for part in parts)
     duplicate = find_duplicate_key(hashes, lambda number: read_keys(folder, parts[number]))
     if duplicate is not None:
         tell(

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 from typing import Any, BinaryIO
@@ -19,7 +20,8 @@ from indexes.list_assignment import (
     count_cores,
     threads_over_spans,
 )
-from indexes.list_files import Codes, merge_pieces, read_head, write_piece
+from indexes.list_codes import Codes, encode
+from indexes.list_files import merge_pieces, read_head, write_piece
 from indexes.list_training import train_lists
 from indexes.product_codes import train_product_codes
 from indexes.search import Rows, Vectors
@@ -81,7 +83,7 @@ class VectorParts:
         gathered = np.empty((len(wanted), self.dimension), dtype=np.float32)
         starts = np.cumsum([0, *self.counts])
         places = np.searchsorted(wanted, starts)
-        for number, (first, last) in enumerate(zip(places, places[1:], strict=False)):
+        for number, (first, last) in enumerate(pairwise(places)):
             if last > first:
                 gathered[first:last] = self.load(number)[wanted[first:last] - starts[number]]
         return gathered
@@ -151,23 +153,11 @@ def train_index(
     return assigner
 
 
-def encode(
+def _encode(
     index: Any, vectors: Vectors, lists: Lists, codes: Codes, *, run: RunAll, faiss: ModuleType
 ) -> None:
-    """Puts into `codes` (n, bytes) how `index` keeps `vectors`, float32 (n, d), in `lists`."""
-
     def work(start: int, stop: int) -> None:
-        block, own = np.ascontiguousarray(vectors[start:stop]), lists[start:stop]
-        if isinstance(index, faiss.IndexIVFFlat):
-            codes[start:stop] = block.view(np.uint8)
-            return
-        faiss.omp_set_num_threads(1)
-        index.encode_vectors(
-            len(block),
-            faiss.swig_ptr(block),
-            faiss.swig_ptr(own),
-            faiss.swig_ptr(codes[start:stop]),
-        )
+        encode(index, vectors[start:stop], lists[start:stop], codes[start:stop], faiss=faiss)
 
     run(work, len(vectors), ROWS_AT_ONCE)
 
@@ -228,7 +218,7 @@ def _fill(
         for block in vectors.blocks(together):
             stop = used + len(block)
             lists[used:stop] = assigner.assign(block, run)
-            encode(index, block, lists[used:stop], codes[used:stop], run=run, faiss=faiss)
+            _encode(index, block, lists[used:stop], codes[used:stop], run=run, faiss=faiss)
             used = stop
             if used == rows:
                 write(used)

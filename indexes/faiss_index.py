@@ -17,6 +17,7 @@ INNER_PRODUCT = 0
 _HEADER = struct.Struct("<4siqqq?i")
 _UNUSED = 1 << 20
 """FAISS writes this where it once had something."""
+_TRAINED = True
 FLAT_HEADER_BYTES = _HEADER.size + 8
 """Before the vectors of a flat index; the last eight say how many numbers they are."""
 
@@ -62,7 +63,7 @@ def flat_bytes(count: int, dimension: int) -> int:
 
 def write_flat_header(file: BinaryIO, count: int, dimension: int) -> None:
     """Writes what stands before the `count` vectors of a flat index by inner product."""
-    file.write(_HEADER.pack(FLAT, dimension, count, _UNUSED, _UNUSED, True, INNER_PRODUCT))
+    file.write(_HEADER.pack(FLAT, dimension, count, _UNUSED, _UNUSED, _TRAINED, INNER_PRODUCT))
     file.write(struct.pack("<Q", count * dimension))
 
 

@@ -20,6 +20,8 @@ from indexes.layout import (
     INDEX_PARAMETERS_FILE,
     INPUTS_FILE,
     LAYOUT_VERSION,
+    LOOKUP_FILES,
+    LOOKUP_FOLDER,
     MANIFEST_FILE,
     METADATA_FOLDER,
     PARTIAL_SUFFIX,
@@ -39,6 +41,7 @@ from indexes.layout import (
     write_json,
 )
 from indexes.lookup import hash_texts
+from indexes.metadata import write_metadata
 from indexes.parts import PartSummary, read_keys, read_part
 
 FolderState = Literal["new", "unfinished", "finished"]
@@ -107,8 +110,10 @@ def renew_index(folder: Path, description: Mapping[str, object]) -> None:
                     path.unlink()
             with suppress(OSError):  # something else lies there
                 (folder / name).rmdir()
-    for name in (SIGNATURE_FILE, INDEX_FILE, INDEX_PARAMETERS_FILE, INPUTS_FILE):
+    for name in (SIGNATURE_FILE, *LOOKUP_FILES, INDEX_FILE, INDEX_PARAMETERS_FILE, INPUTS_FILE):
         (folder / name).unlink(missing_ok=True)
+    with suppress(OSError):
+        (folder / LOOKUP_FOLDER).rmdir()
     _write_description(folder, description)
     (folder / EARLIER_MANIFEST_FILE).unlink(missing_ok=True)
 
@@ -145,8 +150,9 @@ def finish_index(
     """Builds the FAISS index over all `parts`, removes stale files and marks the folder finished.
 
     `choice` overrides the index that suits the number of pictures and `memory_gib`, the memory it
-    is to fit in; `seed` draws the vectors it is trained on. `source_fingerprint` tells the source's files from what they may become later; it
-    and the hash of every file go into the description. The same parts give the same bytes.
+    is to fit in; `seed` draws the vectors it is trained on. `source_fingerprint` tells the source's
+    files from what they may become later; it and the hash of every file go into the description.
+    The same parts give the same bytes.
 
     Returns:
         The manifest that was written.
@@ -171,6 +177,7 @@ def finish_index(
     _remove_partial_files(folder)
     _remove_stale_parts(folder, parts)
     choice = choice or choose_index(pictures, dimension, memory_gib=memory_gib)
+    write_metadata(folder, all_parts(parts))
     write_faiss(folder, whole, choice, seed=seed, memory_gib=memory_gib)
     counts = sum((Counter(summary.counts) for summary in whole.values()), Counter())
     manifest |= {
@@ -258,7 +265,7 @@ def _one_dimension(folder: Path, summaries: Mapping[Part, PartSummary]) -> int:
 
 
 def _refuse_duplicate_keys(folder: Path, parts: Sequence[Part]) -> None:
-    hashes = [hash_texts(read_keys(folder, part)) for part in parts]
+    hashes = (hash_texts(read_keys(folder, part)) for part in parts)
     duplicate = find_duplicate_key(hashes, lambda number: read_keys(folder, parts[number]))
     if duplicate is not None:
         first, second = parts[duplicate.first].label, parts[duplicate.second].label

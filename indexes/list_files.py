@@ -14,13 +14,11 @@ from types import ModuleType
 from typing import Any, BinaryIO
 
 import numpy as np
-import numpy.typing as npt
 
 from indexes.index_choice import ID_BYTES
 from indexes.layout import IndexFolderError
 from indexes.list_assignment import Lists
-
-Codes = npt.NDArray[np.uint8]
+from indexes.list_codes import Codes
 
 _COUNT_AT = 8
 """Where in a file the number of its vectors stands: after a name and the dimension."""

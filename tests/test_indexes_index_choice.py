@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 
 from indexes.index_choice import FLAT_UP_TO, MOST_LISTS, IndexChoice, choose_index, training_size
@@ -35,7 +37,7 @@ def test_lists_and_what_they_are_trained_on_grow_without_a_cliff():
         for count, choice in zip(counts, choices, strict=True)
     ]
     for values in ([each.lists for each in choices], sizes):
-        assert all(low <= high <= 1.2 * low for low, high in zip(values, values[1:], strict=False))
+        assert all(low <= high <= 1.2 * low for low, high in pairwise(values))
     assert choices[-1].lists == MOST_LISTS
     assert all(size * 512 * 4 <= 4 * 2**30 for size in sizes)
     assert all(16 * each.lists <= size for each, size in zip(choices, sizes, strict=True))
