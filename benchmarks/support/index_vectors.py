@@ -7,8 +7,10 @@ the texts do that describe pictures.
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from indexes.search import Vectors
 
@@ -57,6 +59,6 @@ def draw_vectors(folder: Path, count: int, *, queries: int, seed: int) -> Drawn:
     return Drawn(files, some(queries, NOISE), texts)
 
 
-def _unit(rows: Vectors) -> Vectors:
+def _unit(rows: npt.NDArray[np.floating[Any]]) -> Vectors:
     unit: Vectors = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
     return unit

@@ -5,6 +5,7 @@
 Prints one line of JSON: what it chose and what it cost. It imports nothing of this project.
 """
 
+import importlib
 import json
 import resource
 import sys
@@ -13,7 +14,7 @@ import time
 
 def main() -> None:
     """Builds the index as clip-retrieval has autofaiss build it, but for a given memory."""
-    from autofaiss import build_index
+    build_index = importlib.import_module("autofaiss").build_index
 
     embeddings, index, gib = sys.argv[1:]
     start, cpu = time.perf_counter(), time.process_time()
