@@ -216,7 +216,7 @@ def main() -> None:
     parser.add_argument(
         "--probes", type=int, nargs="+", default=[1, 4, 8, 16, 32, 64, 128], metavar="N"
     )
-    parser.add_argument("--memory", type=float, default=4.0, metavar="GIB", help="for an index")
+    parser.add_argument("--memory", type=float, default=16.0, metavar="GIB", help="for an index")
     parser.add_argument("--peer", metavar="PYTHON", help="of an environment that has autofaiss")
     parser.add_argument(
         "--peer-set",

@@ -13,7 +13,10 @@ import time
 
 
 def main() -> None:
-    """Builds the index as clip-retrieval has autofaiss build it, but for a given memory."""
+    """Builds the index as clip-retrieval has autofaiss build it, but for a given memory.
+
+    Of the memory that it is told is there, autofaiss wants more than the index is to take.
+    """
     build_index = importlib.import_module("autofaiss").build_index
 
     embeddings, index, gib = sys.argv[1:]
@@ -23,7 +26,7 @@ def main() -> None:
         index_path=index,
         index_infos_path=f"{index}.json",
         max_index_memory_usage=f"{gib}G",
-        current_memory_available="16G",
+        current_memory_available=f"{2 * float(gib):g}G",
         metric_type="ip",
         should_be_memory_mappable=True,
         verbose=40,
