@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from indexes.faiss_index import load_faiss
 from indexes.layout import EMBEDDING_FOLDER, INDEX_FILE, METADATA_FOLDER, IndexFolderError
-from indexes.lookup import RowLookup
+from indexes.lookup import RowLookup, hash_texts, lookup_table
 from indexes.parquet.reading import ARROW_ERRORS, ParquetError, one_line, read_table
 from indexes.parts import gather_rows, load_array
 from indexes.search import Rows, Vectors
@@ -102,7 +102,8 @@ class StoredEmbeddings:
 
     @cached_property
     def _by_last_part(self) -> RowLookup:
-        return RowLookup(self._names, normalise=_last_part)
+        table = lookup_table(hash_texts(map(_last_part, self._names)))
+        return RowLookup(table, self._names.__getitem__, normalise=_last_part)
 
 
 def _last_part(name: str) -> str:

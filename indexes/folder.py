@@ -10,10 +10,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.parquet as pq
 
-from indexes.captions import caption_words, same_caption_key
+from indexes.captions import caption_words
 from indexes.described import Stamp, read_finished, read_stamp, rewritten
 from indexes.faiss_index import FaissIndex
 from indexes.layout import (
@@ -26,14 +24,12 @@ from indexes.layout import (
     show,
 )
 from indexes.lookup import RowLookup
-from indexes.parts import METADATA_SCHEMA, PictureMetadata, Structures, gather_rows, load_array
+from indexes.metadata import IndexMetadata, MetadataTable
+from indexes.parts import PictureMetadata, Structures, gather_rows, load_array
 from indexes.search import Rows, Vectors, check_queries, rescore
 from indexes.storage.paths import as_path
 from indexes.storage.store_path import StorePath
 from indexes.stored import mirror_index, naming
-
-SPARE_NEIGHBOURS = 16
-"""So many more are asked of FAISS than wanted, for ties to be settled among."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,11 +42,12 @@ class PictureRow(PictureMetadata):
 class PictureIndex:
     """A finished index folder. Get one from `open_index`.
 
-    Nothing but the manifest and the sizes of the files is read until it is asked for; vectors are
-    memory-mapped, metadata are held as Arrow columns. Pickled, it is its path and what tells it
-    from another index there (`identity`; None where it was made before there were any): a worker
-    process opens it again, once. A row is a picture's number, from 0; embeddings are unit vectors,
-    float32, of length `dimension`.
+    Nothing but the manifest and the sizes of the files is read until it is asked for. Vectors and
+    metadata are memory-mapped, so that processes share them (of an index of an earlier version each
+    holds the metadata). Pickled, it is its path and what tells it from another index there
+    (`identity`; None where it was made before there were any): a worker process opens it again,
+    once. A row is a picture's number, from 0; embeddings are unit vectors, float32, of length
+    `dimension`.
 
     Raises:
         IndexFolderError: the folder is no index, or not finished; by its methods, where a file of
@@ -79,6 +76,7 @@ class PictureIndex:
         self.identity = described.identity
         self.description = described.content
         self._parts = all_parts(described.parts)
+        self._files = IndexMetadata(folder, self._parts, mapped=described.mapped)
 
     def __len__(self) -> int:
         return self._described.pictures
@@ -104,7 +102,7 @@ class PictureIndex:
             ValueError: `queries` has another shape, or `k` is below 1.
         """
         queries = check_queries(queries, k, dimension=self.dimension)
-        _, found = self._faiss.search(queries, min(k + SPARE_NEIGHBOURS, len(self)))
+        _, found = self._faiss.search(queries, min(k + self._faiss.spare(k), len(self)))
         return rescore(queries, found, self.embeddings, k=k)
 
     def row(self, row: int) -> PictureRow:
@@ -113,7 +111,7 @@ class PictureIndex:
 
     def rows(self, rows: Sequence[int] | Rows) -> list[PictureRow]:
         """The metadata of several rows, in their order; cheaper than one by one."""
-        taken = self._metadata.take(np.asarray(rows, dtype=np.int64)).to_pylist()
+        taken = self._metadata.rows(rows)
         found = []
         for row, values in zip(rows, taken, strict=True):
             values["reference"] = values.pop("image_path")
@@ -151,38 +149,38 @@ class PictureIndex:
     def word_counts(self) -> Mapping[str, int]:
         """In how many captions each lower-cased word stands."""
         counts: Counter[str] = Counter()
-        for caption, number in Counter(self.captions()).items():
-            for word in set(caption_words(caption)):
-                counts[word] += number
+        for captions in self._metadata.texts("caption", 0, len(self)):
+            for caption, number in Counter(captions).items():
+                for word in set(caption_words(caption)):
+                    counts[word] += number
         return dict(counts)
 
     def key(self, row: int) -> str:
         """The key of one row."""
-        key: str = self._metadata["key"][row].as_py()
-        return key
+        return self._metadata.text("key", row)
 
     def content(self, row: int) -> str:
         """The hash of the encoded picture of one row."""
-        content: str = self._metadata["content_sha256"][row].as_py()
-        return content
+        return self._metadata.text("content_sha256", row)
 
     def captions(self, start: int = 0, stop: int | None = None) -> list[str]:
         """The captions of rows `start` to `stop`."""
-        captions: list[str] = self._metadata["caption"][start:stop].to_pylist()
-        return captions
+        return self._texts("caption", start, stop)
 
     def keys(self, start: int = 0, stop: int | None = None) -> list[str]:
         """The keys of rows `start` to `stop`."""
-        keys: list[str] = self._metadata["key"][start:stop].to_pylist()
-        return keys
+        return self._texts("key", start, stop)
+
+    def _texts(self, name: str, start: int, stop: int | None) -> list[str]:
+        first, last, _ = slice(start, stop).indices(len(self))
+        return [text for batch in self._metadata.texts(name, first, last) for text in batch]
 
     @cached_property
-    def _metadata(self) -> pa.Table:
+    def _metadata(self) -> MetadataTable:
         with self._described.reading():
-            tables = [_read_metadata(part.metadata_path(self.folder)) for part in self._parts]
-            table = pa.concat_tables(tables)
+            table = self._files.table
             self._check_rows(len(table), "metadata")
-        return table.combine_chunks()
+        return table
 
     @cached_property
     def _embeddings(self) -> list[Vectors]:
@@ -216,11 +214,13 @@ class PictureIndex:
 
     @cached_property
     def _by_key(self) -> RowLookup:
-        return RowLookup(self._metadata["key"])
+        with self._described.reading():
+            return self._files.by_key
 
     @cached_property
     def _by_caption(self) -> RowLookup:
-        return RowLookup(self._metadata["caption"], normalise=same_caption_key)
+        with self._described.reading():
+            return self._files.by_caption
 
     def _load(self, paths: list[Path], width: int, kind: str) -> list[npt.NDArray[Any]]:
         """The arrays of all parts that have pictures."""
@@ -236,13 +236,6 @@ class PictureIndex:
     def _check_rows(self, found: int, what: str) -> None:
         if found != len(self):
             raise IndexFolderError(f"{self.folder} must hold {len(self)} {what}, got {found}")
-
-
-def _read_metadata(path: Path) -> pa.Table:
-    try:
-        return pq.read_table(path, columns=METADATA_SCHEMA.names)
-    except (pa.ArrowException, OSError) as error:
-        raise IndexFolderError(f"{path} cannot be read: {error}") from error
 
 
 def open_index(

@@ -1,6 +1,7 @@
 import dataclasses
 import json
 import os
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -58,6 +59,22 @@ def test_a_finished_index_is_left_alone(told_index, tiny_preset):
     again = run_index(plan_index(tiny_preset, folder), Execution())
     assert (again.parts_skipped, again.sources) == (3, first.sources)
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
+
+
+def test_another_memory_makes_the_search_index_anew_and_no_part(told_index, tiny_preset, tmp_path):
+    folder = tmp_path / "index"
+    shutil.copytree(told_index[0], folder)
+    parts = {path: path.stat().st_mtime_ns for path in folder.glob("*/*_*")}
+    assert len(parts) == 12
+    plan = dataclasses.replace(plan_index(tiny_preset, folder), index_memory_gib=2.5)
+    assert run_index(plan, Execution()).parts_skipped == 3
+    assert {path: path.stat().st_mtime_ns for path in folder.glob("*/*_*")} == parts
+    assert open_index(folder).description["index_memory_gib"] == 2.5
+    finished = (folder / "COMPLETED").stat().st_mtime_ns
+    assert run_index(plan, Execution()).parts_skipped == 3
+    assert (folder / "COMPLETED").stat().st_mtime_ns == finished
+    with pytest.raises(ValueError, match="index_memory_gib must be above 0, got 0"):
+        dataclasses.replace(plan, index_memory_gib=0)
 
 
 def test_an_interrupted_index_goes_on(tiny_preset, told_index, tmp_path):

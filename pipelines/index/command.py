@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from indexes.index_choice import DEFAULT_MEMORY_GIB
 from pipelines.index.job import IndexSummary, run_index
 from pipelines.index.plan import IndexPlan, index_parts
 from pipelines.index.stored import looks_like_embeddings
@@ -11,6 +12,7 @@ from pipelines.running.execution_arguments import add_execution_flags, read_exec
 from pipelines.sources import open_source
 from pipelines.terminal.arguments import (
     existing_folder,
+    positive_number,
     refuse_inside,
     whole_number,
 )
@@ -65,6 +67,14 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument("--seed", type=whole_number(0), default=0)
     add_device_flags(parser)
+    parser.add_argument(
+        "--index-memory",
+        type=positive_number,
+        default=DEFAULT_MEMORY_GIB,
+        metavar="GIB",
+        help="memory that the search index is to fit in; of more pictures it holds shortened "
+        "vectors (default 16)",
+    )
     add_execution_flags(parser)
     parser.set_defaults(run=run)
 
@@ -81,6 +91,7 @@ def run(arguments: argparse.Namespace) -> int:
         batch_size=read_batch_size(arguments, preset, index_parts(arguments.captions)),
         seed=arguments.seed,
         embeddings=None if arguments.embeddings is None else str(arguments.embeddings),
+        index_memory_gib=arguments.index_memory,
     )
     refuse_inside("--out", arguments.out, plan.source.describe())
     summary = run_index(plan, execution, overwrite=arguments.overwrite)

@@ -6,12 +6,15 @@ Read -> Caption -> Embed -> one part a source shard; then FAISS over all parts.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from indexes.errors import PairloomError
 from indexes.folder_lock import lock_folder
+from indexes.index_choice import DEFAULT_MEMORY_GIB
 from indexes.layout import fingerprint
 from indexes.life_cycle import (
+    INDEX_MEMORY,
     FolderState,
     begin_index,
     finish_index,
@@ -104,6 +107,8 @@ def run_index(plan: IndexPlan, execution: Execution, *, overwrite: bool = False)
         waiting = [shard for shard in job.shards if not job.is_whole(shard)]
         if waiting and plan.embeddings is not None:
             open_checked(plan.embeddings, plan.source, plan.preset)
+        if state == "finished" and was_for_memory(folder) != plan.index_memory_gib:
+            state = "unfinished"
         if waiting or state != "finished":
             reopen_index(folder)
             if read_inputs(folder) == JobInputs():
@@ -115,6 +120,7 @@ def run_index(plan: IndexPlan, execution: Execution, *, overwrite: bool = False)
             manifest = finish_index(
                 folder,
                 parts=progress.shards,
+                memory_gib=plan.index_memory_gib,
                 seed=plan.seed,
                 source_fingerprint=inputs.source.fingerprint if inputs.source else None,
             )
@@ -131,6 +137,11 @@ def run_index(plan: IndexPlan, execution: Execution, *, overwrite: bool = False)
         parts_skipped=progress.skipped,
         seconds=progress.seconds.seconds,
     )
+
+
+def was_for_memory(folder: Path) -> object:
+    """The memory in GiB that the finished index in `folder` was chosen for."""
+    return read_manifest(folder).get(INDEX_MEMORY, DEFAULT_MEMORY_GIB)
 
 
 def make_room(

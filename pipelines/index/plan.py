@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from indexes.index_choice import DEFAULT_MEMORY_GIB
 from pipelines.index.stored import describe_embeddings
 from transforms.caption import CAPTIONS, captioner_identity
 from transforms.models.devices import PLACEMENTS
@@ -26,6 +27,8 @@ class IndexPlan:
     """All that decides an index: `captions` is `model`, or `source` to keep the source's own.
 
     `embeddings` is a folder of clip-retrieval's, whose embeddings are taken; None to make them.
+    `index_memory_gib` is how much memory the search index is to fit in. It decides nothing else, so
+    that an index that is made again with another has only its search index made anew.
     """
 
     source: Source
@@ -35,10 +38,13 @@ class IndexPlan:
     batch_size: int = 32
     seed: int = 0
     embeddings: str | None = None
+    index_memory_gib: float = DEFAULT_MEMORY_GIB
 
     def __post_init__(self) -> None:
         if self.captions not in CAPTIONS:
             raise ValueError(f"captions must be {' or '.join(CAPTIONS)}, got {self.captions!r}")
+        if not 0 < self.index_memory_gib < float("inf"):
+            raise ValueError(f"index_memory_gib must be above 0, got {self.index_memory_gib}")
 
     def description(self) -> dict[str, object]:
         """What the index folder says of itself, and must go on saying to be resumed."""

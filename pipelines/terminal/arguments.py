@@ -44,6 +44,14 @@ def finite_number(text: str) -> float:
     return number
 
 
+def positive_number(text: str) -> float:
+    """An argparse type: a finite number above 0."""
+    number = finite_number(text)
+    if number <= 0:
+        raise argparse.ArgumentTypeError(f"must be above 0, got {text!r}")
+    return number
+
+
 def existing_folder(text: str) -> Path:
     """An argparse type: a folder that is there."""
     path = as_path(text)
