@@ -102,8 +102,8 @@ class StoredEmbeddings:
 
     @cached_property
     def _by_last_part(self) -> RowLookup:
-        table = lookup_table(hash_texts(map(_last_part, self._names)))
-        return RowLookup(table, self._names.__getitem__, normalise=_last_part)
+        table = lookup_table(hash_texts(_last_part(name.as_py()) for name in self._names))
+        return RowLookup(table, self.name, normalise=_last_part)
 
 
 def _last_part(name: str) -> str:

@@ -33,7 +33,7 @@ class KnnServiceError(PairloomError):
     """A service that cannot be asked, or answers what cannot be used; one line with its address."""
 
 
-class _PassingError(Exception):
+class _PassingError(PairloomError):
     """What another attempt may do away with."""
 
 

@@ -21,6 +21,7 @@ from pipelines.running.pieces import (
     run_piece,
 )
 from pipelines.running.runners import StageSeconds
+from transforms.batches.landing import Piece as LandedPiece
 from transforms.read import plan_batches
 
 SHARD = dataclasses.replace(POOL.shards()[0], stop=1000)
@@ -43,24 +44,27 @@ def test_each_worker_gets_several_pieces_of_what_is_worth_a_pipeline():
     assert piece_size(1_000_000, workers=2, least=100) == 125_000
 
 
-def done(piece, *streams):
-    return Done(piece.pictures, StageSeconds({}), piece, streams)
+def done(piece, *data):
+    landed = tuple(LandedPiece("kind", 0, 1, each) for each in data)
+    return Done(piece.pictures, StageSeconds({}), piece, landed)
+
+
+def data_of(joining):
+    return sorted(each.data for each in joining.landed)
 
 
 def test_a_shard_is_joined_once_all_of_it_is_there():
     first, second, third = cut_pieces("one", plan_batches(SHARD, 100), size=333)
     (other,) = cut_pieces("two", plan_batches(SHARD, 100)[:1], size=100)
     so_far = PiecesSoFar()
-    assert so_far.add(done(third, (b"c",), ())) is None
-    assert so_far.add(done(other, (b"x", b"y"), (b"z",))) == Joining("two", ((b"x", b"y"), (b"z",)))
-    assert so_far.add(done(first, (b"a",), ())) is None
+    assert so_far.add(done(third, b"c")) is None
+    alone = so_far.add(done(other, b"x", b"y"))
+    assert isinstance(alone, Joining)
+    assert (alone.shard, data_of(alone)) == ("two", [b"x", b"y"])
+    assert so_far.add(done(first, b"a")) is None
     assert so_far.add(Done(7, StageSeconds({}))) is None
-    joining = so_far.add(done(second, (b"b",), (b"d",)))
-    assert (joining.shard, set(joining.streams[0]), joining.streams[1]) == (
-        "one",
-        {b"a", b"b", b"c"},
-        (b"d",),
-    )
+    joining = so_far.add(done(second, b"b", b"d"))
+    assert (joining.shard, data_of(joining)) == ("one", [b"a", b"b", b"c", b"d"])
 
 
 def test_small_shards_are_left_whole(tiny_preset, tmp_path):

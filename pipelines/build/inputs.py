@@ -46,6 +46,8 @@ def begin_shards(plan: BuildPlan, inputs: JobInputs) -> None:
     folder = as_path(plan.folder)
     if read_inputs(folder) == JobInputs():
         inputs.write(folder)
+    if plan.service is not None:
+        return
     indexed = read_inputs(as_path(plan.index_folder)).source
     if indexed is None:
         return

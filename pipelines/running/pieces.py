@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 import apache_beam as beam
+from apache_beam.typehints.decorators import no_annotations
 
 from pipelines.running.runners import StageSeconds, run_here
 from transforms.batches.landing import Piece as LandedPiece
@@ -130,6 +131,7 @@ def run_piece(piece: Piece[ShardT], job: InPieces[ShardT]) -> Done[ShardT]:
     return Done(piece.pictures, seconds, piece, landed)
 
 
+@no_annotations  # to Beam a piece is a tuple
 def _keep(packed: tuple[str, LandedPiece], folder: str) -> None:
     with tempfile.NamedTemporaryFile(dir=folder, delete=False) as file:
         pickle.dump(tuple(packed[1]), file)
