@@ -5,18 +5,20 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 DEMO := demo_output
+# Flink, its job server and Prism, for the trials on them.
+CLUSTER := build/cluster
 
 # One thread a process: torch's float results depend on the thread count, and processes scale better.
 export OMP_NUM_THREADS := 1
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: demo test lint types layers unit coverage package-test figures benchmarks install clean
+.PHONY: demo test lint types layers unit prism coverage package-test storage-test cluster-test interop figures benchmarks install clean
 
 install: $(INSTALLED)
 
 $(INSTALLED): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[cpu,editing,dev]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[cpu,editing,s3,dev]"
 	touch $@
 
 demo: $(INSTALLED)
@@ -37,11 +39,43 @@ layers: $(INSTALLED)
 # So many processes at once; what a file shares among its tests is made once, since none is split.
 TEST_PROCESSES ?= 2
 
-unit: $(INSTALLED)
+unit: $(INSTALLED) prism
 	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
+
+# Commands against a real S3 server on this machine, with faults; the server is built by Go.
+SERVERS := $(CURDIR)/.servers
+S3_SERVER := github.com/versity/versitygw/cmd/versitygw@v1.8.0
+
+$(SERVERS)/versitygw:
+	GOBIN=$(SERVERS) go install $(S3_SERVER)
+
+storage-test: $(INSTALLED) $(SERVERS)/versitygw
+	PAIRLOOM_S3_SERVER=$(SERVERS)/versitygw $(BIN)/python -m pytest -n $(TEST_PROCESSES) \
+		-m storage --timeout 900 tests/test_stores_with_faults.py
+# Beam's small engine, for one test; without it, or Go to build it, that test is left out and says so.
+prism: $(INSTALLED)
+	@if command -v go > /dev/null; then \
+		$(BIN)/python cluster/assemble.py prism --folder $(CLUSTER) || echo "Prism cannot be built here"; \
+	else echo "no Go here: the test on Prism is left out"; fi
+
+# Needs Maven, Java 17 and Go; a quarter of an hour.
+cluster-test: $(INSTALLED)
+	$(BIN)/python cluster/assemble.py --folder $(CLUSTER)
+	$(BIN)/python cluster/trial.py --folder $(CLUSTER)
 
 package-test: $(INSTALLED)
 	$(BIN)/python -m pytest -m packaging tests/test_packaging.py
+
+# clip-retrieval and img2dataset need other versions of what we need: an environment of their own.
+PEERS := .venv-interop
+
+interop: $(INSTALLED) $(PEERS)/.installed
+	$(BIN)/python -m pytest -m interop tests/test_interop.py
+
+$(PEERS)/.installed: benchmarks/peers.txt
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	touch $@
 
 # README's table from benchmarks/results; `make figures MEASURE=1` measures first what is soon measured.
 figures: $(INSTALLED)

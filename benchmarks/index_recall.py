@@ -21,8 +21,10 @@ from support.intervals import Bounds, bootstrap_mean
 from support.reporting import Target, add_report_flags, at_least, finish
 
 from indexes.exact import ExactIndex
-from indexes.faiss_index import FaissIndex, IndexChoice, build_index, choose_index, training_size
+from indexes.faiss_building import VectorParts, build_index
+from indexes.faiss_index import FaissIndex
 from indexes.folder import open_index
+from indexes.index_choice import IndexChoice, choose_index
 from indexes.search import Rows, Vectors
 
 DEPTHS = (1, 10, 30)
@@ -70,9 +72,6 @@ def timed_search(index: ExactIndex | FaissIndex, queries: Vectors) -> tuple[Rows
 
 def measure(vectors: Vectors, queries: Vectors, choice: IndexChoice, *, seed: int) -> list[Line]:
     """The default number of probed lists, and powers of two around it."""
-    rng = np.random.default_rng(seed)
-    size = training_size(len(vectors), choice)
-    training = vectors[np.sort(rng.choice(len(vectors), size=size, replace=False))]
     exact, exact_ms = timed_search(ExactIndex(vectors), queries)
     default = choice.parameters
     variants = [default]
@@ -81,7 +80,7 @@ def measure(vectors: Vectors, queries: Vectors, choice: IndexChoice, *, seed: in
     lines = []
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "image.index"
-        build_index([vectors], training, choice, path=path)
+        build_index(VectorParts.of([vectors]), choice, path=path, seed=seed)
         for parameters in variants:
             found, query_ms = timed_search(FaissIndex(path, parameters=parameters), queries)
             recalls = {depth: recalls_at(found, exact, depth) for depth in DEPTHS}
@@ -144,7 +143,7 @@ def main() -> None:
     choice = (
         IndexChoice(arguments.key, arguments.parameters)
         if arguments.key
-        else choose_index(len(rest))
+        else choose_index(len(rest), vectors.shape[1])
     )
     lines = measure(vectors[rest], vectors[held_out], choice, seed=arguments.seed)
     print(f"{len(rest)} vectors, {len(held_out)} held-out queries, {choice.key}")

@@ -66,14 +66,19 @@ def plan(job: Job, sources: int, folder: Path) -> BuildPlan:
 
 def run_way(way: str, job: Job, sources: int, folder: Path) -> Spent:
     """One build, timed; to be called in a process of its own."""
-    build = plan(job, sources, folder)
+    return measure_way(way, plan(job, sources, folder))[0]
+
+
+def measure_way(way: str, build: BuildPlan) -> tuple[Spent, dict[str, float]]:
+    """What one build took, and the seconds of its stages; of a plain loop these are not known."""
     before, began = _processor_seconds(), time.perf_counter()
+    seconds: dict[str, float] = {}
     if way == "plain loop":
         plain_build(build)
     else:
-        run_build(build, Execution(workers=2 if way == "two workers" else 1))
+        seconds = run_build(build, Execution(workers=2 if way == "two workers" else 1)).seconds
     clock = time.perf_counter() - began
-    return Spent(clock=clock, processor=_processor_seconds() - before)
+    return Spent(clock=clock, processor=_processor_seconds() - before), seconds
 
 
 def _processor_seconds() -> float:

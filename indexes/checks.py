@@ -1,6 +1,5 @@
 """Checks whether an index is whole: its files against its description, and what is in them."""
 
-import os
 import stat
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -13,12 +12,15 @@ from indexes.checksums import Sums, is_index_file, part_files, sum_file
 from indexes.described import DescribedIndex, describe_index
 from indexes.duplicate_keys import find_duplicate_key
 from indexes.faiss_checks import check_faiss
+from indexes.index_choice import DEFAULT_MEMORY_GIB
 from indexes.layout import (
     COMPLETED_FILE,
     EARLIER_MANIFEST_FILE,
     EMBEDDING_FOLDER,
     INDEX_FILE,
     INDEX_PARAMETERS_FILE,
+    LOOKUP_FILES,
+    LOOKUP_FOLDER,
     MANIFEST_FILE,
     METADATA_FOLDER,
     REJECTS_FOLDER,
@@ -30,10 +32,14 @@ from indexes.layout import (
     manifest_path,
     show,
 )
-from indexes.life_cycle import SOURCE_FINGERPRINT, read_manifest
+from indexes.life_cycle import INDEX_MEMORY, SOURCE_FINGERPRINT, read_manifest
 from indexes.lookup import hash_texts
+from indexes.metadata_checks import metadata_problems
 from indexes.part_checks import check_part
 from indexes.parts import read_keys
+from indexes.storage.paths import lies_at
+from indexes.storage.store_path import StorePath
+from indexes.stored import fetched_index, naming
 
 Tell = Callable[[str], None]
 Advance = Callable[[int], None]
@@ -41,7 +47,7 @@ ShowProgress = Callable[[int], AbstractContextManager[Advance]]
 
 NO_SUMS = "the index was made before files had hashes in it: what was changed since is not seen"
 
-_FOLDERS = (EMBEDDING_FOLDER, METADATA_FOLDER, STRUCTURE_FOLDER, REJECTS_FOLDER)
+_FOLDERS = (EMBEDDING_FOLDER, METADATA_FOLDER, STRUCTURE_FOLDER, REJECTS_FOLDER, LOOKUP_FOLDER)
 _DOCUMENTS = (MANIFEST_FILE, EARLIER_MANIFEST_FILE, COMPLETED_FILE)
 _MOST_TOLD = 100
 """So many problems of one kind of thing are told; of a folder of strays that is enough."""
@@ -71,7 +77,7 @@ def _without_progress(parts: int) -> AbstractContextManager[Advance]:
 
 def is_index(folder: Path) -> bool:
     """Whether `folder` says that it holds an index, finished or not, whole or not."""
-    return any(os.path.lexists(folder / name) for name in (MANIFEST_FILE, EARLIER_MANIFEST_FILE))
+    return any(lies_at(folder / name) for name in (MANIFEST_FILE, EARLIER_MANIFEST_FILE))
 
 
 def check_index(
@@ -84,7 +90,13 @@ def check_index(
     """
     findings = IndexFindings()
     try:
-        _check(folder, findings, quick=quick, show_progress=show_progress)
+        if isinstance(folder, StorePath):
+            with fetched_index(folder) as (local, strays), naming(folder, local):
+                for name in strays[:_MOST_TOLD]:
+                    findings.tell(f"{name} is no file of an index")
+                _check(local, findings, quick=quick, show_progress=show_progress)
+        else:
+            _check(folder, findings, quick=quick, show_progress=show_progress)
     except (IndexFolderError, OSError) as error:
         # A file that was there a moment ago, or a folder that nobody may look into.
         findings.tell(str(error))
@@ -114,13 +126,16 @@ def _check(
             if not quick and sound.issuperset(part_files(part)):
                 counts += check_part(described, part, findings.tell)
             advance(1)
-    others = [name for name in sorted(found) if "/" not in name]
+    others = [name for name in sorted(found) if "/" not in name or name in LOOKUP_FILES]
     _check_sums(folder, others, described.sums, sound, findings.tell)
     if quick or findings.problems:
         return
     if dict(counts) != described.content.get("counts"):
         findings.tell(f"counts must be the sums of the parts', {dict(sorted(counts.items()))}")
     _check_keys(folder, parts, findings.tell)
+    if described.mapped:
+        for problem in metadata_problems(folder, parts):
+            findings.tell(problem)
     check_faiss(described, findings.tell)
 
 
@@ -153,6 +168,9 @@ def _problems_of(manifest: Mapping[str, Any]) -> Iterator[str]:
     mark = manifest.get(SOURCE_FINGERPRINT, "")
     if not isinstance(mark, str):
         yield f"{SOURCE_FINGERPRINT} must be text, got {show(mark)}"
+    memory = manifest.get(INDEX_MEMORY, DEFAULT_MEMORY_GIB)
+    if type(memory) not in (int, float) or not 0 < memory < float("inf"):
+        yield f"{INDEX_MEMORY} must be a number above 0, got {show(memory)}"
     counts = manifest.get("counts")
     if not isinstance(counts, dict) or any(type(n) is not int or n < 0 for n in counts.values()):
         yield f"counts must be numbers >= 0 by name, got {show(counts)}"
@@ -199,7 +217,7 @@ def _visible(folder: Path) -> Iterator[tuple[str, Path]]:
 
 def _check_names(described: DescribedIndex, found: Mapping[str, int], tell: Tell) -> set[str]:
     """The names of the files that there must and may be and that are there; all else is told."""
-    needed = [INDEX_FILE, INDEX_PARAMETERS_FILE]
+    needed = [INDEX_FILE, INDEX_PARAMETERS_FILE, *(LOOKUP_FILES if described.mapped else ())]
     rejects = []
     for part in all_parts(described.parts):
         needed += part_files(part)
@@ -243,7 +261,7 @@ def _check_sums(
 
 
 def _check_keys(folder: Path, parts: list[Part], tell: Tell) -> None:
-    hashes = [hash_texts(read_keys(folder, part)) for part in parts]
+    hashes = (hash_texts(read_keys(folder, part)) for part in parts)
     duplicate = find_duplicate_key(hashes, lambda number: read_keys(folder, parts[number]))
     if duplicate is not None:
         tell(

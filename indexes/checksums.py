@@ -11,6 +11,7 @@ from indexes.layout import (
     INDEX_FILE,
     INDEX_PARAMETERS_FILE,
     INPUTS_FILE,
+    LOOKUP_FILES,
     REJECTS_FOLDER,
     IndexFolderError,
     Part,
@@ -53,7 +54,7 @@ def sum_files(folder: Path, parts: list[Part]) -> dict[str, dict[str, object]]:
         OSError: one of them cannot be read.
     """
     names = [name for part in parts for name in kept_files(folder, part)]
-    names += [INDEX_FILE, INDEX_PARAMETERS_FILE]
+    names += [*LOOKUP_FILES, INDEX_FILE, INDEX_PARAMETERS_FILE]
     if (folder / INPUTS_FILE).is_file():
         names.append(INPUTS_FILE)
     return {name: vars(sum_file(folder / name)) for name in sorted(names)}
@@ -110,7 +111,7 @@ _OWN_FILE = re.compile(
 
 def is_index_file(name: str) -> bool:
     """Whether a file of an index can have this name in its folder."""
-    single = (INDEX_FILE, INDEX_PARAMETERS_FILE, INPUTS_FILE)
+    single = (INDEX_FILE, INDEX_PARAMETERS_FILE, INPUTS_FILE, *LOOKUP_FILES)
     return name in single or _OWN_FILE.fullmatch(name) is not None
 
 

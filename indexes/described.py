@@ -1,5 +1,6 @@
 """What the description of a finished index says, checked before anything else is read of it."""
 
+import itertools
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -7,7 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from indexes.checksums import Sums, identify_index, part_files, read_sums, refuse_other_sizes
-from indexes.layout import COMPLETED_FILE, IndexFolderError, Part, fingerprint, manifest_path, show
+from indexes.layout import (
+    COMPLETED_FILE,
+    LOOKUP_FILES,
+    MAPPED_FROM,
+    IndexFolderError,
+    Part,
+    fingerprint,
+    manifest_path,
+    show,
+)
 from indexes.life_cycle import read_manifest
 
 MOST = {"dimension": 1 << 20, "pictures": 1 << 48, "parts": 1 << 32}
@@ -41,15 +51,17 @@ def _stamp(folder: Path) -> Stamp | None:
 class DescribedIndex:
     """The numbers of a finished index, what made it, and what tells it from another.
 
-    `mark` is the fingerprint of what made it, which its parts carry; `content` is what the folder
-    says of itself. `stamp` is `read_stamp`'s, `identity` is `identify_index`'s, and `sums` are
-    those of its files: the last two are None for an index made before there were any.
+    `mapped` says whether it has files of metadata that are memory-mapped. `mark` is the fingerprint
+    of what made it, which its parts carry; `content` is what the folder says of itself. `stamp` is
+    `read_stamp`'s, `identity` is `identify_index`'s, and `sums` are those of its files: the last
+    two are None for an index made before there were any.
     """
 
     folder: Path
     dimension: int
     pictures: int
     parts: int
+    mapped: bool
     mark: str
     content: dict[str, object]
     identity: str | None
@@ -117,10 +129,11 @@ def describe_index(folder: Path, manifest: Mapping[str, Any], *, stamp: Stamp) -
     numbers = {name: _whole_number(manifest, name, path) for name in MOST}
     sums = read_sums(manifest, path)
     if sums is not None:
-        _refuse_missing(sums, numbers["parts"], path)
+        _refuse_missing(sums, numbers["parts"], path, mapped=manifest["version"] >= MAPPED_FROM)
     own = {name: value for name, value in manifest.items() if name != "description"}
     return DescribedIndex(
         folder=folder,
+        mapped=manifest["version"] >= MAPPED_FROM,
         mark=fingerprint(manifest["description"]),
         content=manifest["description"] | own,
         identity=identify_index(manifest),
@@ -139,8 +152,8 @@ def _whole_number(manifest: Mapping[str, Any], name: str, path: Path) -> int:
     return found
 
 
-def _refuse_missing(sums: Sums, parts: int, path: Path) -> None:
-    for number in range(parts):
-        for name in part_files(Part(number, parts)):
-            if name not in sums:
-                raise IndexFolderError(f"{path}: files must have a sum of {name}")
+def _refuse_missing(sums: Sums, parts: int, path: Path, *, mapped: bool) -> None:
+    own = (name for number in range(parts) for name in part_files(Part(number, parts)))
+    for name in itertools.chain(own, LOOKUP_FILES if mapped else ()):
+        if name not in sums:
+            raise IndexFolderError(f"{path}: files must have a sum of {name}")

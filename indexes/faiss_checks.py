@@ -34,7 +34,8 @@ from indexes.layout import (
     read_json,
     show,
 )
-from indexes.parts import load_array
+from indexes.list_codes import encode
+from indexes.parts import gather_rows, load_array
 
 ROWS_AT_ONCE = 4096
 
@@ -43,6 +44,9 @@ MEMORY_A_BYTE = 4
 """Address space of the process that reads an index, for every byte of the file, and at least."""
 LEAST_SECONDS = 120
 BYTES_A_SECOND = 10 << 20
+
+CODE_TOLERANCE = 1e-5
+"""Squared distances of parts of unit vectors are as equal as this where rounding decides."""
 
 
 Tell = Callable[[str], None]
@@ -106,16 +110,18 @@ def _flat_problems(path: Path, described: DescribedIndex) -> Iterator[str]:
 
 def _ask_faiss(path: Path, described: DescribedIndex, parameters: str) -> list[str]:
     """What is wrong with an index that FAISS must read: asked of another process."""
+    embeddings = [part.embedding_path(described.folder) for part in all_parts(described.parts)]
     size = path.stat().st_size
-    words = [str(path), parameters, str(LEAST_MEMORY + MEMORY_A_BYTE * size)]
-    words += [str(part.embedding_path(described.folder)) for part in all_parts(described.parts)]
+    mapped = sum(each.stat().st_size for each in embeddings)
+    words = [str(path), parameters, str(LEAST_MEMORY + MEMORY_A_BYTE * size + mapped)]
+    words += map(str, embeddings)
     try:
         ended = subprocess.run(
             [sys.executable, "-m", __name__],
             input=json.dumps(words),
             capture_output=True,
             text=True,
-            timeout=LEAST_SECONDS + size / BYTES_A_SECOND,
+            timeout=LEAST_SECONDS + (size + mapped) / BYTES_A_SECOND,
         )
     except subprocess.TimeoutExpired:
         return [f"{INDEX_FILE} cannot be read in time: it is not what it says"]
@@ -129,35 +135,68 @@ def _ask_faiss(path: Path, described: DescribedIndex, parameters: str) -> list[s
 def list_problems(path: Path, embeddings: list[Path], parameters: str) -> list[str]:
     """What is wrong with an index of inverted lists over the rows of `embeddings`.
 
+    Vectors are read list by list from the memory-mapped parts; a byte a row is held.
+
     Raises:
         IndexFolderError: it cannot be read.
     """
     FaissIndex(path, parameters=parameters)
     faiss = load_faiss()
-    owner = faiss.read_index(str(path))
+    owner = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
     index = faiss.downcast_index(owner)  # lives as long as the one who owns it
-    if not isinstance(index, faiss.IndexIVFFlat):
-        return [f"{INDEX_FILE} must be flat or have inverted lists with flat codes"]
+    kinds = (faiss.IndexIVFFlat, faiss.IndexIVFScalarQuantizer, faiss.IndexIVFPQ)
+    if type(index) not in kinds:
+        return [f"{INDEX_FILE} must be flat or have inverted lists of vectors or their codes"]
     arrays = [array for array in map(load_array, embeddings) if len(array)]
-    vectors = np.concatenate(arrays)
-    seen = np.zeros(len(vectors), dtype=np.int64)
+    starts = np.cumsum([0, *map(len, arrays)])
     lists = index.invlists
-    if lists.code_size != vectors.shape[1] * 4 or lists.nlist != index.nlist:
-        return [f"{INDEX_FILE} must have codes of {vectors.shape[1] * 4} bytes"]
+    if lists.code_size != index.code_size or lists.nlist != index.nlist:
+        return [f"{INDEX_FILE} must have {index.nlist} lists of codes of {index.code_size} bytes"]
+    if type(index) is faiss.IndexIVFFlat and index.code_size != arrays[0].shape[1] * 4:
+        return [f"{INDEX_FILE} must have codes of {arrays[0].shape[1] * 4} bytes"]
+    seen = np.zeros(starts[-1], dtype=bool)
     for number in range(index.nlist):
         size = lists.list_size(number)
         if not size:
             continue
         ids = faiss.rev_swig_ptr(lists.get_ids(number), size).copy()
-        codes = faiss.rev_swig_ptr(lists.get_codes(number), size * lists.code_size).copy()
-        if ids.min() < 0 or ids.max() >= len(vectors):
-            return [f"{INDEX_FILE}: list {number} must hold rows in [0, {len(vectors)})"]
-        np.add.at(seen, ids, 1)
-        if (codes.view("<f4").reshape(size, -1) != vectors[ids]).any():
-            return [f"{INDEX_FILE}: list {number} must hold the vectors of the parts"]
-    if (seen != 1).any():
-        return [f"{INDEX_FILE} must hold row {int((seen != 1).argmax())} once"]
+        codes = faiss.rev_swig_ptr(lists.get_codes(number), size * lists.code_size)
+        codes = codes.reshape(size, -1)
+        if ids.min() < 0 or ids.max() >= len(seen):
+            return [f"{INDEX_FILE}: list {number} must hold rows in [0, {len(seen)})"]
+        if seen[ids].any() or len(np.unique(ids)) < size:
+            return [f"{INDEX_FILE}: list {number} must hold rows that no other place has"]
+        seen[ids] = True
+        for first in range(0, size, ROWS_AT_ONCE):
+            block = gather_rows(arrays, starts, ids[first : first + ROWS_AT_ONCE])
+            if not _are_codes_of(block, codes[first : first + ROWS_AT_ONCE], number, index, faiss):
+                return [f"{INDEX_FILE}: list {number} must hold the vectors of the parts"]
+    if not seen.all():
+        return [f"{INDEX_FILE} must hold row {int((~seen).argmax())} once"]
     return []
+
+
+def _are_codes_of(
+    vectors: npt.NDArray[Any], codes: npt.NDArray[Any], number: int, index: Any, faiss: Any
+) -> bool:
+    """Whether `codes` (n, bytes) are how list `number` of `index` keeps `vectors` (n, d).
+
+    Among product codes that are as near as one another, another processor may choose another.
+    """
+    lists = np.full(len(vectors), number, dtype=np.int64)
+    wanted = np.empty_like(codes)
+    encode(index, vectors, lists, wanted, faiss=faiss)
+    other = np.flatnonzero((codes != wanted).any(axis=1))
+    if not len(other):
+        return True
+    if type(index) is not faiss.IndexIVFPQ:
+        return False
+    centre = index.quantizer.reconstruct(number) if index.by_residual else np.float32(0)
+    exact = vectors[other] - centre
+    found = index.pq.decode(np.ascontiguousarray(codes[other]))
+    nearest = index.pq.decode(wanted[other])
+    further = ((found - exact) ** 2).sum(axis=1) - ((nearest - exact) ** 2).sum(axis=1)
+    return bool((further <= CODE_TOLERANCE).all())
 
 
 def main() -> None:

@@ -3,16 +3,19 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
-
-from indexes.faiss_index import IndexChoice, build_index, training_size
+from indexes.faiss_building import VectorParts, build_index
+from indexes.index_choice import DEFAULT_MEMORY_GIB, IndexChoice
 from indexes.layout import INDEX_FILE, INDEX_PARAMETERS_FILE, Part, write_atomically, write_json
 from indexes.parts import PartSummary, load_array
-from indexes.search import Vectors
 
 
 def write_faiss(
-    folder: Path, summaries: Mapping[Part, PartSummary], choice: IndexChoice, *, seed: int
+    folder: Path,
+    summaries: Mapping[Part, PartSummary],
+    choice: IndexChoice,
+    *,
+    seed: int,
+    memory_gib: float = DEFAULT_MEMORY_GIB,
 ) -> None:
     """Builds the index over the parts of `summaries`, in their order, and says what it is.
 
@@ -21,34 +24,27 @@ def write_faiss(
     Raises:
         IndexFolderError: a part cannot be read, or a file not be written.
     """
-    arrays = [
-        load_array(part.embedding_path(folder))
-        for part, summary in summaries.items()
-        if summary.pictures
-    ]
-    training = _sample(arrays, training_size(sum(map(len, arrays)), choice), seed=seed)
+    filled = [(part, summary) for part, summary in summaries.items() if summary.pictures]
+    vectors = VectorParts(
+        counts=[summary.pictures for _, summary in filled],
+        dimension=filled[0][1].dimension,
+        load=lambda number: load_array(filled[number][0].embedding_path(folder)),
+    )
     path = folder / INDEX_FILE
-    write_atomically(path, lambda partial: build_index(arrays, training, choice, path=partial))
+    write_atomically(
+        path,
+        lambda partial: build_index(
+            vectors, choice, path=partial, seed=seed, memory_gib=memory_gib
+        ),
+    )
     write_json(
         folder / INDEX_PARAMETERS_FILE,
         {
             "index_key": choice.key,
             "index_param": choice.parameters,
             "index_path": INDEX_FILE,
-            "nb vectors": sum(map(len, arrays)),
+            "nb vectors": len(vectors),
             "size in bytes": path.stat().st_size,
-            "vectors dimension": arrays[0].shape[1],
+            "vectors dimension": vectors.dimension,
         },
     )
-
-
-def _sample(arrays: list[Vectors], size: int, *, seed: int) -> Vectors:
-    """`size` of the vectors, drawn without replacement, in row order."""
-    starts = np.cumsum([0, *map(len, arrays)])
-    drawn = np.random.default_rng(seed).choice(starts[-1], size=size, replace=False)
-    drawn.sort()
-    chosen = [
-        array[drawn[(drawn >= start) & (drawn < start + len(array))] - start]
-        for array, start in zip(arrays, starts, strict=False)
-    ]
-    return np.concatenate(chosen)

@@ -1,64 +1,33 @@
-"""FAISS: which index for how many vectors, training it, filling it, reading it."""
+"""A FAISS index file: what it begins with, and searching it."""
 
-import math
 import struct
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+from typing import BinaryIO
 
 import numpy as np
 
 from indexes.layout import IndexFolderError
 from indexes.search import Rows, Vectors, check_queries
 
-FLAT_UP_TO = 100_000
-"""Up to this many vectors a flat index costs far less than captioning does, and is exact."""
-
-LISTS_PER_SQUARE_ROOT = 4
-VECTORS_PER_LIST = 39
-"""Fewer training vectors a list than this, and FAISS's k-means warns that it is underfed."""
-
-TRAINING_VECTORS_PER_LIST = 64
-LARGE_INDEXES = ((1_000_000, 65_536), (10_000_000, 262_144), (100_000_000, 1_048_576))
-"""From this many vectors on, this many lists, found through an HNSW graph of their centres."""
-
-PROBED_SHARE = 16
-"""One list in so many is looked into."""
-
 FLAT = b"IxFI"
 """How a file of a flat index by inner product begins."""
 INNER_PRODUCT = 0
 _HEADER = struct.Struct("<4siqqq?i")
+_UNUSED = 1 << 20
+"""FAISS writes this where it once had something."""
+_TRAINED = True
 FLAT_HEADER_BYTES = _HEADER.size + 8
 """Before the vectors of a flat index; the last eight say how many numbers they are."""
 
 WRITE_BYTES = 1 << 20
 """An index is written in pieces of this size."""
 
-
-@dataclass(frozen=True)
-class IndexChoice:
-    """A FAISS factory string and the parameters to search with, as autofaiss names both."""
-
-    key: str
-    parameters: str
-
-
-def choose_index(count: int) -> IndexChoice:
-    """The index for `count` vectors: flat, then inverted lists with unchanged (flat) codes.
-
-    Below a million vectors 4 sqrt(n) lists, above it the sizes FAISS's authors recommend.
-    """
-    if count <= FLAT_UP_TO:
-        return IndexChoice("Flat", "")
-    lists = min(round(LISTS_PER_SQUARE_ROOT * math.sqrt(count)), count // VECTORS_PER_LIST)
-    key = f"IVF{lists},Flat"
-    for size, large_lists in LARGE_INDEXES:
-        if count >= size:
-            lists = large_lists
-            key = f"IVF{lists}_HNSW32,Flat"
-    return IndexChoice(key, f"nprobe={max(1, lists // PROBED_SHARE)}")
+SPARE_NEIGHBOURS = 16
+"""So many more are asked of FAISS than wanted, for ties to be settled among."""
+SPARE_OF_CODES = 15
+"""Of codes so many times as many more: they are then told apart by the vectors themselves."""
 
 
 @dataclass(frozen=True)
@@ -92,31 +61,10 @@ def flat_bytes(count: int, dimension: int) -> int:
     return FLAT_HEADER_BYTES + 4 * count * dimension
 
 
-def build_index(
-    parts: Iterable[Vectors], training: Vectors, choice: IndexChoice, *, path: Path
-) -> None:
-    """Trains on `training` (m, d), adds `parts` in order and writes the index to `path`.
-
-    A vector's id is its position over all parts. One thread and a fixed k-means seed: the same
-    vectors give the same bytes.
-    """
-    faiss = load_faiss()
-    index = faiss.index_factory(training.shape[1], choice.key, faiss.METRIC_INNER_PRODUCT)
-    if not index.is_trained:
-        index.train(np.ascontiguousarray(training, dtype=np.float32))
-    for part in parts:
-        index.add(np.ascontiguousarray(part, dtype=np.float32))
-    # Given a name, FAISS is silent about what fails as the file is closed, as on a full disk.
-    with path.open("wb") as file:
-        faiss.write_index(index, faiss.PyCallbackIOWriter(file.write, WRITE_BYTES))
-
-
-def training_size(count: int, choice: IndexChoice) -> int:
-    """How many of `count` vectors the index of `choice` is trained on; 0 for a flat one."""
-    if not choice.key.startswith("IVF"):
-        return 0
-    lists = int(choice.key.removeprefix("IVF").split(",")[0].split("_")[0])
-    return min(count, lists * TRAINING_VECTORS_PER_LIST)
+def write_flat_header(file: BinaryIO, count: int, dimension: int) -> None:
+    """Writes what stands before the `count` vectors of a flat index by inner product."""
+    file.write(_HEADER.pack(FLAT, dimension, count, _UNUSED, _UNUSED, _TRAINED, INNER_PRODUCT))
+    file.write(struct.pack("<Q", count * dimension))
 
 
 class FaissIndex:
@@ -129,6 +77,7 @@ class FaissIndex:
             raise IndexFolderError(f"{path} is not a FAISS index: it is cut short")
         try:
             self._index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
+            self._lists = faiss.downcast_index(self._index)
             if parameters:
                 faiss.ParameterSpace().set_index_parameters(self._index, parameters)
         except (RuntimeError, MemoryError) as error:
@@ -142,6 +91,14 @@ class FaissIndex:
     def dimension(self) -> int:
         """Length of a vector."""
         return int(self._index.d)
+
+    def spare(self, k: int) -> int:
+        """How many more than `k` rows to ask for, so that the `k` best are among them.
+
+        Whole vectors need a few for ties alone; what is told apart by short codes needs many.
+        """
+        coded = type(self._lists) is load_faiss().IndexIVFPQ
+        return max(SPARE_NEIGHBOURS, SPARE_OF_CODES * k) if coded else SPARE_NEIGHBOURS
 
     def search(self, queries: Vectors, k: int) -> tuple[Vectors, Rows]:
         """The `k` best rows for each query; see `indexes.search.Index`.

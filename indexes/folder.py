@@ -1,8 +1,7 @@
 """A finished index folder, open for search and look-up."""
 
 import threading
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -10,10 +9,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.parquet as pq
 
-from indexes.captions import caption_words, same_caption_key
 from indexes.described import Stamp, read_finished, read_stamp, rewritten
 from indexes.faiss_index import FaissIndex
 from indexes.layout import (
@@ -26,11 +22,12 @@ from indexes.layout import (
     show,
 )
 from indexes.lookup import RowLookup
-from indexes.parts import METADATA_SCHEMA, PictureMetadata, Structures, gather_rows, load_array
+from indexes.metadata import IndexMetadata, MetadataTable
+from indexes.parts import PictureMetadata, Structures, gather_rows, load_array
 from indexes.search import Rows, Vectors, check_queries, rescore
-
-SPARE_NEIGHBOURS = 16
-"""So many more are asked of FAISS than wanted, for ties to be settled among."""
+from indexes.storage.paths import as_path
+from indexes.storage.store_path import StorePath
+from indexes.stored import mirror_index, naming
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,11 +40,12 @@ class PictureRow(PictureMetadata):
 class PictureIndex:
     """A finished index folder. Get one from `open_index`.
 
-    Nothing but the manifest and the sizes of the files is read until it is asked for; vectors are
-    memory-mapped, metadata are held as Arrow columns. Pickled, it is its path and what tells it
-    from another index there (`identity`; None where it was made before there were any): a worker
-    process opens it again, once. A row is a picture's number, from 0; embeddings are unit vectors,
-    float32, of length `dimension`.
+    Nothing but the manifest and the sizes of the files is read until it is asked for. Vectors and
+    metadata are memory-mapped, so that processes share them (of an index of an earlier version each
+    holds the metadata). Pickled, it is its path and what tells it from another index there
+    (`identity`; None where it was made before there were any): a worker process opens it again,
+    once. A row is a picture's number, from 0; embeddings are unit vectors, float32, of length
+    `dimension`.
 
     Raises:
         IndexFolderError: the folder is no index, or not finished; by its methods, where a file of
@@ -68,19 +66,21 @@ class PictureIndex:
     ((2, 128), (256,))
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, place: Path | None = None) -> None:
+        self._place = place or folder
         self._described = described = read_finished(folder)
         self.folder = folder
         self.dimension = described.dimension
         self.identity = described.identity
         self.description = described.content
         self._parts = all_parts(described.parts)
+        self._files = IndexMetadata(folder, self._parts, mapped=described.mapped)
 
     def __len__(self) -> int:
         return self._described.pictures
 
     def __reduce__(self) -> tuple[object, tuple[str, str | None]]:
-        return _open_again, (str(self.folder), self.identity)
+        return _open_again, (str(self._place), self.identity)
 
     def search(self, queries: Vectors, k: int) -> tuple[Vectors, Rows]:
         """The `k` best rows for each query; see `indexes.search.Index`.
@@ -100,7 +100,7 @@ class PictureIndex:
             ValueError: `queries` has another shape, or `k` is below 1.
         """
         queries = check_queries(queries, k, dimension=self.dimension)
-        _, found = self._faiss.search(queries, min(k + SPARE_NEIGHBOURS, len(self)))
+        _, found = self._faiss.search(queries, min(k + self._faiss.spare(k), len(self)))
         return rescore(queries, found, self.embeddings, k=k)
 
     def row(self, row: int) -> PictureRow:
@@ -109,7 +109,7 @@ class PictureIndex:
 
     def rows(self, rows: Sequence[int] | Rows) -> list[PictureRow]:
         """The metadata of several rows, in their order; cheaper than one by one."""
-        taken = self._metadata.take(np.asarray(rows, dtype=np.int64)).to_pylist()
+        taken = self._metadata.rows(rows)
         found = []
         for row, values in zip(rows, taken, strict=True):
             values["reference"] = values.pop("image_path")
@@ -143,42 +143,32 @@ class PictureIndex:
         """All rows whose caption has exactly the words of `text`, in their order, rising."""
         return self._by_caption.rows(text)
 
-    @cached_property
-    def word_counts(self) -> Mapping[str, int]:
-        """In how many captions each lower-cased word stands."""
-        counts: Counter[str] = Counter()
-        for caption, number in Counter(self.captions()).items():
-            for word in set(caption_words(caption)):
-                counts[word] += number
-        return dict(counts)
-
     def key(self, row: int) -> str:
         """The key of one row."""
-        key: str = self._metadata["key"][row].as_py()
-        return key
+        return self._metadata.text("key", row)
 
     def content(self, row: int) -> str:
         """The hash of the encoded picture of one row."""
-        content: str = self._metadata["content_sha256"][row].as_py()
-        return content
+        return self._metadata.text("content_sha256", row)
 
     def captions(self, start: int = 0, stop: int | None = None) -> list[str]:
         """The captions of rows `start` to `stop`."""
-        captions: list[str] = self._metadata["caption"][start:stop].to_pylist()
-        return captions
+        return self._texts("caption", start, stop)
 
     def keys(self, start: int = 0, stop: int | None = None) -> list[str]:
         """The keys of rows `start` to `stop`."""
-        keys: list[str] = self._metadata["key"][start:stop].to_pylist()
-        return keys
+        return self._texts("key", start, stop)
+
+    def _texts(self, name: str, start: int, stop: int | None) -> list[str]:
+        first, last, _ = slice(start, stop).indices(len(self))
+        return [text for batch in self._metadata.texts(name, first, last) for text in batch]
 
     @cached_property
-    def _metadata(self) -> pa.Table:
+    def _metadata(self) -> MetadataTable:
         with self._described.reading():
-            tables = [_read_metadata(part.metadata_path(self.folder)) for part in self._parts]
-            table = pa.concat_tables(tables)
+            table = self._files.table
             self._check_rows(len(table), "metadata")
-        return table.combine_chunks()
+        return table
 
     @cached_property
     def _embeddings(self) -> list[Vectors]:
@@ -212,11 +202,13 @@ class PictureIndex:
 
     @cached_property
     def _by_key(self) -> RowLookup:
-        return RowLookup(self._metadata["key"])
+        with self._described.reading():
+            return self._files.by_key
 
     @cached_property
     def _by_caption(self) -> RowLookup:
-        return RowLookup(self._metadata["caption"], normalise=same_caption_key)
+        with self._described.reading():
+            return self._files.by_caption
 
     def _load(self, paths: list[Path], width: int, kind: str) -> list[npt.NDArray[Any]]:
         """The arrays of all parts that have pictures."""
@@ -234,13 +226,6 @@ class PictureIndex:
             raise IndexFolderError(f"{self.folder} must hold {len(self)} {what}, got {found}")
 
 
-def _read_metadata(path: Path) -> pa.Table:
-    try:
-        return pq.read_table(path, columns=METADATA_SCHEMA.names)
-    except (pa.ArrowException, OSError) as error:
-        raise IndexFolderError(f"{path} cannot be read: {error}") from error
-
-
 def open_index(
     path: str | Path,
     *,
@@ -248,7 +233,7 @@ def open_index(
     dimension: int | None = None,
     identity: str | None = None,
 ) -> PictureIndex:
-    """The finished index in `path`; one and the same object in a process while it is unchanged.
+    """The finished index in `path`, here or on a store; one and the same object while unchanged.
 
     With `encoder` or `dimension` given, the index must have been made with these; with `identity`,
     it must be the one that had this as its `PictureIndex.identity`.
@@ -266,9 +251,10 @@ def open_index(
     >>> [row.caption for row in index.rows(rows[0])][0]
     'a small red chair on the left of a patterned background'
     """
-    folder = Path(path).resolve()
-    with _OPENING:
-        index = _opened(folder, read_stamp(folder))
+    folder = as_path(path).resolve()
+    local = mirror_index(folder) if isinstance(folder, StorePath) else folder
+    with _OPENING, naming(folder, local):
+        index = _opened(local, read_stamp(local), folder)
     if identity is not None and index.identity != identity:
         raise rewritten(folder)
     made_with = index.description.get("encoder")
@@ -289,7 +275,7 @@ def _open_again(path: str, identity: str | None) -> PictureIndex:
 
 
 @lru_cache(maxsize=8)
-def _opened(folder: Path, stamp: Stamp) -> PictureIndex:
+def _opened(folder: Path, stamp: Stamp, place: Path) -> PictureIndex:
     """`stamp` tells a folder from one made anew in the same place."""
     del stamp
-    return PictureIndex(folder)
+    return PictureIndex(folder, place)

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from indexes.errors import PairloomError
+from indexes.storage.paths import is_stored
 
 LOCK_FILE = ".pairloom.lock"
 MOST_HOLDER_BYTES = 4096
@@ -34,13 +35,19 @@ def lock_folder(folder: Path, job: str, *, tell: Tell = lambda line: None) -> It
     """Keeps every other `lock_folder` out of `folder`, which is made, while the block runs.
 
     `job` says in a word or two what is done, for whoever is kept out. Where nothing can be written
-    there is no lock, for there is nothing to keep apart; where the file system has no locks, `tell`
-    is given a line that says so. What was made for the lock is gone in the end, unless it is used.
+    there is no lock, for there is nothing to keep apart; where the file system has no locks, as no
+    store has, `tell` is given a line that says so. What was made for the lock is gone in the end,
+    unless it is used.
 
     Raises:
         FolderLockedError: another process, or this one, holds the lock; or something that is no
             file has its name.
     """
+    if is_stored(folder):
+        # fsspec has no lock, and no store that all of them could be made of.
+        tell(f"{folder} is on a store, without locks: see to it that nothing else writes there")
+        yield
+        return
     made = _make_folders(folder)
     descriptor = None
     try:

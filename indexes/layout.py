@@ -4,6 +4,8 @@
     metadata/metadata_{i}.parquet    one row a picture, same order
     structure/structure_{i}.npy      uint8 (n, 256), structure maps (ours)
     rejects/rejects_{i}.parquet      pictures that are not in it, and why (ours)
+    lookup/metadata.arrow            all metadata in one file, to be memory-mapped (ours)
+    lookup/keys.npy, captions.npy    uint64 (2, n), sorted hashes of texts and their rows (ours)
     image.index, image.json          FAISS index by inner product, and what it is
     inputs.json                      the listing of the source it was made of (ours)
     pairloom.json                    what made the folder, and the hash of every file (ours)
@@ -24,11 +26,18 @@ from typing import Any
 
 from indexes.errors import PairloomError
 from indexes.names import EARLIER_NAME, NAME
+from indexes.storage.drafts import local_draft
+from indexes.storage.store_path import StorePath
 
 EMBEDDING_FOLDER = "img_emb"
 METADATA_FOLDER = "metadata"
 STRUCTURE_FOLDER = "structure"
 REJECTS_FOLDER = "rejects"
+LOOKUP_FOLDER = "lookup"
+METADATA_FILE = f"{LOOKUP_FOLDER}/metadata.arrow"
+KEY_ROWS_FILE = f"{LOOKUP_FOLDER}/keys.npy"
+CAPTION_ROWS_FILE = f"{LOOKUP_FOLDER}/captions.npy"
+LOOKUP_FILES = (METADATA_FILE, KEY_ROWS_FILE, CAPTION_ROWS_FILE)
 INDEX_FILE = "image.index"
 INDEX_PARAMETERS_FILE = "image.json"
 MANIFEST_FILE = f"{NAME}.json"
@@ -39,9 +48,10 @@ SIGNATURE_FILE = f"{MANIFEST_FILE}.sig"
 """Who vouches for the description, and with it for every file; of another description it goes."""
 PARTIAL_SUFFIX = ".partial"
 
-LAYOUT_VERSION = 2
-READABLE_VERSIONS = (1, 2)
-"""They differ in the project's name alone, see `indexes.names`."""
+LAYOUT_VERSION = 3
+READABLE_VERSIONS = (1, 2, 3)
+"""1 has the project's earlier name in it, see `indexes.names`; before 3 there was no lookup."""
+MAPPED_FROM = 3
 STRUCTURE_BYTES = 256
 MINIMUM_WIDTH = 5
 _SHOWN = 80
@@ -109,11 +119,15 @@ def all_parts(total: int) -> list[Part]:
 def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
     """Lets `write` fill a temporary file beside `path`, fsyncs it and renames it to `path`.
 
-    Where anything fails, `path` is as it was and the temporary file is gone.
+    Where anything fails, `path` is as it was and the temporary file is gone. On a store that file
+    is a local one, which is uploaded.
 
     Raises:
         IndexFolderError: it cannot be written.
     """
+    if isinstance(path, StorePath):
+        _write_stored(path, write)
+        return
     partial = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL_SUFFIX}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -127,6 +141,15 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
     finally:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
+
+
+def _write_stored(path: StorePath, write: Callable[[Path], None]) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with local_draft(path) as draft:
+            write(draft)
+    except OSError as error:
+        raise IndexFolderError(f"cannot write {path}: {error.strerror or error}") from error
 
 
 def write_json(path: Path, content: Mapping[str, object]) -> None:

@@ -4,14 +4,15 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 from indexes.checksums import FILES, sum_files
 from indexes.duplicate_keys import find_duplicate_key
 from indexes.faiss_file import write_faiss
-from indexes.faiss_index import IndexChoice, choose_index
 from indexes.folder_lock import LOCK_FILE
+from indexes.index_choice import DEFAULT_MEMORY_GIB, IndexChoice, choose_index
 from indexes.layout import (
     COMPLETED_FILE,
     EARLIER_MANIFEST_FILE,
@@ -20,6 +21,8 @@ from indexes.layout import (
     INDEX_PARAMETERS_FILE,
     INPUTS_FILE,
     LAYOUT_VERSION,
+    LOOKUP_FILES,
+    LOOKUP_FOLDER,
     MANIFEST_FILE,
     METADATA_FOLDER,
     PARTIAL_SUFFIX,
@@ -39,15 +42,22 @@ from indexes.layout import (
     write_json,
 )
 from indexes.lookup import hash_texts
+from indexes.metadata import write_metadata
 from indexes.parts import PartSummary, read_keys, read_part
+from indexes.storage.errors import refuse_outage
+from indexes.storage.store_path import StorePath
+from indexes.stored import finish_stored
 
 FolderState = Literal["new", "unfinished", "finished"]
 
 SOURCE_FINGERPRINT = "source_fingerprint"
 """Under this name a description holds what tells the source's files from what they may become."""
 
+INDEX_MEMORY = "index_memory_gib"
+"""Under this name it holds how much memory the search index was chosen for."""
+
 RESERVED_NAMES = frozenset(
-    {"version", "pictures", "dimension", "parts", "counts", FILES, SOURCE_FINGERPRINT}
+    {"version", "pictures", "dimension", "parts", "counts", FILES, SOURCE_FINGERPRINT, INDEX_MEMORY}
 )
 """What the folder says of itself; a description may not use these names."""
 
@@ -104,8 +114,10 @@ def renew_index(folder: Path, description: Mapping[str, object]) -> None:
                     path.unlink()
             with suppress(OSError):  # something else lies there
                 (folder / name).rmdir()
-    for name in (SIGNATURE_FILE, INDEX_FILE, INDEX_PARAMETERS_FILE, INPUTS_FILE):
+    for name in (SIGNATURE_FILE, *LOOKUP_FILES, INDEX_FILE, INDEX_PARAMETERS_FILE, INPUTS_FILE):
         (folder / name).unlink(missing_ok=True)
+    with suppress(OSError):
+        (folder / LOOKUP_FOLDER).rmdir()
     _write_description(folder, description)
     (folder / EARLIER_MANIFEST_FILE).unlink(missing_ok=True)
 
@@ -135,14 +147,16 @@ def finish_index(
     *,
     parts: int,
     choice: IndexChoice | None = None,
+    memory_gib: float = DEFAULT_MEMORY_GIB,
     seed: int = 0,
     source_fingerprint: str | None = None,
 ) -> dict[str, object]:
     """Builds the FAISS index over all `parts`, removes stale files and marks the folder finished.
 
-    `choice` overrides the index that suits the number of pictures; `seed` draws the vectors it is
-    trained on. `source_fingerprint` tells the source's files from what they may become later; it
-    and the hash of every file go into the description. The same parts give the same bytes.
+    `choice` overrides the index that suits the number of pictures and `memory_gib`, the memory it
+    is to fit in; `seed` draws the vectors it is trained on. `source_fingerprint` tells the source's
+    files from what they may become later; it and the hash of every file go into the description.
+    The same parts give the same bytes.
 
     Returns:
         The manifest that was written.
@@ -151,6 +165,16 @@ def finish_index(
         IndexFolderError: a part is missing or cut short, two parts have a picture of the same key,
             or there are no pictures at all.
     """
+    if isinstance(folder, StorePath):
+        again = partial(
+            finish_index,
+            parts=parts,
+            choice=choice,
+            memory_gib=memory_gib,
+            seed=seed,
+            source_fingerprint=source_fingerprint,
+        )
+        return finish_stored(folder, again)
     manifest = read_manifest(folder)
     mark = fingerprint(manifest["description"])
     summaries = {part: read_part(folder, part, fingerprint=mark) for part in all_parts(parts)}
@@ -166,11 +190,14 @@ def finish_index(
     _refuse_duplicate_keys(folder, all_parts(parts))
     _remove_partial_files(folder)
     _remove_stale_parts(folder, parts)
-    write_faiss(folder, whole, choice or choose_index(pictures), seed=seed)
+    choice = choice or choose_index(pictures, dimension, memory_gib=memory_gib)
+    write_metadata(folder, all_parts(parts))
+    write_faiss(folder, whole, choice, seed=seed, memory_gib=memory_gib)
     counts = sum((Counter(summary.counts) for summary in whole.values()), Counter())
     manifest |= {
         "counts": dict(counts),
         "dimension": dimension,
+        INDEX_MEMORY: memory_gib,
         "parts": parts,
         "pictures": pictures,
         "version": LAYOUT_VERSION,
@@ -225,7 +252,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 def _holds(path: Path, data: bytes) -> bool:
     try:
         return path.read_bytes() == data
-    except OSError:
+    except OSError as error:
+        refuse_outage(error)
         return False
 
 
@@ -252,7 +280,7 @@ def _one_dimension(folder: Path, summaries: Mapping[Part, PartSummary]) -> int:
 
 
 def _refuse_duplicate_keys(folder: Path, parts: Sequence[Part]) -> None:
-    hashes = [hash_texts(read_keys(folder, part)) for part in parts]
+    hashes = (hash_texts(read_keys(folder, part)) for part in parts)
     duplicate = find_duplicate_key(hashes, lambda number: read_keys(folder, parts[number]))
     if duplicate is not None:
         first, second = parts[duplicate.first].label, parts[duplicate.second].label

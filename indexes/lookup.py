@@ -1,48 +1,35 @@
-"""Finding rows by a text column, in 16 bytes a row."""
+"""Finding rows by a text, in 16 bytes a row that processes share."""
 
 from collections.abc import Callable, Iterable
 from hashlib import blake2b
-from typing import Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from indexes.search import Rows
+
 Hashes = npt.NDArray[np.uint64]
 
 
-class TextColumn(Protocol):
-    """A column of texts, such as an Arrow string array."""
-
-    def to_pylist(self) -> list[str]:
-        """All texts in order."""
-        ...
-
-    def __getitem__(self, row: int) -> "Text":
-        """The text of one row."""
-        ...
-
-
-class Text(Protocol):
-    """A text of a column."""
-
-    def as_py(self) -> str:
-        """The text itself."""
-        ...
-
-
 class RowLookup:
-    """The rows of a text column by their text, or by what `normalise` makes of it.
+    """The rows of texts by their text, or by what `normalise` makes of it.
 
-    Holds sorted 64-bit hashes rather than the texts; what a hash finds is compared with the column,
-    so that an accidental agreement of hashes does no harm.
+    `table` is (2, n) uint64, memory-mapped or in memory: 64-bit hashes of the normalised texts,
+    rising, and the row of each. What a hash finds is compared with `text_of` the row, so that an
+    accidental agreement of hashes does no harm.
     """
 
-    def __init__(self, column: TextColumn, *, normalise: Callable[[str], str] = str) -> None:
-        self._column = column
+    def __init__(
+        self,
+        table: npt.NDArray[Any],
+        text_of: Callable[[int], str],
+        *,
+        normalise: Callable[[str], str] = str,
+    ) -> None:
+        self._hashes, self._rows = table
+        self._text_of = text_of
         self._normalise = normalise
-        hashes = hash_texts(normalise(text) for text in column.to_pylist())
-        self._rows = np.argsort(hashes, kind="stable")
-        self._hashes = hashes[self._rows]
 
     def rows(self, text: str) -> list[int]:
         """All rows with that text, rising."""
@@ -51,7 +38,13 @@ class RowLookup:
         first = np.searchsorted(self._hashes, mark, side="left")
         last = np.searchsorted(self._hashes, mark, side="right")
         found = (int(row) for row in self._rows[first:last])
-        return [row for row in found if self._normalise(self._column[row].as_py()) == wanted]
+        return [row for row in found if self._normalise(self._text_of(row)) == wanted]
+
+
+def lookup_table(hashes: Hashes) -> npt.NDArray[np.uint64]:
+    """The table of a `RowLookup` of the texts with these hashes, in the order of their rows."""
+    rows: Rows = np.argsort(hashes, kind="stable")
+    return np.stack([hashes[rows], rows.astype(np.uint64)])
 
 
 def _hash(text: str) -> int:

@@ -1,6 +1,7 @@
 """Writing and reading one part of an index: the pictures of one source shard."""
 
 import dataclasses
+import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +23,8 @@ from indexes.parquet.reading import (
     read_table,
 )
 from indexes.search import Rows, Vectors
+from indexes.storage.errors import refuse_outage
+from indexes.storage.store_path import StorePath
 
 ScalarT = TypeVar("ScalarT", bound=np.generic)
 
@@ -50,6 +53,9 @@ METADATA_SCHEMA = pa.schema(
 )
 """The columns of a metadata file; `image_path` is the picture's reference in its source."""
 
+
+MOST_HEADER_BYTES = 4096
+"""The header of a .npy file of ours takes 128."""
 
 _BROKEN_ARRAY = (
     OSError,
@@ -144,14 +150,15 @@ def read_part(folder: Path, part: Part, *, fingerprint: str) -> PartSummary | No
         with open_parquet(metadata_path) as opened:
             file = opened.metadata
         about = read_about(file.metadata or {})
-        embeddings = load_array(part.embedding_path(folder))
-        structures = load_array(part.structure_path(folder))
-    except (ParquetError, IndexFolderError, KeyError, ValueError, OSError):
+        rows, dimension = read_shape(part.embedding_path(folder))
+        structures, _ = read_shape(part.structure_path(folder))
+    except (ParquetError, IndexFolderError, KeyError, ValueError, OSError) as error:
+        refuse_outage(error)
         return None
-    whole = file.num_rows == len(embeddings) == len(structures)
+    whole = file.num_rows == rows == structures
     if not whole or about.get("fingerprint") != fingerprint:
         return None
-    return PartSummary(file.num_rows, embeddings.shape[1], about["counts"])
+    return PartSummary(file.num_rows, dimension, about["counts"])
 
 
 def read_about(metadata: Mapping[bytes, bytes]) -> dict[str, Any]:
@@ -181,6 +188,7 @@ def read_keys(folder: Path, part: Part) -> list[str]:
         keys: list[str] = read_table(path, ["key"])["key"].to_pylist()
         return keys
     except (ParquetError, *ARROW_ERRORS) as error:
+        refuse_outage(error)
         raise IndexFolderError(f"{path} cannot be read: {one_line(error)}") from error
 
 
@@ -197,6 +205,29 @@ def load_array(path: Path) -> npt.NDArray[Any]:
     if array.ndim != 2:
         raise IndexFolderError(f"{path} must hold a two-dimensional array, got {array.ndim}")
     return array
+
+
+def read_shape(path: Path) -> tuple[int, int]:
+    """Rows and columns of the array of a .npy file that is whole by its size.
+
+    Raises:
+        IndexFolderError: as `load_array`.
+    """
+    if not isinstance(path, StorePath):
+        rows, width = load_array(path).shape
+        return rows, width
+    try:
+        size = path.stat().st_size
+        header = io.BytesIO(path.read_range(0, min(size, MOST_HEADER_BYTES)))
+        np.lib.format.read_magic(header)
+        shape, _, kind = np.lib.format.read_array_header_1_0(header)
+        rows, width = shape
+    except _BROKEN_ARRAY as error:
+        refuse_outage(error)
+        raise IndexFolderError(f"{path} cannot be read as an array: {error}") from error
+    if header.tell() + rows * width * kind.itemsize > size:
+        raise IndexFolderError(f"{path} cannot be read as an array: it is cut short")
+    return rows, width
 
 
 def gather_rows(

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from transforms.sources.folder import FolderSource
     from transforms.sources.img2dataset import Img2DatasetSource
     from transforms.sources.laion import LaionMetadata
+    from transforms.take_embeddings import TakeEmbeddings
     from transforms.words.caption_pairs import MineOptions
     from transforms.words.proposals import RewriteOptions
     from transforms.words.relations import LexiconRelations
@@ -93,6 +94,7 @@ __all__ = [
     "SelectionThresholds",
     "SourceImage",
     "StillLifeSource",
+    "TakeEmbeddings",
     "TakeSourceCaptions",
     "Write",
     "WriteIndexParts",
@@ -140,6 +142,7 @@ _NAMES_BY_MODULE: dict[str, tuple[str, ...]] = {
     "transforms.sources.folder": ("FolderSource",),
     "transforms.sources.img2dataset": ("Img2DatasetSource",),
     "transforms.sources.laion": ("LaionMetadata",),
+    "transforms.take_embeddings": ("TakeEmbeddings",),
     "transforms.words.caption_pairs": ("MineOptions",),
     "transforms.words.proposals": ("RewriteOptions",),
     "transforms.words.relations": ("LexiconRelations",),

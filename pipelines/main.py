@@ -39,6 +39,7 @@ _TEXTS = ("--prompt", "--source-prompt", "--mask-phrase")
 _COMMANDS = {
     "demo": "pipelines.demo.command",
     "rewrite": "pipelines.rewrite.command",
+    "plan": "pipelines.plan.command",
     "index": "pipelines.index.command",
     "build": "pipelines.build.command",
     "verify": "pipelines.verify.command",

@@ -13,10 +13,13 @@ from typing import Any
 
 import yaml
 
+from indexes.storage.paths import as_path, is_stored
+from indexes.storage.systems import is_address
 from transforms.pictures.limits import DEFAULT_LIMITS, LIMITS, PictureLimits
 from transforms.protocols import Source, SourceError
 from transforms.sources.folder import FolderSource
 from transforms.sources.img2dataset import Img2DatasetSource
+from transforms.sources.stored_folder import StoredFolderSource
 
 STILL_LIFE = "still-life"
 
@@ -58,7 +61,8 @@ def open_source(spec: str | Mapping[str, object]) -> Source:
     """The source that `spec` names.
 
     `spec` is `still-life`; or the path of a folder of pictures, of a folder or file of
-    img2dataset's, or of a source file (`.yaml`); or the mapping that `Source.describe` gave.
+    img2dataset's, or of a source file (`.yaml`), here or on a store (`s3://bucket/folder`); or the
+    mapping that `Source.describe` gave.
 
     Raises:
         SourceError: `spec` names nothing that can be a source.
@@ -75,7 +79,7 @@ def open_source(spec: str | Mapping[str, object]) -> Source:
         return _build(check_spec(spec, "the source", Path()))
     if spec == STILL_LIFE:
         return _build(SourceSpec(STILL_LIFE, {}))
-    path = Path(spec)
+    path = as_path(spec)
     if path.suffix in (".yaml", ".yml"):
         return _build(read_spec(path))
     if not path.exists():
@@ -125,13 +129,20 @@ def check_spec(values: Mapping[str, object], where: str, root: Path) -> SourceSp
             wanted = _IN_WORDS[allowed[name]]
             raise SourceError(f"{where}: {name} must be {wanted}, got {_shown(value)}")
         if name in PATH_KEYS:
-            settings[name] = str((root / Path(str(value)).expanduser()).absolute())
+            settings[name] = str(_absolute(str(value), root))
     for name in SOURCE_KINDS[kind].required:
         if name not in settings:
             raise SourceError(f"{where}: a {kind} source needs the key {name}")
     if isinstance(limits := settings.get("limits"), Mapping):
         _read_limits(limits)
     return SourceSpec(kind, settings)
+
+
+def _absolute(value: str, root: Path) -> Path:
+    """A path of a source file that lies in `root`; an address is absolute already."""
+    if is_address(value):
+        return as_path(value)
+    return (root / Path(value).expanduser()).absolute()
 
 
 def _shown(value: object) -> str:
@@ -161,7 +172,8 @@ def _build(spec: SourceSpec) -> Source:
 def _open_folder(spec: SourceSpec) -> Source:
     size = spec.settings.get("shard_size", FolderSource.shard_size)
     assert isinstance(size, int)
-    return FolderSource(spec.text("path"), shard_size=size, limits=spec.limits())
+    kind = StoredFolderSource if is_address(spec.text("path")) else FolderSource
+    return kind(spec.text("path"), shard_size=size, limits=spec.limits())
 
 
 def _open_img2dataset(spec: SourceSpec) -> Source:
@@ -195,14 +207,25 @@ def _open_store(spec: SourceSpec) -> Source:
             f"{spec.text('metadata')}: a laion source holds links; fetch them with "
             "`pairloom fetch` and name the folder under the key store"
         )
-    store = Path(spec.text("store"))
+    store = as_path(spec.text("store"))
     if not _has_shards(store):
         raise SourceError(f"{store}: nothing fetched there yet, run `pairloom fetch` first")
     return Img2DatasetSource(str(store), limits=spec.limits())
 
 
 def _has_shards(folder: Path) -> bool:
+    if is_stored(folder):  # one listing instead of two
+        return any(path.suffix in (".tar", ".parquet") for path in folder.iterdir())
     return any(folder.glob("*.tar")) or any(folder.glob("*.parquet"))
+
+
+def _open_links(spec: SourceSpec) -> Source:
+    """What a build from a search service fetched; what is not there yet is fetched."""
+    # Only this source speaks to servers.
+    from transforms.fetching.linked_pictures import LinkedPictures
+    from transforms.fetching.options import FetchOptions
+
+    return LinkedPictures(spec.text("store"), FetchOptions(limits=spec.limits()))
 
 
 SOURCE_KINDS: dict[str, SourceKind] = {
@@ -219,6 +242,7 @@ SOURCE_KINDS: dict[str, SourceKind] = {
         open=_open_store,
         required=("metadata",),
     ),
+    "links": SourceKind(keys={"store": str, "limits": dict}, open=_open_links, required=("store",)),
     STILL_LIFE: SourceKind(
         keys={
             "count": int,

@@ -146,3 +146,22 @@ def server(running_server):
     running_server.asked.clear()
     running_server.most_at_once = 0
     return running_server
+
+
+@pytest.fixture(scope="session")
+def s3_store(tmp_path_factory):
+    """The address of a bucket on an S3 server in this process."""
+    from fakes.object_store import s3_server
+
+    with s3_server() as address, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PAIRLOOM_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield address
+
+
+@pytest.fixture(params=["memory", "s3"])
+def stored_folder(request):
+    """A folder of its own on a store in this process's memory, and one on S3."""
+    from fakes.object_store import new_folder
+
+    s3 = request.param == "s3"
+    return new_folder(request.getfixturevalue("s3_store") if s3 else "memory://tests")

@@ -19,7 +19,7 @@ from fakes.command_line import (
 from fakes.folders import looks_finished
 
 from indexes.folder import open_index
-from pipelines.build.job import find_caption
+from pipelines.build.index_words import find_caption
 
 
 @pytest.fixture

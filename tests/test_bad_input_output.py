@@ -19,7 +19,9 @@ from fakes.disk import files_of_at_most, refused_files
 from fakes.folders import contents, looks_finished
 
 import transforms.write
-from indexes.faiss_index import FaissIndex, build_index, choose_index
+from indexes.faiss_building import VectorParts, build_index
+from indexes.faiss_index import FaissIndex
+from indexes.index_choice import choose_index
 from indexes.layout import IndexFolderError, write_atomically
 
 
@@ -108,7 +110,7 @@ def test_a_small_faiss_index_that_does_not_fit_is_noticed(tmp_path):
     path = tmp_path / "image.index"
 
     def write(partial):
-        build_index([vectors], vectors[:0], choose_index(len(vectors)), path=partial)
+        build_index(VectorParts.of([vectors]), choose_index(8, 8), path=partial)
 
     with files_of_at_most(100), pytest.raises(IndexFolderError, match="File too large"):
         write_atomically(path, write)

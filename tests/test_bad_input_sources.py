@@ -111,7 +111,7 @@ def test_rows_that_a_source_loses_on_the_way_stop_the_build(tmp_path, monkeypatc
     [
         ("kind: folder\npath: .\nshardsize: 5\n", "unknown key 'shardsize', a folder source takes"),
         ("kind: folder\npath: .\nlimits: {max_sides: 3}\n", "limits: unknown key 'max_sides'"),
-        ("kind: attic\n", "kind must be one of folder, img2dataset, laion, still-life"),
+        ("kind: attic\n", "kind must be one of folder, img2dataset, laion, links, still-life"),
         ("path: .\n", "kind must be one of"),
         ("kind: folder\n", "a folder source needs the key path"),
         ("kind: folder\npath: 5\n", "path must be text, got 5"),

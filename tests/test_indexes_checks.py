@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 
+import faiss
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -13,8 +14,8 @@ import pytest
 from fakes.index import DESCRIPTION, DIMENSION, MARK, build_index, part_contents, unit_vectors
 
 from indexes.checks import NO_SUMS, check_index
-from indexes.faiss_index import IndexChoice
 from indexes.folder import open_index
+from indexes.index_choice import IndexChoice
 from indexes.layout import IndexFolderError, Part
 from indexes.life_cycle import begin_index, finish_index
 from indexes.parts import PartContents, write_part
@@ -27,7 +28,8 @@ PARTS = [
         ("metadata", "metadata", "parquet"),
     )
 ]
-FILES = [*PARTS, "image.index", "image.json"]
+LOOKUP = ["lookup/metadata.arrow", "lookup/keys.npy", "lookup/captions.npy"]
+FILES = [*PARTS, *LOOKUP, "image.index", "image.json"]
 
 
 @pytest.fixture
@@ -57,7 +59,7 @@ def test_a_whole_index_has_no_problems(folder):
     for quick in (False, True):
         findings = check_index(folder, quick=quick)
         assert (findings.problems, findings.notes) == ([], [])
-        assert (findings.pictures, findings.files) == (12, 11)
+        assert (findings.pictures, findings.files) == (12, 14)
     assert open_index(folder).identity
 
 
@@ -131,15 +133,19 @@ def test_a_description_with_any_value_exchanged_is_refused(folder):
     chosen = [
         place for place in places(content) if place[1:2] in ((), ("encoder",), ("image.index",))
     ]
-    assert len(chosen) == 11
+    assert len(chosen) == 12
     for place in chosen:
         for weird in WEIRD:
             changed = copy.deepcopy(content)
             inside = changed
             for name in place[:-1]:
                 inside = inside[name]
-            if place == ("files",) and weird is None:
-                continue  # as before there were any
+            if (place, weird) in (
+                (("files",), None),
+                (("index_memory_gib",), 1.5),
+                (("index_memory_gib",), 10**30),
+            ):
+                continue  # as before there were any; a memory that can be
             inside[place[-1]] = weird
             (folder / "pairloom.json").write_text(json.dumps(changed))
             assert problems(folder, quick="files" in place), (place, weird)
@@ -255,7 +261,7 @@ def test_an_index_from_before_there_were_hashes_is_checked_as_far_as_it_goes(fol
     assert any("must be those of the parts" in line for line in problems(folder))
 
 
-@pytest.fixture(params=["Flat", "IVF8,Flat"])
+@pytest.fixture(params=["Flat", "IVF8,Flat", "IVF8,SQfp16", "IVF8,PQ4"])
 def larger(request, tmp_path, pool):
     """An index of 600 vectors by each kind of search."""
     begin_index(tmp_path, DESCRIPTION)
@@ -270,6 +276,38 @@ def larger(request, tmp_path, pool):
     return tmp_path
 
 
+def place_of_a_code(path, vectors):
+    """Where in an index file row 7 is kept, and in how many bytes."""
+    index, data = faiss.read_index(str(path)), path.read_bytes()
+    if not isinstance(index, faiss.IndexIVF):
+        return data.find(vectors[7].tobytes()), DIMENSION * 4
+    lists, size = index.invlists, index.code_size
+    for number in range(index.nlist):
+        count = lists.list_size(number)
+        ids = faiss.rev_swig_ptr(lists.get_ids(number), count)
+        codes = faiss.rev_swig_ptr(lists.get_codes(number), count * size)
+        if 7 in ids:
+            start = data.rfind(codes.tobytes() + ids.tobytes())
+            return start + ids.tolist().index(7) * size, size
+    raise AssertionError("row 7 is in no list")
+
+
+def test_a_row_that_is_there_twice_is_found(larger):
+    path = larger / "image.index"
+    if not isinstance(faiss.read_index(str(path)), faiss.IndexIVF):
+        pytest.skip("a flat index has no ids")
+    content = manifest_of(larger)
+    content.pop("files")
+    (larger / "pairloom.json").write_text(json.dumps(content))
+    data = path.read_bytes()
+    index = faiss.read_index(str(path))
+    count = index.invlists.list_size(0)
+    ids = faiss.rev_swig_ptr(index.invlists.get_ids(0), count).tobytes()
+    place = data.rfind(ids)
+    path.write_bytes(data[:place] + ids[8:16] + data[place + 8 :])
+    assert any("no other place" in line for line in problems(larger))
+
+
 def test_neighbours_that_were_exchanged_are_found_without_hashes(larger):
     assert problems(larger) == []
     content = manifest_of(larger)
@@ -278,9 +316,9 @@ def test_neighbours_that_were_exchanged_are_found_without_hashes(larger):
     path = larger / "image.index"
     data = path.read_bytes()
     vectors = unit_vectors(600)
-    row = data.find(vectors[7].tobytes())
-    changed = data[:row] + vectors[8].tobytes() + data[row + DIMENSION * 4 :]
-    path.write_bytes(changed)
+    place, size = place_of_a_code(path, vectors)
+    other = bytes(byte ^ 0x55 for byte in data[place : place + size])
+    path.write_bytes(data[:place] + other + data[place + size :])
     assert any("of the parts" in line for line in problems(larger))
     path.write_bytes(data[:200])
     assert problems(larger)

@@ -7,7 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from indexes.exact import ExactIndex
-from indexes.faiss_index import FaissIndex, IndexChoice, build_index, choose_index, training_size
+from indexes.faiss_building import VectorParts, build_index
+from indexes.faiss_index import FaissIndex
+from indexes.index_choice import IndexChoice
 from indexes.layout import IndexFolderError
 from indexes.search import NO_ROW, rescore
 from indexes.sharded import ShardedIndex
@@ -15,7 +17,7 @@ from indexes.sharded import ShardedIndex
 
 def faiss_over(path, vectors, choice=None):
     choice = choice or IndexChoice("Flat", "")
-    build_index([vectors], vectors[: training_size(len(vectors), choice)], choice, path=path)
+    build_index(VectorParts.of([vectors]), choice, path=path)
     return FaissIndex(path, parameters=choice.parameters)
 
 
@@ -96,53 +98,6 @@ def test_inverted_lists_recall_grows_to_all(tmp_path, key):
 
     assert recall(1) < 0.9
     assert recall(1) < recall(4) < recall(16) == 1
-
-
-def test_the_same_vectors_give_the_same_bytes_however_they_are_cut(tmp_path):
-    vectors = unit_vectors(2000)
-    choice = IndexChoice("IVF16,Flat", "nprobe=4")
-    training = vectors[:800]
-    build_index([vectors], training, choice, path=tmp_path / "one")
-    build_index([vectors[:700], vectors[700:]], training, choice, path=tmp_path / "two")
-    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
-
-
-def test_merged_shards_of_one_trained_index_equal_the_whole(tmp_path):
-    import faiss
-
-    vectors, queries = unit_vectors(2000), unit_vectors(9, seed=2)
-    choice = IndexChoice("IVF16,Flat", "nprobe=16")
-    whole = faiss_over(tmp_path / "whole", vectors, choice)
-    cut = 900
-    shards = []
-    for number, part in enumerate((vectors[:cut], vectors[cut:])):
-        path = tmp_path / f"{number}"
-        build_index([part], vectors[: training_size(2000, choice)], choice, path=path)
-        shards.append(FaissIndex(path, parameters=choice.parameters))
-    assert faiss.read_index(str(tmp_path / "0")).ntotal == cut
-    scores, rows = ShardedIndex(shards).search(queries, 12)
-    whole_scores, whole_rows = whole.search(queries, 12)
-    assert (rows == whole_rows).all()
-    assert (scores == whole_scores).all()
-
-
-@pytest.mark.parametrize(
-    ("count", "key"),
-    [
-        (1, "Flat"),
-        (100_000, "Flat"),
-        (160_000, "IVF1600,Flat"),
-        (250_000, "IVF2000,Flat"),
-        (1_000_000, "IVF65536_HNSW32,Flat"),
-        (10_000_000, "IVF262144_HNSW32,Flat"),
-        (100_000_000, "IVF1048576_HNSW32,Flat"),
-    ],
-)
-def test_the_index_suits_the_number_of_vectors(count, key):
-    choice = choose_index(count)
-    assert choice.key == key
-    assert training_size(count, choice) <= count
-    assert (choice.parameters == "") == (key == "Flat")
 
 
 def test_a_file_that_is_no_index_is_refused(tmp_path):

@@ -1,6 +1,7 @@
 import dataclasses
 import json
 import os
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -20,6 +21,7 @@ from pipelines.running.sharded_job import ShardUnit, run_unit
 from transforms.embed import embed_images_batch
 from transforms.models.loading import load_encoder
 from transforms.models.spec import ModelSpec
+from transforms.presets import PIPELINE_PARTS, place_preset
 from transforms.read import read_batches
 from transforms.scores import as_vector
 from transforms.sources.folder import FolderSource
@@ -57,6 +59,22 @@ def test_a_finished_index_is_left_alone(told_index, tiny_preset):
     again = run_index(plan_index(tiny_preset, folder), Execution())
     assert (again.parts_skipped, again.sources) == (3, first.sources)
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
+
+
+def test_another_memory_makes_the_search_index_anew_and_no_part(told_index, tiny_preset, tmp_path):
+    folder = tmp_path / "index"
+    shutil.copytree(told_index[0], folder)
+    parts = {path: path.stat().st_mtime_ns for path in folder.glob("*/*_*")}
+    assert len(parts) == 12
+    plan = dataclasses.replace(plan_index(tiny_preset, folder), index_memory_gib=2.5)
+    assert run_index(plan, Execution()).parts_skipped == 3
+    assert {path: path.stat().st_mtime_ns for path in folder.glob("*/*_*")} == parts
+    assert open_index(folder).description["index_memory_gib"] == 2.5
+    finished = (folder / "COMPLETED").stat().st_mtime_ns
+    assert run_index(plan, Execution()).parts_skipped == 3
+    assert (folder / "COMPLETED").stat().st_mtime_ns == finished
+    with pytest.raises(ValueError, match="index_memory_gib must be above 0, got 0"):
+        dataclasses.replace(plan, index_memory_gib=0)
 
 
 def test_an_interrupted_index_goes_on(tiny_preset, told_index, tmp_path):
@@ -138,6 +156,28 @@ def test_another_configuration_is_refused(tiny_preset, told_index):
         run_index(plan_index(tiny_preset, told_index[0], batch_size=8), Execution())
     with pytest.raises(IndexFolderError, match="another captioner"):
         run_index(plan_index(tiny_preset, told_index[0], captions="model"), Execution())
+
+
+def test_another_precision_is_told_and_never_mixed(tiny_preset, told_index, tmp_path):
+    half = place_preset(tiny_preset, device="cpu", dtype="bfloat16")
+    with pytest.raises(IndexFolderError, match="another computed_on"):
+        run_index(plan_index(half, told_index[0]), Execution())
+    folders = [tmp_path / name for name in ("one", "two")]
+    source = dataclasses.replace(POOL, count=40, shard_size=20)
+    for folder, workers in zip(folders, (1, 2), strict=True):
+        plan = plan_index(half, folder, source=source)
+        run_index(plan, Execution(workers=workers, pictures_a_unit=1))
+    assert hashes(folders[0]) == hashes(folders[1])
+    index = open_index(folders[0])
+    assert index.description["computed_on"] == {"encoder": {"device": "cpu", "dtype": "bfloat16"}}
+    plain = open_index(told_index[0])
+    assert "computed_on" not in plain.description
+    assert index.description["encoder"] == plain.description["encoder"]
+    cosine = (index.embedding(3) * plain.embedding(3)).sum()
+    assert 0.99 < cosine < 1
+    pairs = plan_pairs(half, folders[0], tmp_path / "pairs").configuration
+    assert pairs["index"]["computed_on"] == index.description["computed_on"]
+    assert set(pairs["computed_on"]) == set(PIPELINE_PARTS)
 
 
 def test_a_build_with_another_encoder_is_refused(tiny_preset, told_index, tmp_path):

@@ -1,9 +1,13 @@
+import json
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 
 import apache_beam as beam
 import pytest
 
+from indexes.fence import RUNNING_FOLDER, TURN_FILE, Fence, FencedError
+from pipelines.running import sharded_job
 from pipelines.running.execution import Execution
 from pipelines.running.sharded_job import ShardedJob, ShardUnit, plan_units, run_job, run_unit
 from pipelines.terminal.console import CommandError
@@ -18,6 +22,7 @@ class Drawer:
     sheets: int
 
 
+TURN = f"{RUNNING_FOLDER}/{TURN_FILE}"
 DRAWERS = (Drawer("a", 3), Drawer("b", 3), Drawer("c", 0), Drawer("d", 9))
 
 
@@ -133,6 +138,60 @@ def test_several_workers_make_the_same(job, tmp_path):
     run_job(job, Execution(workers=2, pictures_a_unit=1))
     assert drawers(tmp_path) == ALL
     assert sorted(pipelines(tmp_path)) == ["a", "b", "cd"]
+
+
+def write_fenced(pipeline, drawers, *, fence, folder):
+    """The graph of a job with a folder; whose turn it is stands in `turns`."""
+    with (folder / "turns").open("a") as file:
+        file.write(f"{fence and fence.number}\n")
+    if fence is not None:
+        fence.check()
+    write_drawers(pipeline, drawers, folder=folder)
+
+
+@pytest.fixture
+def fenced(job, tmp_path):
+    """The job, with its folder."""
+    graph = partial(write_fenced, folder=tmp_path)
+    return replace(job, graph=graph, folder=str(tmp_path), least_pictures=100)
+
+
+def test_on_one_machine_there_are_no_turns_to_take(fenced, tmp_path):
+    run_job(fenced, Execution())
+    assert (tmp_path / "turns").read_text().split() == ["None"]
+    assert not (tmp_path / RUNNING_FOLDER).exists()
+
+
+def test_a_run_elsewhere_takes_a_turn_and_so_does_the_one_that_goes_on_here(fenced, tmp_path):
+    run_job(fenced, Execution(beam_flags=("--runner=FnApiRunner",)))
+    lost = Fence(str(tmp_path), 1, json.loads((tmp_path / TURN).read_bytes())["token"])
+    lost.check()
+    (tmp_path / "a").unlink()
+    run_job(fenced, Execution())
+    assert (tmp_path / "turns").read_text().split() == ["1", "2"]
+    with pytest.raises(FencedError):
+        lost.check()
+
+
+def test_an_engine_that_is_not_there_leaves_the_folder_as_it_was(fenced, tmp_path):
+    flags = ("--runner=PrismRunner", "--prism_location=/nowhere/prism")
+    with pytest.raises(CommandError, match="there is no file /nowhere/prism"):
+        run_job(fenced, Execution(beam_flags=flags))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_pictures_of_shards_that_land_are_counted(fenced, monkeypatch):
+    advanced = []
+
+    @contextmanager
+    def progress(label, total):
+        advanced.append((label, total))
+        yield advanced.append
+
+    monkeypatch.setattr(sharded_job, "show_progress", progress)
+    run_job(fenced, Execution(beam_flags=("--runner=FnApiRunner",)))
+    assert advanced[0] == ("writing", 15)
+    assert sum(advanced[1:]) == 15
 
 
 def test_units_know_their_pictures(job):

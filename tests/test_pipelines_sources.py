@@ -84,7 +84,7 @@ def test_describe_makes_the_same_source_again(photos, store):
             "unknown key 'colour', a folder source takes",
         ),
         ({"kind": "folder"}, "a folder source needs the key path"),
-        ({"kind": "painting"}, "kind must be one of folder, img2dataset, laion, still-life"),
+        ({"kind": "painting"}, "kind must be one of folder, img2dataset, laion, links, still-life"),
         ({"path": "x"}, "kind must be one of"),
         ({"kind": ["folder"]}, "kind must be one of"),
         ({"kind": "folder", "path": 7}, "path must be text, got 7"),

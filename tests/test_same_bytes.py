@@ -31,12 +31,23 @@ EDITING = ("--steps", 10, "--seed", 3, "--guidance-scale", 3)
 pytestmark = pytest.mark.slow
 
 
+def vendor():
+    """Who made the processor, as Linux says: their libraries of linear algebra round apart."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return ""
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("vendor_id"))
+    return next(named, "")
+
+
 def machine():
     """All that the recorded bytes depend on beside the code."""
     versions = {name: metadata.version(name) for name in RECORDED["machine"]["versions"]}
     return {
         "python": ".".join(platform.python_version_tuple()[:2]),
         "architecture": platform.machine(),
+        "vendor": vendor(),
         "capability": torch.backends.cpu.get_cpu_capability(),
         "versions": versions,
     }

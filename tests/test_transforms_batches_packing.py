@@ -31,7 +31,8 @@ def test_what_an_index_shuffles_holds_no_pictures():
         for n in range(3)
     )
     batch = Batch("s0", 7, embedded, (records.a_reject(),))
-    shard, data = pack_embedded(batch)
+    shard, (_, number, rows, data) = pack_embedded(batch)
+    assert (number, rows) == (7, 4)
     (light,) = unpack([data])
     assert (shard, light) == ("s0", light_embedded(batch))
     assert light == replace(

@@ -3,10 +3,13 @@ import logging
 import socket
 import time
 import tracemalloc
+from collections import Counter
+from contextlib import ExitStack
 from dataclasses import replace
 
 import pytest
 from fakes.server import PICTURE
+from fakes.silence import silent_host
 
 from transforms.fetching.fetcher import FetchOptions, fetch_links
 from transforms.fetching.policy import FetchError, GuardedResolver
@@ -124,6 +127,51 @@ def test_one_deadline_for_everything(server, path):
     options = replace(OPTIONS, deadline_s=0.4, max_redirects=10**9)
     assert fetch_one(server, path, options) == "deadline"
     assert time.monotonic() - began < 2
+
+
+def test_silence_ends_a_picture_before_the_deadline(server):
+    options = replace(OPTIONS, deadline_s=20, silence_s=0.4)
+    began = time.monotonic()
+    assert fetch_one(server, "/hangs_before_headers", options) == "deadline"
+    assert time.monotonic() - began < 3
+    # Its bytes come one after the other: that is no silence.
+    assert fetch_one(server, "/takes_a_while", replace(options, silence_s=0.2)) == PICTURE
+
+
+def test_a_body_that_cannot_be_there_in_time_is_given_up_early(server):
+    began = time.monotonic()
+    options = replace(OPTIONS, deadline_s=10, silence_s=0.5)
+    assert fetch_one(server, "/slow_drip", options) == "deadline"
+    assert time.monotonic() - began < 5
+
+
+def test_silent_servers_let_others_go_ahead(server):
+    """Twelve hosts and four places: after a second three more have each place."""
+    options = replace(
+        OPTIONS, in_flight=4, deadline_s=30, silence_s=3, allow_addresses=("127.0.0.0/8",)
+    )
+    with ExitStack() as hosts:
+        silent = [hosts.enter_context(silent_host(f"127.0.0.{n + 2}")) for n in range(12)]
+        began = time.monotonic()
+        found = fetch_all([*(f"http://{host}/" for host in silent), server.url("/good")], options)
+        assert time.monotonic() - began < 7
+    assert Counter(found.values()) == {"deadline": 12, PICTURE: 1}
+
+
+def test_links_may_come_later(server):
+    found, waits = [], iter([True, True, False])
+
+    def links():
+        yield 1, server.url("/good?1")
+        while next(waits):
+            yield None
+        yield 2, server.url("/good?2")
+
+    def done(number, outcome):
+        found.append(number)
+
+    asyncio.run(fetch_links(links(), done, options=OPTIONS))
+    assert sorted(found) == [1, 2]
 
 
 def test_waiting_for_a_retry_keeps_to_the_deadline(server):

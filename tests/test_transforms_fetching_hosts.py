@@ -10,7 +10,12 @@ from fakes.server import PICTURE
 from fakes.silence import silent_host
 
 from transforms.fetching.fetcher import fetch_links
-from transforms.fetching.hosts import TIMEOUTS_IN_A_ROW, UNPROVEN_PLACES, HostQueue
+from transforms.fetching.hosts import (
+    GIVEN_UP_S,
+    TIMEOUTS_IN_A_ROW,
+    UNPROVEN_PLACES,
+    HostQueue,
+)
 from transforms.fetching.options import FetchOptions
 from transforms.fetching.policy import FetchError
 
@@ -48,18 +53,79 @@ def test_what_comes_back_goes_first():
 
 
 def test_a_host_that_never_answers_is_set_aside_and_given_up():
-    queue = queue_of(["a"] * 6 + ["b", "b"])
+    queue = queue_of(["a"] * 6 + ["b"] * 3)
     assert take_all(queue) == [0, 1, 6, 7]
     assert queue.leave("a", timed_out=True) == queue.leave("a", timed_out=True) == []
     assert queue.take() is None
-    assert queue.take_aside() is None  # others run
+    assert queue.take_aside() is None  # another waits for its turn
     queue.leave("b", timed_out=False)
-    queue.leave("b", timed_out=False)
-    assert queue.take_aside() == 2
+    assert take_all(queue) == [8]
+    assert queue.take_aside() == 2  # others run, but none is left to begin
     assert queue.take_aside() is None  # one asks for its host
-    assert queue.leave("a", timed_out=True) == [3, 4, 5]
+    assert queue.leave("a", timed_out=True, decides=True) == [3, 4, 5]
     assert not queue.put(9, "a", 9)
     assert queue.put(10, "b", 10)
+
+
+def test_a_host_is_given_up_for_a_while():
+    now = 0.0
+    queue = HostQueue(3, clock=lambda: now)
+    for number in range(4):
+        queue.put(number, "a", number)
+    take_all(queue)
+    queue.leave("a", timed_out=True)
+    queue.leave("a", timed_out=True)
+    assert queue.take_aside() == 2
+    assert queue.leave("a", timed_out=True, decides=True) == [3]
+    now = GIVEN_UP_S - 1
+    assert not queue.put(4, "a", 4)
+    now = GIVEN_UP_S
+    assert queue.put(4, "a", 4)
+    assert queue.take() == 4
+
+
+def test_one_that_is_silent_for_long_is_decided_while_the_first_still_wait():
+    queue = queue_of(["a"] * 6)
+    assert take_all(queue) == [0, 1]
+    assert queue.take_aside() is None
+    queue.hush("a")
+    assert queue.take_aside() == 2
+    assert queue.take_aside() is None
+    assert queue.leave("a", timed_out=True) == queue.leave("a", timed_out=True) == []
+    assert queue.take() is None
+    assert queue.leave("a", timed_out=True, decides=True) == [3, 4, 5]
+
+
+def test_a_silent_host_that_answers_after_all_is_as_any_other():
+    queue = queue_of(["a"] * 6)
+    assert take_all(queue) == [0, 1]
+    queue.hush("a")
+    assert queue.take_aside() == 2
+    queue.leave("a", timed_out=False)
+    assert take_all(queue) == [3]
+    queue.hush("a")  # it has answered: the silence is that of a link
+    assert queue.leave("a", timed_out=False, decides=True) == []
+    assert take_all(queue) == [4]
+
+
+def test_deciding_takes_no_more_than_a_host_has():
+    queue = queue_of(["a"] * 4, per_host=2)
+    assert take_all(queue) == [0, 1]
+    queue.hush("a")
+    assert queue.take_aside() is None
+
+
+def test_what_is_known_of_hosts_is_bounded(monkeypatch):
+    monkeypatch.setattr("transforms.fetching.hosts.HOSTS_KNOWN", 2)
+    queue = HostQueue(8)
+    for number, host in enumerate("abc"):
+        queue.put(number, host, number)
+        queue.take()
+        queue.leave(host, timed_out=False)
+    for number in range(3, 9):
+        queue.put(number, "a" if number % 2 else "c", number)
+    # The first is as one that was never asked, the last is known to answer.
+    assert take_all(queue) == [3, 4, 5, 6, 8]
 
 
 def test_a_host_that_answers_again_is_as_before():

@@ -15,7 +15,9 @@ from transforms.presets import (
     PIPELINE_PARTS,
     PresetError,
     built_in_presets,
+    choose_batch_size,
     load_preset,
+    place_preset,
 )
 
 PART = {"loader": "clip", "location": "/models/clip", "revision": None}
@@ -188,3 +190,55 @@ class TestDescribe:
         assert load_preset(path).identities() == before
         shutil.copy(__file__, folder / "model.safetensors")
         assert load_preset(path).identities()["encoder"] != before["encoder"]
+
+
+def placed(fields, tmp_path, **words):
+    return place_preset(load_preset(write(tmp_path, fields)), **words)
+
+
+class TestPlacing:
+    def test_the_cpu_leaves_everything_as_it_is(self):
+        preset = load_preset("stilllife")
+        assert place_preset(preset, device="cpu", dtype="float32") == preset
+        assert place_preset(preset, device="cpu") == preset
+        assert preset.placements(PIPELINE_PARTS) == {}
+
+    def test_a_gpu_takes_half_precision_in_the_pipeline_alone(self):
+        preset = place_preset(load_preset("stilllife"), device="cuda")
+        for name in PIPELINE_PARTS:
+            assert dict(preset.part(name).options) == {"device": "cuda", "dtype": "float16"}
+        assert dict(preset.part("diffusion").options) == {"device": "cuda"}
+
+    def test_auto_is_what_the_part_says_and_words_win(self, tmp_path):
+        own = PART | {"options": {"device": "cuda:1", "dtype": "bfloat16"}}
+        fields = FIELDS | {"encoder": own}
+        assert dict(placed(fields, tmp_path).encoder.options) == own["options"]
+        there = placed(fields, tmp_path, device="cpu", dtype="float32")
+        assert dict(there.encoder.options) == {"device": "cpu", "dtype": "float32"}
+        assert there.placements(["encoder"]) == {}
+
+    def test_the_model_is_the_same_wherever_it_computes(self):
+        preset = load_preset("stilllife")
+        assert place_preset(preset, device="cuda").identities() == preset.identities()
+
+    @pytest.mark.parametrize(
+        ("options", "device", "size"),
+        [
+            ({}, "cpu", 32),
+            ({"batch_size": 4}, "cpu", 32),
+            ({"batch_size": 10}, "cpu", 40),
+            ({"batch_size": 64}, "cpu", 64),
+            ({"gpu_batch_size": 100}, "cuda", 100),
+            ({"gpu_batch_size": 300}, "cuda", 300),
+        ],
+    )
+    def test_a_batch_fills_the_networks(self, tmp_path, options, device, size):
+        fields = FIELDS | {"encoder": PART | {"options": options}}
+        preset = placed(fields, tmp_path, device=device)
+        assert choose_batch_size(preset, ["encoder"]) == size
+
+    def test_odd_words_are_refused(self):
+        with pytest.raises(PresetError, match="dtype must be one of"):
+            place_preset(load_preset("stilllife"), dtype="float8")
+        with pytest.raises(PresetError, match="device must be"):
+            place_preset(load_preset("stilllife"), device="GPU 1")

@@ -51,8 +51,8 @@ def run_beam(folder, finished, considered, shards=None, source=None):
             pool=records.FakeSource(),
             configuration_hash=records.HASH,
         )
-        numbers = receipts | beam.Map(lambda all_: [receipt.number for receipt in all_])
-        assert_that(numbers, equal_to([list(range(len(shards or COUNTS)))]))
+        numbers = receipts | beam.Map(lambda receipt: receipt.number)
+        assert_that(numbers, equal_to(list(range(len(shards or COUNTS)))))
     return pipeline.result
 
 

@@ -2,22 +2,27 @@
 
 import dataclasses
 import functools
+import threading
 import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import apache_beam as beam
 from PIL import Image
 
+from transforms.batches.ahead import chunks_ahead
 from transforms.batches.inference import BatchHandler, MapBatches, RunBatches, bisect_failures
+from transforms.models.devices import fill_rows
 from transforms.models.files import identity
 from transforms.models.spec import ModelSpec
 from transforms.pictures.decoding import PictureError, decode_kept
-from transforms.protocols import Captioner, GeneratedCaption
+from transforms.protocols import Captioner, FitsPictures, GeneratedCaption, rows_of
 from transforms.record import Batch, Reject, SourceImage, reject_source
 
 NAME = "Caption"
 STAGE = NAME.lower()
+PICTURES_AT_ONCE = 16
 
 CAPTIONS = ("model", "source")
 """Who says what a picture shows: the captioner, or the words its source has for it."""
@@ -26,6 +31,13 @@ KnownCaptions = Callable[[str, str], tuple[str, float | None] | None]
 """Caption and confidence of the picture with this key and content hash; None where it has none.
 
 A key alone does not tell pictures apart: those of two downloads are both numbered from 0."""
+
+
+class _Prepared(NamedTuple):
+    """A record, and its picture as the captioner sees it, or its caption, or why it has none."""
+
+    record: SourceImage
+    made: Image.Image | tuple[str, float | None] | Reject
 
 
 def captioner_identity(captioner: ModelSpec, captions: str) -> str:
@@ -60,8 +72,20 @@ def caption_batch(
     Rejects: `empty_caption` where nothing is said, a `PictureError`'s reason where the bytes cannot
     be decoded, `model_failed` where the captioner fails.
     """
-    describe = functools.partial(_describe, captioner=captioner, known=known)
-    records, rejects = bisect_failures(batch.records, describe, _reject)
+    records: list[SourceImage] = []
+    rejects: list[Reject] = []
+    describe = functools.partial(_describe, captioner=captioner)
+    prepare = functools.partial(_prepare, captioner=captioner)
+    before = [
+        known(record.key, record.content_sha256) if known else None for record in batch.records
+    ]
+    # A lazy captioner is asked how much it takes at once only where it has anything to do.
+    at_once = fill_rows(1 if all(before) else rows_of(captioner), least=PICTURES_AT_ONCE)
+    known_or_not = zip(batch.records, before, strict=True)
+    for chunk in chunks_ahead(prepare, known_or_not, at_once=at_once):
+        captioned, failed = bisect_failures(chunk, describe, _reject_prepared, at_once=at_once)
+        records += captioned
+        rejects += failed
     return dataclasses.replace(batch, records=tuple(records), rejects=(*batch.rejects, *rejects))
 
 
@@ -81,33 +105,36 @@ def take_source_captions(batch: Batch[SourceImage]) -> Batch[SourceImage]:
     return dataclasses.replace(batch, records=tuple(records), rejects=(*batch.rejects, *rejects))
 
 
-def _describe(
-    records: Sequence[SourceImage], *, captioner: Captioner, known: KnownCaptions | None
-) -> list[SourceImage | Reject]:
-    before = [known(record.key, record.content_sha256) if known else None for record in records]
-    pictures = [
-        None if found else _decode(record) for record, found in zip(records, before, strict=True)
-    ]
-    images = [picture for picture in pictures if isinstance(picture, Image.Image)]
+def _prepare(
+    picture: tuple[SourceImage, tuple[str, float | None] | None], *, captioner: Captioner
+) -> _Prepared:
+    """What can be made of a picture, and what is known of it, without the network."""
+    record, found = picture
+    return _Prepared(record, found or _decode(record, captioner))
+
+
+def _describe(prepared: Sequence[_Prepared], *, captioner: Captioner) -> list[SourceImage | Reject]:
+    images = [each.made for each in prepared if isinstance(each.made, Image.Image)]
     written = iter(captioner.caption(images) if images else [])
     outcomes: list[SourceImage | Reject] = []
-    for record, found, picture in zip(records, before, pictures, strict=True):
-        if isinstance(picture, Reject):
-            outcomes.append(picture)
-            continue
-        if found is None:
+    for record, made in prepared:
+        if isinstance(made, Reject):
+            outcomes.append(made)
+        elif isinstance(made, Image.Image):
             words = next(written)
-            found = (words.text, words.confidence)
-        outcomes.append(_captioned(record, *found))
+            outcomes.append(_captioned(record, words.text, words.confidence))
+        else:
+            outcomes.append(_captioned(record, *made))
     return outcomes
 
 
-def _decode(record: SourceImage) -> Image.Image | Reject:
+def _decode(record: SourceImage, captioner: Captioner) -> Image.Image | Reject:
     assert record.image is not None, f"Caption runs where the bytes are at hand: {record.key}"
     try:
-        return decode_kept(record.image)
+        image = decode_kept(record.image)
     except PictureError as error:
         return _reject(record, error.reason, error.detail)
+    return captioner.fit(image) if isinstance(captioner, FitsPictures) else image
 
 
 def _captioned(record: SourceImage, text: str, confidence: float | None) -> SourceImage | Reject:
@@ -115,6 +142,10 @@ def _captioned(record: SourceImage, text: str, confidence: float | None) -> Sour
     if not text:
         return _reject(record, "empty_caption", "the captioner found no words for it")
     return dataclasses.replace(record, caption=text, caption_confidence=confidence)
+
+
+def _reject_prepared(prepared: _Prepared, reason: str, detail: str) -> Reject:
+    return _reject(prepared.record, reason, detail)
 
 
 def _reject(record: SourceImage, reason: str, detail: str) -> Reject:
@@ -131,12 +162,27 @@ class LazyCaptioner:
     def __init__(self, load: Callable[[], Captioner]):
         self._load = load
         self._loaded: Captioner | None = None
+        self._loading = threading.Lock()
+
+    @property
+    def rows(self) -> int:
+        """How many pictures the real one sees at once."""
+        return rows_of(self._real())
+
+    def fit(self, image: Image.Image) -> Image.Image:
+        """The picture as the real one sees it."""
+        real = self._real()
+        return real.fit(image) if isinstance(real, FitsPictures) else image
 
     def caption(self, images: Sequence[Image.Image]) -> list[GeneratedCaption]:
         """One caption per RGB picture, in order."""
-        if self._loaded is None:
-            self._loaded = self._load()
-        return self._loaded.caption(images)
+        return self._real().caption(images)
+
+    def _real(self) -> Captioner:
+        with self._loading:
+            if self._loaded is None:
+                self._loaded = self._load()
+            return self._loaded
 
 
 @dataclass(frozen=True)

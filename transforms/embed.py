@@ -4,17 +4,18 @@ import dataclasses
 import functools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import apache_beam as beam
 import numpy as np
 from PIL import Image
 
-from indexes.search import Vectors
+from transforms.batches.ahead import chunks_ahead
 from transforms.batches.inference import BatchHandler, RunBatches, bisect_failures
+from transforms.models.devices import fill_rows
 from transforms.pictures.decoding import PictureError, decode_kept
 from transforms.pictures.structure import structure_map
-from transforms.protocols import Encoder, SourceError
+from transforms.protocols import Encoder, FitsPictures, KnownPictures, SourceError, rows_of
 from transforms.record import (
     Batch,
     EditQuery,
@@ -28,42 +29,22 @@ from transforms.scores import as_bytes
 
 STAGE = "embed"
 PICTURES_AT_ONCE = 16
+"""So many at least are handed to the encoder together; more where its network sees more at once."""
 QUERIES_AT_ONCE = 32
 
 OpenPicture = Callable[[str], bytes]
 
 
-class KnownRow(Protocol):
-    """What is known of a picture that was embedded before."""
-
-    @property
-    def content_sha256(self) -> str:
-        """Hash of the bytes that were embedded."""
-        ...
-
-
-class KnownPictures(Protocol):
-    """Pictures embedded before BY THE SAME ENCODER: an `indexes.folder.PictureIndex`."""
-
-    def find(self, key: str) -> int | None:
-        """The row of the picture `key`, if it is known."""
-        ...
-
-    def row(self, row: int) -> KnownRow:
-        """What is known of it."""
-        ...
-
-    def embedding(self, row: int) -> Vectors:
-        """Its embedding, float32 (d,)."""
-        ...
-
-    def structure(self, row: int) -> object:
-        """Its structure map, uint8 (256,)."""
-        ...
-
-
 class _Vectors(NamedTuple):
     embedding: bytes
+    structure: bytes
+
+
+class _Readable(NamedTuple):
+    """A picture as the encoder sees it, and the structure map of what it was."""
+
+    source: SourceImage
+    image: Image.Image
     structure: bytes
 
 
@@ -120,7 +101,7 @@ def embed_queries_batch(
         with_picture,
         functools.partial(_embed_texts, encoder=encoder),
         _reject_query,
-        at_once=QUERIES_AT_ONCE,
+        at_once=fill_rows(rows_of(encoder), least=2 * QUERIES_AT_ONCE) // 2,  # two texts of each
     )
     return Batch(
         batch.shard, batch.number, tuple(records), (*batch.rejects, *rejects, *without_text)
@@ -205,16 +186,16 @@ def _picture_vectors(
             waiting.append(source)
         else:
             found[source.key] = before
-    for start in range(0, len(waiting), PICTURES_AT_ONCE):
-        readable = []
-        for source in waiting[start : start + PICTURES_AT_ONCE]:
-            outcome = _open(source, open_picture)
-            if isinstance(outcome, Reject):
-                failed[source.key] = outcome
-            else:
-                readable.append((source, outcome))
+    at_once = fill_rows(rows_of(encoder), least=PICTURES_AT_ONCE)
+    prepare = functools.partial(_prepare, encoder=encoder, open_picture=open_picture)
+    for chunk in chunks_ahead(prepare, waiting, at_once=at_once):
+        readable = [outcome for outcome in chunk if isinstance(outcome, _Readable)]
+        failed |= {outcome.key: outcome for outcome in chunk if isinstance(outcome, Reject)}
         vectors, rejects = bisect_failures(
-            readable, functools.partial(_encode_pictures, encoder=encoder), _reject_picture
+            readable,
+            functools.partial(_encode_pictures, encoder=encoder),
+            _reject_picture,
+            at_once=at_once,
         )
         found |= dict(vectors)
         failed |= {reject.key: reject for reject in rejects}
@@ -229,6 +210,17 @@ def _look_up(source: SourceImage, known: KnownPictures | None) -> _Vectors | Non
         return None
     structure = np.asarray(known.structure(row), dtype=np.uint8)
     return _Vectors(as_bytes(known.embedding(row)), structure.tobytes())
+
+
+def _prepare(
+    source: SourceImage, *, encoder: Encoder, open_picture: OpenPicture | None
+) -> _Readable | Reject:
+    """What can be made of a picture without the network, in any thread."""
+    image = _open(source, open_picture)
+    if isinstance(image, Reject):
+        return image
+    fitted = encoder.fit(image) if isinstance(encoder, FitsPictures) else image
+    return _Readable(source, fitted, structure_map(image))
 
 
 def _open(source: SourceImage, open_picture: OpenPicture | None) -> Image.Image | Reject:
@@ -247,12 +239,12 @@ def _open(source: SourceImage, open_picture: OpenPicture | None) -> Image.Image 
 
 
 def _encode_pictures(
-    pictures: Sequence[tuple[SourceImage, Image.Image]], *, encoder: Encoder
+    pictures: Sequence[_Readable], *, encoder: Encoder
 ) -> list[tuple[str, _Vectors]]:
-    embeddings = encoder.encode_images([image for _, image in pictures])
+    embeddings = encoder.encode_images([picture.image for picture in pictures])
     return [
-        (source.key, _Vectors(as_bytes(embedding), structure_map(image)))
-        for (source, image), embedding in zip(pictures, embeddings, strict=True)
+        (picture.source.key, _Vectors(as_bytes(embedding), picture.structure))
+        for picture, embedding in zip(pictures, embeddings, strict=True)
     ]
 
 
@@ -275,8 +267,8 @@ def _texts(queries: Sequence[EditQuery]) -> Iterable[str]:
         yield query.edit_prompt
 
 
-def _reject_picture(picture: tuple[SourceImage, Image.Image], reason: str, detail: str) -> Reject:
-    return reject_source(picture[0], stage=STAGE, reason=reason, detail=detail)
+def _reject_picture(picture: _Readable, reason: str, detail: str) -> Reject:
+    return reject_source(picture.source, stage=STAGE, reason=reason, detail=detail)
 
 
 def _reject_query(query: EditQuery, reason: str, detail: str) -> Reject:

@@ -16,7 +16,18 @@ from typing import Any
 import yaml
 
 from indexes.errors import PairloomError
+from transforms.models.devices import (
+    AUTO,
+    CPU,
+    CPU_DTYPE,
+    check_device,
+    check_dtype,
+    describe_placements,
+    fill_rows,
+    place,
+)
 from transforms.models.files import identity
+from transforms.models.loading import rows_of_spec
 from transforms.models.spec import ModelError, ModelSpec, spec_from
 from transforms.package_data import package_folders
 
@@ -24,6 +35,9 @@ PIPELINE_PARTS = ("captioner", "encoder", "segmenter")
 """What every preset has, since the pipeline needs it."""
 
 DEFAULTS = "defaults"
+
+USUAL_BATCH_SIZE = 32
+"""Pictures of a batch where networks compute on the CPU."""
 
 
 class PresetError(PairloomError):
@@ -78,6 +92,14 @@ class Preset:
         """Choices by name: those of `defaults`, and `otherwise` where nothing is said there."""
         return {name: self.defaults.get(name, value) for name, value in otherwise.items()}
 
+    def placements(self, parts: Iterable[str]) -> dict[str, dict[str, object]]:
+        """Where those of `parts` compute that do not by the CPU in float32; for a manifest.
+
+        Raises:
+            PresetError: no model plays one of them.
+        """
+        return describe_placements({name: self.part(name) for name in parts})
+
     def describe(self) -> dict[str, object]:
         """The preset as plain data, for a manifest."""
         parts = {name: spec.describe() for name, spec in self.parts.items()}
@@ -91,6 +113,60 @@ class Preset:
             ModelError: local weights that would have to be hashed are not there.
         """
         return {name: identity(self.part(name)) for name in parts}
+
+
+def place_preset(preset: Preset, *, device: str = AUTO, dtype: str = AUTO) -> Preset:
+    """`preset` with nothing left open about where its networks compute and how precisely.
+
+    `device` is for all parts, `dtype` for those of the pipeline; `auto` means what a part's own
+    options say, and else cuda, mps or cpu, whichever is here, and float16 on a GPU, float32 on the
+    CPU. A part that comes to the CPU and float32, and says nothing itself, stays as it is.
+
+    Raises:
+        PresetError: they are no words for a device and a precision.
+
+    >>> from transforms.presets import load_preset, place_preset
+    >>> dict(place_preset(load_preset("stilllife"), device="cuda").encoder.options)
+    {'device': 'cuda', 'dtype': 'float16'}
+    """
+    try:
+        check_device(device)
+        check_dtype(dtype)
+        parts = {
+            name: _placed(spec, device, dtype if name in PIPELINE_PARTS else None)
+            for name, spec in preset.parts.items()
+        }
+    except ValueError as error:
+        raise PresetError(str(error)) from error
+    return dataclasses.replace(preset, parts=parts)
+
+
+def _placed(spec: ModelSpec, device: str, dtype: str | None) -> ModelSpec:
+    """`spec` with its device and, unless None, its precision as options."""
+    options = dict(spec.options)
+    if device == AUTO:
+        device = str(options.get("device", AUTO))
+    if dtype == AUTO:
+        dtype = str(options.get("dtype", AUTO))
+    placement = place(device, dtype or AUTO)
+    if placement.device != options.get("device", CPU):
+        options["device"] = placement.device
+    if dtype is not None and placement.dtype != options.get("dtype", CPU_DTYPE):
+        options["dtype"] = placement.dtype
+    return dataclasses.replace(spec, options=tuple(options.items()))
+
+
+def choose_batch_size(preset: Preset, parts: Iterable[str] = PIPELINE_PARTS) -> int:
+    """How many pictures a batch should have so that the networks of `parts` see little padding.
+
+    As many as the one that sees most at once, and `USUAL_BATCH_SIZE` at least.
+
+    Raises:
+        PresetError: no model plays one of the parts.
+        ModelError: an option that its loader does not have.
+    """
+    rows = max(rows_of_spec(preset.part(name)) for name in parts)
+    return fill_rows(rows, least=USUAL_BATCH_SIZE)
 
 
 def built_in_presets() -> dict[str, Path]:
@@ -158,5 +234,10 @@ def _defaults_from(values: Any) -> dict[str, str]:
 
 def _beside(spec: ModelSpec, folder: Path) -> ModelSpec:
     if not spec.location.startswith("."):
-        return spec
+        if spec.revision is not None:
+            return spec
+        beside = Path(spec.location).expanduser()
+        # A worker that loads it may stand in another folder.
+        whole = str(beside.absolute()) if beside.exists() else spec.location
+        return dataclasses.replace(spec, location=whole)
     return dataclasses.replace(spec, location=str((folder / spec.location).resolve()))

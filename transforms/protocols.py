@@ -23,6 +23,33 @@ class GeneratedCaption:
 
 
 @runtime_checkable
+class FixedRows(Protocol):
+    """A model whose network always sees the same number of pictures or texts, `rows`, at once.
+
+    Those that it is given are padded to a multiple of it, so whoever has many gives it that many.
+    """
+
+    @property
+    def rows(self) -> int:
+        """How many it sees at once."""
+        ...
+
+
+@runtime_checkable
+class FitsPictures(Protocol):
+    """A model that looks at pictures of one size, and brings them to it itself or beforehand."""
+
+    def fit(self, image: Image.Image) -> Image.Image:
+        """The picture as the model sees it; of the same it makes the same again."""
+        ...
+
+
+def rows_of(model: object) -> int:
+    """How many pictures or texts `model` sees at once; 1 for one that takes any number."""
+    return model.rows if isinstance(model, FixedRows) else 1
+
+
+@runtime_checkable
 class Captioner(Protocol):
     """Describes pictures in words."""
 
@@ -46,6 +73,35 @@ class Encoder(Protocol):
 
     def encode_texts(self, texts: Sequence[str]) -> Vectors:
         """L2-normalised embeddings of texts, shape (n, dimension)."""
+        ...
+
+
+class KnownRow(Protocol):
+    """What is known of a picture that was embedded before."""
+
+    @property
+    def content_sha256(self) -> str:
+        """Hash of the bytes that were embedded."""
+        ...
+
+
+class KnownPictures(Protocol):
+    """Pictures embedded before BY THE SAME ENCODER: an `indexes.folder.PictureIndex`."""
+
+    def find(self, key: str) -> int | None:
+        """The row of the picture `key`, if it is known."""
+        ...
+
+    def row(self, row: int) -> KnownRow:
+        """What is known of it."""
+        ...
+
+    def embedding(self, row: int) -> Vectors:
+        """Its embedding, float32 (d,)."""
+        ...
+
+    def structure(self, row: int) -> object:
+        """Its structure map, uint8 (256,)."""
         ...
 
 

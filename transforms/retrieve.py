@@ -2,27 +2,22 @@
 
 import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, islice
 from typing import Literal
 
 import apache_beam as beam
 import numpy as np
 
-from indexes.folder import PictureIndex, PictureRow
+from indexes.folder import PictureIndex
 from indexes.search import NO_ROW, Vectors
 from transforms.batches.inference import MapBatches
+from transforms.candidate_scores import score_rows
 from transforms.pictures.structure import structure_similarities
-from transforms.record import Batch, Candidate, EditQuery, Scores
-from transforms.scores import (
-    as_vector,
-    cosines,
-    directional,
-    margins,
-    normalised,
-    stored,
-    word_agreement,
-)
+from transforms.pool_rows import PoolEntries, PoolRows, inner_products
+from transforms.record import Batch, EditQuery
+from transforms.scores import as_vector, normalised
 
 QueryKind = Literal["mean", "text", "delta", "blend"]
 CandidateKind = Literal["search", "mine", "both"]
@@ -103,6 +98,28 @@ def _query_vector(query: EditQuery, kind: QueryKind, weight: float) -> Vectors:
     return normalised(edit + weight * image)
 
 
+@dataclass(frozen=True)
+class _Offer:
+    """Rows of the index that a query could have, the best of each kind first.
+
+    `given` are those it came with, `near` those the search found among the `asked` nearest,
+    `worded` those whose caption has its words.
+    """
+
+    given: Sequence[int] = ()
+    near: Sequence[int] = ()
+    worded: Sequence[int] = ()
+    asked: int = 0
+
+    def rows(self) -> Iterator[int]:
+        """All of them."""
+        return chain(self.given, self.near, self.worded)
+
+    def likely(self, options: RetrieveOptions) -> Iterator[int]:
+        """Those that become candidates, unless the source or copies of it are among them."""
+        return chain(self.given, self.near[: options.k + 1], self.worded[: options.cap + 1])
+
+
 def retrieve_batch(
     batch: Batch[EditQuery], index: PictureIndex, options: RetrieveOptions
 ) -> Batch[EditQuery]:
@@ -115,67 +132,25 @@ def retrieve_batch(
     if not batch.records:
         return batch
     vectors = query_vectors(batch.records, options)
-    searching = [number for number, query in enumerate(batch.records) if not query.candidates]
-    neighbours: dict[int, list[int]] = {}
-    if options.candidates != "mine" and searching:
-        depth = min(options.k + EXCLUDED_RESERVE, len(index))
-        _, found = index.search(vectors[searching], depth)
-        neighbours = dict(zip(searching, found.tolist(), strict=True))
+    offers = _find_offers(batch.records, vectors, index, options)
+    pool = PoolRows(index, chain.from_iterable(offer.rows() for offer in offers))
+    offers = [
+        _without_near_copies(query, offer, pool, options)
+        for query, offer in zip(batch.records, offers, strict=True)
+    ]
+    entries = PoolEntries(index)
+    entries.expect(chain.from_iterable(offer.likely(options) for offer in offers))
     records = []
-    for number, query in enumerate(batch.records):
-        if query.candidates:
-            rows = _admit(query, [each.row for each in query.candidates], index, options)
-        else:
-            near = _nearest(query, vectors[number], neighbours.get(number), index, options)
-            rows = list(dict.fromkeys([*near, *_with_the_words(query, index, options)]))
-        candidates = score_rows(query, rows, index=index, query_vector=vectors[number])
+    for query, vector, offer in zip(batch.records, vectors, offers, strict=True):
+        chosen = _admit(query, offer, entries, options)
+        own = pool
+        if len(chosen.near) < min(options.k, offer.asked) and offer.asked < len(index):
+            chosen = _look_further(query, vector, offer, entries, index, options)
+            own = PoolRows(index, chosen.rows())
+        rows = list(dict.fromkeys(chosen.rows()))
+        candidates = score_rows(query, rows, pool=own, entries=entries, query_vector=vector)
         records.append(dataclasses.replace(query, candidates=candidates))
     return dataclasses.replace(batch, records=tuple(records))
-
-
-def score_rows(
-    query: EditQuery, rows: Sequence[int], *, index: PictureIndex, query_vector: Vectors
-) -> tuple[Candidate, ...]:
-    """The pictures in `rows` as candidates with every score, by falling `retrieval`, then row."""
-    if not rows:
-        return ()
-    embeddings = index.embeddings(rows)
-    retrieval = cosines(query_vector, embeddings)
-    order = sorted(range(len(rows)), key=lambda place: (-retrieval[place], rows[place]))
-    embeddings = embeddings[order]
-    ranked = [int(rows[place]) for place in order]
-    falling = [retrieval[place] for place in order]
-    source_image = as_vector(query.source_embedding)
-    caption, edit = as_vector(query.caption_embedding), as_vector(query.edit_embedding)
-    own = cosines(source_image, caption[None])[0]
-    measured = zip(
-        range(len(ranked)),
-        index.rows(ranked),
-        falling,
-        margins(falling),
-        cosines(edit, embeddings),
-        directional(source_image, embeddings, caption, edit),
-        cosines(source_image, embeddings),
-        structure_similarities(query.source_structure, index.structures(ranked)),
-        strict=True,
-    )
-    return tuple(
-        _candidate(
-            query,
-            entry,
-            Scores(
-                retrieval=score,
-                rank=rank,
-                margin=margin,
-                text_image_source=own,
-                text_image_target=text_image,
-                directional=direction,
-                image_image=image_image,
-                structure=stored(structure),
-            ),
-        )
-        for rank, entry, score, margin, text_image, direction, image_image, structure in measured
-    )
 
 
 @beam.typehints.with_input_types(Batch)
@@ -196,7 +171,7 @@ class Retrieve(beam.PTransform):
     ...     edits = told | pairloom.Rewrite(load_captions=index.captions)
     ...     found = edits | pairloom.EmbedQueries(pairloom.load_encoder) | pairloom.Retrieve(index)
     ...     _ = found | beam.Map(lambda batch: print(batch.records[0].candidates[0].caption))
-    a small red chair on the left of a patterned background
+    a large yellow sofa on the left of a patterned background
     """
 
     index: PictureIndex
@@ -208,89 +183,99 @@ class Retrieve(beam.PTransform):
         return batches | "Retrieve" >> MapBatches(search, name="Retrieve")
 
 
-def _candidate(query: EditQuery, entry: PictureRow, scores: Scores) -> Candidate:
-    """The picture of the index with the scores that its words and captions give added."""
-    words = word_agreement(
-        edit_prompt=query.edit_prompt,
-        source_word=query.source_word,
-        target_word=query.target_word,
-        caption=entry.caption,
-    )
-    return Candidate(
-        row=entry.row,
-        key=entry.key,
-        reference=entry.reference,
-        content_sha256=entry.content_sha256,
-        caption=entry.caption,
-        caption_confidence=entry.caption_confidence,
-        url=entry.url,
-        licence=entry.licence,
-        nsfw=entry.nsfw,
-        watermark=entry.watermark,
-        scores=dataclasses.replace(
-            scores,
-            new_word=words.new_word,
-            old_word=words.old_word,
-            rest=words.rest,
-            source_confidence=_stored(query.source.caption_confidence),
-            target_confidence=_stored(entry.caption_confidence),
-        ),
-    )
-
-
-def _nearest(
-    query: EditQuery,
-    vector: Vectors,
-    found: list[int] | None,
-    index: PictureIndex,
-    options: RetrieveOptions,
-) -> list[int]:
-    """The `options.k` best of `found` that may be candidates; looks further where copies abound."""
-    if found is None:
-        return []
-    while True:
-        admitted = _admit(query, [row for row in found if row != NO_ROW], index, options)
-        if len(admitted) >= options.k or len(found) >= len(index):
-            return admitted[: options.k]
-        found = index.search(vector[None], min(4 * len(found), len(index)))[1][0].tolist()
-
-
-def _with_the_words(query: EditQuery, index: PictureIndex, options: RetrieveOptions) -> list[int]:
-    """At most `options.cap` rows whose caption has the words of the edit prompt.
-
-    Those most like the source in structure come first, then those most like it in embedding.
-    """
-    if options.candidates == "search":
-        return []
-    rows = index.rows_with_caption(query.edit_prompt)
-    rows = _admit(query, rows, index, options)
-    if not rows:
-        return []
-    alike = structure_similarities(query.source_structure, index.structures(rows))
-    near = cosines(as_vector(query.source_embedding), index.embeddings(rows))
-    order = sorted(range(len(rows)), key=lambda place: (-alike[place], -near[place], rows[place]))
-    return [rows[place] for place in order[: options.cap]]
-
-
-def _admit(
-    query: EditQuery, rows: Sequence[int], index: PictureIndex, options: RetrieveOptions
-) -> list[int]:
-    """`rows` without the source itself, its copies and near-copies, in the same order."""
-    if not rows:
-        return []
-    near = cosines(as_vector(query.source_embedding), index.embeddings(rows))
-    limit = options.near_copy if options.near_copy is not None else np.inf
+def _find_offers(
+    queries: Sequence[EditQuery], vectors: Vectors, index: PictureIndex, options: RetrieveOptions
+) -> list[_Offer]:
+    """What each query came with, or what the index has for it."""
+    searching = [number for number, query in enumerate(queries) if not query.candidates]
+    depth = min(options.k + EXCLUDED_RESERVE, len(index))
+    near: dict[int, list[int]] = {}
+    if options.candidates != "mine" and searching:
+        _, found = index.search(vectors[searching], depth)
+        near = {
+            number: [row for row in rows if row != NO_ROW]
+            for number, rows in zip(searching, found.tolist(), strict=True)
+        }
     return [
-        row
-        for row, cosine in zip(rows, near, strict=True)
-        if cosine <= limit and not _is_source(query, index, row)
+        _Offer(given=[each.row for each in query.candidates])
+        if query.candidates
+        else _Offer(
+            near=near.get(number, ()),
+            asked=depth if number in near else 0,
+            worded=()
+            if options.candidates == "search"
+            else index.rows_with_caption(query.edit_prompt),
+        )
+        for number, query in enumerate(queries)
     ]
 
 
-def _is_source(query: EditQuery, index: PictureIndex, row: int) -> bool:
+def _without_near_copies(
+    query: EditQuery, offer: _Offer, pool: PoolRows, options: RetrieveOptions
+) -> _Offer:
+    """`offer` without near-copies of the source, those with its words in order of likeness.
+
+    Those most like the source in structure come first, then those most like it in embedding.
+    """
+    given, _ = _keep_unlike(query, offer.given, pool, options)
+    near, _ = _keep_unlike(query, offer.near, pool, options)
+    worded, cosines = _keep_unlike(query, offer.worded, pool, options)
+    if worded:
+        alike = structure_similarities(query.source_structure, pool.structures(worded))
+        worded = [worded[place] for place in np.lexsort((np.asarray(worded), -cosines, -alike))]
+    return _Offer(given=given, near=near, worded=worded, asked=offer.asked)
+
+
+def _keep_unlike(
+    query: EditQuery, rows: Sequence[int], pool: PoolRows, options: RetrieveOptions
+) -> tuple[list[int], Vectors]:
+    """Those of `rows` that are no near-copies of the source, and their cosines with it."""
+    if not rows:
+        return [], np.empty(0, np.float32)
+    cosines = inner_products(as_vector(query.source_embedding), pool.embeddings(rows))
+    limit = options.near_copy if options.near_copy is not None else np.inf
+    unlike = cosines.astype(np.float64) <= limit
+    return [row for row, kept in zip(rows, unlike, strict=True) if kept], cosines[unlike]
+
+
+def _admit(
+    query: EditQuery, offer: _Offer, entries: PoolEntries, options: RetrieveOptions
+) -> _Offer:
+    """As many of each kind as are wanted, without the source itself and pictures of its content."""
     source = query.source
-    return index.key(row) == source.key or index.content(row) == source.content_sha256
+
+    def others(rows: Sequence[int], most: int) -> list[int]:
+        admitted = (
+            row
+            for row in rows
+            if (entry := entries[row]).key != source.key
+            and entry.content_sha256 != source.content_sha256
+        )
+        return list(islice(admitted, most))
+
+    return _Offer(
+        given=others(offer.given, len(offer.given)),
+        near=others(offer.near, options.k),
+        worded=others(offer.worded, options.cap),
+        asked=offer.asked,
+    )
 
 
-def _stored(value: float | None) -> float | None:
-    return None if value is None else stored(value)
+def _look_further(
+    query: EditQuery,
+    vector: Vectors,
+    offer: _Offer,
+    entries: PoolEntries,
+    index: PictureIndex,
+    options: RetrieveOptions,
+) -> _Offer:
+    """What `_admit` gives where copies abound: of ever more neighbours, until it is enough."""
+    asked = offer.asked
+    while True:
+        asked = min(4 * asked, len(index))
+        _, found = index.search(vector[None], asked)
+        rows = [row for row in found[0].tolist() if row != NO_ROW]
+        near, _ = _keep_unlike(query, rows, PoolRows(index, rows), options)
+        chosen = _admit(query, dataclasses.replace(offer, near=near), entries, options)
+        if len(chosen.near) >= options.k or asked >= len(index):
+            return chosen

@@ -160,7 +160,7 @@ class Rewrite(beam.PTransform):
     ...     told = spans | pairloom.Read(source) | pairloom.TakeSourceCaptions()
     ...     edits = told | pairloom.Rewrite(load_captions=index.captions)
     ...     _ = edits | beam.Map(lambda batch: print(batch.records[0].edit_prompt))
-    a small red chair on the left of a patterned background
+    a large yellow chair on the left of a patterned background
     """
 
     options: RewriteOptions = field(default_factory=RewriteOptions)

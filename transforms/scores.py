@@ -1,8 +1,8 @@
 """What is measured on a (query, candidate) pair: pure functions of vectors, maps and words."""
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
@@ -64,7 +64,10 @@ def stored(value: float) -> float:
 
 
 def directional(
-    source_image: Vectors, target_images: Vectors, source_text: Vectors, target_text: Vectors
+    source_image: Vectors,
+    target_images: npt.NDArray[np.floating],
+    source_text: Vectors,
+    target_text: Vectors,
 ) -> list[float | None]:
     """Cosine of the change of picture and the change of words (Gal et al. 2022, eq. 2).
 
@@ -75,12 +78,10 @@ def directional(
     word_length = np.sqrt((words * words).sum())
     lengths = np.sqrt((changes * changes).sum(axis=1))
     products = (changes * words).sum(axis=1)
-    return [
-        stored(product / (length * word_length))
-        if min(length, word_length) > _SAME_DIRECTION
-        else None
-        for product, length in zip(products, lengths, strict=True)
-    ]
+    differ = np.minimum(lengths, word_length) > _SAME_DIRECTION
+    cosines = np.divide(products, lengths * word_length, out=np.zeros_like(products), where=differ)
+    values = cosines.astype(np.float32).tolist()
+    return [value if known else None for value, known in zip(values, differ, strict=True)]
 
 
 def cosines(vector: Vectors, others: Vectors) -> list[float]:
@@ -113,7 +114,6 @@ def count_word(words: Sequence[str], term: str) -> int:
     )
 
 
-@lru_cache(maxsize=65_536)
 def word_agreement(
     *, edit_prompt: str, source_word: str, target_word: str, caption: str
 ) -> WordAgreement:
@@ -123,22 +123,81 @@ def word_agreement(
     source word oftener than the edit prompt, in which other things may rightly bear it. `rest`:
     multiset Jaccard index of the other words, articles aside (they follow the word they precede).
     """
-    news, olds, others = _prompt_words(edit_prompt, source_word, target_word)
-    found = _caption_words(caption)
-    new = count_word(found, target_word) >= max(1, news)
-    old = count_word(found, source_word) > olds
-    rest = _jaccard(others, _without(found, target_word))
-    return WordAgreement(new_word=float(new), old_word=float(old), rest=stored(rest))
+    return EditWords.of(edit_prompt, source_word, target_word).agreement(caption)
+
+
+@dataclass(frozen=True, eq=False)
+class EditWords:
+    """The words of an edit, ready to be compared with the captions of many candidates.
+
+    `news` and `olds` are how often the edit prompt has the target word and the source word,
+    `others` how often each of its other words, articles aside. See `word_agreement`.
+    """
+
+    source_word: str
+    target_word: str
+    news: int
+    olds: int
+    others: dict[str, int]
+    _known: dict[str, WordAgreement] = field(default_factory=dict, repr=False)
+
+    @staticmethod
+    @lru_cache(maxsize=1_024)
+    def of(edit_prompt: str, source_word: str, target_word: str) -> "EditWords":
+        """Those of an edit; the same object for the same words, where it was lately asked for."""
+        words = _caption_words(edit_prompt)
+        return EditWords(
+            source_word=source_word,
+            target_word=target_word,
+            news=count_word(words, target_word),
+            olds=count_word(words, source_word),
+            others=Counter(_without(words, target_word)),
+        )
+
+    def agreement(self, caption: str) -> WordAgreement:
+        """How a candidate's caption agrees with the edit."""
+        found = self._known.get(caption)
+        if found is None:
+            found = self._known[caption] = self._compare(caption)
+        return found
+
+    def _compare(self, caption: str) -> WordAgreement:
+        text = _read_caption(caption)
+        new = old = 0
+        rest: Sequence[str] = text.content
+        # Most captions lack most words, and the forms of all their words at once say so.
+        if not text.forms.isdisjoint(_first_forms(self.target_word)):
+            new = count_word(text.words, self.target_word)
+            rest = _without(text.words, self.target_word)
+        if not text.forms.isdisjoint(_first_forms(self.source_word)):
+            old = count_word(text.words, self.source_word)
+        return WordAgreement(
+            new_word=float(new >= max(1, self.news)),
+            old_word=float(old > self.olds),
+            rest=stored(_jaccard(self.others, rest)),
+        )
+
+
+@dataclass(frozen=True)
+class _Caption:
+    """The words of a caption, those that are no articles, and all forms of all of them."""
+
+    words: tuple[str, ...]
+    content: tuple[str, ...]
+    forms: frozenset[str]
+
+
+@lru_cache(maxsize=65_536)
+def _read_caption(text: str) -> _Caption:
+    words = _caption_words(text)
+    return _Caption(words, tuple(_content(words)), frozenset().union(*map(_forms, words)))
 
 
 @lru_cache(maxsize=4_096)
-def _prompt_words(
-    edit_prompt: str, source_word: str, target_word: str
-) -> tuple[int, int, tuple[str, ...]]:
-    """How often the edit prompt has the two words, and its other words: for all candidates."""
-    words = _caption_words(edit_prompt)
-    others = tuple(_without(words, target_word))
-    return count_word(words, target_word), count_word(words, source_word), others
+def _first_forms(term: str) -> frozenset[str]:
+    """All forms of the first word of `term`."""
+    words = _caption_words(term)
+    return _forms(words[0]) if words else frozenset()
 
 
 @lru_cache(maxsize=65_536)
@@ -188,10 +247,16 @@ def _without(words: Sequence[str], term: str) -> list[str]:
     return _content(words)
 
 
-def _jaccard(first: Sequence[str], second: Sequence[str]) -> float:
-    one, other = Counter(first), Counter(second)
-    either = (one | other).total()
-    return (one & other).total() / either if either else 1.0
+def _jaccard(first: Mapping[str, int], second: Sequence[str]) -> float:
+    """Multiset Jaccard index of counted words and listed ones; 1 of nothing and nothing."""
+    left = dict(first)
+    both = 0
+    for word in second:
+        if left.get(word, 0):
+            left[word] -= 1
+            both += 1
+    either = sum(first.values()) + len(second) - both
+    return both / either if either else 1.0
 
 
 def _common_subsequence(first: Sequence[str], second: Sequence[str]) -> int:

@@ -4,14 +4,25 @@ import dataclasses
 import functools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import apache_beam as beam
 from PIL import Image
 
+from transforms.batches.ahead import chunks_ahead
 from transforms.batches.inference import BatchHandler, RunBatches, bisect_failures
+from transforms.models.devices import fill_rows
 from transforms.pictures.decoding import PictureError, decode_kept
 from transforms.pictures.masks import THRESHOLD, mask_from_relevance
-from transforms.protocols import EditSegmenter, PictureEdit, Segmenter, SourceError, Vectors
+from transforms.protocols import (
+    EditSegmenter,
+    FitsPictures,
+    PictureEdit,
+    Segmenter,
+    SourceError,
+    Vectors,
+    rows_of,
+)
 from transforms.record import Batch, EditExample, Reject, reject_query
 
 NAME = "Segment"
@@ -23,8 +34,8 @@ OpenPicture = Callable[[str], bytes]
 DecodePicture = Callable[[bytes], Image.Image]
 """The RGB pixels of encoded bytes. Raises PictureError where there are none."""
 
-# Two pictures each are decoded at once, so this bounds the memory.
-_EXAMPLES_AT_ONCE = 8
+EXAMPLES_AT_ONCE = 8
+"""So many at least are looked at together, two pictures of each; more where it fills a network."""
 
 
 def segment_batch(
@@ -48,47 +59,82 @@ def segment_batch(
     Rejects: `source_gone` and `target_gone` where a picture can no longer be opened or decoded,
     `model_failed` where the segmenter fails.
     """
-    segment = functools.partial(
-        _segment,
+    prepare = functools.partial(
+        _prepare,
         segmenter=segmenter,
         open_target=open_picture,
         open_source=open_source or open_picture,
-        threshold=threshold,
         decode=decode,
     )
-    records, rejects = bisect_failures(batch.records, segment, _reject, at_once=_EXAMPLES_AT_ONCE)
+    segment = functools.partial(_segment, segmenter=segmenter, threshold=threshold)
+    pictures = fill_rows(rows_of(segmenter), least=2 * EXAMPLES_AT_ONCE)
+    at_once = pictures // 2
+    records: list[EditExample] = []
+    rejects: list[Reject] = []
+    for chunk in chunks_ahead(prepare, batch.records, at_once=at_once):
+        masked, failed = bisect_failures(chunk, segment, _reject_prepared, at_once=at_once)
+        records += masked
+        rejects += failed
     return dataclasses.replace(batch, records=tuple(records), rejects=(*batch.rejects, *rejects))
 
 
-def _segment(
-    examples: Sequence[EditExample],
+class _Prepared(NamedTuple):
+    """A pair, and both its pictures as the segmenter sees them; or why it has none."""
+
+    example: EditExample
+    pictures: "tuple[_Picture, _Picture] | Reject"
+
+
+class _Picture(NamedTuple):
+    image: Image.Image
+    size: tuple[int, int]
+
+
+def _prepare(
+    example: EditExample,
     *,
     segmenter: Segmenter | EditSegmenter,
     open_target: OpenPicture,
     open_source: OpenPicture,
-    threshold: float,
     decode: DecodePicture,
+) -> _Prepared:
+    """What can be made of a pair without the network, in any thread."""
+    opened = _open_both(example, open_target, open_source, decode=decode)
+    if isinstance(opened, Reject):
+        return _Prepared(example, opened)
+    source, target = (
+        _Picture(segmenter.fit(image) if isinstance(segmenter, FitsPictures) else image, image.size)
+        for image in opened
+    )
+    return _Prepared(example, (source, target))
+
+
+def _segment(
+    prepared: Sequence[_Prepared], *, segmenter: Segmenter | EditSegmenter, threshold: float
 ) -> list[EditExample | Reject]:
-    opened = [_open_both(example, open_target, open_source, decode=decode) for example in examples]
-    images: list[Image.Image] = []
+    pictures: list[_Picture] = []
     edits: list[PictureEdit] = []
-    for example, pair in zip(examples, opened, strict=True):
+    for example, pair in prepared:
         if not isinstance(pair, Reject):
-            images += pair
+            pictures += pair
             edits += _edits_both_ways(example)
-    maps = _relevance(segmenter, images, edits) if images else ()
+    maps = _relevance(segmenter, [each.image for each in pictures], edits) if pictures else ()
     masks = iter(
         [
-            mask_from_relevance(relevance, image.size, threshold=threshold)
-            for relevance, image in zip(maps, images, strict=True)
+            mask_from_relevance(relevance, picture.size, threshold=threshold)
+            for relevance, picture in zip(maps, pictures, strict=True)
         ]
     )
     return [
         pair
         if isinstance(pair, Reject)
         else dataclasses.replace(example, source_mask=next(masks), target_mask=next(masks))
-        for example, pair in zip(examples, opened, strict=True)
+        for example, pair in prepared
     ]
+
+
+def _reject_prepared(prepared: _Prepared, reason: str, detail: str) -> Reject:
+    return _reject(prepared.example, reason, detail)
 
 
 def _edits_both_ways(example: EditExample) -> tuple[PictureEdit, PictureEdit]:
@@ -169,11 +215,11 @@ class Segment(beam.PTransform):
 
     >>> import apache_beam as beam, pairloom
     >>> source = pairloom.StillLifeSource(count=1, told=True)
-    >>> index = pairloom.open_index("small/index")
+    >>> index, options = pairloom.open_index("small/index"), pairloom.RewriteOptions(edits=8)
     >>> with beam.Pipeline("FnApiRunner") as pipeline:
     ...     spans = pipeline | beam.Create(pairloom.plan_batches(source.shards()[0], 1))
     ...     told = spans | pairloom.Read(source) | pairloom.TakeSourceCaptions()
-    ...     edits = told | pairloom.Rewrite(load_captions=index.captions)
+    ...     edits = told | pairloom.Rewrite(options, load_captions=index.captions)
     ...     found = edits | pairloom.EmbedQueries(pairloom.load_encoder) | pairloom.Retrieve(index)
     ...     chosen = found | pairloom.Select()
     ...     masked = chosen | pairloom.Segment(pairloom.load_segmenter, open_picture=source.open)

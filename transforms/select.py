@@ -165,11 +165,11 @@ class Select(beam.PTransform):
 
     >>> import apache_beam as beam, pairloom
     >>> source = pairloom.StillLifeSource(count=1, told=True)
-    >>> index = pairloom.open_index("small/index")
+    >>> index, options = pairloom.open_index("small/index"), pairloom.RewriteOptions(edits=8)
     >>> with beam.Pipeline("FnApiRunner") as pipeline:
     ...     spans = pipeline | beam.Create(pairloom.plan_batches(source.shards()[0], 1))
     ...     told = spans | pairloom.Read(source) | pairloom.TakeSourceCaptions()
-    ...     edits = told | pairloom.Rewrite(load_captions=index.captions)
+    ...     edits = told | pairloom.Rewrite(options, load_captions=index.captions)
     ...     found = edits | pairloom.EmbedQueries(pairloom.load_encoder) | pairloom.Retrieve(index)
     ...     chosen = found | pairloom.Select(pairloom.SelectionThresholds(rest=0.8))
     ...     _ = chosen | beam.Map(lambda batch: print(batch.records[0].target.key))

@@ -1,21 +1,24 @@
 """The Write stage: everything that became of a source shard, into one output shard.
 
-Batches meet by shard, light: pictures stay with their sources and are fetched once, while the rows
-are written. What is written depends on the records alone and not on the order they arrive in.
+Batches are light when they come to their shard: pictures stay with their sources and are fetched
+once, while the rows are written. What is written depends on the records alone and not on the order
+they arrive in.
 """
 
 import functools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import apache_beam as beam
 import pyarrow as pa
 from apache_beam.metrics import Metrics
 from apache_beam.typehints.decorators import no_annotations
 
-from transforms.batches.packing import Packed, pack, pack_table, unpack, unpack_tables
+from indexes.fence import Fence
+from indexes.storage.paths import as_path
+from transforms.batches.landing import PACKED_PIECE, Land, Piece
+from transforms.batches.packing import pack_table, to_bytes, unpack, unpack_tables
 from transforms.batches.timing import timed
 from transforms.dataset.files import (
     dump_json,
@@ -36,12 +39,21 @@ from transforms.dataset.shard_contents import (
     shard_contents,
     tabulate,
 )
-from transforms.dataset.shards import OutputShard, ShardReceipt, receipt_file, shard_file
+from transforms.dataset.shards import (
+    OutputShard,
+    ShardReceipt,
+    receipt_file,
+    shard_file,
+    whole_shard,
+)
 from transforms.protocols import Source
 from transforms.record import Batch, EditExample, EditQuery
 
 NAME = "Write"
 STAGE = NAME.lower()
+FINISHED, CONSIDERED = KINDS = ("finished", "considered")
+PackedPiece = tuple[str, Piece]
+"""A piece under the name of its source shard."""
 
 
 def write_contents(
@@ -51,6 +63,7 @@ def write_contents(
     *,
     fetch: FetchPictures,
     configuration_hash: str,
+    fence: Fence | None = None,
 ) -> ShardReceipt:
     """Write the files of one output shard into `folder`, its receipt last, and return that.
 
@@ -59,6 +72,7 @@ def write_contents(
     Raises:
         OutputError: a file cannot be written; no temporary file is left.
         ContentsError: not as many sources arrived as `shard.sources` says.
+        FencedError: a later run has begun than that of `fence`; there is no receipt.
     """
     counts = count_contents(contents)
     if shard.sources is not None and counts.sources != shard.sources:
@@ -85,6 +99,8 @@ def write_contents(
         counts=count_contents(contents),
         files=(pairs_file, rejects_file, candidates_file),
     )
+    if fence is not None:
+        fence.check()
     write_bytes(receipt_path, dump_json(receipt.as_dict()))
     return receipt
 
@@ -98,6 +114,7 @@ def write_shard(
     open_source: OpenPicture,
     open_target: OpenPicture,
     configuration_hash: str,
+    fence: Fence | None = None,
 ) -> ShardReceipt:
     """`shard_contents`, then `write_contents`: one output shard from its parts, in any order."""
     return write_contents(
@@ -106,6 +123,7 @@ def write_shard(
         shard_contents(batches, considered),
         fetch=functools.partial(fetch_both, open_source=open_source, open_target=open_target),
         configuration_hash=configuration_hash,
+        fence=fence,
     )
 
 
@@ -114,53 +132,48 @@ def light_finished(batch: Batch[EditExample]) -> Batch[EditExample]:
     return replace(batch, records=tuple(light_example(example) for example in batch.records))
 
 
-def pack_finished(batch: Batch[EditExample]) -> Packed:
-    """`light_finished(batch)`, packed for the shuffle to its shard."""
-    return pack(light_finished(batch))
+def pack_finished(batch: Batch[EditExample]) -> PackedPiece:
+    """`light_finished(batch)`, packed as a piece of its shard that settles its rows."""
+    settled = {example.query.source.position for example in batch.records}
+    settled |= {reject.position for reject in batch.rejects}
+    data = to_bytes(light_finished(batch))
+    return batch.shard, Piece(FINISHED, batch.number, len(settled), data)
 
 
-def pack_considered(batch: Batch[EditQuery]) -> Packed:
-    """The queries of `batch` and their candidates, packed for the shuffle to their shard."""
-    return pack_table(batch.shard, tabulate(batch.records))
-
-
-def to_one_key(receipt: ShardReceipt) -> tuple[str, ShardReceipt]:
-    """`receipt` under the key all receipts have."""
-    return "", receipt
-
-
-def gather_receipts(receipts: Iterable[ShardReceipt]) -> tuple[ShardReceipt, ...]:
-    """`receipts` by shard number."""
-    return tuple(sorted(receipts, key=lambda receipt: receipt.number))
+def pack_considered(batch: Batch[EditQuery]) -> PackedPiece:
+    """The queries of `batch` and their candidates, packed as a piece of their shard."""
+    name, data = pack_table(batch.shard, tabulate(batch.records))
+    return name, Piece(CONSIDERED, batch.number, 0, data)
 
 
 @no_annotations  # Beam cannot check for a Protocol
-def write_group(
-    group: tuple[str, Mapping[str, Iterable[Any]]],
+def write_pieces(
+    shard: OutputShard,
+    pieces: Sequence[Piece],
     *,
     folder: str,
     source: Source,
     pool: Source,
     configuration_hash: str,
+    fence: Fence | None = None,
 ) -> ShardReceipt:
-    """`write_shard` for what met under one shard's name.
+    """`write_shard` for what has come of one shard.
 
     Raises:
-        ContentsError: the name is not that of exactly one output shard.
+        OutputError, ContentsError: as `write_shard`.
+        FencedError: a later run has begun meanwhile.
     """
-    name, parts = group
-    shards = list(parts["shard"])
-    if len(shards) != 1:
-        raise ContentsError(f"batches must be of one output shard, {name} is of {len(shards)}")
+    packed = {kind: [each.data for each in pieces if each.kind == kind] for kind in KINDS}
     with timed(NAME):
         receipt = write_shard(
-            Path(folder),
-            shards[0],
-            unpack(parts["finished"]),
-            considered=unpack_tables(parts["considered"]),
+            as_path(folder),
+            shard,
+            unpack(packed[FINISHED]),
+            considered=unpack_tables(packed[CONSIDERED]),
             open_source=source.open,
             open_target=pool.open,
             configuration_hash=configuration_hash,
+            fence=fence,
         )
     Metrics.counter(NAME, "records").inc(receipt.counts.pairs)
     for reason, number in receipt.counts.rejects.get(STAGE, {}).items():
@@ -168,13 +181,25 @@ def write_group(
     return receipt
 
 
+def find_written(
+    shard: OutputShard, *, folder: str, configuration_hash: str
+) -> ShardReceipt | None:
+    """The receipt of `shard`, where it is whole and of this configuration.
+
+    Raises:
+        OutputError: there is a receipt, and it cannot be read.
+    """
+    return whole_shard(as_path(folder), shard, configuration_hash)
+
+
 @dataclass
 class Write(beam.PTransform):
     """Writes one output shard for each of `shards`, also where nothing arrives for it.
 
     Takes two collections, `(finished, considered)`: the batches of `EditExample` to write, and the
-    batches of `EditQuery` as they went into Select. Gives one element, the receipts of all shards
-    by number. `source` opens the source pictures, `pool` those of the index.
+    batches of `EditQuery` as they went into Select. Gives the receipt of each shard, in no order. A
+    shard is written as soon as all of it is there (`transforms.batches.landing`), and kept where it
+    is whole already. `source` opens the source pictures, `pool` those of the index.
 
     Args:
         folder: an output folder; it must be there.
@@ -182,27 +207,29 @@ class Write(beam.PTransform):
         source: opens the source pictures.
         pool: opens the pictures of the index.
         configuration_hash: what tells shards made with other settings apart, in every receipt.
+        fence: this run's leave to write, where other runs may still be at it; when a later one has
+            begun, nothing more is written.
 
     Raises:
         OutputError: while the pipeline runs, where a file cannot be written.
-        ContentsError: likewise, where the batches are not those of the shards.
+        ContentsError, LandingError: likewise, where the batches are not those of the shards.
 
     >>> import tempfile
     >>> import apache_beam as beam, pairloom
     >>> source = pairloom.StillLifeSource(count=1, told=True)
-    >>> index = pairloom.open_index("small/index")
+    >>> index, options = pairloom.open_index("small/index"), pairloom.RewriteOptions(edits=8)
     >>> [shard] = pairloom.StillLifeSource(count=1).shards()
     >>> shards = [pairloom.OutputShard(number=0, of=1, name=shard.name, sources=1)]
     >>> write = pairloom.Write(tempfile.mkdtemp(), shards, source, source, "any text")
     >>> with beam.Pipeline("FnApiRunner") as pipeline:
     ...     spans = pipeline | beam.Create(pairloom.plan_batches(source.shards()[0], 1))
     ...     told = spans | pairloom.Read(source) | pairloom.TakeSourceCaptions()
-    ...     edits = told | pairloom.Rewrite(load_captions=index.captions)
+    ...     edits = told | pairloom.Rewrite(options, load_captions=index.captions)
     ...     found = edits | pairloom.EmbedQueries(pairloom.load_encoder) | pairloom.Retrieve(index)
     ...     chosen = found | pairloom.Select()
     ...     masked = chosen | pairloom.Segment(pairloom.load_segmenter, open_picture=source.open)
     ...     receipts = (masked, found) | write
-    ...     _ = receipts | beam.Map(lambda receipts: print(receipts[0].counts.pairs))
+    ...     _ = receipts | beam.Map(lambda receipt: print(receipt.counts.pairs))
     1
     """
 
@@ -211,6 +238,7 @@ class Write(beam.PTransform):
     source: Source
     pool: Source
     configuration_hash: str
+    fence: Fence | None = None
 
     def __post_init__(self) -> None:
         super().__init__()
@@ -218,32 +246,34 @@ class Write(beam.PTransform):
     @no_annotations  # Beam reads those of one collection only
     def expand(
         self, batches: tuple[beam.PCollection, beam.PCollection]
-    ) -> beam.PCollection[tuple[ShardReceipt, ...]]:
-        """Group light batches by shard, write each group, gather the receipts."""
+    ) -> beam.PCollection[ShardReceipt]:
+        """Pack both collections and land the shards."""
         finished, considered = batches
-        pipeline = finished.pipeline
-        seeds = [(shard.name, shard) for shard in self.shards]
-        groups = {
-            "finished": finished
+        mark = self.configuration_hash
+        pack_both = (
+            finished
             | "Pack finished"
-            >> beam.Map(pack_finished).with_input_types(Batch).with_output_types(Packed),
-            "considered": considered
+            >> beam.Map(pack_finished).with_input_types(Batch).with_output_types(PACKED_PIECE),
+            considered
             | "Pack considered"
-            >> beam.Map(pack_considered).with_input_types(Batch).with_output_types(Packed),
-            "shard": pipeline | "Seed shards" >> beam.Create(seeds),
-        }
+            >> beam.Map(pack_considered).with_input_types(Batch).with_output_types(PACKED_PIECE),
+        )
         return (
-            groups
-            | "Meet by shard" >> beam.CoGroupByKey()
-            | "Write shard"
-            >> beam.Map(
-                write_group,
-                folder=self.folder,
-                source=self.source,
-                pool=self.pool,
-                configuration_hash=self.configuration_hash,
+            pack_both
+            | "Flatten" >> beam.Flatten()
+            | "Shards"
+            >> Land(
+                self.shards,
+                KINDS,
+                functools.partial(
+                    write_pieces,
+                    folder=self.folder,
+                    source=self.source,
+                    pool=self.pool,
+                    configuration_hash=mark,
+                    fence=self.fence,
+                ),
+                functools.partial(find_written, folder=self.folder, configuration_hash=mark),
+                self.fence,
             )
-            | "To one key" >> beam.Map(to_one_key)
-            | "Meet receipts" >> beam.GroupByKey()
-            | "Gather receipts" >> beam.MapTuple(lambda _, receipts: gather_receipts(receipts))
         )

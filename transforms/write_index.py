@@ -1,17 +1,20 @@
 """The last stage of an index: what was embedded of a source shard, into one part of the folder."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import apache_beam as beam
 import numpy as np
 
+from indexes.fence import Fence
 from indexes.layout import STRUCTURE_BYTES, Part
-from indexes.parts import PartContents, PictureMetadata, write_part
-from transforms.batches.packing import Packed, pack, unpack
+from indexes.parts import PartContents, PictureMetadata, read_part, write_part
+from indexes.storage.paths import as_path
+from transforms.batches.landing import PACKED_PIECE, Land, Piece
+from transforms.batches.packing import to_bytes, unpack
 from transforms.dataset.files import make_folder, write_table
 from transforms.dataset.rows import light_source, reject_to_row
 from transforms.dataset.schema import REJECTS
@@ -19,10 +22,17 @@ from transforms.dataset.shard_contents import reject_id
 from transforms.record import Batch, EmbeddedImage
 from transforms.scores import as_vector
 
+KIND = "embedded"
+SOURCES, INDEXED = "sources", "indexed"
+"""Under these names a part counts its pictures; rejects stand under `stage: reason`."""
+
 
 @dataclass(frozen=True)
 class IndexShard:
     """Part `number`, from 0, of `of`, made from the source shard `name`.
+
+    `sources` is how many pictures that holds, where it is known beforehand: the part is then
+    written as soon as so many have come.
 
     >>> from pairloom import IndexShard
     >>> IndexShard(number=0, of=2, name="00000").part.label
@@ -32,6 +42,7 @@ class IndexShard:
     number: int
     of: int
     name: str
+    sources: int | None = None
 
     @property
     def part(self) -> Part:
@@ -61,9 +72,10 @@ def light_embedded(batch: Batch[EmbeddedImage]) -> Batch[EmbeddedImage]:
     return Batch(batch.shard, batch.number, records, batch.rejects)
 
 
-def pack_embedded(batch: Batch[EmbeddedImage]) -> Packed:
-    """`light_embedded(batch)`, packed for the shuffle to its shard."""
-    return pack(light_embedded(batch))
+def pack_embedded(batch: Batch[EmbeddedImage]) -> tuple[str, Piece]:
+    """`light_embedded(batch)`, packed as a piece of its shard."""
+    settled = len(batch.records) + len(batch.rejects)
+    return batch.shard, Piece(KIND, batch.number, settled, to_bytes(light_embedded(batch)))
 
 
 def picture_metadata(record: EmbeddedImage) -> PictureMetadata:
@@ -93,11 +105,13 @@ def write_index_part(
     batches: Iterable[Batch[EmbeddedImage]],
     *,
     fingerprint: str,
+    fence: Fence | None = None,
 ) -> PartReceipt:
     """Writes the pictures and rejects of one shard, in source order; the metadata come last.
 
     Raises:
         OutputError, OSError: a file cannot be written.
+        FencedError: a later run has begun than that of `fence`.
     """
     batches = sorted(batches, key=lambda batch: batch.number)
     records = [record for batch in batches for record in batch.records]
@@ -106,7 +120,7 @@ def write_index_part(
     make_folder(path.parent)
     write_table(path, REJECTS, map(reject_to_row, rejects))
     counted = Counter(f"{reject.stage}: {reject.reason}" for reject in rejects)
-    counts = {"sources": len(records) + len(rejects), "indexed": len(records), **counted}
+    counts = {SOURCES: len(records) + len(rejects), INDEXED: len(records), **counted}
     embeddings = [as_vector(record.embedding) for record in records]
     structures = [np.frombuffer(record.structure, dtype=np.uint8) for record in records]
     # A part without pictures has no say in the index's dimension.
@@ -117,6 +131,8 @@ def write_index_part(
         structures=np.array(structures, dtype=np.uint8).reshape(len(records), STRUCTURE_BYTES),
         counts=counts,
     )
+    if fence is not None:
+        fence.check()
     write_part(folder, shard.part, contents, fingerprint=fingerprint)
     return PartReceipt(shard, len(records), dict(counted))
 
@@ -125,8 +141,11 @@ def write_index_part(
 class WriteIndexParts(beam.PTransform):
     """Batches of EmbeddedImage to one part for each of `shards`; gives their receipts.
 
-    A shard for which nothing arrives gets an empty part. `folder` is one that `begin_index` has
-    made ready, `fingerprint` that of its description; `finish_index` makes an index of the parts.
+    A part is written as soon as all of it is there (`transforms.batches.landing`) and kept where it
+    is whole already; when a later run has begun than that of `fence`, nothing more is written. A
+    shard for which nothing arrives gets an empty part. `folder` is one that
+    `begin_index` has made ready, `fingerprint` that of its description; `finish_index` makes an
+    index of the parts.
 
     Raises:
         OutputError, OSError: while the pipeline runs, where a file cannot be written.
@@ -155,36 +174,50 @@ class WriteIndexParts(beam.PTransform):
     folder: str
     shards: Sequence[IndexShard]
     fingerprint: str
+    fence: Fence | None = None
 
     def __post_init__(self) -> None:
         super().__init__()
 
     def expand(self, batches: beam.PCollection) -> beam.PCollection:
-        """Groups light batches by shard and writes each group."""
-        seeds = [(shard.name, shard) for shard in self.shards]
-        groups = {
-            "batches": batches
-            | "Pack" >> beam.Map(pack_embedded).with_input_types(Batch).with_output_types(Packed),
-            "shard": batches.pipeline | "Seed shards" >> beam.Create(seeds),
-        }
+        """Packs the batches and lands the parts."""
+        mark = self.fingerprint
         return (
-            groups
-            | "Meet by shard" >> beam.CoGroupByKey()
-            | "Write part"
-            >> beam.Map(
-                _write_group,
-                folder=self.folder,
-                fingerprint=self.fingerprint,
+            batches
+            | "Pack"
+            >> beam.Map(pack_embedded).with_input_types(Batch).with_output_types(PACKED_PIECE)
+            | "Parts"
+            >> Land(
+                self.shards,
+                (KIND,),
+                partial(write_pieces, folder=self.folder, fingerprint=mark, fence=self.fence),
+                partial(find_written, folder=self.folder, fingerprint=mark),
+                self.fence,
             )
         )
 
 
-def _write_group(
-    group: tuple[str, Mapping[str, Iterable[Any]]],
+def write_pieces(
+    shard: IndexShard,
+    pieces: Sequence[Piece],
     *,
     folder: str,
     fingerprint: str,
+    fence: Fence | None = None,
 ) -> PartReceipt:
-    _, parts = group
-    (shard,) = parts["shard"]
-    return write_index_part(Path(folder), shard, unpack(parts["batches"]), fingerprint=fingerprint)
+    """`write_index_part` for what has come of one shard.
+
+    Raises:
+        OutputError, OSError, FencedError: as `write_index_part`.
+    """
+    batches = unpack(piece.data for piece in pieces)
+    return write_index_part(as_path(folder), shard, batches, fingerprint=fingerprint, fence=fence)
+
+
+def find_written(shard: IndexShard, *, folder: str, fingerprint: str) -> PartReceipt | None:
+    """The receipt of a part that is whole and of this description, else None."""
+    found = read_part(as_path(folder), shard.part, fingerprint=fingerprint)
+    if found is None:
+        return None
+    rejects = {name: n for name, n in found.counts.items() if name not in (SOURCES, INDEXED)}
+    return PartReceipt(shard, found.pictures, rejects)

@@ -19,7 +19,8 @@ from indexes.layout import fingerprint
 from indexes.life_cycle import begin_index
 from pipelines.build.job import build_job
 from pipelines.build.plan import BuildOptions, BuildPlan
-from pipelines.index.job import IndexPlan, index_job
+from pipelines.index.job import index_job
+from pipelines.index.plan import IndexPlan
 from pipelines.main import main
 from pipelines.running.sharded_job import ShardedJob, ShardUnit, run_unit
 from pipelines.still_life.source import StillLifeSource

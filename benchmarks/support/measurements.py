@@ -39,6 +39,8 @@ class Measurement:
 
 
 SEEDS = (0, 1, 2)
+PEER = ("--peer", ".venv-interop/bin/python")
+"""`make interop` makes it."""
 TRAINED_BACKENDS = ("--backends", "inpaint", "masked-token")
 LAYOUT_ROWS = (
     "--rows",
@@ -54,12 +56,14 @@ MEASUREMENTS = (
     *(Measurement(benchmark="memory", seed=seed) for seed in SEEDS),
     Measurement(benchmark="identical_bytes", flags=("--pool", "100", "--sources", "100", "--told")),
     Measurement(benchmark="fetch_hostile"),
+    Measurement(benchmark="fetch_peer", flags=PEER),
     Measurement(benchmark="editor_table"),
     *(Measurement(benchmark="region_table", flags=TRAINED_BACKENDS, seed=seed) for seed in SEEDS),
     Measurement(benchmark="rewrite_sentences", short=True),
     Measurement(benchmark="real_captions", short=True),
     Measurement(benchmark="index_recall", short=True),
     Measurement(benchmark="structure_position", short=True),
+    Measurement(benchmark="candidate_scoring", short=True),
     Measurement(benchmark="full_size", flags=("--pictures", "4")),
     *(Measurement(benchmark="diffedit_table", seed=seed) for seed in SEEDS),
     *(Measurement(benchmark="zestguide_table", flags=LAYOUT_ROWS, seed=seed) for seed in SEEDS),

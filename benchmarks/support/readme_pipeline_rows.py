@@ -71,6 +71,21 @@ def throughput(results: Results) -> list[Row]:
     ]
 
 
+def candidate_scoring(results: Results) -> list[Row]:
+    """What the stage Retrieve takes of a candidate, and took before."""
+    figures = results.one("candidate_scoring").figures
+    before = figures["before_ratio"]
+    return [
+        (
+            "`benchmarks/candidate_scoring.py`",
+            f"{whole(figures['candidates'])} candidates found and scored in batches, one thread",
+            f"{whole(100 * round(figures['candidates_a_second'] / 100))} a second, "
+            f"{figures['ratio']:.0f} times as many as one after another"
+            + ("" if before is None else f" and {before:.1f} times as many as in 0.2.0"),
+        )
+    ]
+
+
 def memory(results: Results) -> list[Row]:
     """Peak memory of a large collection beside a small one."""
     found = results.all("memory")
@@ -148,6 +163,26 @@ def real_captions(results: Results) -> list[Row]:
             f"{share['new: flickr8k and coco']}; {share['new: alt text']}; by the rewriter of 0.1 "
             f"{share['old: flickr8k and coco']}; {share['old: alt text']} "
             "([docs/lexicon.md](docs/lexicon.md))",
+        )
+    ]
+
+
+def fetch_peer(results: Results) -> list[Row]:
+    """How fast pictures are fetched beside img2dataset."""
+    figures = results.one("fetch_peer").figures
+    seconds = {
+        name: ", ".join(f"{each:.0f}" for each in figures[name]["seconds"])
+        for name in ("ours", "peer")
+    }
+    pictures = {name: sum(figures[name]["had"].values()) for name in ("ours", "peer")}
+    return [
+        (
+            "`benchmarks/fetch_peer.py --peer .venv-interop/bin/python`",
+            f"fetch of {figures['links']} links from a misbehaving server beside img2dataset, both "
+            f"on their defaults, {figures['at_once']} at once",
+            f"{figures['ratio']:.1f} times as fast ({seconds['ours']} against {seconds['peer']} "
+            f"s); {pictures['ours']} pictures against {pictures['peer']}, "
+            f"{figures['lost']} that only img2dataset has",
         )
     ]
 

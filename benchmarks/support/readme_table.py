@@ -42,9 +42,11 @@ def _write(write: Callable[[Results], list[Row]], results: Results) -> list[Row]
 ROWS: Sequence[Callable[[Results], list[Row]]] = (
     pipeline.pair_quality,
     pipeline.throughput,
+    pipeline.candidate_scoring,
     pipeline.memory,
     pipeline.identical_bytes,
     pipeline.fetch_hostile,
+    pipeline.fetch_peer,
     models.small_models,
     models.editor_table,
     models.region_table,

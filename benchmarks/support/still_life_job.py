@@ -17,7 +17,8 @@ import yaml
 
 import support.silent_libraries  # noqa: F401
 from pipelines.build.plan import BuildOptions, BuildPlan, plan_build
-from pipelines.index.job import IndexPlan, IndexSummary, run_index
+from pipelines.index.job import IndexSummary, run_index
+from pipelines.index.plan import IndexPlan
 from pipelines.running.execution import Execution
 from pipelines.sources import open_source
 from pipelines.still_life.source import StillLifeSource

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from editing.tensors import Embeddings, PictureBatch
 from transforms.models.clip import ClipEncoder, load_clip
-from transforms.models.folder import tokenise
+from transforms.models.folder import to_network, tokenise
 from transforms.models.open_clip import OpenClipEncoder, load_open_clip
 from transforms.models.pictures import PictureProcessor
 from transforms.models.spec import ModelError, ModelSpec
@@ -149,7 +149,9 @@ class TransformersClip:
         return output.float()
 
     def _fit(self, pictures: PictureBatch) -> Tensor:
-        return fit_pictures(pictures.to(self.encoder.network.device), self.encoder.pictures)
+        network = self.encoder.network
+        fitted = fit_pictures(pictures.to(network.device), self.encoder.pictures)
+        return to_network(fitted, network)
 
 
 @dataclass(frozen=True, eq=False)
@@ -198,12 +200,15 @@ class OpenClip:
     @torch.no_grad()
     def embed_texts(self, texts: Sequence[str]) -> Embeddings:
         """Embeddings of texts."""
-        words = self.encoder.tokenizer(list(texts)).to(self.encoder.options.device)
+        words = to_network(self.encoder.tokenizer(list(texts)), self.encoder.network)
         output: Tensor = self.encoder.network.encode_text(words)
         return output.float()
 
     def _fit(self, pictures: PictureBatch) -> Tensor:
-        return fit_pictures(pictures.to(self.encoder.options.device), self.encoder.pictures)
+        network = self.encoder.network
+        device = next(network.parameters()).device
+        fitted = fit_pictures(pictures.to(device), self.encoder.pictures)
+        return to_network(fitted, network)
 
 
 def _transformers_clip(spec: ModelSpec) -> PatchClipSpace:

@@ -6,7 +6,7 @@ of itself: a value of 60 MB that a dictionary repeats for every row is read one 
 
 import stat
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,8 @@ import pyarrow.parquet as pq
 from indexes.errors import PairloomError
 from indexes.parquet.footer import Footer, FooterError, read_footer
 from indexes.parquet.pages import ChunkCost, measure_chunk, total
+from indexes.storage.errors import refuse_outage
+from indexes.storage.store_path import StorePath
 
 BYTES_AT_ONCE = 512 << 20
 """What a table of our own may take in memory at a time, unless it takes as much in its file."""
@@ -55,18 +57,27 @@ def open_parquet(
         ParquetError: it is no regular file, no Parquet file, or its footer costs too much. What is
             raised inside the block is the caller's.
     """
+    with ExitStack() as stack:
+        yield stack.enter_context(_open(path, metadata, stack))
+
+
+def _open(path: Path, metadata: pq.FileMetaData | None, stack: ExitStack) -> pq.ParquetFile:
+    """The file, not yet entered; what it needs meanwhile is put on `stack`."""
     try:
+        place: Any = path
+        if isinstance(path, StorePath):
+            stack.enter_context(path.remembered())
+            place = path.open("rb")
         if not stat.S_ISREG(path.stat().st_mode):
             raise ParquetError("it is a folder, pipe or device, not a file")
         if metadata is None:
             read_footer(path)
-        file = pq.ParquetFile(path, metadata=metadata, buffer_size=_BUFFER_BYTES, pre_buffer=False)
+        return pq.ParquetFile(place, metadata=metadata, buffer_size=_BUFFER_BYTES, pre_buffer=False)
     except FooterError as error:
         raise ParquetError(str(error)) from error
     except ARROW_ERRORS as error:
+        refuse_outage(error)
         raise ParquetError(one_line(error)) from error
-    with file:
-        yield file
 
 
 def describe(path: Path) -> Footer:
@@ -78,6 +89,7 @@ def describe(path: Path) -> Footer:
     try:
         return read_footer(path)
     except (FooterError, OSError) as error:
+        refuse_outage(error)
         raise ParquetError(one_line(error)) from error
 
 
@@ -116,6 +128,7 @@ def measure_group(
                 if _is_wanted(schema.column(place).path, columns)
             ]
     except ARROW_ERRORS as error:
+        refuse_outage(error)
         raise ParquetError(one_line(error)) from error
     if not costs:
         raise ParquetError("it has no such column")
@@ -182,6 +195,7 @@ def read_batches(
             use_threads=False,
         )
     except ARROW_ERRORS as error:
+        refuse_outage(error)
         raise ParquetError(one_line(error)) from error
     # A column of lists has as many values as its lists, and fewer rows.
     readable = cost.values if cost.values < expected else expected
@@ -199,6 +213,7 @@ def _next(batches: Iterator[pa.RecordBatch]) -> pa.RecordBatch | None:
     try:
         return next(batches, None)
     except ARROW_ERRORS as error:
+        refuse_outage(error)
         raise ParquetError(one_line(error)) from error
 
 

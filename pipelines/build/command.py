@@ -2,13 +2,14 @@
 
 import argparse
 import dataclasses
-from pathlib import Path
 from typing import Any
 
 from editing.regions.registry import REGIONS
+from indexes.storage.paths import as_path
 from pipelines.build.job import BuildSummary, run_build
-from pipelines.build.plan import SENSES, BuildOptions, plan_build
+from pipelines.build.plan import SENSES, BuildOptions, BuildPlan, plan_build
 from pipelines.build.regions import BY_SEGMENTER
+from pipelines.build.service_plan import is_service, plan_service_build
 from pipelines.running.execution_arguments import add_execution_flags, read_execution
 from pipelines.sources import open_source
 from pipelines.terminal.arguments import (
@@ -24,6 +25,11 @@ from pipelines.terminal.console import (
     print_note,
     print_table,
 )
+from pipelines.terminal.device_arguments import (
+    add_device_flags,
+    read_batch_size,
+    read_placed_preset,
+)
 from pipelines.terminal.editing_words import add_rewrite_flags, read_rewrite_options
 from pipelines.terminal.nothing_made import nothing_made
 from pipelines.terminal.signing_arguments import (
@@ -34,7 +40,8 @@ from pipelines.terminal.signing_arguments import (
 from pipelines.terminal.thresholds import change_thresholds
 from transforms.caption import CAPTIONS
 from transforms.dataset.manifest import MANIFEST
-from transforms.presets import Preset, load_preset
+from transforms.fetching.options import FetchOptions
+from transforms.presets import PIPELINE_PARTS, Preset
 from transforms.record import SEARCH_METHODS
 from transforms.retrieve import CANDIDATE_KINDS, QUERY_KINDS, RetrieveOptions
 from transforms.select import SelectionThresholds, baseline
@@ -50,16 +57,33 @@ def add_parser(subparsers: Any) -> None:
         "where it was.",
     )
     parser.add_argument(
-        "source", help="a folder, img2dataset output, a source file (.yaml), or still-life"
+        "source",
+        help="a folder, img2dataset output, a source file (.yaml), or still-life; as all folders "
+        "it may be on a store, such as s3://bucket/pictures",
     )
     parser.add_argument(
-        "--index", required=True, type=existing_folder, metavar="DIR", help="made by index"
+        "--index",
+        required=True,
+        type=_index,
+        metavar="DIR",
+        help="made by index, or the address of a `clip-retrieval back`, like http://localhost:1234",
+    )
+    parser.add_argument(
+        "--index-name", metavar="NAME", help="which index of the service, where it has several"
+    )
+    parser.add_argument(
+        "--allow-address",
+        action="append",
+        default=[],
+        metavar="NETWORK",
+        help="with a service: fetch its pictures from this network too, which is not public, e.g. "
+        "10.1.0.0/16; may be repeated",
     )
     parser.add_argument("--out", required=True, metavar="DIR", help="folder of the data set")
     parser.add_argument("--overwrite", action="store_true", help="replace another data set there")
     parser.add_argument("--preset", default="stilllife", help="networks to use (default stilllife)")
     parser.add_argument("--seed", type=whole_number(0), default=0)
-    parser.add_argument("--batch-size", type=whole_number(1), default=32)
+    add_device_flags(parser)
     _add_choice_flags(parser)
     add_sign_flag(parser)
     add_execution_flags(parser)
@@ -140,7 +164,7 @@ def read_options(arguments: argparse.Namespace, preset: Preset) -> BuildOptions:
             method=arguments.method,
             senses=arguments.senses or preset.defaults.get("senses", "picture"),
             regions=arguments.regions,
-            batch_size=arguments.batch_size,
+            batch_size=read_batch_size(arguments, preset, PIPELINE_PARTS),
             rewrite=read_rewrite_options(arguments, edits=max(arguments.attempts, arguments.edits)),
             retrieve=RetrieveOptions(
                 query=arguments.query,
@@ -158,21 +182,15 @@ def read_options(arguments: argparse.Namespace, preset: Preset) -> BuildOptions:
 def run(arguments: argparse.Namespace) -> int:
     """Builds the data set and tells what is in it."""
     key = read_signing_key(arguments.sign)
-    execution, preset = read_execution(arguments), load_preset(arguments.preset)
+    execution, preset = read_execution(arguments), read_placed_preset(arguments)
     options = read_options(arguments, preset)
-    plan = plan_build(
-        source=open_source(arguments.source),
-        index_folder=str(arguments.index),
-        open_pool=open_source,
-        preset=preset,
-        options=options,
-        folder=arguments.out,
-    )
+    plan = _plan(arguments, preset, options)
     refuse_inside("--out", arguments.out, plan.source.describe(), plan.pool.describe())
-    refuse_inside("--index", arguments.index, plan.source.describe())
+    if plan.service is None:
+        refuse_inside("--index", arguments.index, plan.source.describe())
     summary = run_build(plan, execution, overwrite=arguments.overwrite)
     if key is not None:
-        write_signature(Path(plan.folder) / MANIFEST, key)
+        write_signature(as_path(plan.folder) / MANIFEST, key)
     print_build_summary(summary)
     if not summary.counts.pairs:
         what = f"pair of {summary.counts.sources} pictures could be made"
@@ -180,6 +198,42 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json_line(summary.as_dict())
     return 0
+
+
+def _index(text: str) -> str:
+    """An argparse type: a folder that is there, or the address of a service."""
+    return text if is_service(text) else str(existing_folder(text))
+
+
+def _plan(arguments: argparse.Namespace, preset: Preset, options: BuildOptions) -> BuildPlan:
+    source = open_source(arguments.source)
+    if is_service(arguments.index):
+        try:
+            return plan_service_build(
+                source=source,
+                url=arguments.index,
+                name=arguments.index_name,
+                preset=preset,
+                options=options,
+                folder=arguments.out,
+                fetch=FetchOptions(allow_addresses=tuple(arguments.allow_address)),
+            )
+        except ValueError as error:
+            raise CommandError(str(error), exit_code=2) from error
+    for flag, given in (
+        ("--index-name", arguments.index_name),
+        ("--allow-address", arguments.allow_address),
+    ):
+        if given:
+            raise CommandError(f"{flag} belongs to an --index that is a service", exit_code=2)
+    return plan_build(
+        source=source,
+        index_folder=arguments.index,
+        open_pool=open_source,
+        preset=preset,
+        options=options,
+        folder=arguments.out,
+    )
 
 
 def print_build_summary(summary: BuildSummary) -> None:

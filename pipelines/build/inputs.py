@@ -5,6 +5,7 @@ from pathlib import Path
 
 from indexes.errors import PairloomError
 from indexes.layout import IndexFolderError
+from indexes.storage.paths import as_path
 from pipelines.build.plan import BuildPlan
 from pipelines.running.job_inputs import JobInputs, read_inputs, refuse_changed
 from pipelines.terminal.console import CommandError, print_note
@@ -42,10 +43,12 @@ def begin_shards(plan: BuildPlan, inputs: JobInputs) -> None:
     Raises:
         CommandError, OutputError: what is kept cannot be read or written.
     """
-    folder = Path(plan.folder)
+    folder = as_path(plan.folder)
     if read_inputs(folder) == JobInputs():
         inputs.write(folder)
-    indexed = read_inputs(Path(plan.index_folder)).source
+    if plan.service is not None:
+        return
+    indexed = read_inputs(as_path(plan.index_folder)).source
     if indexed is None:
         return
     try:
@@ -71,9 +74,9 @@ def refuse_other_inputs(plan: BuildPlan, inputs: JobInputs, *, made: Sequence[Ou
     """
     try:
         refuse_changed(plan.source, inputs.source, done="pairs were made of it")
-        if plan.open_index().identity != plan.index_identity:
+        if plan.service is None and plan.open_index().identity != plan.index_identity:
             raise IndexFolderError(f"{plan.index_folder} was made anew while pairs were made of it")
     except PairloomError:
         for shard in made:
-            remove_file(Path(plan.folder) / receipt_file(shard))
+            remove_file(as_path(plan.folder) / receipt_file(shard))
         raise

@@ -6,24 +6,29 @@ Every source shard becomes one output shard. On one machine a few shards make a 
 memory is bounded, progress is shown, and a rerun goes on where the last one was interrupted.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import apache_beam as beam
-
-from indexes.folder import PictureIndex, open_index
 from indexes.folder_lock import lock_folder
+from indexes.storage.paths import as_path
+from pipelines.build.graph import (
+    PlannedShard,
+    build_graph,
+    cut_batches,
+    is_written,
+    join_shard,
+    landed_graph,
+)
 from pipelines.build.inputs import begin_shards, make_room, refuse_other_inputs
 from pipelines.build.plan import BuildPlan
-from pipelines.build.regions import choose_regions
 from pipelines.running.execution import PICTURES_A_JOIN, Execution
 from pipelines.running.job_inputs import JobInputs
-from pipelines.running.sharded_job import ShardedJob, run_job
+from pipelines.running.pieces import InPieces
+from pipelines.running.sharded_job import ShardedJob, run_job, store_plans
 from pipelines.terminal.console import print_note
-from transforms.caption import Caption, KnownCaptions, TakeSourceCaptions
 from transforms.dataset.files import OutputError
 from transforms.dataset.folder import (
     is_completed,
@@ -33,23 +38,8 @@ from transforms.dataset.folder import (
 )
 from transforms.dataset.manifest import Manifest, load_manifest, software_versions
 from transforms.dataset.shards import Counts, OutputShard, ShardReceipt, whole_shard
-from transforms.embed import EmbedQueries
-from transforms.mine import Mine
-from transforms.models.loading import LoadCaptioner, LoadEncoder
 from transforms.protocols import SourceShard
-from transforms.read import Read, plan_batches
-from transforms.retrieve import Retrieve
-from transforms.rewrite import Rewrite
-from transforms.segment import Segment
-from transforms.select import Select
 from transforms.sources.listing import list_source
-from transforms.words.caption_pairs import MineOptions
-from transforms.words.pool_words import MOST_CAPTIONS
-from transforms.words.relations import LexiconRelations, TaggedPhrase
-from transforms.write import Write
-
-PlannedShard = tuple[OutputShard, SourceShard]
-"""A shard of the data set, and the source shard it is made of."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,119 +67,6 @@ class BuildSummary:
         }
 
 
-@dataclass(frozen=True)
-class LoadKnownCaptions:
-    """The captions that an index made by the same captioner already has, when called."""
-
-    index_folder: str
-    identity: str | None = None
-
-    def __call__(self) -> KnownCaptions:
-        """Caption and confidence by key and content."""
-        return partial(find_caption, open_index(self.index_folder, identity=self.identity))
-
-
-@dataclass(frozen=True)
-class LoadPoolCaptions:
-    """Captions of an index, when called: of all its pictures, or of evenly many, see `sample`."""
-
-    index_folder: str
-    identity: str | None = None
-
-    def __call__(self) -> Iterator[str]:
-        """Captions in the order of rows."""
-        return sample_captions(open_index(self.index_folder, identity=self.identity))
-
-
-def sample_captions(index: PictureIndex, *, most: int = MOST_CAPTIONS) -> Iterator[str]:
-    """The captions of every row, or, of more than `most`, of every second, third ... row."""
-    step = max(1, -(-len(index) // most))
-    block = step * CAPTIONS_AT_ONCE
-    for start in range(0, len(index), block):
-        yield from index.captions(start, min(start + block, len(index)))[::step]
-
-
-CAPTIONS_AT_ONCE = 1024
-
-
-def find_caption(
-    index: PictureIndex, key: str, content_sha256: str
-) -> tuple[str, float | None] | None:
-    """What the index has as the caption of the picture `key`, if it is this very picture."""
-    row = index.find(key)
-    if row is None or index.content(row) != content_sha256:
-        return None
-    entry = index.row(row)
-    return entry.caption, entry.caption_confidence
-
-
-def build_graph(
-    pipeline: beam.Pipeline, shards: Sequence[PlannedShard], *, plan: BuildPlan
-) -> None:
-    """Wires all stages for some shards."""
-    options, preset = plan.options, plan.preset
-    index = plan.open_index()
-    spans = [span for _, shard in shards for span in plan_batches(shard, options.batch_size)]
-    pictures = (
-        pipeline
-        | "Spans" >> beam.Create(spans)
-        | "Spread" >> beam.Reshuffle()
-        | "Read" >> Read(plan.source)
-    )
-    if options.captions == "source":
-        captioned = pictures | "Caption" >> TakeSourceCaptions()
-    else:
-        captioned = pictures | "Caption" >> Caption(
-            LoadCaptioner(preset.captioner), load_known=_known_captions(plan, index)
-        )
-    considered = (
-        (captioned | "Mine" >> _mine(plan, index))
-        if options.method == "mine"
-        else (captioned | "Rewrite" >> _rewrite(plan))
-    )
-    considered = (
-        considered
-        | "Embed"
-        >> EmbedQueries(LoadEncoder(preset.encoder), known=index, open_picture=plan.source.open)
-        | "Retrieve" >> Retrieve(index, options.retrieve)
-    )
-    finished = (
-        considered
-        | "Select" >> Select(options.thresholds, options.edits)
-        | "Segment"
-        >> Segment(
-            choose_regions(options.regions, preset),
-            open_picture=plan.pool.open,
-            open_source=plan.source.open,
-        )
-    )
-    outputs = [output for output, _ in shards]
-    _ = (finished, considered) | "Write" >> Write(
-        plan.folder, outputs, plan.source, plan.pool, plan.configuration_hash
-    )
-
-
-def _rewrite(plan: BuildPlan) -> Rewrite:
-    by_picture = plan.options.senses == "picture"
-    return Rewrite(
-        plan.options.rewrite,
-        load_captions=LoadPoolCaptions(plan.index_folder, plan.index_identity),
-        load_encoder=LoadEncoder(plan.preset.encoder) if by_picture else None,
-    )
-
-
-def _mine(plan: BuildPlan, index: PictureIndex) -> Mine:
-    rewrite, retrieve = plan.options.rewrite, plan.options.retrieve
-    options = MineOptions(seed=rewrite.seed, edits=rewrite.edits, cap=retrieve.cap)
-    return Mine(index, LexiconRelations(), options, TaggedPhrase())
-
-
-def _known_captions(plan: BuildPlan, index: PictureIndex) -> LoadKnownCaptions | None:
-    # From the plan: to hash the weights again for every unit would read them all each time.
-    same = index.description["captioner"] == plan.configuration["models"]["captioner"]
-    return LoadKnownCaptions(plan.index_folder, plan.index_identity) if same else None
-
-
 def output_shards(shards: Sequence[SourceShard]) -> list[OutputShard]:
     """The output shard of each of all `shards` of a source."""
     return [
@@ -204,15 +81,23 @@ def build_job(plan: BuildPlan) -> ShardedJob[PlannedShard]:
     Raises:
         SourceError: the source cannot be read.
     """
-    folder, mark = Path(plan.folder), plan.configuration_hash
-    shards = plan.source.shards()
+    shards, mines = plan.source.shards(), plan.options.method == "mine"
     return ShardedJob(
         label="building pairs",
         shards=list(zip(output_shards(shards), shards, strict=True)),
-        is_whole=lambda each: whole_shard(folder, each[0], mark) is not None,
+        is_whole=partial(is_written, folder=plan.folder, mark=plan.configuration_hash),
         pictures=lambda each: each[1].stop - each[1].start,
         graph=partial(build_graph, plan=plan),
-        least_pictures=PICTURES_A_JOIN if plan.options.method == "mine" else None,
+        least_pictures=PICTURES_A_JOIN if mines else None,
+        folder=plan.folder,
+        # What is mined is joined with the whole pool, and each piece would do that anew.
+        in_pieces=None
+        if mines
+        else InPieces(
+            cut=partial(cut_batches, batch_size=plan.options.batch_size),
+            graph=partial(landed_graph, plan=plan),
+            join=partial(join_shard, plan=plan),
+        ),
     )
 
 
@@ -223,7 +108,7 @@ def run_build(plan: BuildPlan, execution: Execution, *, overwrite: bool = False)
         SourceError, IndexFolderError, ModelError, OutputError, CommandError: in one line each.
         FolderLockedError: another process writes there.
     """
-    folder, mark = Path(plan.folder), plan.configuration_hash
+    folder, mark = as_path(plan.folder), plan.configuration_hash
     with lock_folder(folder, "pairloom build", tell=print_note):
         inputs = JobInputs(source=list_source(plan.source), index=plan.index_identity)
         job = build_job(plan)
@@ -232,6 +117,7 @@ def run_build(plan: BuildPlan, execution: Execution, *, overwrite: bool = False)
         waiting = [shard for shard in job.shards if not job.is_whole(shard)]
         if waiting or not is_completed(folder):
             begin_shards(plan, inputs)
+        store_plans(execution, folder, plan.source)
         progress = run_job(job, execution)
         seconds = progress.seconds.seconds
         receipts = _all_receipts(folder, [output for output, _ in job.shards], mark)

@@ -5,12 +5,13 @@ is resumed, spread over processes or finished with a manifest.
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import pyarrow as pa
 
 from indexes.folder import PictureIndex
-from pipelines.build.job import LoadKnownCaptions, output_shards, sample_captions
+from indexes.storage.paths import as_path
+from pipelines.build.index_words import LoadKnownCaptions, sample_captions
+from pipelines.build.job import output_shards
 from pipelines.build.plan import BuildPlan
 from pipelines.build.regions import Masker, choose_regions
 from transforms.batches.inference import spare_the_collector, use_one_thread
@@ -86,7 +87,7 @@ def plain_build(plan: BuildPlan) -> tuple[ShardReceipt, ...]:
     Raises:
         SourceError, IndexFolderError, ModelError, OutputError: as `run_build`.
     """
-    prepare_output(Path(plan.folder), plan.configuration_hash)
+    prepare_output(as_path(plan.folder), plan.configuration_hash)
     build = load_build(plan)
     shards = plan.source.shards()
     return tuple(
@@ -105,7 +106,7 @@ def build_shard(build: LoadedBuild, output: OutputShard, shard: SourceShard) -> 
         considered.append(tabulate(queries.records))
         finished.append(light_finished(choose_pairs(build, queries)))
     return write_shard(
-        Path(plan.folder),
+        as_path(plan.folder),
         output,
         finished,
         considered=considered,

@@ -1,17 +1,19 @@
 """What a build reads, how it chooses and where it writes: the options and the plan."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from editing.regions.registry import REGIONS
 from indexes.folder import PictureIndex, open_index
+from indexes.knn_service import KnnService
 from indexes.layout import IndexFolderError
+from indexes.storage.paths import as_path
 from pipelines.build.regions import BY_SEGMENTER, describe_pair_settings, region_parts
 from transforms.caption import CAPTIONS, captioner_identity
 from transforms.dataset.manifest import hash_configuration
+from transforms.models.devices import PLACEMENTS
 from transforms.models.files import identity
 from transforms.presets import PIPELINE_PARTS, Preset
 from transforms.protocols import Source
@@ -69,7 +71,8 @@ class BuildPlan:
     """A build: what it reads, how it chooses, and where it writes.
 
     `index_identity` tells the index from one that is made anew in its place
-    (`PictureIndex.identity`).
+    (`PictureIndex.identity`). Where `service` is given it is asked instead, and `index_folder` is
+    its address.
     """
 
     source: Source
@@ -80,6 +83,7 @@ class BuildPlan:
     folder: str
     configuration: dict[str, Any]
     index_identity: str | None = None
+    service: KnnService | None = None
 
     def open_index(self) -> PictureIndex:
         """The index.
@@ -114,29 +118,44 @@ def plan_build(
     pool = index.description.get("source")
     if not isinstance(pool, dict):
         raise IndexFolderError(f"{index_folder} must name its source to build from, got {pool!r}")
+    about = {
+        name: index.description.get(name)
+        for name in ("encoder", "captioner", "source", "batch_size", "seed", "pictures")
+    } | _placements_of(index)
+    return BuildPlan(
+        source=source,
+        pool=open_pool(pool),
+        index_folder=str(as_path(index_folder).resolve()),
+        preset=preset,
+        options=options,
+        folder=folder,
+        configuration=describe_build(source, about, preset, options),
+        index_identity=index.identity,
+    )
+
+
+def _placements_of(index: PictureIndex) -> dict[str, Any]:
+    """Where the index was computed, if it says so: not by the CPU in float32, that is."""
+    found = index.description.get(PLACEMENTS)
+    return {} if found is None else {PLACEMENTS: found}
+
+
+def describe_build(
+    source: Source, index: Mapping[str, object], preset: Preset, options: BuildOptions
+) -> dict[str, Any]:
+    """All that decides a build, as plain data; `index` is what is said of the index."""
     captioned_by = captioner_identity(preset.captioner, options.captions)
-    configuration = {
+    placements = preset.placements(_parts(options))
+    return {
         "preset": preset.name,
         "source": source.describe(),
-        "index": {
-            name: index.description.get(name)
-            for name in ("encoder", "captioner", "source", "batch_size", "seed", "pictures")
-        },
+        "index": dict(index),
         "models": preset.identities(_parts(options)) | {"captions": captioned_by},
         "options": _plain(_described(options)),
         "edits": options.edits,
         "thresholds": _plain(dataclasses.asdict(options.thresholds)),
+        **({PLACEMENTS: placements} if placements else {}),
     }
-    return BuildPlan(
-        source=source,
-        pool=open_pool(pool),
-        index_folder=str(Path(index_folder).resolve()),
-        preset=preset,
-        options=options,
-        folder=folder,
-        configuration=configuration,
-        index_identity=index.identity,
-    )
 
 
 def _parts(options: BuildOptions) -> tuple[str, ...]:

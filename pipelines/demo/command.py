@@ -9,7 +9,8 @@ from pipelines.build.command import print_build_summary
 from pipelines.build.job import run_build
 from pipelines.build.plan import BuildOptions, plan_build
 from pipelines.index.command import print_index_summary
-from pipelines.index.job import IndexPlan, run_index
+from pipelines.index.job import run_index
+from pipelines.index.plan import IndexPlan
 from pipelines.report.command import write_report
 from pipelines.running.execution import Execution
 from pipelines.sources import open_source

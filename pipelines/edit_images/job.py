@@ -1,6 +1,6 @@
 """Every edit that a data set of pairs asks for, on Beam: `pairloom edit-images`, without flags.
 
-    row groups of the pairs -> Read -> Edit -> meet by shard -> Write -> manifest
+    row groups of the pairs -> Read -> Edit -> Write, shard by shard -> manifest
 
 An edit's noise is drawn from the seed and the pair's key, so that the pictures do not depend on
 workers, order or runner.
@@ -8,7 +8,7 @@ workers, order or runner.
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -17,10 +17,13 @@ from typing import Any
 import apache_beam as beam
 
 from editing.loading import EditorChoice, LoadedEditor
+from indexes.fence import Fence
 from indexes.folder_lock import lock_folder
+from indexes.storage.paths import as_path
 from pipelines.edit_images.batch import NAME, EditBatch
 from pipelines.edit_images.shards import (
     REMARKS,
+    EditTask,
     TaskGroup,
     read_tasks,
     receipt_path,
@@ -29,9 +32,11 @@ from pipelines.edit_images.shards import (
 from pipelines.running.execution import Execution
 from pipelines.running.job_folder import JobFolder, require_same, require_whole
 from pipelines.running.sharded_job import ShardedJob, run_job
+from pipelines.running.spreading import Spread
 from pipelines.terminal.console import CommandError, print_note
 from transforms.batches.inference import BatchHandler, RunBatches
-from transforms.batches.packing import Packed, pack, unpack
+from transforms.batches.landing import PACKED_PIECE, Land, Piece
+from transforms.batches.packing import to_bytes, unpack
 from transforms.dataset.files import hash_file, remove_file, write_bytes
 from transforms.dataset.folder import COMPLETED
 from transforms.dataset.manifest import MANIFEST, hash_configuration, load_manifest
@@ -93,11 +98,49 @@ class PairsShard:
     groups: tuple[TaskGroup, ...]
     pairs: int
 
+    @property
+    def name(self) -> str:
+        """The name of the shard of pairs."""
+        return self.shard.name
 
-def _write_group(group: tuple[str, Mapping[str, Iterable[Any]]], *, folder: str) -> dict[str, Any]:
-    _, parts = group
-    (shard,) = parts["shard"]
-    return write_edits(Path(folder), shard, unpack(parts["batches"]))
+    @property
+    def sources(self) -> int:
+        """How many edits there are to make of it."""
+        return self.pairs
+
+
+def list_groups(shard: PairsShard) -> tuple[TaskGroup, ...]:
+    """The row groups of a shard, in order."""
+    return shard.groups
+
+
+def is_written(shard: PairsShard, *, folder: str) -> bool:
+    """Whether all edits of a shard are there."""
+    return receipt_path(as_path(folder), shard.shard).is_file()
+
+
+def find_written(shard: PairsShard, *, folder: str) -> dict[str, Any] | None:
+    """The receipt of a shard that is whole, else None."""
+    path = receipt_path(as_path(folder), shard.shard)
+    return dict(json.loads(path.read_bytes())) if path.is_file() else None
+
+
+def pack_edits(batch: Batch[EditTask]) -> tuple[str, Piece]:
+    """`batch`, packed as a piece of its shard."""
+    settled = len(batch.records) + len(batch.rejects)
+    return batch.shard, Piece(NAME, batch.number, settled, to_bytes(batch))
+
+
+def write_pieces(
+    shard: PairsShard, pieces: Sequence[Piece], *, folder: str, fence: Fence | None
+) -> dict[str, Any]:
+    """Writes what has come of one shard; its receipt.
+
+    Raises:
+        OutputError, FencedError: as `write_edits`.
+    """
+    batches = unpack(piece.data for piece in pieces)
+    return write_edits(as_path(folder), shard.shard, batches, fence=fence)
 
 
 @dataclass
@@ -118,24 +161,30 @@ class EditImages(beam.PTransform):
 
 
 def edit_graph(
-    pipeline: beam.Pipeline, shards: Sequence[PairsShard], *, plan: EditPlan, load: LoadEditor
+    pipeline: beam.Pipeline,
+    shards: Sequence[PairsShard],
+    *,
+    plan: EditPlan,
+    load: LoadEditor,
+    fence: Fence | None = None,
 ) -> None:
-    """Wires the stages for some shards."""
-    groups = [group for each in shards for group in each.groups]
-    batches = (
+    """Wires the stages for some shards; `fence` is this run's leave to write them."""
+    folder = str(plan.folder)
+    whole = partial(is_written, folder=folder) if fence is not None else None
+    _ = (
         pipeline
-        | "Groups" >> beam.Create(groups)
-        | "Spread" >> beam.Reshuffle()
+        | "Spread" >> Spread(shards, list_groups, is_whole=whole, fence=fence)
         | "Read" >> beam.Map(read_tasks).with_output_types(Batch)
         | "Edit" >> EditImages(load, plan.settings, plan.seed)
-        | "Pack" >> beam.Map(pack).with_input_types(Batch).with_output_types(Packed)
-    )
-    named = [(each.shard.name, each.shard) for each in shards]
-    joined = {"batches": batches, "shard": pipeline | "Seed shards" >> beam.Create(named)}
-    _ = (
-        joined
-        | "Meet by shard" >> beam.CoGroupByKey()
-        | "Write" >> beam.Map(_write_group, folder=str(plan.folder))
+        | "Pack" >> beam.Map(pack_edits).with_input_types(Batch).with_output_types(PACKED_PIECE)
+        | "Write"
+        >> Land(
+            shards,
+            (NAME,),
+            partial(write_pieces, folder=folder, fence=fence),
+            partial(find_written, folder=folder),
+            fence,
+        )
     )
 
 
@@ -175,10 +224,11 @@ def edit_job(plan: EditPlan, identity: str) -> ShardedJob[PairsShard]:
             with_pseudo_target="pseudo_target_image" in plan.choice.spec.needs,
             with_mask="layout" in plan.choice.spec.needs,
         ),
-        is_whole=lambda each: receipt_path(plan.folder, each.shard).is_file(),
+        is_whole=partial(is_written, folder=str(plan.folder)),
         pictures=lambda each: each.pairs,
         graph=partial(edit_graph, plan=plan, load=LoadEditor(identity, plan.choice)),
         least_pictures=1,
+        folder=str(plan.folder),
     )
 
 

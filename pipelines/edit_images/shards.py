@@ -8,6 +8,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from indexes.fence import Fence
+from indexes.storage.paths import as_path
 from transforms.dataset.files import (
     FileReceipt,
     dump_json,
@@ -90,7 +92,7 @@ def read_tasks(group: TaskGroup) -> Batch[EditTask]:
         *([PSEUDO_TARGET_IMAGE] if group.with_pseudo_target else []),
         *(_OF_LAYOUTS if group.with_mask else []),
     ]
-    rows = read_row_group(Path(group.path), group.number, columns).to_pylist()
+    rows = read_row_group(as_path(group.path), group.number, columns).to_pylist()
     tasks = tuple(
         EditTask(
             key=row["key"],
@@ -122,12 +124,17 @@ def receipt_path(folder: Path, shard: OutputShard) -> Path:
 
 
 def write_edits(
-    folder: Path, shard: OutputShard, batches: Iterable[Batch[EditTask]]
+    folder: Path,
+    shard: OutputShard,
+    batches: Iterable[Batch[EditTask]],
+    *,
+    fence: Fence | None = None,
 ) -> dict[str, Any]:
     """Writes the files of one shard, in the order of the pairs, and its receipt, which it returns.
 
     Raises:
         OutputError: a file cannot be written.
+        FencedError: a later run has begun than that of `fence`; there is no receipt.
     """
     batches = sorted(batches, key=lambda batch: batch.number)
     make_folder(folder)
@@ -160,5 +167,7 @@ def write_edits(
         # The keys of the edits that there is something to say of, by what it is.
         **({REMARKS: dict(sorted(remarks.items()))} if remarks else {}),
     }
+    if fence is not None:
+        fence.check()
     write_bytes(place, dump_json(receipt))
     return receipt

@@ -2,7 +2,6 @@
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from editing.registry import BASELINE, COMPARED, EDITORS
@@ -11,6 +10,7 @@ from pipelines.terminal.arguments import (
     JSON_HELP,
     existing_folder,
     finite_number,
+    local_path,
     whole_number,
 )
 from pipelines.terminal.console import (
@@ -47,7 +47,7 @@ def add_parser(subparsers: Any) -> None:
         "later.",
     )
     parser.add_argument("dataset", type=existing_folder, metavar="DIR", help="made by build")
-    parser.add_argument("--out", required=True, type=Path, metavar="EVAL")
+    parser.add_argument("--out", required=True, type=local_path, metavar="EVAL")
     add_editors_flag(parser, list(EDITORS), COMPARED)
     parser.add_argument(
         "--baseline",

@@ -6,11 +6,12 @@ reason; they do not make the command fail.
 
 import argparse
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import fields, replace
 from pathlib import Path
 
 from indexes.folder_lock import lock_folder
+from indexes.storage.systems import is_address
 from pipelines.running.job_inputs import JobInputs, read_inputs, refuse_changed
 from pipelines.sources import SourceSpec, read_spec
 from pipelines.terminal.console import (
@@ -26,12 +27,12 @@ from pipelines.terminal.nothing_made import nothing_made
 from transforms.dataset.files import OutputError
 from transforms.fetching.options import FetchOptions
 from transforms.fetching.policy import contains, read_network
-from transforms.fetching.store import fetch_shard, open_store, read_stats
+from transforms.fetching.store import fetch_shards, open_store, read_stats
 from transforms.protocols import SourceError
 from transforms.sources.laion import LaionMetadata, LinkShard
 from transforms.sources.listing import list_source
 
-_FLAGS = ("deadline_s", "in_flight", "per_host", "retries", "max_bytes")
+_FLAGS = ("deadline_s", "silence_s", "in_flight", "per_host", "retries", "max_bytes")
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -56,6 +57,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     for flag, kind, text in (
         ("deadline_s", float, "seconds for one picture, retries included, at most 3600"),
+        ("silence_s", float, "of them that a server may send nothing, at most 3600"),
         ("in_flight", int, "pictures fetched at once, at most 1000"),
         ("per_host", int, "of them from one host, redirected to it or not"),
         ("retries", int, "more attempts on a busy server or a lost connection"),
@@ -155,6 +157,8 @@ def _read_metadata(spec: SourceSpec, shard_size: int | None) -> LaionMetadata:
 
 def _find_folder(spec: SourceSpec, out: str | None, home: Path) -> Path:
     """Where the pictures go; a source file in the folder `home` names nothing outside of it."""
+    if is_address(out or str(spec.settings.get("store"))):
+        raise SourceError("pictures are fetched to this machine: give --out a folder of it")
     if out:
         return Path(out)
     if "store" not in spec.settings:
@@ -197,11 +201,15 @@ def _fetch_shards(
 ) -> Counter[str]:
     counts: Counter[str] = Counter()
     with show_progress("Fetch", sum(metadata.files.values()), unit="links") as advance:
-        for shard in shards:
-            found = read_stats(folder, shard)
-            if found is None:
-                found = fetch_shard(folder, metadata, shard, options=options, advance=advance)
-            else:
-                advance(shard.stop - shard.start)
-            counts += found
-    return counts
+
+        def find_missing() -> Iterator[LinkShard]:
+            for shard in shards:
+                found = read_stats(folder, shard)
+                if found is None:
+                    yield shard
+                else:
+                    counts.update(found)
+                    advance(shard.stop - shard.start)
+
+        fetched = fetch_shards(folder, metadata, find_missing(), options=options, advance=advance)
+    return counts + fetched

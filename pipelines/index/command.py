@@ -1,18 +1,34 @@
 """`pairloom index SOURCE --out DIR`: captions, embeddings and a search index of a collection."""
 
 import argparse
+from pathlib import Path
 from typing import Any
 
-from pipelines.index.job import IndexPlan, IndexSummary, run_index
+from indexes.index_choice import DEFAULT_MEMORY_GIB
+from pipelines.index.job import IndexSummary, run_index
+from pipelines.index.plan import IndexPlan, index_parts
+from pipelines.index.stored import looks_like_embeddings
 from pipelines.running.execution_arguments import add_execution_flags, read_execution
 from pipelines.sources import open_source
 from pipelines.terminal.arguments import (
+    existing_folder,
+    positive_number,
     refuse_inside,
     whole_number,
 )
-from pipelines.terminal.console import format_seconds, print_json_line, print_table
+from pipelines.terminal.console import (
+    EXIT_USAGE,
+    CommandError,
+    format_seconds,
+    print_json_line,
+    print_table,
+)
+from pipelines.terminal.device_arguments import (
+    add_device_flags,
+    read_batch_size,
+    read_placed_preset,
+)
 from transforms.caption import CAPTIONS
-from transforms.presets import load_preset
 
 
 def add_parser(subparsers: Any) -> None:
@@ -25,7 +41,9 @@ def add_parser(subparsers: Any) -> None:
         "it says so and leaves the index as it is.",
     )
     parser.add_argument(
-        "source", help="a folder, img2dataset output, a source file (.yaml), or still-life"
+        "source",
+        help="a folder, img2dataset output, a source file (.yaml), or still-life; as all folders "
+        "it may be on a store, such as s3://bucket/pictures",
     )
     parser.add_argument("--out", required=True, metavar="DIR", help="folder of the index")
     parser.add_argument(
@@ -40,22 +58,40 @@ def add_parser(subparsers: Any) -> None:
         default="model",
         help="who says what a picture shows: the captioner, or the source itself",
     )
-    parser.add_argument("--batch-size", type=whole_number(1), default=32)
+    parser.add_argument(
+        "--embeddings",
+        type=existing_folder,
+        metavar="DIR",
+        help="take the embeddings that `clip-retrieval inference` made of SOURCE's pictures with "
+        "the preset's encoder, instead of making them",
+    )
     parser.add_argument("--seed", type=whole_number(0), default=0)
+    add_device_flags(parser)
+    parser.add_argument(
+        "--index-memory",
+        type=positive_number,
+        default=DEFAULT_MEMORY_GIB,
+        metavar="GIB",
+        help="memory that the search index is to fit in; of more pictures it holds shortened "
+        "vectors (default 16)",
+    )
     add_execution_flags(parser)
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Makes the index and tells what is in it."""
-    execution = read_execution(arguments)
+    execution, preset = read_execution(arguments), read_placed_preset(arguments)
+    _refuse_embeddings(arguments.source)
     plan = IndexPlan(
         source=open_source(arguments.source),
-        preset=load_preset(arguments.preset),
+        preset=preset,
         folder=arguments.out,
         captions=arguments.captions,
-        batch_size=arguments.batch_size,
+        batch_size=read_batch_size(arguments, preset, index_parts(arguments.captions)),
         seed=arguments.seed,
+        embeddings=None if arguments.embeddings is None else str(arguments.embeddings),
+        index_memory_gib=arguments.index_memory,
     )
     refuse_inside("--out", arguments.out, plan.source.describe())
     summary = run_index(plan, execution, overwrite=arguments.overwrite)
@@ -63,6 +99,16 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json_line(summary.as_dict())
     return 0
+
+
+def _refuse_embeddings(source: str) -> None:
+    """Makes sure that SOURCE is not a folder of embeddings, whose pictures lie elsewhere."""
+    if looks_like_embeddings(Path(source)):
+        raise CommandError(
+            f"{source} holds embeddings that clip-retrieval wrote, and no pictures: name the "
+            f"pictures they were made of, `pairloom index PICTURES --embeddings {source}`",
+            exit_code=EXIT_USAGE,
+        )
 
 
 def print_index_summary(summary: IndexSummary) -> None:

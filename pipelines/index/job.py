@@ -9,12 +9,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import apache_beam as beam
-
 from indexes.errors import PairloomError
 from indexes.folder_lock import lock_folder
-from indexes.layout import Part, fingerprint
+from indexes.index_choice import DEFAULT_MEMORY_GIB
+from indexes.layout import fingerprint
 from indexes.life_cycle import (
+    INDEX_MEMORY,
     FolderState,
     begin_index,
     finish_index,
@@ -23,50 +23,19 @@ from indexes.life_cycle import (
     renew_index,
     reopen_index,
 )
-from indexes.parts import read_part
+from indexes.storage.paths import as_path
+from pipelines.index.graph import cut_batches, index_graph, is_written, join_part, landed_graph
+from pipelines.index.plan import IndexPlan, PlannedPart
+from pipelines.index.stored import open_checked
 from pipelines.running.execution import Execution
 from pipelines.running.job_inputs import JobInputs, read_inputs, refuse_changed
-from pipelines.running.sharded_job import ShardedJob, run_job
+from pipelines.running.pieces import InPieces
+from pipelines.running.sharded_job import ShardedJob, run_job, store_plans
 from pipelines.terminal.console import CommandError, print_note
-from transforms.caption import CAPTIONS, Caption, TakeSourceCaptions, captioner_identity
-from transforms.embed import EmbedImages
-from transforms.models.files import identity
-from transforms.models.loading import LoadCaptioner, LoadEncoder
-from transforms.presets import Preset
-from transforms.protocols import Source, SourceShard
-from transforms.read import Read, plan_batches
 from transforms.sources.listing import list_source
-from transforms.write_index import IndexShard, WriteIndexParts
-
-PlannedPart = tuple[IndexShard, SourceShard]
-"""A part of the index, and the source shard it is made of."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class IndexPlan:
-    """All that decides an index: `captions` is `model`, or `source` to keep the source's own."""
-
-    source: Source
-    preset: Preset
-    folder: str
-    captions: str = "model"
-    batch_size: int = 32
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.captions not in CAPTIONS:
-            raise ValueError(f"captions must be {' or '.join(CAPTIONS)}, got {self.captions!r}")
-
-    def description(self) -> dict[str, object]:
-        """What the index folder says of itself, and must go on saying to be resumed."""
-        return {
-            "encoder": identity(self.preset.encoder),
-            "captioner": captioner_identity(self.preset.captioner, self.captions),
-            "preset": self.preset.name,
-            "source": self.source.describe(),
-            "batch_size": self.batch_size,
-            "seed": self.seed,
-        }
+from transforms.write_index import (
+    IndexShard,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,42 +63,29 @@ class IndexSummary:
         }
 
 
-def index_graph(
-    pipeline: beam.Pipeline, parts: Sequence[PlannedPart], *, plan: IndexPlan, mark: str
-) -> None:
-    """Wires the stages for some parts; `mark` is the description's fingerprint."""
-    spans = [span for _, shard in parts for span in plan_batches(shard, plan.batch_size)]
-    pictures = (
-        pipeline
-        | "Spans" >> beam.Create(spans)
-        | "Spread" >> beam.Reshuffle()
-        | "Read" >> Read(plan.source)
-    )
-    if plan.captions == "source":
-        captioned = pictures | "Caption" >> TakeSourceCaptions()
-    else:
-        captioned = pictures | "Caption" >> Caption(LoadCaptioner(plan.preset.captioner))
-    embedded = captioned | "Embed" >> EmbedImages(LoadEncoder(plan.preset.encoder))
-    shards = [shard for shard, _ in parts]
-    _ = embedded | "Write" >> WriteIndexParts(plan.folder, shards, mark)
-
-
 def index_job(plan: IndexPlan, mark: str) -> ShardedJob[PlannedPart]:
     """The parts of the index, one a source shard; `mark` is the description's fingerprint.
 
     Raises:
         SourceError: the source cannot be read.
     """
-    folder, shards = Path(plan.folder), plan.source.shards()
+    shards = plan.source.shards()
     total = len(shards)
     return ShardedJob(
         label="indexing",
-        shards=[(IndexShard(n, total, shard.name), shard) for n, shard in enumerate(shards)],
-        is_whole=lambda each: (
-            read_part(folder, Part(each[0].number, total), fingerprint=mark) is not None
-        ),
+        shards=[
+            (IndexShard(n, total, shard.name, shard.stop - shard.start), shard)
+            for n, shard in enumerate(shards)
+        ],
+        is_whole=partial(is_written, folder=plan.folder, mark=mark),
         pictures=lambda each: each[1].stop - each[1].start,
         graph=partial(index_graph, plan=plan, mark=mark),
+        folder=plan.folder,
+        in_pieces=InPieces(
+            cut=partial(cut_batches, batch_size=plan.batch_size),
+            graph=partial(landed_graph, plan=plan),
+            join=partial(join_part, plan=plan, mark=mark),
+        ),
     )
 
 
@@ -142,23 +98,29 @@ def run_index(plan: IndexPlan, execution: Execution, *, overwrite: bool = False)
         SourceError, IndexFolderError, ModelError, OutputError, CommandError: in one line each.
         FolderLockedError: another process writes there.
     """
-    folder = Path(plan.folder)
+    folder = as_path(plan.folder)
     with lock_folder(folder, "pairloom index", tell=print_note):
         inputs = JobInputs(source=list_source(plan.source))
         job = index_job(plan, fingerprint(plan.description()))
         state = begin_index(folder, plan.description(), overwrite=overwrite)
         state = make_room(plan, inputs, state, overwrite=overwrite)
         waiting = [shard for shard in job.shards if not job.is_whole(shard)]
+        if waiting and plan.embeddings is not None:
+            open_checked(plan.embeddings, plan.source, plan.preset)
+        if state == "finished" and was_for_memory(folder) != plan.index_memory_gib:
+            state = "unfinished"
         if waiting or state != "finished":
             reopen_index(folder)
             if read_inputs(folder) == JobInputs():
                 inputs.write(folder)
+        store_plans(execution, folder, plan.source)
         progress = run_job(job, execution)
         if progress.made or state != "finished":
             refuse_other_source(plan, inputs, made=waiting)
             manifest = finish_index(
                 folder,
                 parts=progress.shards,
+                memory_gib=plan.index_memory_gib,
                 seed=plan.seed,
                 source_fingerprint=inputs.source.fingerprint if inputs.source else None,
             )
@@ -177,6 +139,11 @@ def run_index(plan: IndexPlan, execution: Execution, *, overwrite: bool = False)
     )
 
 
+def was_for_memory(folder: Path) -> object:
+    """The memory in GiB that the finished index in `folder` was chosen for."""
+    return read_manifest(folder).get(INDEX_MEMORY, DEFAULT_MEMORY_GIB)
+
+
 def make_room(
     plan: IndexPlan, now: JobInputs, state: FolderState, *, overwrite: bool
 ) -> FolderState:
@@ -187,7 +154,7 @@ def make_room(
     Raises:
         CommandError: something is made of it, and is not to be overwritten.
     """
-    folder = Path(plan.folder)
+    folder = as_path(plan.folder)
     changed = read_inputs(folder).difference(now)
     if changed is None:
         return state
@@ -210,7 +177,7 @@ def refuse_other_source(plan: IndexPlan, inputs: JobInputs, *, made: Sequence[Pl
         refuse_changed(plan.source, inputs.source, done="it was being indexed")
     except PairloomError:
         for shard, _ in made:
-            shard.part.metadata_path(Path(plan.folder)).unlink(missing_ok=True)
+            shard.part.metadata_path(as_path(plan.folder)).unlink(missing_ok=True)
         raise
 
 

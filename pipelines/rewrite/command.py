@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from indexes.folder import open_index
-from pipelines.build.job import sample_captions
+from pipelines.build.index_words import sample_captions
 from pipelines.rewrite.captions import KeyedCaption, read_captions
 from pipelines.terminal.arguments import JSON_HELP, whole_number
 from pipelines.terminal.console import print_json_line, print_note, show_progress

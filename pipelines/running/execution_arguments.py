@@ -1,7 +1,9 @@
 """The flags that say where a job runs: `--workers`, `--runner` and `--json`."""
 
 import argparse
+from pathlib import Path
 
+from pipelines.running.beam_flags import refuse_unknown, whole_paths
 from pipelines.running.execution import Execution
 from pipelines.running.runners import open_pipeline
 from pipelines.terminal.arguments import JSON_HELP, whole_number
@@ -26,9 +28,11 @@ def add_execution_flags(parser: argparse.ArgumentParser) -> None:
 def read_execution(arguments: argparse.Namespace) -> Execution:
     """Where to run, from the flags of `add_execution_flags`.
 
+    With a runner, the paths among `arguments` are made absolute: workers stand in other folders.
+
     Raises:
         CommandError: Beam's flags were given without a runner, or workers together with one, or
-            Beam does not take them.
+            Beam does not know or take them.
     """
     if arguments.runner is None:
         if arguments.beam_flags:
@@ -38,6 +42,20 @@ def read_execution(arguments: argparse.Namespace) -> Execution:
         return Execution(workers=arguments.workers)
     if arguments.workers != 1:
         raise CommandError("--workers is for this machine: leave it out with --runner", exit_code=2)
-    flags = (f"--runner={arguments.runner}", *arguments.beam_flags)
+    refuse_unknown(arguments.beam_flags)
+    flags = (f"--runner={arguments.runner}", *whole_paths(arguments.beam_flags))
     open_pipeline(flags)  # to hear now, and not after the work before it, what is wrong with them
+    make_absolute(arguments)
     return Execution(beam_flags=flags)
+
+
+def make_absolute(arguments: argparse.Namespace) -> None:
+    """Makes the folders that a command reads and writes absolute; addresses (s3://...) stay.
+
+    A source makes its own paths absolute when it is opened.
+    """
+    for name, value in vars(arguments).items():
+        if isinstance(value, Path):
+            setattr(arguments, name, value.absolute())
+        elif name == "out" and isinstance(value, str) and "://" not in value:
+            setattr(arguments, name, str(Path(value).absolute()))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from indexes.folder_lock import LOCK_FILE
+from indexes.storage.errors import refuse_outage
 from pipelines.terminal.console import CommandError, show_progress
 from pipelines.terminal.nothing_made import nothing_made
 from transforms.dataset.checks import check_folder
@@ -48,7 +49,8 @@ def require_same(dataset: Path, description: Mapping[str, Any]) -> None:
     """
     try:
         found = hash_file(dataset / MANIFEST)
-    except OSError:
+    except OSError as error:
+        refuse_outage(error)
         found = None
     if found != description["dataset"]["manifest_sha256"]:
         raise CommandError(

@@ -1,6 +1,6 @@
-"""Running a Beam graph: in this process by a named runner, or by any runner a person names.
+"""Running a Beam graph in this process by a named runner, and opening any that a person names.
 
-What goes wrong in a stage comes out as the stage raised it, or as one line.
+What goes wrong in a stage comes out as the stage raised it.
 """
 
 import contextlib
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions, SetupOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
-from apache_beam.runners.runner import PipelineResult, PipelineState
+from apache_beam.runners.runner import PipelineResult
 
 from pipelines.terminal.console import EXIT_USAGE, CommandError
 from pipelines.terminal.failures import last_words, raised_by_stage
@@ -88,29 +88,6 @@ def open_pipeline(flags: Sequence[str]) -> beam.Pipeline:
             exit_code=EXIT_USAGE,
         )
     return pipeline
-
-
-def run_elsewhere(graph: Graph, flags: Sequence[str]) -> StageSeconds:
-    """Runs `graph` by the runner that Beam's own `flags` name, and waits for its end.
-
-    Raises:
-        CommandError: the flags cannot be used, see `open_pipeline`, or the job failed.
-        whatever `graph` raises.
-    """
-    pipeline = open_pipeline(flags)
-    runner = type(pipeline.runner).__name__
-    graph(pipeline)
-    try:
-        result = pipeline.run()
-        state = result.wait_until_finish()
-    except Exception as error:
-        original = raised_by_stage(error)
-        if not isinstance(original, Exception):
-            raise original from None  # an interruption
-        raise CommandError(f"the job on {runner} failed: {last_words(original)}") from error
-    if state != PipelineState.DONE:
-        raise CommandError(f"the job on {runner} ended in state {state}")
-    return read_stage_seconds(result)
 
 
 def read_stage_seconds(result: PipelineResult) -> StageSeconds:

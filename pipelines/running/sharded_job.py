@@ -4,20 +4,46 @@
 whole already and how a Beam graph makes some of them; what is the same for all is here.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Generic, TypeVar
 
 import apache_beam as beam
 
+from indexes.errors import PairloomError
+from indexes.fence import RUNNING_FOLDER, Fence, has_turns, take_turn
+from indexes.storage.paths import as_path, is_stored
+from pipelines.running.elsewhere import Watch, fill_flags, run_elsewhere
 from pipelines.running.execution import Execution, group_units, run_on_this_machine
-from pipelines.running.runners import StageSeconds, run_elsewhere, run_here
+from pipelines.running.pieces import (
+    UNITS_A_WORKER,
+    Done,
+    InPieces,
+    Joining,
+    Piece,
+    PiecesSoFar,
+    cut_shards,
+    piece_size,
+    run_joining,
+    run_piece,
+)
+from pipelines.running.runners import StageSeconds, run_here
+from pipelines.running.workers import run_units
+from pipelines.terminal.console import show_progress
+from transforms.dataset.files import output_error
+from transforms.sources.folder_plan import PlannedSource
 
 ShardT = TypeVar("ShardT")
 
-ShardsGraph = Callable[[beam.Pipeline, Sequence[ShardT]], None]
-"""Wires the stages that make some shards; it is pickled to worker processes."""
+SHARE_OF_LOOKING = 0.05
+
+ShardsGraph = Callable[..., None]
+"""Wires the stages that make some shards into a pipeline, `graph(pipeline, shards)`; it is pickled
+to worker processes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,15 +54,21 @@ class ShardedJob(Generic[ShardT]):
     says of one whether its output is there and need not be made again, `pictures` how many pictures
     it holds (at least 0). `graph` makes any of them, in any number and order, with the same bytes.
     `least_pictures` says how many pictures a pipeline on this machine should have at least; None
-    leaves it to the execution.
+    leaves it to the execution. `folder` is what the shards are written to, where there is one; the
+    graph of such a job takes a `fence` as well, this run's leave to write there, and None where no
+    other run can be at it. `is_whole` is then asked by workers too, and is pickled to them.
+    leaves it to the execution. `in_pieces` says how several processes make one shard together, with
+    the same bytes again; None where they cannot.
     """
 
     label: str
     shards: Sequence[ShardT]
     is_whole: Callable[[ShardT], bool]
     pictures: Callable[[ShardT], int]
-    graph: ShardsGraph[ShardT]
+    graph: ShardsGraph
     least_pictures: int | None = None
+    folder: str | None = None
+    in_pieces: InPieces[ShardT] | None = None
 
 
 @dataclass(frozen=True)
@@ -61,23 +93,156 @@ class ShardUnit(Generic[ShardT]):
     pictures: int
 
 
+AnyUnit = ShardUnit[ShardT] | Piece[ShardT] | Joining[ShardT]
+
+
 def run_job(job: ShardedJob[ShardT], execution: Execution) -> JobProgress:
     """Makes the shards of `job` that are not whole; finishing the output is the caller's.
 
     Raises:
         CommandError: a worker process died, or the job failed on another runner.
+        OutputError: it cannot be written down whose turn it is to fill the folder.
+        FencedError: another run has begun to fill it meanwhile.
         whatever a stage raises: what is whole by then stays, and the next run goes on from there.
     """
     waiting = [shard for shard in job.shards if not job.is_whole(shard)]
     seconds = StageSeconds({})
     if waiting and execution.beam_flags:
-        graph = partial(_wire, graph=job.graph, shards=tuple(waiting))
-        seconds = run_elsewhere(graph, execution.beam_flags)
+        flags = fill_flags(execution.beam_flags)  # before anything in the folder is changed
+        fence = _take_turn(job)
+        graph = partial(_wire, graph=_fenced(job, fence), shards=tuple(waiting))
+        folder = as_path(job.folder) if job.folder is not None else None
+        with _landing_shown(job, waiting) as advance:
+            local = None if folder is None or is_stored(folder) else folder
+            seconds = run_elsewhere(graph, flags, Watch(advance, fence), folder=local)
+        if fence is not None:
+            fence.check()  # what the caller does next is the latest run's alone to do
     elif waiting:
-        units = plan_units(job, waiting, least=job.least_pictures or execution.pictures_a_unit)
-        work = partial(run_unit, graph=job.graph)
-        seconds = run_on_this_machine(job.label, work, units, workers=execution.workers)
+        # A job elsewhere whose driver is gone may still be at it.
+        other = job.folder is not None and has_turns(as_path(job.folder))
+        fence = _take_turn(job) if other else None
+        job = replace(job, graph=_fenced(job, fence))
+        least = job.least_pictures or execution.pictures_a_unit
+        units = plan_units(job, waiting, least=least)
+        if job.in_pieces is not None and _too_few(units, execution):
+            seconds = _run_in_pieces(
+                job, _joined_under(job.in_pieces, fence), waiting, execution, least=least
+            )
+        else:
+            work = partial(run_unit, graph=job.graph)
+            seconds = run_on_this_machine(job.label, work, units, workers=execution.workers)
     return JobProgress(len(job.shards), len(waiting), seconds)
+
+
+def store_plans(execution: Execution, folder: Path, *sources: object) -> None:
+    """Keeps what `sources` would carry to workers on other machines in `folder` instead.
+
+    On one machine nothing is stored, nor where the folder is on a store, which cannot be mapped.
+
+    Raises:
+        SourceError: one of them cannot be read.
+        OutputError: it cannot be written.
+    """
+    if not execution.beam_flags or is_stored(folder):
+        return
+    for source in sources:
+        if isinstance(source, PlannedSource):
+            try:
+                source.store_plan(folder / RUNNING_FOLDER)
+            except OSError as error:
+                raise output_error(folder, error) from error
+
+
+def _take_turn(job: ShardedJob[ShardT]) -> Fence | None:
+    if job.folder is None:
+        return None
+    folder = as_path(job.folder)
+    try:
+        return take_turn(folder)
+    except OSError as error:
+        raise output_error(folder, error) from error
+
+
+def _fenced(job: ShardedJob[ShardT], fence: Fence | None) -> ShardsGraph:
+    return job.graph if job.folder is None else partial(job.graph, fence=fence)
+
+
+@contextmanager
+def _landing_shown(
+    job: ShardedJob[ShardT], waiting: Sequence[ShardT]
+) -> Iterator[Callable[[], None]]:
+    """Shows how many pictures are in shards that have landed, whenever what it yields is called.
+
+    With many shards it looks more seldom, so that looking takes but a share of the time.
+    """
+    remaining = list(waiting)
+    rest = 0.0
+    with show_progress(job.label, sum(map(job.pictures, waiting))) as advance:
+
+        def show_landed() -> None:
+            nonlocal rest
+            began = time.monotonic()
+            if began < rest:
+                return
+            missing, landed = [], 0
+            with suppress(PairloomError, OSError):  # the job itself meets it too, and says so
+                for shard in remaining:
+                    if job.is_whole(shard):
+                        landed += job.pictures(shard)
+                    else:
+                        missing.append(shard)
+                remaining[:] = missing
+                advance(landed)
+            ended = time.monotonic()
+            rest = ended + (ended - began) / SHARE_OF_LOOKING
+
+        yield show_landed
+
+
+def _joined_under(in_pieces: InPieces[ShardT], fence: Fence | None) -> InPieces[ShardT]:
+    """`in_pieces`, writing only while `fence` holds."""
+    if fence is None:
+        return in_pieces
+    return replace(in_pieces, join=partial(in_pieces.join, fence=fence))
+
+
+def _too_few(units: Sequence[object], execution: Execution) -> bool:
+    """Whether some workers would have nothing to do while others still work."""
+    return execution.workers > 1 and len(units) < UNITS_A_WORKER * execution.workers
+
+
+def _run_in_pieces(
+    job: ShardedJob[ShardT],
+    in_pieces: InPieces[ShardT],
+    shards: Sequence[ShardT],
+    execution: Execution,
+    *,
+    least: int,
+) -> StageSeconds:
+    """Makes `shards`, the large ones in pieces: first these, for they are written last."""
+    pictures = sum(map(job.pictures, shards))
+    size = piece_size(pictures, workers=execution.workers, least=least)
+    whole, pieces = cut_shards(shards, in_pieces, size=size)
+    units = [*pieces, *plan_units(job, whole, least=least)]
+    work = partial(_run_any, graph=job.graph, in_pieces=in_pieces)
+    so_far: PiecesSoFar[ShardT] = PiecesSoFar()
+    seconds = StageSeconds({})
+    with show_progress(job.label, pictures) as advance:
+        for done in run_units(work, units, workers=execution.workers, follow=so_far.add):
+            advance(done.pictures)
+            seconds += done.seconds
+    return seconds
+
+
+def _run_any(
+    unit: AnyUnit[ShardT], graph: ShardsGraph, in_pieces: InPieces[ShardT]
+) -> Done[ShardT]:
+    """Does a unit of whatever kind in this process."""
+    if isinstance(unit, Piece):
+        return run_piece(unit, in_pieces)
+    if isinstance(unit, Joining):
+        return run_joining(unit, in_pieces)
+    return Done(*run_unit(unit, graph))
 
 
 def plan_units(
@@ -90,10 +255,10 @@ def plan_units(
     ]
 
 
-def run_unit(unit: ShardUnit[ShardT], graph: ShardsGraph[ShardT]) -> tuple[int, StageSeconds]:
+def run_unit(unit: ShardUnit[ShardT], graph: ShardsGraph) -> tuple[int, StageSeconds]:
     """Makes the shards of `unit` in this process; how many pictures they held, and how long."""
     return unit.pictures, run_here(partial(_wire, graph=graph, shards=unit.shards))
 
 
-def _wire(pipeline: beam.Pipeline, *, graph: ShardsGraph[ShardT], shards: Sequence[ShardT]) -> None:
+def _wire(pipeline: beam.Pipeline, *, graph: ShardsGraph, shards: Sequence[ShardT]) -> None:
     graph(pipeline, shards)

@@ -14,20 +14,30 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from pipelines.terminal.console import CommandError, silence_libraries
 from pipelines.terminal.failures import EXPECTED_ERRORS, as_memory_error
 from pipelines.terminal.signals import ENDING
+from transforms.models.devices import take_card
+
+if TYPE_CHECKING:
+    from multiprocessing.sharedctypes import Synchronized
 
 UnitT = TypeVar("UnitT")
 ResultT = TypeVar("ResultT")
 
 
 def run_units(
-    function: Callable[[UnitT], ResultT], units: Sequence[UnitT], *, workers: int
+    function: Callable[[UnitT], ResultT],
+    units: Sequence[UnitT],
+    *,
+    workers: int,
+    follow: Callable[[ResultT], UnitT | None] | None = None,
 ) -> Iterator[ResultT]:
     """`function(unit)` for all units, results as they come; in this process for one worker.
+
+    `follow`, called here, may say of a result which unit is to be done next because of it.
 
     `function` and `units` are pickled to the processes, which start afresh (no fork). Where a unit
     raises, or the run is interrupted, the processes are ended at once: what they write becomes
@@ -41,18 +51,22 @@ def run_units(
     if workers < 1:
         raise CommandError(f"--workers must be at least 1, got {workers}", exit_code=2)
     if workers == 1 or len(units) < 2:
-        yield from map(function, units)
+        yield from _one_by_one(function, units, follow or _nothing_follows)
         return
     others = set(multiprocessing.active_children())
+    context = multiprocessing.get_context("spawn")
     with _without_interruptions():  # it starts a process of multiprocessing's own as well
         pool = ProcessPoolExecutor(
             min(workers, len(units)),
-            mp_context=multiprocessing.get_context("spawn"),
+            mp_context=context,
             initializer=begin_worker,
+            initargs=(context.Value("i", 0),),
         )
     finished = False
     try:
-        yield from _drain(pool, _InWorker(function), units, ahead=2 * workers)
+        yield from _drain(
+            pool, _InWorker(function), units, follow or _nothing_follows, ahead=2 * workers
+        )
         finished = True
     except BrokenProcessPool as error:
         raise CommandError(
@@ -66,8 +80,14 @@ def run_units(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def begin_worker() -> None:
-    """Makes a process just started a worker: silent, and gone as soon as its parent is."""
+def begin_worker(started: "Synchronized[int]") -> None:
+    """Makes a process just started a worker: silent, and gone as soon as its parent is.
+
+    `started` counts the workers; where there are GPUs, each takes the next one.
+    """
+    with started.get_lock():
+        take_card(started.value)
+        started.value += 1
     signal.pthread_sigmask(signal.SIG_UNBLOCK, set(ENDING) - {signal.SIGINT})
     silence_libraries()
     threading.Thread(target=_follow_parent, daemon=True).start()
@@ -115,6 +135,7 @@ def _drain(
     pool: ProcessPoolExecutor,
     function: Callable[[UnitT], ResultT],
     units: Sequence[UnitT],
+    follow: Callable[[ResultT], UnitT | None],
     *,
     ahead: int,
 ) -> Iterator[ResultT]:
@@ -130,4 +151,26 @@ def _drain(
             return
         done, pending = wait(pending, return_when=FIRST_COMPLETED)
         for future in done:
-            yield future.result()
+            result = future.result()
+            next_unit = follow(result)
+            if next_unit is not None:
+                with _without_interruptions():
+                    pending.add(pool.submit(function, next_unit))
+            yield result
+
+
+def _one_by_one(
+    function: Callable[[UnitT], ResultT],
+    units: Sequence[UnitT],
+    follow: Callable[[ResultT], UnitT | None],
+) -> Iterator[ResultT]:
+    for unit in units:
+        next_unit: UnitT | None = unit
+        while next_unit is not None:
+            result = function(next_unit)
+            next_unit = follow(result)
+            yield result
+
+
+def _nothing_follows(result: object) -> None:
+    """Most units have no unit that waits for them."""

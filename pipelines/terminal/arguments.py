@@ -5,6 +5,8 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from indexes.storage.paths import as_path
+from indexes.storage.systems import is_address
 from pipelines.terminal.console import EXIT_USAGE, CommandError
 
 JSON_HELP = "end with one line of JSON on stdout"
@@ -42,12 +44,27 @@ def finite_number(text: str) -> float:
     return number
 
 
+def positive_number(text: str) -> float:
+    """An argparse type: a finite number above 0."""
+    number = finite_number(text)
+    if number <= 0:
+        raise argparse.ArgumentTypeError(f"must be above 0, got {text!r}")
+    return number
+
+
 def existing_folder(text: str) -> Path:
     """An argparse type: a folder that is there."""
-    path = Path(text)
+    path = as_path(text)
     if not path.is_dir():
         raise argparse.ArgumentTypeError(f"must be an existing folder, got {text!r}")
     return path
+
+
+def local_path(text: str) -> Path:
+    """An argparse type: a path on this machine, for what is not written to stores."""
+    if is_address(text):
+        raise argparse.ArgumentTypeError(f"must be on this machine, got {text!r}")
+    return Path(text)
 
 
 def refuse_inside(flag: str, folder: str | Path, *sources: Mapping[str, object]) -> None:
@@ -59,10 +76,10 @@ def refuse_inside(flag: str, folder: str | Path, *sources: Mapping[str, object])
     Raises:
         CommandError: it lies inside one of them, or is it.
     """
-    place = Path(folder).resolve()
+    place = as_path(folder).resolve()
     for source in sources:
         path = source.get("path")
-        if isinstance(path, str) and place.is_relative_to(Path(path).resolve()):
+        if isinstance(path, str) and place.is_relative_to(as_path(path).resolve()):
             raise CommandError(
                 f"{flag} must lie outside the pictures in {path}, got {folder}",
                 exit_code=EXIT_USAGE,

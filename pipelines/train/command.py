@@ -1,13 +1,12 @@
 """`pairloom train DIR --out RUN`: an editor trained on a data set of pairs."""
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 from editing.registry import EDITORS
 from editing.training.loop_settings import LoopSettings
 from editing.training.pair_settings import PairSettings
-from pipelines.terminal.arguments import JSON_HELP, existing_folder
+from pipelines.terminal.arguments import JSON_HELP, existing_folder, local_path
 from pipelines.terminal.console import print_json_line, print_table
 from pipelines.terminal.editor_arguments import add_editor_flag, editing_extra
 from pipelines.terminal.settings_arguments import (
@@ -33,7 +32,9 @@ def add_parser(subparsers: Any) -> None:
         "launch -m pairloom train DIR ...",
     )
     parser.add_argument("dataset", type=existing_folder, metavar="DIR", help="made by build")
-    parser.add_argument("--out", required=True, type=Path, metavar="RUN", help="folder of the run")
+    parser.add_argument(
+        "--out", required=True, type=local_path, metavar="RUN", help="folder of the run"
+    )
     trained = _trained()
     add_editor_flag(parser, list(trained), next(iter(trained)))
     parser.add_argument("--preset", default="stilllife", help="networks to use (default stilllife)")

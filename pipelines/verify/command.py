@@ -4,7 +4,6 @@ What lies in the folder decides what is checked, see `CHECKS`.
 """
 
 import argparse
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 from indexes.checks import is_index
 from indexes.signing import signature_file, signature_problem
 from indexes.ssh_keys import TrustedKeys
+from indexes.storage.paths import as_path, lies_at
 from pipelines.terminal.console import (
     EXIT_FAILED,
     EXIT_OK,
@@ -48,7 +48,7 @@ class FolderKind:
 
 
 CHECKS = (
-    FolderKind(lambda folder: os.path.lexists(folder / MANIFEST), check_dataset),
+    FolderKind(lambda folder: lies_at(folder / MANIFEST), check_dataset),
     FolderKind(is_index, check_index_folder),
 )
 """What can be verified; a folder that is none of these is judged as a data set."""
@@ -63,7 +63,7 @@ def add_parser(subparsers: Any) -> None:
         "schema, and every pair against the candidates and thresholds it was chosen by; or an "
         "index against its description. Exit code 1 if anything is wrong.",
     )
-    parser.add_argument("folder", type=Path, metavar="DIR", help="folder to check")
+    parser.add_argument("folder", type=as_path, metavar="DIR", help="folder to check")
     parser.add_argument("--quick", action="store_true", help="names, sizes and hashes only")
     parser.add_argument(
         "--trust",
@@ -118,6 +118,6 @@ def _judge_signature(signed: Path, trusted: TrustedKeys | None) -> tuple[str, st
         problem = signature_problem(signed, trusted)
         return (problem, "") if problem else ("", f"signed by a key of {trusted.path}")
     beside = signature_file(signed)
-    if os.path.lexists(beside):
+    if lies_at(beside):
         return "", f"{beside.name} is there and was not checked: --trust FILE checks it"
     return "", ""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from fakes.presets import save_preset_file
 from pipelines.build.plan import BuildOptions, plan_build
-from pipelines.index.job import IndexPlan
+from pipelines.index.plan import IndexPlan
 from pipelines.sources import open_source
 from pipelines.still_life.source import StillLifeSource
 from transforms.presets import Preset, load_preset

@@ -5,6 +5,7 @@ Every file of an output goes through `atomic_file`, and every Parquet file throu
 """
 
 import hashlib
+import io
 import json
 import os
 import re
@@ -21,6 +22,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from indexes.errors import PairloomError
+from indexes.storage.drafts import local_draft
+from indexes.storage.errors import refuse_outage
+from indexes.storage.store_path import StorePath
 from transforms.dataset.rows import Row
 from transforms.dataset.schema import IMAGE
 
@@ -75,11 +79,17 @@ def make_folder(folder: Path) -> None:
 def atomic_file(path: Path) -> Iterator[BinaryIO]:
     """A binary file that appears at `path`, on the disk, when the block ends without error.
 
+    On a store it is a local file until then, and appears when all of it is uploaded.
+
     What stands there already must be a file: a device or a pipe would be replaced by one.
 
     Raises:
         OutputError: any `OSError` inside the block or in finishing; nothing is left behind.
     """
+    if isinstance(path, StorePath):
+        with _stored_file(path) as file:
+            yield file
+        return
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         if path.exists() and not (path.is_file() or path.is_dir()):
@@ -95,6 +105,16 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _stored_file(path: StorePath) -> Iterator[BinaryIO]:
+    try:
+        with local_draft(path) as draft, draft.open("xb") as file:
+            yield file
+            file.flush()
+    except OSError as error:
+        raise output_error(path, error) from error
 
 
 def _sync_folder(folder: Path) -> None:
@@ -151,7 +171,8 @@ def holds(path: Path, data: bytes) -> bool:
     try:
         with path.open("rb") as file:
             return file.read(len(data) + 1) == data
-    except OSError:
+    except OSError as error:
+        refuse_outage(error)
         return False
 
 
@@ -205,7 +226,8 @@ def write_columns(path: Path, table: pa.Table, *, row_group: int = ROW_GROUP) ->
 def _write_groups(path: Path, schema: pa.Schema, groups: Iterable[pa.Table]) -> FileReceipt:
     """Write each of `groups` as one row group."""
     number = 0
-    with atomic_file(path) as file:
+    with atomic_file(path) as written:
+        file = _Summed(written)
         writer = pq.ParquetWriter(file, schema, **_parquet_options(schema))
         try:
             for group in groups:
@@ -213,4 +235,22 @@ def _write_groups(path: Path, schema: pa.Schema, groups: Iterable[pa.Table]) -> 
                 number += len(group)
         finally:
             writer.close()
-    return FileReceipt(path.name, number, path.stat().st_size, hash_file(path))
+    return FileReceipt(path.name, number, file.bytes, file.digest.hexdigest())
+
+
+class _Summed(io.RawIOBase):
+    """A file that is written from front to back, with the size and the hash of what was."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        super().__init__()
+        self._file = file
+        self.bytes, self.digest = 0, hashlib.sha256()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self._file.write(data)
+        self.digest.update(data)
+        self.bytes += memoryview(data).nbytes
+        return memoryview(data).nbytes

@@ -4,12 +4,12 @@ Nothing is opened before it is known to be a regular file of the folder itself.
 """
 
 import hashlib
-import os
 import stat
 from pathlib import Path
 from typing import Any
 
 from indexes.layout import INPUTS_FILE
+from indexes.storage.paths import lies_at
 from transforms.dataset.card import card_text, croissant_data
 from transforms.dataset.files import (
     OutputError,
@@ -138,7 +138,7 @@ def check_documents(folder: Path, manifest: Manifest, tell: Tell) -> None:
             tell(name, problem)
         elif not holds(folder / name, data):
             tell(name, rules.get(name, "does not follow from the manifest"))
-    if os.path.lexists(folder / SIGNATURE):
+    if lies_at(folder / SIGNATURE):
         problem = file_problem(folder / SIGNATURE)
         if problem:
             tell(SIGNATURE, problem)
@@ -184,7 +184,7 @@ def _check_inputs(folder: Path, tell: Tell) -> None:
 
 def _read_optional(path: Path, shape: Shape, most_bytes: int, tell: Tell) -> Any:
     """The data in a file of JSON that need not be there; None where it is not, or not right."""
-    if not os.path.lexists(path):
+    if not lies_at(path):
         return None
     problem = file_problem(path)
     if problem:

@@ -14,6 +14,7 @@ from typing import Any, overload
 
 from PIL import Image
 
+from indexes.storage.paths import as_path
 from transforms.dataset.files import OutputError
 from transforms.dataset.manifest import Manifest, load_manifest
 from transforms.dataset.rows import Row, scores_from_row
@@ -240,7 +241,7 @@ def open_pairs(folder: str | os.PathLike[str]) -> PairsDataset:
     >>> from pairloom import open_pairs
     >>> pairs = open_pairs("small/pairs")
     >>> len(pairs)
-    8
+    10
     >>> pair = pairs[0]
     >>> pair.caption
     'a small yellow chair on the left of a patterned background'
@@ -251,7 +252,7 @@ def open_pairs(folder: str | os.PathLike[str]) -> PairsDataset:
     >>> sorted({pair.relation for pair in pairs})
     ['antonym', 'co-hyponym']
     """
-    folder = Path(folder)
+    folder = as_path(folder)
     if not folder.is_dir():
         raise DatasetError(f"a data set must be a folder, got {folder}")
     try:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from indexes.storage.errors import refuse_outage
 from transforms.dataset.files import FileReceipt, OutputError, read_bounded
 from transforms.dataset.plain_data import PlainDataError, every, fields, mapping, parse_json, text
 from transforms.dataset.plain_data import whole as whole_number
@@ -260,5 +261,6 @@ def whole_shard(folder: Path, shard: OutputShard, configuration_hash: str) -> Sh
 def _size(path: Path) -> int | None:
     try:
         return path.stat().st_size
-    except OSError:
+    except OSError as error:
+        refuse_outage(error)
         return None

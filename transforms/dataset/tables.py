@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 
 from indexes.parquet.footer import number_ranges
 from indexes.parquet.reading import ParquetError, describe, open_parquet, read_group
+from indexes.storage.errors import StorageError
 from transforms.dataset.files import OutputError
 from transforms.dataset.rows import Row
 from transforms.dataset.shards import ShardReceipt, shard_file
@@ -49,7 +50,8 @@ def open_shard(path: Path, columns: Sequence[str] | None = None) -> Iterator[pq.
     except ParquetError as error:
         raise DatasetError(f"cannot read {path}: {error}") from error
     except OSError as error:
-        cause = os.strerror(error.errno) if error.errno else error
+        said = error.strerror if isinstance(error, StorageError) else None
+        cause = said or (os.strerror(error.errno) if error.errno else error)
         raise DatasetError(f"cannot read {path}: {cause}") from error
     except pa.ArrowException as error:
         raise DatasetError(f"cannot read {path}: {error}") from error

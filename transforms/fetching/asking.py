@@ -1,9 +1,9 @@
 """One request: a link, and what the server makes of it.
 
-A body is cut off at a byte cap, and every address is checked twice: after the name is looked up,
-and when the socket for the connection is made, so that no second answer of a name server slips in
-between. A redirect is no more than an answer: whoever asked sees to it that the link it leads to
-is checked like the first.
+A body is cut off at a byte cap, and a server that says nothing for a while is left. Every address
+is checked twice: after the name is looked up, and when the socket for the connection is made, so
+that no second answer of a name server slips in between. A redirect is no more than an answer:
+whoever asked sees to it that the link it leads to is checked like the first.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ import email.utils
 import errno
 import resource
 import time
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -19,7 +19,7 @@ import aiohttp
 from yarl import URL
 
 from indexes.errors import PairloomError
-from transforms.fetching.bodies import Body, read_body
+from transforms.fetching.bodies import Body, Pace, read_body
 from transforms.fetching.lookups import LookupThreads
 from transforms.fetching.options import FetchOptions
 from transforms.fetching.policy import (
@@ -39,6 +39,7 @@ _RETRIED = frozenset({429, 500, 502, 503, 504})
 _LOOKUPS_PER_PLACE = 4
 _FILES_PER_PLACE = 2
 _OTHER_FILES = 64
+_MOST_SILENT = 1000
 
 
 class ResourceError(PairloomError):
@@ -53,23 +54,27 @@ class Asker:
         self._options = options
         self._folder = folder
 
-    async def ask(self, url: URL, left_s: float) -> Body | URL:
+    async def ask(self, url: URL, left_s: float, heard: Callable[[], None]) -> Body | URL:
         """The body, whose file the caller closes, or where the server says it is, checked.
+
+        `heard` is called when the server begins to answer.
 
         Raises:
             FetchError: it could not be had, or not within `left_s` seconds.
             ResourceError: there are too many open files.
             OutputError: the folder cannot be written.
         """
+        pace = Pace(time.monotonic() + left_s, self._options.silence_s)
         try:
             async with asyncio.timeout(left_s):
-                return await _name_errors(self._ask(url))
+                return await self._name_errors(self._ask(url, pace, heard))
         except TimeoutError as error:
             limit_s = self._options.deadline_s
             raise FetchError("deadline", f"not done within {limit_s:g} s") from error
 
-    async def _ask(self, url: URL) -> Body | URL:
+    async def _ask(self, url: URL, pace: Pace, heard: Callable[[], None]) -> Body | URL:
         async with self._session.get(url, allow_redirects=False) as response:
+            heard()
             opt_out = find_opt_out(response.headers.getall("X-Robots-Tag", ()))
             if opt_out is not None:
                 raise FetchError("opted_out", f"the server sends X-Robots-Tag: {opt_out}")
@@ -84,7 +89,26 @@ class Asker:
                     retry=response.status in _RETRIED,
                     retry_after_s=_read_retry_after(response.headers.get("Retry-After", "")),
                 )
-            return await read_body(response, self._options.max_bytes, self._folder)
+            return await read_body(response, self._options.max_bytes, self._folder, pace)
+
+    async def _name_errors(self, answer: Awaitable[Body | URL]) -> Body | URL:
+        """The answer, with aiohttp's exceptions turned into reasons."""
+        try:
+            return await answer
+        except (aiohttp.ClientSSLError, aiohttp.ServerFingerprintMismatch) as error:
+            raise FetchError("bad_certificate", _line(error)) from error
+        except OSError as error:
+            # The system's own has a number; without one it is the end of our patience.
+            if isinstance(error, TimeoutError) and error.errno is None:
+                limit_s = self._options.silence_s
+                raise FetchError("deadline", f"nothing came for {limit_s:g} s") from error
+            raise _name_os_error(error) from error
+        except (aiohttp.ServerDisconnectedError, aiohttp.ClientPayloadError) as error:
+            raise FetchError("connection_lost", _line(error), retry=True) from error
+        except (aiohttp.InvalidURL, UnicodeError) as error:
+            raise FetchError("bad_url", _line(error)) from error
+        except (aiohttp.ClientError, ValueError) as error:
+            raise FetchError("bad_response", _line(error)) from error
 
 
 @asynccontextmanager
@@ -96,10 +120,12 @@ async def open_asker(options: FetchOptions, folder: Path) -> AsyncIterator[Asker
     """
     _check_files(options.in_flight)
     loop = asyncio.get_running_loop()
-    loop.set_default_executor(LookupThreads(_LOOKUPS_PER_PLACE * options.in_flight))
+    places = options.in_flight + count_silent_places(options.in_flight)
+    loop.set_default_executor(LookupThreads(_LOOKUPS_PER_PLACE * places))
+    silence_s = options.silence_s
     session = aiohttp.ClientSession(
-        connector=guard_connections(AddressPolicy(options.allow_addresses)),
-        timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
+        connector=guard_connections(AddressPolicy(options.allow_addresses), silence_s),
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=silence_s, sock_read=silence_s),
         cookie_jar=aiohttp.DummyCookieJar(),
         headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"},
         auto_decompress=False,
@@ -109,30 +135,30 @@ async def open_asker(options: FetchOptions, folder: Path) -> AsyncIterator[Asker
         yield Asker(session, options, folder)
 
 
+def count_silent_places(in_flight: int) -> int:
+    """How many connections may wait in silence without counting among the `in_flight`.
+
+    Three times as many, as far as the process may have open files for them; at most 1000.
+    """
+    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = min(3 * in_flight, _MOST_SILENT)
+    if most == resource.RLIM_INFINITY:
+        return wanted
+    return max(0, min(wanted, (most - _count_files(in_flight)) // _FILES_PER_PLACE))
+
+
+def _count_files(in_flight: int) -> int:
+    return _FILES_PER_PLACE * in_flight + _OTHER_FILES
+
+
 def _check_files(in_flight: int) -> None:
-    needed = _FILES_PER_PLACE * in_flight + _OTHER_FILES
+    needed = _count_files(in_flight)
     most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if most != resource.RLIM_INFINITY and needed > most:
         raise ResourceError(
             f"in_flight {in_flight} may need {needed} open files, this process may have {most}: "
             "lower it or raise `ulimit -n`"
         )
-
-
-async def _name_errors(answer: Awaitable[Body | URL]) -> Body | URL:
-    """The answer, with aiohttp's exceptions turned into reasons."""
-    try:
-        return await answer
-    except (aiohttp.ClientSSLError, aiohttp.ServerFingerprintMismatch) as error:
-        raise FetchError("bad_certificate", _line(error)) from error
-    except OSError as error:
-        raise _name_os_error(error) from error
-    except (aiohttp.ServerDisconnectedError, aiohttp.ClientPayloadError) as error:
-        raise FetchError("connection_lost", _line(error), retry=True) from error
-    except (aiohttp.InvalidURL, UnicodeError) as error:
-        raise FetchError("bad_url", _line(error)) from error
-    except (aiohttp.ClientError, ValueError) as error:
-        raise FetchError("bad_response", _line(error)) from error
 
 
 def _name_os_error(error: OSError) -> PairloomError:

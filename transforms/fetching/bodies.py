@@ -7,6 +7,7 @@ which a server could put off. They are read back one by one, when the decoder ha
 
 import asyncio
 import tempfile
+import time
 import zlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -25,6 +26,35 @@ IN_MEMORY_BYTES = 500_000
 HEAD_BYTES = 100_000
 _CHUNK_BYTES = 65_536
 _CODINGS = ("", "identity", "gzip", "x-gzip", "deflate")
+_HOPELESS = 2.0
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How long a body may take: until `end_s` of the monotonic clock.
+
+    One of a known length is given up before, once it has come for `patience_s` seconds and would
+    at that rate take twice what there is.
+    """
+
+    end_s: float
+    patience_s: float
+
+    def check(self, began_s: float, size: int, length: int | None) -> None:
+        """Whether a body of `length` bytes, of which `size` have come since `began_s`, may go on.
+
+        Raises:
+            FetchError: it would not be there in time.
+        """
+        now_s = time.monotonic()
+        spent_s = now_s - began_s
+        if not length or spent_s < self.patience_s or size >= length:
+            return
+        needed_s = spent_s * length / size
+        if needed_s > _HOPELESS * (self.end_s - began_s):
+            raise FetchError(
+                "deadline", f"{size} of {length} bytes came in {spent_s:.0f} s, which is too slow"
+            )
 
 
 @dataclass(frozen=True)
@@ -52,13 +82,15 @@ class Body:
         return _inflate(self.file, max_bytes)
 
 
-async def read_body(response: aiohttp.ClientResponse, max_bytes: int, folder: Path) -> Body:
+async def read_body(
+    response: aiohttp.ClientResponse, max_bytes: int, folder: Path, pace: Pace
+) -> Body:
     """The body, as far as it keeps to `max_bytes`; what does not fit in memory is in `folder`.
 
     The caller closes its file.
 
     Raises:
-        FetchError: it is larger, or compressed in a way that is not read.
+        FetchError: it is larger, or compressed in a way that is not read, or does not keep `pace`.
         OutputError: the folder cannot be written.
     """
     coding = response.headers.get("Content-Encoding", "identity").strip().lower()
@@ -71,11 +103,12 @@ async def read_body(response: aiohttp.ClientResponse, max_bytes: int, folder: Pa
     # Closed here where anything goes wrong, else by the caller.
     file = tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES, dir=str(folder))  # noqa: SIM115
     try:
-        size = 0
+        size, began_s = 0, time.monotonic()
         async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
             size += len(chunk)
             if size > max_bytes:
                 raise FetchError("too_large_file", f"more than {max_bytes} bytes")
+            pace.check(began_s, size, response.content_length)
             _write(file, chunk, folder)
     except BaseException:
         file.close()

@@ -3,8 +3,9 @@
 One deadline covers all that is done for a picture on the network: looking up the name, redirects,
 retries and the pauses between, the body. What is done is done in steps, each a request to one host:
 a redirect or a retry goes back among the links that wait, so that no link holds a place while it
-only waits, and each host has as many as it may at once, whichever way they came. A picture is
-decoded only if its header keeps to the pixel cap.
+only waits, and each host has as many as it may at once, whichever way they came. Nor does a link
+hold a place for long whose server says nothing. A picture is decoded only if its header keeps to
+the pixel cap.
 """
 
 import asyncio
@@ -19,7 +20,7 @@ from typing import Generic, TypeVar
 
 from yarl import URL
 
-from transforms.fetching.asking import Asker, open_asker
+from transforms.fetching.asking import Asker, count_silent_places, open_asker
 from transforms.fetching.bodies import Body, Room
 from transforms.fetching.hosts import HostQueue
 from transforms.fetching.options import FetchOptions
@@ -33,7 +34,12 @@ LOOK_AHEAD = 10_000
 DECODED_PIXELS = 50_000_000
 """How many pixels are decoded at a time, in pictures of any number; a larger picture is alone."""
 
+SILENT_S = 1.0
+"""How long a link waits for an answer, in seconds, before another may go ahead in its place."""
+
 _DECODING_THREADS = 2
+_TICK_S = 0.25
+_LONG = 0.25
 _FAIR_SHARE = 0.5
 LinkT = TypeVar("LinkT")
 _Outcome = NormalisedPicture | FetchError
@@ -50,6 +56,17 @@ class _Job(Generic[LinkT]):
     hops: int = 0
     attempts: int = 0
     spent_s: float = 0.0
+    asked_s: float = 0.0
+    heard: bool = False
+    decides: bool = False
+
+    def ask(self) -> None:
+        """Begins a request, of which nothing has been heard."""
+        self.asked_s, self.heard = time.monotonic(), False
+
+    def hear(self) -> None:
+        """Says that the server begins to answer."""
+        self.heard = True
 
     @property
     def host(self) -> str:
@@ -70,17 +87,20 @@ class _Fetch(Generic[LinkT]):
 
     def __init__(
         self,
-        links: Iterable[tuple[LinkT, str]],
+        links: Iterable[tuple[LinkT, str] | None],
         done: Callable[[LinkT, _Outcome], None],
         options: FetchOptions,
     ) -> None:
-        self._links: Iterator[tuple[int, tuple[LinkT, str]]] = enumerate(links)
+        self._links: Iterator[tuple[int, tuple[LinkT, str] | None]] = enumerate(links)
         self._done = done
         self._options = options
         self._queue: HostQueue[_Job[LinkT]] = HostQueue(options.per_host)
         self._paused: list[tuple[float, int, _Job[LinkT]]] = []
         self._running: dict[asyncio.Task[_Step], _Job[LinkT]] = {}
         self._unfinished = 0
+        self._silent = 0
+        self._silent_places = count_silent_places(options.in_flight)
+        self._looked_s = time.monotonic()
         self._room = Room(DECODED_PIXELS)
 
     async def run(self, asker: Asker, decoders: ThreadPoolExecutor) -> None:
@@ -88,6 +108,7 @@ class _Fetch(Generic[LinkT]):
         try:
             while self._read_ahead() or self._unfinished:
                 self._wake_paused()
+                self._look_at_silent()
                 self._start(asker, decoders)
                 await self._wait()
         finally:
@@ -101,7 +122,10 @@ class _Fetch(Generic[LinkT]):
             found = next(self._links, None)
             if found is None:
                 return False
-            number, (what, link) = found
+            number, ask = found
+            if ask is None:
+                return True
+            what, link = ask
             try:
                 url = check_url(link)
             except FetchError as error:
@@ -120,20 +144,37 @@ class _Fetch(Generic[LinkT]):
             _, _, job = heapq.heappop(self._paused)
             self._put(job)
 
+    def _look_at_silent(self) -> None:
+        """Counts the links that wait for an answer, and tells of those whose host says nothing."""
+        now_s = time.monotonic()
+        if now_s - self._looked_s < _TICK_S:
+            return
+        self._looked_s = now_s
+        long_s = self._options.silence_s * _LONG
+        waits = [(job, now_s - job.asked_s) for job in self._running.values() if not job.heard]
+        self._silent = min(self._silent_places, sum(wait_s >= SILENT_S for _, wait_s in waits))
+        for job, wait_s in waits:
+            if wait_s >= long_s:
+                self._queue.hush(job.host)
+
     def _start(self, asker: Asker, decoders: ThreadPoolExecutor) -> None:
-        while len(self._running) < self._options.in_flight:
+        while len(self._running) - self._silent < self._options.in_flight:
             job = self._queue.take()
-            if job is None and not self._paused:
-                job = self._queue.take_aside()
             if job is None:
-                return
+                job = self._queue.take_aside()
+                if job is None:
+                    return
+                job.decides = True
+            job.ask()
             self._running[asyncio.create_task(self._step(job, asker, decoders))] = job
 
     async def _wait(self) -> None:
-        """For the next request to end, or the next pause."""
-        pause_s = max(0.0, self._paused[0][0] - time.monotonic()) if self._paused else None
+        """For the next request to end, or the next pause, or a look at those that are silent."""
+        pause_s = _TICK_S
+        if self._paused:
+            pause_s = min(pause_s, max(0.0, self._paused[0][0] - time.monotonic()))
         if not self._running:
-            await asyncio.sleep(pause_s or 0)
+            await asyncio.sleep(pause_s)
             return
         ended, _ = await asyncio.wait(
             self._running, timeout=pause_s, return_when=asyncio.FIRST_COMPLETED
@@ -143,7 +184,8 @@ class _Fetch(Generic[LinkT]):
 
     def _take_in(self, job: _Job[LinkT], step: _Step) -> None:
         """What a step's answer means for its link, and for its host."""
-        for given_up in self._queue.leave(job.host, timed_out=step.timed_out):
+        decides, job.decides = job.decides, False
+        for given_up in self._queue.leave(job.host, timed_out=step.timed_out, decides=decides):
             self._finish(given_up, _given_up(given_up))
         if isinstance(step.answer, URL):
             self._redirect(job, step.answer)
@@ -177,9 +219,10 @@ class _Fetch(Generic[LinkT]):
         """One request and, if it is answered by a body, its decoding."""
         left_s, began = self._options.deadline_s - job.spent_s, time.monotonic()
         try:
-            answer = await asker.ask(job.url, left_s)
+            answer = await asker.ask(job.url, left_s, job.hear)
         except FetchError as error:
-            fair = left_s >= _FAIR_SHARE * self._options.deadline_s
+            options = self._options
+            fair = left_s >= min(options.silence_s, _FAIR_SHARE * options.deadline_s)
             late = error.reason == "deadline"
             return _Step(error, (True if fair else None) if late else False)
         finally:
@@ -207,7 +250,7 @@ def _given_up(job: _Job[LinkT]) -> FetchError:
 
 
 async def fetch_links(
-    links: Iterable[tuple[LinkT, str]],
+    links: Iterable[tuple[LinkT, str] | None],
     done: Callable[[LinkT, NormalisedPicture | FetchError], None],
     *,
     options: FetchOptions,
@@ -215,7 +258,8 @@ async def fetch_links(
 ) -> None:
     """Fetches every (what, link) of `links` and calls `done` with what came of it, as it comes.
 
-    `links` is read as room becomes free, so it may be endless. Bodies that are long wait in
+    `links` is read as room becomes free, so it may be endless; None in it says that there may be
+    more, but not now, and it is read on later. Bodies that are long wait in
     `folder`, or where the system keeps temporary files. Errors of `done` end the run.
 
     Raises:

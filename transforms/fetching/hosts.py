@@ -2,12 +2,18 @@
 
 Links wait for their host here and not in one of the places of those that are being fetched. A host
 that has not answered yet gets few places. One that lets its first links run out of time, or later
-several in a row, is set aside until nothing else is left to do. One link more then decides: if it
-is answered, the host was only slow for a while; if not, the rest of its links are given up.
+several in a row, is set aside until nothing else is left to begin. One link more then decides: if
+it is answered, the host was only slow for a while; if not, the rest of its links are given up, and
+so are those that come for it within `GIVEN_UP_S`. Where nothing else is left to begin anyway, that
+one need not wait until the first have run out of time: a part of it is enough (`hush`).
+
+What is known of hosts is bounded: of more than `HOSTS_KNOWN` the oldest are forgotten.
 """
 
 import heapq
+import time
 from collections import Counter
+from collections.abc import Callable, Container
 from typing import Generic, TypeVar
 
 UNPROVEN_PLACES = 2
@@ -16,29 +22,41 @@ UNPROVEN_PLACES = 2
 TIMEOUTS_IN_A_ROW = 4
 """How many links in a row must run out of time before a host that has answered is set aside."""
 
+GIVEN_UP_S = 600.0
+"""How long a host is given up, in seconds: then it is as one that was never asked."""
+
+HOSTS_KNOWN = 200_000
+
 JobT = TypeVar("JobT")
+ValueT = TypeVar("ValueT")
 
 
 class HostQueue(Generic[JobT]):
     """Jobs that wait for their host, at most `per_host` of which run at once.
 
     Of the jobs whose host has room the one with the lowest number is next; numbers are unique.
+    `clock` gives seconds.
     """
 
-    def __init__(self, per_host: int) -> None:
+    def __init__(self, per_host: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._per_host = per_host
+        self._clock = clock
         self._waiting: dict[str, list[tuple[int, JobT]]] = {}
         self._heads: list[tuple[int, str]] = []
         self._running: Counter[str] = Counter()
-        self._proven: set[str] = set()
-        self._timeouts: Counter[str] = Counter()
-        self._asked_again: set[str] = set()
-        self._given_up: set[str] = set()
+        self._proven: dict[str, None] = {}
+        self._timeouts: dict[str, int] = {}
+        self._hushed: set[str] = set()
+        self._deciding: set[str] = set()
+        self._given_up: dict[str, float] = {}
 
     def put(self, number: int, host: str, job: JobT) -> bool:
         """Lets a job wait for its host; False, and it does not wait, if the host is given up."""
         if host in self._given_up:
-            return False
+            if self._clock() - self._given_up[host] < GIVEN_UP_S:
+                return False
+            del self._given_up[host]
+            self._timeouts.pop(host, None)
         heapq.heappush(self._waiting.setdefault(host, []), (number, job))
         self._offer(host)
         return True
@@ -53,38 +71,54 @@ class HostQueue(Generic[JobT]):
         return None
 
     def take_aside(self) -> JobT | None:
-        """The next job of the hosts that are set aside, one for each, when no other runs."""
-        if self._running.keys() - self._asked_again:
-            return None
-        aside = [
-            (jobs[0][0], host)
-            for host, jobs in self._waiting.items()
-            if self._is_aside(host) and host not in self._asked_again
-        ]
+        """The next job that decides what becomes of a host that is set aside, one for each.
+
+        None while a job waits for a host that is not set aside.
+        """
+        aside = []
+        for host, jobs in self._waiting.items():
+            if not self._is_aside(host):
+                return None
+            if host not in self._deciding and self._running[host] < self._per_host:
+                aside.append((jobs[0][0], host))
         if not aside:
             return None
         _, host = min(aside)
-        self._asked_again.add(host)
+        self._deciding.add(host)
         return self._start(host)
 
-    def leave(self, host: str, *, timed_out: bool | None) -> list[JobT]:
+    def hush(self, host: str) -> None:
+        """Says that a job of a host has waited for long, and nothing has come yet.
+
+        One that has not answered any is then set aside, until one of its jobs ends.
+        """
+        if host not in self._proven:
+            self._hushed.add(host)
+
+    def leave(self, host: str, *, timed_out: bool | None, decides: bool = False) -> list[JobT]:
         """Says that a job ran to its end; the jobs that are given up by it.
 
-        `timed_out` is None for a job that tells nothing of its host.
+        `timed_out` is None for a job that tells nothing of its host. `decides` is for the job that
+        `take_aside` gave.
         """
         self._running[host] -= 1
         if not self._running[host]:
             del self._running[host]
-        asked = host in self._asked_again
-        self._asked_again.discard(host)
+            self._hushed.discard(host)
+        if decides:
+            self._deciding.discard(host)
         if timed_out:
-            self._timeouts[host] += 1
-            if asked:
-                self._given_up.add(host)
+            self._timeouts[host] = self._timeouts.get(host, 0) + 1
+            _forget(self._timeouts, self._waiting)
+            if decides:
+                self._given_up[host] = self._clock()
+                _forget(self._given_up, ())
                 return [job for _, job in sorted(self._waiting.pop(host, ()), key=_number)]
         elif timed_out is not None:
-            self._proven.add(host)
+            self._proven[host] = None
+            _forget(self._proven, ())
             self._timeouts.pop(host, None)
+            self._hushed.discard(host)
         self._offer(host)
         return []
 
@@ -105,7 +139,17 @@ class HostQueue(Generic[JobT]):
         return self._running[host] < places and not self._is_aside(host)
 
     def _is_aside(self, host: str) -> bool:
-        return self._timeouts[host] >= (TIMEOUTS_IN_A_ROW if host in self._proven else 1)
+        most = TIMEOUTS_IN_A_ROW if host in self._proven else 1
+        return host in self._hushed or self._timeouts.get(host, 0) >= most
+
+
+def _forget(known: dict[str, ValueT], needed: Container[str]) -> None:
+    """Lets go of the oldest host where too many are known, unless it is among the `needed`."""
+    if len(known) > HOSTS_KNOWN:
+        oldest = next(iter(known))
+        value = known.pop(oldest)
+        if oldest in needed:
+            known[oldest] = value
 
 
 def _number(entry: tuple[int, JobT]) -> int:

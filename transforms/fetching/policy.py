@@ -5,6 +5,7 @@ its neighbours, so that only addresses of the public internet are let through; a
 opt-out header is honoured.
 """
 
+import asyncio
 import datetime
 import ipaddress
 import re
@@ -140,10 +141,11 @@ def read_network(text: object) -> IPNetwork:
 
 
 class GuardedResolver(AbstractResolver):
-    """Looks names up and keeps the addresses that `policy` permits."""
+    """Looks names up, each for at most `patience_s`, and keeps what `policy` permits."""
 
-    def __init__(self, policy: AddressPolicy) -> None:
+    def __init__(self, policy: AddressPolicy, patience_s: float | None = None) -> None:
         self._policy = policy
+        self._patience_s = patience_s
         self._inner = aiohttp.ThreadedResolver()
 
     async def resolve(
@@ -153,8 +155,10 @@ class GuardedResolver(AbstractResolver):
 
         Raises:
             ForbiddenAddressError: there are addresses, and none of them is permitted.
+            TimeoutError: the name server does not answer.
         """
-        found = await self._inner.resolve(host, port, family)
+        async with asyncio.timeout(self._patience_s):
+            found = await self._inner.resolve(host, port, family)
         permitted = [answer for answer in found if self._policy.permits(answer["host"])]
         if found and not permitted:
             where = str(found[0]["host"])
@@ -166,17 +170,20 @@ class GuardedResolver(AbstractResolver):
         await self._inner.close()
 
 
-def guard_connections(policy: AddressPolicy) -> aiohttp.TCPConnector:
+def guard_connections(
+    policy: AddressPolicy, patience_s: float | None = None
+) -> aiohttp.TCPConnector:
     """Connections that check each address when its name is looked up and when it is used.
 
     The second check is of the very address the socket is for: it sees addresses written as numbers,
     which are never looked up, and leaves no gap for a name that changes its address in between.
+    A look-up may take `patience_s`, None for as long as the system takes.
     """
     return aiohttp.TCPConnector(
         limit=0,
         # Of a thousand hosts few are asked twice, and a connection that is kept is an open file.
         force_close=True,
-        resolver=GuardedResolver(policy),
+        resolver=GuardedResolver(policy, patience_s),
         socket_factory=partial(_make_socket, policy),
     )
 

@@ -9,49 +9,39 @@ links, whatever came first.
 
 import asyncio
 import json
-import math
-import tarfile
 import time
 from collections import Counter
-from collections.abc import Callable
-from io import BytesIO
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 import pyarrow as pa
 
 from transforms.dataset.files import (
     OutputError,
-    atomic_file,
     dump_json,
     is_temporary_file,
     make_folder,
+    output_error,
     remove_file,
     write_bytes,
-    write_columns,
 )
 from transforms.fetching.fetcher import fetch_links
 from transforms.fetching.options import FetchOptions
-from transforms.fetching.partial import PARTIAL_SUFFIX, Kept, PartialShard, open_partial
+from transforms.fetching.partial import PARTIAL_SUFFIX, PartialShard, open_partial
 from transforms.fetching.policy import FetchError
+from transforms.fetching.shard_files import make_extra_columns, write_shard
 from transforms.pictures.decoding import NormalisedPicture
-from transforms.protocols import SourceError
 from transforms.sources.laion import LaionMetadata, Link, LinkShard
 
 DESCRIPTION = "fetch.json"
 
-_COLUMNS = [
-    ("url", pa.string()),
-    ("caption", pa.string()),
-    ("key", pa.string()),
-    ("status", pa.string()),
-    ("error_message", pa.string()),
-    ("reject_reason", pa.string()),
-    ("width", pa.int32()),
-    ("height", pa.int32()),
-    ("original_width", pa.int32()),
-    ("original_height", pa.int32()),
-    ("sha256", pa.string()),
-]
+OPEN_SHARDS = 4
+"""How many shards are worked on at a time: the last is begun, the first wait for slow links."""
 
 
 def open_store(folder: Path, metadata: LaionMetadata) -> None:
@@ -103,117 +93,148 @@ def fetch_shard(
     options: FetchOptions,
     advance: Callable[[int], None],
 ) -> Counter[str]:
-    """Fetches one shard into the store and returns the counts by outcome.
+    """Fetches one shard into the store and returns the counts by outcome; as `fetch_shards`."""
+    return fetch_shards(folder, metadata, [shard], options=options, advance=advance)
 
-    What an earlier run has already fetched of it is not fetched again. `advance` is called with 1
-    after each link, and with the number of those that need not be fetched.
+
+def fetch_shards(
+    folder: Path,
+    metadata: LaionMetadata,
+    shards: Iterable[LinkShard],
+    *,
+    options: FetchOptions,
+    advance: Callable[[int], None],
+) -> Counter[str]:
+    """Fetches shards into the store and returns the counts by outcome.
+
+    The last links of a shard, which may be slow, hold up none of the next: up to `OPEN_SHARDS` are
+    worked on at a time. What an earlier run has already fetched is not fetched again. `advance` is
+    called with 1 after each link, and with the number of those that need not be fetched.
 
     Raises:
         SourceError: the metadata cannot be read.
-        OutputError: the store cannot be written; the shard is then not there.
+        OutputError: the store cannot be written; shards that are not whole are gone on with later.
     """
-    began = time.time()
-    links = list(metadata.read(shard))
-    extra = _make_extra_columns(shard, links, metadata.schema())
-    with open_partial(folder / f"{shard.name}{PARTIAL_SUFFIX}", options.limits) as partial:
-        waiting = [link for link in links if not partial.settles(link)]
-        if len(waiting) < len(links):
-            advance(len(links) - len(waiting))
-
-        def add(link: Link, outcome: NormalisedPicture | FetchError) -> None:
-            partial.add(link, outcome)
-            advance(1)
-
-        asks = ((link, link.url) for link in waiting)
-        asyncio.run(fetch_links(asks, add, options=options, folder=folder))
-        _write_tar(folder / f"{shard.name}.tar", links, partial)
-        rows = [_row(link, partial.outcomes[link.key]) for link in links]
-        own = pa.Table.from_pylist(rows, pa.schema([pa.field(*column) for column in _COLUMNS]))
-        table = pa.table(
-            [*own.columns, *extra], schema=pa.schema([*own.schema, *metadata.schema()])
-        )
-        write_columns(folder / f"{shard.name}.parquet", table)
-        counts = Counter(_outcome(partial.outcomes[link.key]) for link in links)
-        stats = {
-            "count": len(links),
-            "successes": counts["success"],
-            "failed_to_download": len(links) - counts["success"],
-            "failed_to_resize": 0,
-            "start_time": began,
-            "end_time": time.time(),
-            "duration": time.time() - began,
-            "status_dict": dict(counts),
-        }
-        write_bytes(folder / f"{shard.name}_stats.json", dump_json(stats))
-    return counts
+    with _OpenShards(folder, metadata, options, advance) as work:
+        asyncio.run(fetch_links(work.asks(shards), work.add, options=options, folder=folder))
+        return work.close()
 
 
-def _make_extra_columns(shard: LinkShard, links: list[Link], schema: pa.Schema) -> list[pa.Array]:
-    """The columns of the metadata that are kept, made before anything is fetched for them.
+@dataclass
+class _OpenShard:
+    """A shard that is being fetched: its links, what has come of them, how many are on their way.
 
-    Raises:
-        SourceError: values cannot be written; naming the file and the column.
+    `files` holds `partial`, whose file goes with it where it is left without an error.
     """
-    columns = []
-    for field in schema:
+
+    shard: LinkShard
+    links: list[Link]
+    extra: pa.Table
+    partial: PartialShard
+    files: ExitStack
+    began: float
+    waiting: int
+
+
+class _OpenShards:
+    """The shards of one call of `fetch_shards`; one that has come is written by another thread."""
+
+    def __init__(
+        self,
+        folder: Path,
+        metadata: LaionMetadata,
+        options: FetchOptions,
+        advance: Callable[[int], None],
+    ) -> None:
+        self._folder = folder
+        self._metadata = metadata
+        self._options = options
+        self._advance = advance
+        self._open: dict[int, _OpenShard] = {}
+        self._writer = ThreadPoolExecutor(1, "write")
+        self._written: list[Future[Counter[str]]] = []
+        self._counts: Counter[str] = Counter()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Lets go of what is not whole, which stays for the next run."""
+        self._writer.shutdown(wait=True, cancel_futures=True)
+        for opened in list(self._open.values()):
+            opened.files.__exit__(kind, error, traceback)
+
+    def asks(
+        self, shards: Iterable[LinkShard]
+    ) -> Iterator[tuple[tuple[_OpenShard, Link], str] | None]:
+        """The links to fetch; None while enough shards are open."""
+        for shard in shards:
+            while len(self._open) >= OPEN_SHARDS:
+                self._take_in_written()
+                yield None
+            opened = self._begin(shard)
+            missing = [link for link in opened.links if not opened.partial.settles(link)]
+            opened.waiting = len(missing)
+            if len(missing) < len(opened.links):
+                self._advance(len(opened.links) - len(missing))
+            if not missing:
+                self._end(opened)
+            for link in missing:
+                yield (opened, link), link.url
+
+    def add(self, ask: tuple[_OpenShard, Link], outcome: NormalisedPicture | FetchError) -> None:
+        """Keeps what came of a link, and lets its shard be written after the last of them."""
+        opened, link = ask
         try:
-            values = [link.extra[field.name] for link in links]
-            columns.append(pa.array(values, type=field.type))
-        except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
-            raise SourceError(
-                f"{shard.file}: column {field.name} cannot be kept as {field.type}: "
-                f"{' '.join(str(error).split())}"
-            ) from error
-    return columns
+            opened.partial.add(link, outcome)
+        except OSError as error:
+            raise output_error(self._path(opened.shard), error) from error
+        self._advance(1)
+        opened.waiting -= 1
+        if not opened.waiting:
+            self._end(opened)
+        self._take_in_written()
 
+    def close(self) -> Counter[str]:
+        """The counts by outcome, when all is written."""
+        for written in self._written:
+            self._counts += written.result()
+        return self._counts
 
-def _outcome(outcome: Kept | FetchError) -> str:
-    return outcome.reason if isinstance(outcome, FetchError) else "success"
+    def _path(self, shard: LinkShard) -> Path:
+        return self._folder / f"{shard.name}{PARTIAL_SUFFIX}"
 
+    def _begin(self, shard: LinkShard) -> _OpenShard:
+        began = time.time()
+        links = list(self._metadata.read(shard))
+        extra = make_extra_columns(shard, links, self._metadata.schema())
+        files = ExitStack()
+        partial = files.enter_context(open_partial(self._path(shard), self._options.limits))
+        opened = _OpenShard(shard, links, extra, partial, files, began, len(links))
+        self._open[shard.number] = opened
+        return opened
 
-def _row(link: Link, outcome: Kept | FetchError) -> dict[str, object]:
-    """One row of the table without the extra columns, all of which the picture's JSON holds."""
-    row: dict[str, object] = {"url": link.url, "caption": link.caption, "key": link.key}
-    if isinstance(outcome, FetchError):
-        row |= {
-            "status": "failed_to_download",
-            "error_message": outcome.detail,
-            "reject_reason": outcome.reason,
-        }
-    else:
-        row |= {
-            "status": "success",
-            "width": outcome.width,
-            "height": outcome.height,
-            "original_width": outcome.width,
-            "original_height": outcome.height,
-            "sha256": outcome.sha256,
-        }
-    return row
+    def _end(self, opened: _OpenShard) -> None:
+        self._written.append(self._writer.submit(self._write, opened))
 
+    def _take_in_written(self) -> None:
+        """Raises what writing has raised, and counts what is written."""
+        while self._written and self._written[0].done():
+            self._counts += self._written.pop(0).result()
 
-def _write_tar(path: Path, links: list[Link], partial: PartialShard) -> None:
-    with (
-        atomic_file(path) as file,
-        tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT) as tar,
-    ):
-        for link in links:
-            kept = partial.outcomes[link.key]
-            if isinstance(kept, FetchError):
-                continue
-            _add(tar, f"{link.key}.{kept.extension}", partial.read(kept))
-            if link.caption:
-                _add(tar, f"{link.key}.txt", link.caption.encode("utf-8", "replace"))
-            row = _row(link, kept) | {name: _plain(value) for name, value in link.extra.items()}
-            _add(tar, f"{link.key}.json", json.dumps(row, default=str).encode())
-
-
-def _plain(value: object) -> object:
-    """`value`, but null for what JSON has no number for."""
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
-    member = tarfile.TarInfo(name)
-    member.size = len(data)
-    tar.addfile(member, BytesIO(data))
+    def _write(self, opened: _OpenShard) -> Counter[str]:
+        name, links, partial = opened.shard.name, opened.links, opened.partial
+        try:
+            counts = write_shard(
+                self._folder, name, links, opened.extra, partial, began=opened.began
+            )
+        except OSError as error:
+            raise output_error(self._path(opened.shard), error) from error
+        opened.files.close()
+        del self._open[opened.shard.number]
+        return counts

@@ -2,14 +2,15 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
 from transforms.models.chunks import chunks, pad_chunk
+from transforms.models.devices import NetworkOptions
 from transforms.models.files import locate
-from transforms.models.folder import check_folder, load_network, load_tokenizer
+from transforms.models.folder import check_folder, load_network, load_tokenizer, to_network
 from transforms.models.pictures import PictureProcessor, read_picture_processor
 from transforms.models.spec import ModelSpec, read_options
 from transforms.protocols import GeneratedCaption
@@ -19,19 +20,15 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class BlipOptions:
-    """Beams (1 = greedy), the longest caption in tokens, pictures at once, torch device.
-
-    Fewer pictures are padded to `batch_size`; for one picture at a time set it to 1.
-    """
+class BlipOptions(NetworkOptions):
+    """Beams (1 = greedy), the longest caption in tokens; pictures at once, device, precision."""
 
     num_beams: int = 1
     max_new_tokens: int = 30
-    batch_size: int = 16
-    device: str = "cpu"
 
     def __post_init__(self) -> None:
-        for name in ("num_beams", "max_new_tokens", "batch_size"):
+        super().__post_init__()
+        for name in ("num_beams", "max_new_tokens"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
 
@@ -45,19 +42,25 @@ class BlipCaptioner:
     pictures: PictureProcessor
     options: BlipOptions
 
+    @property
+    def rows(self) -> int:
+        """How many pictures the network sees at once."""
+        return self.options.rows
+
+    def fit(self, image: Image.Image) -> Image.Image:
+        """The picture at the network's size: what it costs to see it that needs no network."""
+        return self.pictures.fit(image)
+
     def caption(self, images: Sequence[Image.Image]) -> list[GeneratedCaption]:
         """One caption per RGB picture, with the probability of its least certain token."""
         return [
-            caption
-            for chunk in chunks(images, self.options.batch_size)
-            for caption in self._caption_chunk(chunk)
+            caption for chunk in chunks(images, self.rows) for caption in self._caption_chunk(chunk)
         ]
 
     def _caption_chunk(self, images: Sequence[Image.Image]) -> list[GeneratedCaption]:
         import torch
 
-        rows = pad_chunk(images, self.options.batch_size)
-        pixels = self.pictures(rows).to(self.network.device)
+        pixels = to_network(self.pictures(pad_chunk(images, self.rows)), self.network)
         with torch.inference_mode():
             # With `input_ids` BLIP's generate would drop the last token of the prompt.
             written = self.network.generate(
@@ -79,7 +82,7 @@ class BlipCaptioner:
         """Probability of each written token given those before it, float32 [n, length]."""
         scores = self.network.text_decoder.compute_transition_scores(
             written.sequences,
-            written.scores,
+            tuple(scores.float() for scores in written.scores),
             getattr(written, "beam_indices", None),
             # Beam search keeps log-probabilities, greedy search raw logits.
             normalize_logits=self.options.num_beams == 1,
@@ -112,7 +115,7 @@ def load_blip(spec: ModelSpec) -> BlipCaptioner:
     from transformers import BlipForConditionalGeneration
 
     return BlipCaptioner(
-        network=load_network(BlipForConditionalGeneration, folder, device=options.device),
+        network=load_network(BlipForConditionalGeneration, folder, **asdict(options.placement)),
         tokenizer=load_tokenizer(folder),
         pictures=read_picture_processor(folder),
         options=options,

@@ -1,15 +1,22 @@
 """The encoder: CLIP (Radford et al. 2021) as the transformers library holds it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 
 from transforms.models.chunks import chunks, pad_chunk
+from transforms.models.devices import NetworkOptions
 from transforms.models.files import locate
-from transforms.models.folder import check_folder, load_network, load_tokenizer, tokenise
+from transforms.models.folder import (
+    check_folder,
+    load_network,
+    load_tokenizer,
+    to_network,
+    tokenise,
+)
 from transforms.models.pictures import PictureProcessor, read_picture_processor
 from transforms.models.spec import ModelSpec, read_options
 from transforms.protocols import Vectors
@@ -19,18 +26,10 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class EncoderOptions:
-    """Pictures or texts at once, torch device.
+class EncoderOptions(NetworkOptions):
+    """Pictures or texts at once, device and precision; see `NetworkOptions`."""
 
-    Fewer are padded to `batch_size`; for one picture at a time set it to 1.
-    """
-
-    batch_size: int = 16
-    device: str = "cpu"
-
-    def __post_init__(self) -> None:
-        if self.batch_size < 1:
-            raise ValueError(f"batch_size must be at least 1, got {self.batch_size}")
+    gpu_batch_size: int = 256
 
 
 def unit_vectors(features: "torch.Tensor") -> Vectors:
@@ -61,15 +60,24 @@ class ClipEncoder:
         """Length of an embedding."""
         return int(self.network.config.projection_dim)
 
+    @property
+    def rows(self) -> int:
+        """How many pictures or texts the network sees at once."""
+        return self.options.rows
+
+    def fit(self, image: Image.Image) -> Image.Image:
+        """The picture at the network's size: what it costs to see it that needs no network."""
+        return self.pictures.fit(image)
+
     def encode_images(self, images: Sequence[Image.Image]) -> Vectors:
         """L2-normalised embeddings of RGB pictures, float32 [n, dimension]."""
         import torch
 
         found = [np.empty((0, self.dimension), np.float32)]
-        for chunk in chunks(images, self.options.batch_size):
+        for chunk in chunks(images, self.rows):
             with torch.inference_mode():
-                rows = self.pictures(pad_chunk(chunk, self.options.batch_size))
-                out = self.network.get_image_features(rows.to(self.network.device))
+                pixels = self.pictures(pad_chunk(chunk, self.rows))
+                out = self.network.get_image_features(to_network(pixels, self.network))
                 found.append(unit_vectors(out.pooler_output[: len(chunk)]))
         return np.concatenate(found)
 
@@ -79,9 +87,9 @@ class ClipEncoder:
 
         length = self.network.config.text_config.max_position_embeddings
         found = [np.empty((0, self.dimension), np.float32)]
-        for chunk in chunks(texts, self.options.batch_size):
+        for chunk in chunks(texts, self.rows):
             with torch.inference_mode():
-                rows = pad_chunk(chunk, self.options.batch_size)
+                rows = pad_chunk(chunk, self.rows)
                 words = tokenise(self.tokenizer, rows, length=length)
                 out = self.network.get_text_features(
                     input_ids=words["input_ids"].to(self.network.device),
@@ -103,7 +111,7 @@ def load_clip(spec: ModelSpec) -> ClipEncoder:
     from transformers import CLIPModel
 
     return ClipEncoder(
-        network=load_network(CLIPModel, folder, device=options.device),
+        network=load_network(CLIPModel, folder, **asdict(options.placement)),
         tokenizer=load_tokenizer(folder),
         pictures=read_picture_processor(folder),
         options=options,

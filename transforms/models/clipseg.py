@@ -9,26 +9,25 @@ import numpy as np
 from PIL import Image
 
 from transforms.models.chunks import chunks, pad_chunk
+from transforms.models.devices import NetworkOptions
 from transforms.models.files import locate
-from transforms.models.folder import check_folder, load_network, load_tokenizer, tokenise
+from transforms.models.folder import (
+    check_folder,
+    load_network,
+    load_tokenizer,
+    to_network,
+    tokenise,
+)
 from transforms.models.pictures import PictureProcessor, read_picture_processor
 from transforms.models.spec import ModelError, ModelSpec, read_options
 from transforms.protocols import Vectors
 
 
 @dataclass(frozen=True)
-class ClipSegOptions:
-    """Pictures at once, torch device.
-
-    Fewer are padded to `batch_size`; for one picture at a time set it to 1.
-    """
+class ClipSegOptions(NetworkOptions):
+    """Pictures at once, device and precision; see `NetworkOptions`."""
 
     batch_size: int = 8
-    device: str = "cpu"
-
-    def __post_init__(self) -> None:
-        if self.batch_size < 1:
-            raise ValueError(f"batch_size must be at least 1, got {self.batch_size}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,14 +39,23 @@ class ClipSegSegmenter:
     pictures: PictureProcessor
     options: ClipSegOptions
 
+    @property
+    def rows(self) -> int:
+        """How many pictures the network sees at once."""
+        return self.options.rows
+
+    def fit(self, image: Image.Image) -> Image.Image:
+        """The picture at the network's size: what it costs to see it that needs no network."""
+        return self.pictures.fit(image)
+
     def relevance(self, images: Sequence[Image.Image], phrases: Sequence[str]) -> Vectors:
         """Sigmoid relevance of every point to its picture's phrase, float32 [n, h, w] in [0, 1]."""
         if len(images) != len(phrases):
             raise ValueError(f"one phrase per picture: {len(images)} and {len(phrases)}")
         found = [np.empty((0, self.pictures.height, self.pictures.width), np.float32)]
         pairs = list(zip(images, phrases, strict=True))
-        for chunk in chunks(pairs, self.options.batch_size):
-            rows = pad_chunk(chunk, self.options.batch_size)
+        for chunk in chunks(pairs, self.rows):
+            rows = pad_chunk(chunk, self.rows)
             maps = self._run([image for image, _ in rows], [phrase for _, phrase in rows])
             found.append(maps[: len(chunk)])
         return np.concatenate(found)
@@ -60,13 +68,13 @@ class ClipSegSegmenter:
         words = tokenise(self.tokenizer, phrases, length=length)
         with torch.inference_mode():
             logits = self.network(
-                pixel_values=self.pictures(images).to(device),
+                pixel_values=to_network(self.pictures(images), self.network),
                 input_ids=words["input_ids"].to(device),
                 attention_mask=words["attention_mask"].to(device),
                 # The pictures are larger than those the position table was trained for.
                 interpolate_pos_encoding=True,
             ).logits
-            relevance: Vectors = torch.sigmoid(logits).float().cpu().numpy()
+            relevance: Vectors = torch.sigmoid(logits.float()).cpu().numpy()
         if not np.isfinite(relevance).all():
             raise ValueError("the segmenter gave a relevance that is not a number")
         return relevance
@@ -89,7 +97,9 @@ def load_clipseg(spec: ModelSpec) -> ClipSegSegmenter:
         )
     from transformers import CLIPSegForImageSegmentation
 
-    network = load_network(CLIPSegForImageSegmentation, folder, device=options.device)
+    network = load_network(
+        CLIPSegForImageSegmentation, folder, **dataclasses.asdict(options.placement)
+    )
     patch = network.config.vision_config.patch_size
     if pictures.height % patch:
         raise ModelError(

@@ -25,7 +25,9 @@ _PIPELINE_PARTS = (
 VARIANT_OPTION = "variant"
 VARIANTS = ("fp16", "non_ema")
 """Endings of the files that hold the weights of a pipeline another time, or only so."""
-_HOW_OPTIONS = ("batch_size", "device")
+_HOW_OPTIONS = ("batch_size", "gpu_batch_size", "device")
+_NETWORK_LOADERS = ("blip", "clip", "open_clip", "clipseg")
+"""Loaders of the pipeline's networks; their precision is told where they compute is told."""
 BASE_OPTION = "base"
 """The option that names where the files lie which a model's own folder leaves out."""
 PIPELINE_INDEX = "model_index.json"
@@ -175,7 +177,8 @@ def identity(spec: ModelSpec) -> str:
     Raises:
         ModelError: local files that would have to be hashed are not there.
     """
-    left_out = (*_HOW_OPTIONS, BASE_OPTION)
+    precision = ("dtype",) if spec.loader in _NETWORK_LOADERS else ()
+    left_out = (*_HOW_OPTIONS, *precision, BASE_OPTION)
     options = [f"{name}={value}" for name, value in spec.options if name not in left_out]
     base = locate_base(spec)
     if base is not None:

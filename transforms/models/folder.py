@@ -8,10 +8,14 @@ import json
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from transforms.models.devices import Placement, own_device, repeat_exactly
 from transforms.models.files import weight_files
 from transforms.models.spec import ModelError
+
+if TYPE_CHECKING:
+    import torch
 
 
 def check_folder(folder: Path, *, model_type: str) -> None:
@@ -144,10 +148,31 @@ def to_device(network: Any, device: str) -> Any:
     Raises:
         ModelError: there is no such device here.
     """
+    own = own_device(device)
+    repeat_exactly(own)
     try:
-        return network.eval().requires_grad_(requires_grad=False).to(device)
+        return network.eval().requires_grad_(requires_grad=False).to(own)
     except (RuntimeError, AssertionError) as error:
         raise ModelError(f"device {device!r} cannot be used here") from error
+
+
+def to_placement(network: Any, placement: Placement, path: Path) -> Any:
+    """The network on its device and in its precision, as `to_device`; `path` names it in errors.
+
+    Raises:
+        ModelError: there is no such device here, or the weights are not finite in that precision.
+    """
+    import torch
+
+    network = network.to(getattr(torch, placement.dtype))
+    check_weights(network.state_dict(), path)
+    return to_device(network, placement.device)
+
+
+def to_network(rows: "torch.Tensor", network: Any) -> "torch.Tensor":
+    """Numbers where a network computes; floating-point ones in its own precision."""
+    weights = next(network.parameters())
+    return rows.to(weights.device, weights.dtype if rows.is_floating_point() else rows.dtype)
 
 
 def load_tokenizer(folder: Path) -> Any:

@@ -8,11 +8,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from transforms.models.blip import load_blip
-from transforms.models.clip import load_clip
-from transforms.models.clipseg import load_clipseg
-from transforms.models.open_clip import load_open_clip
-from transforms.models.spec import ModelError, ModelSpec
+from transforms.models.blip import BlipOptions, load_blip
+from transforms.models.clip import EncoderOptions, load_clip
+from transforms.models.clipseg import ClipSegOptions, load_clipseg
+from transforms.models.devices import AUTO, CPU, GPUS, NetworkOptions, place
+from transforms.models.open_clip import OpenClipOptions, load_open_clip
+from transforms.models.spec import ModelError, ModelSpec, read_options
 from transforms.protocols import Captioner, Encoder, Segmenter
 
 PartT = TypeVar("PartT")
@@ -23,6 +24,31 @@ ENCODERS: Mapping[str, Callable[[ModelSpec], Encoder]] = {
     "open_clip": load_open_clip,
 }
 SEGMENTERS: Mapping[str, Callable[[ModelSpec], Segmenter]] = {"clipseg": load_clipseg}
+
+
+NETWORK_OPTIONS: Mapping[str, type[NetworkOptions]] = {
+    "blip": BlipOptions,
+    "clip": EncoderOptions,
+    "open_clip": OpenClipOptions,
+    "clipseg": ClipSegOptions,
+}
+"""What the loaders that come with this package can be told."""
+
+
+def rows_of_spec(spec: ModelSpec) -> int:
+    """How many rows the network of a spec will see at once; 1 where its loader does not say.
+
+    Raises:
+        ModelError: its options are not those of its loader.
+    """
+    kind = NETWORK_OPTIONS.get(spec.loader)
+    return 1 if kind is None else read_options(kind, spec).rows
+
+
+def gpu_of(spec: ModelSpec) -> str | None:
+    """The GPU that a spec names, `cuda` or `cuda:1` for instance; None for the CPU."""
+    placement = place(str(dict(spec.options).get("device", CPU)), AUTO)
+    return placement.device if placement.kind in GPUS else None
 
 
 def load_captioner(spec: ModelSpec) -> Captioner:

@@ -16,9 +16,9 @@ import numpy as np
 from PIL import Image
 
 from transforms.models.chunks import chunks, pad_chunk
-from transforms.models.clip import unit_vectors
+from transforms.models.clip import EncoderOptions, unit_vectors
 from transforms.models.files import locate, weight_files
-from transforms.models.folder import check_weights, to_device
+from transforms.models.folder import check_weights, to_network, to_placement
 from transforms.models.pictures import CLIP_MEAN, CLIP_STD, PictureProcessor
 from transforms.models.spec import ModelError, ModelSpec, read_options
 from transforms.protocols import Vectors
@@ -32,19 +32,10 @@ _FILTERS = {
 
 
 @dataclass(frozen=True)
-class OpenClipOptions:
-    """Architecture (only beside a bare weights file), pictures or texts at once, torch device.
-
-    Fewer are padded to `batch_size`; for one picture at a time set it to 1.
-    """
+class OpenClipOptions(EncoderOptions):
+    """As for `clip`, and the architecture, only beside a bare weights file."""
 
     architecture: str = ""
-    batch_size: int = 16
-    device: str = "cpu"
-
-    def __post_init__(self) -> None:
-        if self.batch_size < 1:
-            raise ValueError(f"batch_size must be at least 1, got {self.batch_size}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,15 +48,24 @@ class OpenClipEncoder:
     dimension: int
     options: OpenClipOptions
 
+    @property
+    def rows(self) -> int:
+        """How many pictures or texts the network sees at once."""
+        return self.options.rows
+
+    def fit(self, image: Image.Image) -> Image.Image:
+        """The picture at the network's size: what it costs to see it that needs no network."""
+        return self.pictures.fit(image)
+
     def encode_images(self, images: Sequence[Image.Image]) -> Vectors:
         """L2-normalised embeddings of RGB pictures, float32 [n, dimension]."""
         import torch
 
         found = [np.empty((0, self.dimension), np.float32)]
-        for chunk in chunks(images, self.options.batch_size):
+        for chunk in chunks(images, self.rows):
             with torch.inference_mode():
-                rows = self.pictures(pad_chunk(chunk, self.options.batch_size))
-                features = self.network.encode_image(rows.to(self.options.device))
+                pixels = self.pictures(pad_chunk(chunk, self.rows))
+                features = self.network.encode_image(to_network(pixels, self.network))
                 found.append(unit_vectors(features[: len(chunk)]))
         return np.concatenate(found)
 
@@ -74,10 +74,10 @@ class OpenClipEncoder:
         import torch
 
         found = [np.empty((0, self.dimension), np.float32)]
-        for chunk in chunks(texts, self.options.batch_size):
+        for chunk in chunks(texts, self.rows):
             with torch.inference_mode():
-                rows = self.tokenizer(pad_chunk(chunk, self.options.batch_size))
-                features = self.network.encode_text(rows.to(self.options.device))
+                words = self.tokenizer(pad_chunk(chunk, self.rows))
+                features = self.network.encode_text(to_network(words, self.network))
                 found.append(unit_vectors(features[: len(chunk)]))
         return np.concatenate(found)
 
@@ -103,7 +103,7 @@ def load_open_clip(spec: ModelSpec) -> OpenClipEncoder:
     import open_clip
 
     return OpenClipEncoder(
-        network=to_device(network, options.device),
+        network=to_placement(network, options.placement, path),
         tokenizer=open_clip.get_tokenizer(schema),
         pictures=_picture_processor(network.visual.image_size, fields),
         dimension=_dimension(network),

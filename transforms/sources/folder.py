@@ -11,44 +11,22 @@ content the first counts. A row that is rejected here is keyed by a hash of its 
 because a content may be there twice or not be readable at all.
 """
 
-import hashlib
 import os
 import stat
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
+from indexes.storage.systems import is_address
 from transforms.pictures.decoding import DEFAULT_LIMITS, PictureError, PictureLimits, normalise
 from transforms.protocols import SourceError, SourceShard
 from transforms.record import Reject, SourceImage
+from transforms.sources.folder_plan import AnyPlan, FolderPlan, store_plan
+from transforms.sources.folder_rows import caption_places, is_sidecar, picture_row, reject_row
 from transforms.sources.listing import Listing, list_folder
 from transforms.sources.same_content import find_duplicates
-from transforms.sources.texts import MAX_TEXT_BYTES, clean_text, decode_text, printable
-
-_SIDECARS = (b".txt", b".json")
-_CAPTION_ENDINGS = (".txt", ".TXT", ".Txt")
-
-
-@dataclass(frozen=True)
-class FolderPlan:
-    """What a folder holds: relative paths in order, and which rows repeat an earlier one.
-
-    `duplicates` maps a row to the first row with the same content. Kept compressed when pickled:
-    it travels to every worker.
-    """
-
-    names: tuple[bytes, ...]
-    duplicates: dict[int, int]
-
-    def __reduce__(self) -> tuple[Callable[..., "FolderPlan"], tuple[bytes, dict[int, int]]]:
-        """Names cannot hold a zero byte, so one joins them."""
-        return _unpack_plan, (zlib.compress(b"\0".join(self.names)), self.duplicates)
-
-
-def _unpack_plan(names: bytes, duplicates: dict[int, int]) -> FolderPlan:
-    return FolderPlan(tuple(zlib.decompress(names).split(b"\0")), duplicates)
+from transforms.sources.texts import MAX_TEXT_BYTES, clean_text, decode_text
 
 
 @dataclass(frozen=True)
@@ -84,13 +62,15 @@ class FolderSource:
     path: str
     shard_size: int = 1000
     limits: PictureLimits = DEFAULT_LIMITS
-    _plans: list[FolderPlan] = field(default_factory=list, init=False, repr=False, compare=False)
+    _plans: list[AnyPlan] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if type(self.shard_size) is not int or self.shard_size < 1:
             raise SourceError(f"shard_size must be a whole number >= 1, got {self.shard_size!r}")
+        if is_address(self.path):
+            raise SourceError(f"{self.path}: a folder on a store is a StoredFolderSource")
 
-    def plan(self) -> FolderPlan:
+    def plan(self) -> AnyPlan:
         """The rows of the folder, computed once.
 
         Raises:
@@ -103,13 +83,23 @@ class FolderSource:
             self._plans.append(FolderPlan(names, find_duplicates(self.path, names, self.limits)))
         return self._plans[0]
 
+    def store_plan(self, folder: Path) -> None:
+        """Keeps the plan as a file in `folder`, which workers see: copies then hold its path alone.
+
+        Raises:
+            SourceError: as `plan`.
+            OSError: it cannot be written.
+        """
+        stored = store_plan(self.plan(), folder)
+        self._plans[:] = [stored]
+
     def shards(self) -> list[SourceShard]:
         """Runs of `shard_size` rows, named by their number.
 
         Raises:
             SourceError: as `plan`.
         """
-        rows = len(self.plan().names)
+        rows = self.plan().rows
         starts = range(0, rows, self.shard_size)
         return [
             SourceShard(f"{number:05d}", self.path, start, min(start + self.shard_size, rows))
@@ -153,45 +143,29 @@ class FolderSource:
         Raises:
             SourceError: as `plan`.
         """
-        return list_folder(self.path, sorted(_walk(self.path)), captions_of=_captions_of)
+        return list_folder(self.path, sorted(_walk(self.path)), captions_of=caption_places)
 
     def _locate(self, name: bytes) -> Path:
         return Path(self.path, os.fsdecode(name))
 
     def _read_row(self, row: int, shard: str) -> SourceImage | Reject:
         plan = self.plan()
-        name = plan.names[row]
+        name = plan.name(row)
         reference = quote_from_bytes(name)
-        first = plan.duplicates.get(row)
+        first = plan.repeats(row)
         try:
             if first is not None:
-                other = quote_from_bytes(plan.names[first])
+                other = quote_from_bytes(plan.name(first))
                 raise PictureError("duplicate", f"{reference} has the same content as {other}")
             path = self._locate(name)
             data = _read_file(path, self.limits)
             picture = normalise(data, self.limits)
             caption = _read_caption(path)
         except PictureError as error:
-            return _reject(name, shard, row, error.reason, f"{reference}: {error.detail}")
+            return reject_row(name, shard, row, error.reason, f"{reference}: {error.detail}")
         except OSError as error:
-            return _reject(name, shard, row, "unreadable", f"{reference}: {error.strerror}")
-        return SourceImage(
-            key=hashlib.sha256(data).hexdigest()[:32],
-            shard=shard,
-            position=row,
-            reference=reference,
-            content_sha256=picture.sha256,
-            width=picture.width,
-            height=picture.height,
-            image=picture.bytes,
-            alt_text=caption,
-        )
-
-
-def _reject(name: bytes, shard: str, row: int, reason: str, detail: str) -> Reject:
-    key = hashlib.sha256(b"path:" + name).hexdigest()[:32]
-    detail = printable(detail)
-    return Reject(key=key, shard=shard, position=row, stage="read", reason=reason, detail=detail)
+            return reject_row(name, shard, row, "unreadable", f"{reference}: {error.strerror}")
+        return picture_row(shard, row, reference, data=data, picture=picture, caption=caption)
 
 
 def _walk(folder: str) -> Iterator[bytes]:
@@ -207,7 +181,7 @@ def _walk(folder: str) -> Iterator[bytes]:
                         continue
                     if entry.is_dir(follow_symlinks=False):
                         waiting.append(inner + entry.name + b"/")
-                    elif not _leads_to_folder(entry) and not _is_sidecar(entry.name):
+                    elif not _leads_to_folder(entry) and not is_sidecar(entry.name):
                         yield inner + entry.name
         except (OSError, ValueError) as error:
             where = (root + b"/" + inner).rstrip(b"/").decode("utf-8", "backslashreplace")
@@ -221,10 +195,6 @@ def _leads_to_folder(entry: os.DirEntry[bytes]) -> bool:
         return entry.is_dir()
     except OSError:
         return False
-
-
-def _is_sidecar(name: bytes) -> bool:
-    return name.lower().endswith(_SIDECARS)
 
 
 def _read_file(path: Path, limits: PictureLimits) -> bytes:
@@ -253,7 +223,7 @@ def _read_caption(path: Path) -> str | None:
     Raises:
         PictureError: `broken_text`, it is in no known encoding.
     """
-    for beside in _captions_of(path):
+    for beside in caption_places(path):
         try:
             if not stat.S_ISREG(beside.stat().st_mode):
                 continue
@@ -263,9 +233,3 @@ def _read_caption(path: Path) -> str | None:
             continue
         return clean_text(decode_text(data, beside.name.encode("utf-8", "replace").decode()))
     return None
-
-
-def _captions_of(path: Path) -> Iterator[Path]:
-    """Where the text of a picture may lie: under its name without its ending, or with it."""
-    for name in (path.stem, path.name):
-        yield from (path.with_name(name + ending) for ending in _CAPTION_ENDINGS)

@@ -13,6 +13,8 @@ from urllib.parse import unquote
 
 from indexes.duplicate_keys import find_duplicate_key
 from indexes.lookup import Hashes, hash_texts
+from indexes.storage.errors import refuse_outage
+from indexes.storage.paths import as_path, is_stored
 from transforms.pictures.decoding import DEFAULT_LIMITS, PictureError, PictureLimits, normalise
 from transforms.protocols import SourceError, SourceShard
 from transforms.record import Reject, SourceImage
@@ -82,7 +84,7 @@ class Img2DatasetSource:
     def read(self, shard: SourceShard) -> Iterator[SourceImage | Reject]:
         """The rows of `shard`; `position` counts from the file's first row."""
         try:
-            file = _load(Path(shard.origin))
+            file = _load(as_path(shard.origin))
         except SourceError as error:
             for row in range(shard.start, shard.stop):
                 key = f"{shard.name}@{row}" if row else shard.name
@@ -102,7 +104,7 @@ class Img2DatasetSource:
         name = unquote(name)
         if "/" in name or "\0" in name or not name.endswith((".tar", ".parquet")):
             raise SourceError(f"{reference}: a reference must name a .tar or .parquet file")
-        root = Path(self.path)
+        root = as_path(self.path)
         path = root / name if root.is_dir() else root.with_name(name)
         if name.endswith(".tar"):
             data = open_tar_member(path, locator, self.limits)
@@ -125,7 +127,9 @@ class Img2DatasetSource:
         """
         files = self._files()
         beside = [file.with_suffix(".parquet") for file in files if file.suffix == ".tar"]
-        return list_archives([*files, *(file for file in beside if file.exists())])
+        # On a store the listing itself tells which of them are there.
+        there = (file for file in beside if is_stored(file) or file.exists())
+        return list_archives([*files, *there])
 
     def _refuse_duplicate_keys(self, hashes: dict[Path, Hashes]) -> None:
         files = list(hashes)
@@ -141,10 +145,11 @@ class Img2DatasetSource:
 
     def _files(self) -> list[Path]:
         """The shard files, sorted by name; a table beside a tar is no shard of its own."""
-        path = Path(self.path)
+        path = as_path(self.path)
         try:
             names = list(path.iterdir()) if path.is_dir() else [path]
         except OSError as error:
+            refuse_outage(error)
             raise SourceError(f"{path}: cannot list it: {error.strerror}") from error
         if not path.exists():
             raise SourceError(f"{path}: there is no such file or folder")

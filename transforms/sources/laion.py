@@ -12,6 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from indexes.storage.paths import as_path
 from transforms.protocols import SourceError
 from transforms.sources.columns import FIELDS, find_columns
 from transforms.sources.link_columns import (
@@ -120,7 +121,7 @@ class LaionMetadata:
         Raises:
             SourceError: there are none, or one is broken or has missing or retyped columns.
         """
-        path = Path(self.path)
+        path = as_path(self.path)
         try:
             names = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
         except OSError as error:

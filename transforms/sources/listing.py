@@ -8,11 +8,14 @@ listing on every machine.
 import hashlib
 import os
 import stat
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 from urllib.parse import quote_from_bytes
+
+from indexes.storage.statuses import content_tag
+from indexes.storage.store_path import StorePath
 
 PIECES = 64
 PIECE_BYTES = 4096
@@ -95,13 +98,31 @@ def list_folder(
 
 
 def list_archives(paths: Iterable[Path]) -> Listing:
-    """Files that hold many pictures each, known by their names."""
+    """Files that hold many pictures each, known by their names; on a store none is read."""
+    paths = list(paths)
+    if paths and isinstance(paths[0], StorePath):
+        return list_stored({path.name for path in paths}, paths[0].parent)
     return Listing(
         {
             quote_from_bytes(os.fsencode(path.name)): know_file(
                 path, pieces=ARCHIVE_PIECES, piece_bytes=ARCHIVE_PIECE_BYTES
             )
             for path in paths
+        }
+    )
+
+
+def list_stored(names: Container[str], folder: StorePath) -> Listing:
+    """The files `names` of a folder on a store, each known by its size and what the store says.
+
+    That is what tells its content from another, a hash most often; one listing, nothing is read.
+    """
+    entries = {str(each["name"]).rpartition("/")[2]: each for each in folder.entries()}
+    return Listing(
+        {
+            quote_from_bytes(os.fsencode(name)): content_tag(info)
+            for name, info in entries.items()
+            if name in names
         }
     )
 

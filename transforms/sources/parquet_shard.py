@@ -27,6 +27,7 @@ from indexes.parquet.reading import (
     open_parquet,
     read_batches,
 )
+from indexes.storage.errors import refuse_outage
 from transforms.pictures.decoding import DEFAULT_LIMITS, PictureError, PictureLimits
 from transforms.protocols import SourceError
 from transforms.record import Reject, SourceImage
@@ -218,13 +219,14 @@ def load_parquet(path: Path) -> ParquetShard:
     try:
         status = path.stat()
     except OSError as error:
+        refuse_outage(error)
         raise SourceError(f"{path}: cannot read it: {error.strerror}") from error
-    return _load(path, status.st_mtime_ns, status.st_size)
+    return _load(path, (status.st_mtime_ns, status.st_size, status.st_ino))
 
 
 # A worker reads a file in many slices; this many files' footers are kept between them.
 @lru_cache(maxsize=16)
-def _load(path: Path, _changed_ns: int, _size: int) -> ParquetShard:
+def _load(path: Path, _state: tuple[int, int, int]) -> ParquetShard:
     with open_shard_file(path) as file:
         columns = find_columns(
             file.schema_arrow, _WANTED, str(path), is_empty=partial(is_empty, file, path)

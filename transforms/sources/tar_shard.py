@@ -17,6 +17,8 @@ from typing import BinaryIO
 from urllib.parse import quote
 
 from indexes.parquet.reading import ParquetError
+from indexes.storage.errors import refuse_outage
+from indexes.storage.store_path import StorePath
 from transforms.pictures.decoding import PictureError, PictureLimits
 from transforms.protocols import SourceError
 from transforms.record import Reject, SourceImage
@@ -79,6 +81,7 @@ class TarShard:
                         yield self._without_sample(row, shard)
                     row += 1
         except OSError as error:
+            refuse_outage(error)
             for lost in range(row, min(stop, self.rows)):
                 detail = f"{self.path.name}: cannot read it: {error.strerror}"
                 place = Place(shard, lost, "")
@@ -144,19 +147,21 @@ def load_tar(path: Path) -> TarShard:
         status = path.stat()
         other = beside.stat().st_mtime_ns if beside.exists() else 0
     except OSError as error:
+        refuse_outage(error)
         raise SourceError(f"{path}: cannot read it: {error.strerror}") from error
     if not stat.S_ISREG(status.st_mode):
         raise SourceError(f"{path}: no readable tar file: it is a folder, pipe or device")
-    return _load(path, (status.st_mtime_ns, status.st_size, other))
+    return _load(path, (status.st_mtime_ns, status.st_size, status.st_ino, other))
 
 
 # A worker reads a tar in many slices; this many indexes (about 1 kB a sample) are kept for it.
 @lru_cache(maxsize=4)
-def _load(path: Path, _state: tuple[int, int, int]) -> TarShard:
+def _load(path: Path, _state: tuple[int, int, int, int]) -> TarShard:
     faults = []
     try:
         samples, fault = index_tar(path)
     except (TarError, OSError) as error:
+        refuse_outage(error)
         raise SourceError(f"{path}: no readable tar file: {error}") from error
     if fault and not samples:
         raise SourceError(f"{path}: {fault}")
@@ -242,7 +247,10 @@ def open_tar_member(path: Path, locator: str, limits: PictureLimits) -> bytes:
     if match is None or int(match[2]) > limits.max_bytes:
         raise SourceError(f"{path.name}#{locator}: a reference must end in offset+size")
     try:
+        if isinstance(path, StorePath):
+            return path.read_range(int(match[1]), int(match[2]))
         with path.open("rb") as file:
             return _read_at(file, int(match[1]), int(match[2]))
     except OSError as error:
+        refuse_outage(error)
         raise SourceError(f"{path}: cannot read it: {error.strerror}") from error

@@ -1,0 +1,66 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from indexes.storage.errors import StorageError
+from indexes.storage.paths import as_path, is_stored, lies_at
+from indexes.storage.store_path import StorePath
+
+
+@pytest.mark.parametrize("text", ["pictures", "/data/s3", "a:b/c", "s3:/bucket", "file", "."])
+def test_what_is_no_address_is_local(text):
+    assert as_path(text) == Path(text)
+    assert not is_stored(as_path(text))
+
+
+@pytest.mark.parametrize("text", ["s3://bucket/folder", "gs://bucket", "memory://a/b"])
+def test_an_address_is_on_a_store(text):
+    path = as_path(text)
+    assert isinstance(path, StorePath)
+    assert str(as_path(path)) == str(path) == text
+
+
+def test_a_file_address_is_this_machine(tmp_path):
+    assert as_path(f"file://{tmp_path}") == tmp_path
+
+
+def test_credentials_do_not_stand_in_addresses():
+    with pytest.raises(StorageError) as raised:
+        as_path("s3://me:hidden@bucket/folder")
+    assert "hidden" not in str(raised.value)
+
+
+def test_links_that_lead_nowhere_lie_there(tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    assert lies_at(tmp_path / "link")
+    assert not lies_at(tmp_path / "absent")
+    assert not lies_at(as_path("memory://tests/absent"))
+
+
+def test_an_unknown_scheme_is_told():
+    with pytest.raises(StorageError, match=r"nonesuch://.*nonesuch"):
+        as_path("nonesuch://bucket/folder").exists()
+
+
+def test_a_client_that_is_not_installed_is_told_with_its_extra():
+    code = (
+        "import sys; sys.modules['s3fs'] = None\n"
+        "from pipelines.main import main\n"
+        "sys.exit(main(['verify', 's3://bucket/folder']))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert done.stderr.splitlines() == [
+        'pairloom: error: s3://: the client for it is not installed: pip install "pairloom[s3]"'
+    ]
+
+
+def test_local_paths_need_no_client():
+    code = (
+        "import sys; from indexes.storage.paths import as_path; as_path('x').exists()\n"
+        "print(sorted(set(sys.modules) & {'fsspec', 's3fs', 'botocore', 'aiohttp'}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

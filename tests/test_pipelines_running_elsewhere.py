@@ -1,0 +1,127 @@
+import logging
+import time
+from functools import partial
+
+import apache_beam as beam
+import pytest
+from apache_beam.runners.runner import PipelineResult, PipelineRunner, PipelineState
+
+from indexes.fence import take_turn
+from pipelines.running import elsewhere
+from pipelines.running.elsewhere import Watch, name_job, run_elsewhere
+from pipelines.running.job_log import log_path
+from pipelines.terminal.console import CommandError
+from transforms.dataset.files import OutputError
+
+FLAGS = ("--runner=FnApiRunner",)
+
+
+class NeverResult(PipelineResult):
+    """A job that nobody works on until it is cancelled."""
+
+    def __init__(self):
+        super().__init__(PipelineState.RUNNING)
+        self.cancelled = 0
+
+    def wait_until_finish(self, duration=None):
+        deadline = time.monotonic() + 30
+        while not self.cancelled:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        return PipelineState.CANCELLED
+
+    def cancel(self):
+        self.cancelled += 1
+
+
+class NeverRunner(PipelineRunner):
+    """Takes jobs and has no workers."""
+
+    result = None
+
+    def run_pipeline(self, pipeline, options):
+        type(self).result = NeverResult()
+        return self.result
+
+
+class InterruptedRunner(NeverRunner):
+    """The same, and Ctrl-C comes while it is waited for."""
+
+    def run_pipeline(self, pipeline, options):
+        result = super().run_pipeline(pipeline, options)
+        result.wait_until_finish = interrupted
+        return result
+
+
+def interrupted(duration=None):
+    raise KeyboardInterrupt
+
+
+def stumble(_):
+    raise OutputError("the drawer is stuck")
+
+
+def one_word(pipeline, *, then=len):
+    _ = pipeline | beam.Create(["word"]) | beam.Map(then)
+
+
+@pytest.fixture
+def soon(monkeypatch):
+    monkeypatch.setattr(elsewhere, "SECONDS_TO_BEGIN", 0.05)
+    monkeypatch.setattr(elsewhere, "SECONDS_BETWEEN_LOOKS", 0.02)
+
+
+def runner_flag(kind):
+    return (f"--runner={__name__}.{kind.__name__}",)
+
+
+def test_a_job_that_no_worker_begins_is_cancelled_and_says_where_to_look(tmp_path, soon):
+    fence = take_turn(tmp_path)
+    flags = (
+        *runner_flag(NeverRunner),
+        "--environment_type=EXTERNAL",
+        "--environment_config=far:50000",
+    )
+    with pytest.raises(CommandError) as raised:
+        run_elsewhere(one_word, flags, Watch(fence=fence), folder=tmp_path)
+    assert "no worker of the job" in str(raised.value)
+    assert "the worker pool at far:50000 (--environment_config)" in str(raised.value)
+    assert NeverRunner.result.cancelled == 1
+
+
+def test_ctrl_c_cancels_the_job(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        run_elsewhere(one_word, runner_flag(InterruptedRunner), folder=tmp_path)
+    assert InterruptedRunner.result.cancelled == 1
+
+
+def test_a_failure_is_one_line_and_its_traceback_is_in_the_log(tmp_path, capsys):
+    with pytest.raises(CommandError) as raised:
+        run_elsewhere(partial(one_word, then=stumble), FLAGS, folder=tmp_path)
+    log = log_path(tmp_path)
+    assert str(raised.value) == (
+        f"the job on FnApiRunner failed: the drawer is stuck (all of it is in {log})"
+    )
+    assert "Traceback" in log.read_text()
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_logging_is_as_it_was_when_the_job_has_ended(tmp_path):
+    root = logging.getLogger()
+    before = root.handlers[:], root.level
+    run_elsewhere(one_word, FLAGS, folder=tmp_path)
+    assert (root.handlers[:], root.level) == before
+
+
+def test_what_is_looked_at_is_looked_at_once_more_in_the_end(tmp_path):
+    looks = []
+    run_elsewhere(one_word, FLAGS, Watch(lambda: looks.append(1)), folder=tmp_path)
+    assert looks
+
+
+def test_a_job_is_named_by_its_turn_unless_it_has_a_name(tmp_path):
+    fence = take_turn(tmp_path)
+    [flag] = name_job((), fence)
+    assert flag == f"--job_name=pairloom-1-{fence.token}"
+    assert name_job(("--job_name=mine",), fence) == ("--job_name=mine",)
+    assert name_job((), None) == ()

@@ -1,0 +1,197 @@
+"""Shards of an output, each written as soon as all of it has come, wherever it comes.
+
+What becomes of a source shard arrives as pieces, a batch's worth each. Where one worker makes a
+shard after the other, as it does when whole shards are handed out, all pieces of a shard pass
+through it one after another: it writes the shard with the last of them, while others are still at
+work. Pieces of a shard that are spread over workers meet by a shuffle instead, and are written when
+it has ended. Which of the two happens is decided by what arrives, shard by shard; the bytes do not
+depend on it.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import apache_beam as beam
+from apache_beam.transforms.window import GlobalWindows
+from apache_beam.utils.windowed_value import WindowedValue
+
+from indexes.errors import PairloomError
+from indexes.fence import Fence, FencedError
+
+
+class LandingError(PairloomError):
+    """Pieces of a shard that nobody asked for."""
+
+
+class Piece(NamedTuple):
+    """What one batch brings to its shard, packed; `kind` names what of it.
+
+    `rows` is how many rows of the source shard it settles; kinds that settle none have 0.
+    """
+
+    kind: str
+    number: int
+    rows: int
+    data: bytes
+
+
+PACKED_PIECE = beam.typehints.Tuple[str, beam.typehints.Tuple[str, int, int, bytes]]
+"""A piece under its shard's name, as a type that every runner has a coder for."""
+
+
+class LandedShard(Protocol):
+    """A shard of an output."""
+
+    @property
+    def name(self) -> str:
+        """The name of the source shard it is made of."""
+        ...
+
+    @property
+    def sources(self) -> int | None:
+        """How many rows the source shard has, where that is known beforehand."""
+        ...
+
+
+def all_here(rows: int | None, pieces: Iterable[Piece], kinds: Sequence[str]) -> bool:
+    """Whether `pieces` are all of a shard of `rows` rows: all rows, and each batch in every kind.
+
+    >>> pieces = [Piece("pairs", 0, 2, b""), Piece("asked", 0, 0, b""), Piece("pairs", 1, 1, b"")]
+    >>> all_here(3, pieces, ("pairs", "asked"))
+    False
+    >>> all_here(3, [*pieces, Piece("asked", 1, 0, b"")], ("pairs", "asked"))
+    True
+    """
+    numbers: dict[str, set[int]] = {kind: set() for kind in kinds}
+    settled = 0
+    for piece in pieces:
+        numbers[piece.kind].add(piece.number)
+        settled += piece.rows
+    return settled == rows and len(set(map(frozenset, numbers.values()))) == 1
+
+
+@dataclass
+class Land(beam.PTransform):
+    """Writes each of `shards` from its pieces, also where none arrive; gives a receipt of each.
+
+    Takes pieces under their shards' names, see `PACKED_PIECE`. Where a later run has begun than
+    that of `fence`, nothing is written and there are no receipts: were it an error, the engine
+    would begin the job anew again and again.
+
+    Args:
+        shards: all shards to write.
+        kinds: the kinds of pieces that every batch brings.
+        write: writes a shard from its pieces, in any order, and gives its receipt. Picklable.
+        find_whole: the receipt of a shard that is whole already, else None; such a shard is kept.
+            Picklable.
+        fence: this run's leave to write; None where there are no other runs to keep out.
+
+    Raises:
+        LandingError: while the pipeline runs, where pieces arrive for a shard that is none of
+            `shards`.
+        whatever `write` raises.
+    """
+
+    shards: Sequence[LandedShard]
+    kinds: tuple[str, ...]
+    write: Callable[[Any, Sequence[Piece]], Any]
+    find_whole: Callable[[Any], Any]
+    fence: Fence | None = None
+
+    def __post_init__(self) -> None:
+        super().__init__()
+
+    def expand(self, pieces: beam.PCollection) -> beam.PCollection:
+        """Land what comes together, let the rest meet, and look at every shard in the end."""
+        by_name = {shard.name: shard for shard in self.shards}
+        landing = _Landing(by_name, self.kinds, self.write, self.find_whole, self.fence)
+        rest = pieces | "Land" >> beam.ParDo(landing).with_output_types(PACKED_PIECE)
+        seeds = [(shard.name, shard) for shard in self.shards]
+        return (
+            {"pieces": rest, "shard": pieces.pipeline | "Seed shards" >> beam.Create(seeds)}
+            | "Meet by shard" >> beam.CoGroupByKey()
+            | "Write shard"
+            >> beam.FlatMap(
+                _write_met, write=self.write, find_whole=self.find_whole, fence=self.fence
+            )
+        )
+
+
+class _Landing(beam.DoFn):
+    """Keeps the pieces of one shard at a time, and writes it when they are all there."""
+
+    def __init__(
+        self,
+        shards: Mapping[str, LandedShard],
+        kinds: tuple[str, ...],
+        write: Callable[[Any, Sequence[Piece]], Any],
+        find_whole: Callable[[Any], Any],
+        fence: Fence | None,
+    ) -> None:
+        super().__init__()
+        self._shards, self._kinds = shards, kinds
+        self._write, self._find_whole, self._fence = write, find_whole, fence
+        self._name = ""
+        self._kept: list[Piece] = []
+
+    def start_bundle(self) -> None:
+        """Forgets what a bundle that failed has left."""
+        self._name, self._kept = "", []
+
+    def process(self, element: tuple[str, tuple[str, int, int, bytes]]) -> Iterator[Any]:
+        """Keeps a piece; gives on those of another shard, which will not be whole here."""
+        name, piece = element[0], Piece(*element[1])
+        if name != self._name:
+            yield from self._give_on()
+            self._name = name
+        self._kept.append(piece)
+        shard = self._shards.get(name)
+        if shard is not None and all_here(shard.sources, self._kept, self._kinds):
+            kept, self._kept = self._kept, []
+            _write_once(shard, kept, self._write, self._find_whole, self._fence)
+
+    def finish_bundle(self) -> Iterator[WindowedValue]:
+        """Gives on what is not whole."""
+        yield from map(GlobalWindows.windowed_value, self._give_on())
+
+    def _give_on(self) -> list[tuple[str, tuple[str, int, int, bytes]]]:
+        kept, self._kept = self._kept, []
+        return [(self._name, (*piece,)) for piece in kept]
+
+
+def _write_once(
+    shard: LandedShard,
+    pieces: Sequence[Piece],
+    write: Callable[[Any, Sequence[Piece]], Any],
+    find_whole: Callable[[Any], Any],
+    fence: Fence | None,
+) -> list[Any]:
+    """The receipt of `shard`, which is written unless it is whole; none where the run is over."""
+    try:
+        if fence is not None:
+            fence.check()
+        whole = find_whole(shard)
+        return [whole if whole is not None else write(shard, pieces)]
+    except FencedError:
+        return []
+
+
+def _write_met(
+    group: tuple[str, Mapping[str, Iterable[Any]]],
+    *,
+    write: Callable[[Any, Sequence[Piece]], Any],
+    find_whole: Callable[[Any], Any],
+    fence: Fence | None,
+) -> list[Any]:
+    """The receipt of the shard whose seed and pieces have met; none where the run is over.
+
+    Raises:
+        LandingError: the name is not that of exactly one shard.
+    """
+    name, parts = group
+    shards = list(parts["shard"])
+    if len(shards) != 1:
+        raise LandingError(f"batches must be of one output shard, {name} is of {len(shards)}")
+    pieces = [Piece(*piece) for piece in parts["pieces"]]
+    return _write_once(shards[0], pieces, write, find_whole, fence)
