@@ -49,7 +49,9 @@ def test_so_it_does_with_captions_by_a_model(world, tmp_path, same_captioner):
     assert (load_build(plans[1]).known is not None) == same_captioner
     built = run_build(plans[0], Execution())
     plain_build(plans[1])
-    assert built.counts.queries > 0
+    # Where the pool's captions are the tiny model's too, the texts are none that Rewrite changes.
+    assert built.counts.queries > 0 or same_captioner
+    assert built.counts.sources == 40
     assert shard_files(folders[0]) == shard_files(folders[1])
 
 
