@@ -2,10 +2,10 @@
 
 The hashes in `recorded/still_life_600.json` are of version 0.2, since its rewriter chooses other
 words than that of 0.1, whose bytes were kept until then. Version 0.1 wrote the project's earlier
-name into its Parquet files: each file is written again under that name, as it was for 0.1, and must
-be the same to the last byte. Floats depend on the processor and on the versions of the libraries, so
-elsewhere than on a machine of the recorded kind the test says so and compares what it can: which
-pairs there are.
+name into its Parquet files: each file is written again under that name, as it was for 0.1, and
+must be the same to the last byte. Floats depend on the processor and on the versions of the
+libraries, so elsewhere than on a machine of the recorded kind the test says so and compares what it
+can: which pairs there are.
 """
 
 import hashlib
