@@ -22,13 +22,10 @@ from typing import Any
 
 from support.processes import call_apart
 from support.reporting import Target, at_least, at_most, finish
-from support.still_life_job import BATCH_SIZE, Job, add_job_flags, open_job, open_work
-from throughput import Spent, measure_way, shard_hashes
+from support.still_life_job import Job, add_job_flags, open_job, open_work
+from throughput import Spent, measure_way, plan, shard_hashes
 
-from pipelines.build.plan import BuildOptions, BuildPlan
-from pipelines.still_life.source import StillLifeSource
 from pipelines.terminal.console import print_table
-from transforms.rewrite import RewriteOptions
 
 WAYS = ("plain loop", "one worker", "two workers")
 LARGER = "one worker, larger"
@@ -47,23 +44,9 @@ class Round:
         return ratio
 
 
-def plan(job: Job, sources: int, folder: Path) -> BuildPlan:
-    """Pairs for the first `sources` pictures of the pool's seed, in one shard."""
-    source = StillLifeSource(
-        count=sources, seed=job.pool.seed, shard_size=sources, told=job.pool.told
-    )
-    options = BuildOptions(
-        seed=job.pool.seed,
-        captions=job.captions,
-        batch_size=BATCH_SIZE,
-        rewrite=RewriteOptions(seed=job.pool.seed, edits=4),
-    )
-    return job.plan(source, options, folder)
-
-
 def run_way(way: str, job: Job, sources: int, folder: Path) -> tuple[Spent, dict[str, float]]:
     """One build, timed; to be called in a process of its own."""
-    return measure_way(way, plan(job, sources, folder))
+    return measure_way(way, plan(job, sources, folder, shard_size=sources))
 
 
 def measure_round(job: Job, small: int, large: int) -> Round:

@@ -50,10 +50,10 @@ class Spent:
     processor: float
 
 
-def plan(job: Job, sources: int, folder: Path) -> BuildPlan:
+def plan(job: Job, sources: int, folder: Path, *, shard_size: int = SHARD_SIZE) -> BuildPlan:
     """Pairs for the first `sources` pictures of the pool's seed."""
     source = StillLifeSource(
-        count=sources, seed=job.pool.seed, shard_size=SHARD_SIZE, told=job.pool.told
+        count=sources, seed=job.pool.seed, shard_size=shard_size, told=job.pool.told
     )
     options = BuildOptions(
         seed=job.pool.seed,
