@@ -13,7 +13,6 @@ not them. All three builds must have made the same bytes.
 
 import argparse
 import hashlib
-import resource
 import shutil
 import statistics
 import time
@@ -22,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 from support.processes import call_apart
 from support.reporting import Target, at_least, at_most, finish
 from support.still_life_job import BATCH_SIZE, SHARD_SIZE, Job, add_job_flags, open_job, open_work
@@ -82,9 +82,9 @@ def measure_way(way: str, build: BuildPlan) -> tuple[Spent, dict[str, float]]:
 
 
 def _processor_seconds() -> float:
-    """Of this process and of all that it started and that have ended."""
-    usages = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
+    """Of this process, of all that it started, and of the workers these started and saw end."""
+    own = psutil.Process()
+    return sum(sum(process.cpu_times()[:4]) for process in (own, *own.children()))
 
 
 def shard_hashes(folder: Path) -> dict[str, str]:

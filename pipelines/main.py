@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from indexes.names import installed_version
+from pipelines.running.worker_server import start_worker_server, wants_workers
 from pipelines.terminal.console import (
     EXIT_BY_SIGNAL,
     EXIT_USAGE,
@@ -191,6 +192,8 @@ def run_command(words: Sequence[str]) -> int:
     """
     refuse_surroundings()
     silence_libraries()
+    if wants_workers(words):
+        start_worker_server()  # it imports what workers need while this process does the same
     arguments = read_arguments(words)
     return int(arguments.run(arguments))
 

@@ -26,9 +26,13 @@ SECONDS_TO_WAIT = 120.0
 
 
 def workers_of(parent):
-    """The worker processes that `parent` has started."""
-    children = psutil.Process(parent).children(recursive=True)
-    return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+    """The worker processes that `parent` has started, all by its one server."""
+    return [
+        worker
+        for server in psutil.Process(parent).children()
+        if "forkserver" in " ".join(server.cmdline())
+        for worker in server.children()
+    ]
 
 
 def wait_until(condition):
@@ -143,15 +147,11 @@ def test_workers_do_all_units():
     ],
 )
 def test_what_goes_wrong_in_a_worker_comes_out_as_one_line(unit, kind, line):
-    before = set(psutil.Process().children())
     with pytest.raises(kind) as caught:
         list(run_units(work, [1, unit, 2, 3], workers=2))
     assert str(caught.value).startswith(line)
     assert "\n" not in str(caught.value)
-    left = [
-        p for p in set(psutil.Process().children()) - before if "spawn_main" in str(p.cmdline())
-    ]
-    assert left == []
+    wait_until(lambda: not alive(workers_of(os.getpid())))
 
 
 def test_no_workers_are_asked_for(tmp_path):

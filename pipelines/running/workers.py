@@ -9,13 +9,17 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from pipelines.running.worker_server import (
+    take_environment,
+    without_interruptions,
+    worker_context,
+)
 from pipelines.terminal.console import CommandError, silence_libraries
 from pipelines.terminal.failures import EXPECTED_ERRORS, as_memory_error
 from pipelines.terminal.signals import ENDING
@@ -39,9 +43,10 @@ def run_units(
 
     `follow`, called here, may say of a result which unit is to be done next because of it.
 
-    `function` and `units` are pickled to the processes, which start afresh (no fork). Where a unit
-    raises, or the run is interrupted, the processes are ended at once: what they write becomes
-    whole or is not there, so that nothing is lost but the time.
+    `function` and `units` are pickled to the processes, which share nothing with this one, see
+    `pipelines.running.worker_server`. Where a unit raises, or the run is interrupted, they are
+    ended at once: what they write becomes whole or is not there, so that nothing is lost but the
+    time.
 
     Raises:
         CommandError: a worker process died (out of memory, most often, or killed).
@@ -54,13 +59,13 @@ def run_units(
         yield from _one_by_one(function, units, follow or _nothing_follows)
         return
     others = set(multiprocessing.active_children())
-    context = multiprocessing.get_context("spawn")
-    with _without_interruptions():  # it starts a process of multiprocessing's own as well
+    context = worker_context()
+    with without_interruptions():  # it starts a process of multiprocessing's own as well
         pool = ProcessPoolExecutor(
             min(workers, len(units)),
             mp_context=context,
             initializer=begin_worker,
-            initargs=(context.Value("i", 0),),
+            initargs=(context.Value("i", 0), dict(os.environ)),
         )
     finished = False
     try:
@@ -80,11 +85,13 @@ def run_units(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def begin_worker(started: "Synchronized[int]") -> None:
+def begin_worker(started: "Synchronized[int]", variables: Mapping[str, str]) -> None:
     """Makes a process just started a worker: silent, and gone as soon as its parent is.
 
-    `started` counts the workers; where there are GPUs, each takes the next one.
+    `started` counts the workers; where there are GPUs, each takes the next one. `variables` are
+    the environment of the parent.
     """
+    take_environment(variables)
     with started.get_lock():
         take_card(started.value)
         started.value += 1
@@ -117,20 +124,6 @@ class _InWorker(Generic[UnitT, ResultT]):
             raise told from error
 
 
-@contextmanager
-def _without_interruptions() -> Iterator[None]:
-    """Holds what asks to end back from this thread while it starts processes.
-
-    So none is left half started. A terminal sends Ctrl-C to all processes, and the parent is the
-    one that answers it: a worker holds that back for good, but not the others, see `begin_worker`.
-    """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
 def _drain(
     pool: ProcessPoolExecutor,
     function: Callable[[UnitT], ResultT],
@@ -143,7 +136,7 @@ def _drain(
     pending: set[Future[ResultT]] = set()
     while True:
         for unit in remaining:
-            with _without_interruptions():
+            with without_interruptions():
                 pending.add(pool.submit(function, unit))
             if len(pending) >= ahead:
                 break
@@ -154,7 +147,7 @@ def _drain(
             result = future.result()
             next_unit = follow(result)
             if next_unit is not None:
-                with _without_interruptions():
+                with without_interruptions():
                     pending.add(pool.submit(function, next_unit))
             yield result
 
