@@ -1,7 +1,6 @@
 """What a build costs beside its networks: by stage, beside a plain loop, with two workers, grown.
 
-    python benchmarks/host_work.py [--sizes N N] [--pool N] [--rounds N] [--told] [--seed N]
-                                   [--json]
+    python benchmarks/host_work.py [--sizes N N] [--rounds N] [--told] [--seed N] [--json]
 
 A pool of still lifes, as many as the larger number of sources, is indexed once. In each round pairs
 are built of the smaller number by a plain loop over the same functions, by the Beam graph with one
@@ -24,7 +23,7 @@ from typing import Any
 from support.processes import call_apart
 from support.reporting import Target, at_least, at_most, finish
 from support.still_life_job import Job, add_job_flags, open_job, open_work
-from throughput import Spent, measure_way, plan, shard_hashes
+from support.timed_builds import Spent, measure_way, plan, shard_hashes
 
 from pipelines.terminal.console import print_table
 

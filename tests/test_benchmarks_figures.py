@@ -38,9 +38,9 @@ def test_every_kept_result_is_that_of_a_measurement_and_the_other_way_round():
 
 
 def test_the_table_follows_the_results(results):
-    change(results / "throughput-seed1.json", graph_to_plain_loop=1.337)
+    change(results / "memory-seed1.json", ratio={"build": 1.337, "index": 1.0})
     table = render_table(Results(results))
-    assert "1.02, 1.34, 1.11 times the time" in table
+    assert "build 1.11, 1.34, 1.11 (" in table
     assert table != render_table(Results())
 
 
@@ -82,10 +82,10 @@ def test_a_second_result_where_one_is_wanted_is_an_error(results):
 
 
 def test_fewer_seeds_make_a_shorter_row(results):
-    (results / "throughput-seed2.json").unlink()
+    (results / "memory-seed2.json").unlink()
     table = render_table(Results(results))
-    assert "`benchmarks/throughput.py --rounds 1 --seed N`, N = 0, 1; 5000 sources" in table
-    assert "1.71, 1.89 times faster (86, 74 s)" in table
+    assert "`benchmarks/memory.py --seed N`, N = 0, 1 | peak memory" in table
+    assert "build 1.11, 1.11 (" in table
 
 
 def test_a_difference_in_the_bytes_is_shown(results):

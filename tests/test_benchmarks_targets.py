@@ -63,12 +63,23 @@ def changed(name, place, value):
         ("pair_quality-seed0", ("two_objects", "right"), 0.95, "two objects: right pairs"),
         ("pair_quality-seed0", ("one_object", "right"), None, "one object: right pairs"),
         (
-            "throughput-seed0",
+            "host_work",
             ("graph_to_plain_loop",),
             1.16,
-            "seconds of the graph / of a plain loop, one worker",
+            "processor seconds of the graph / of a plain loop, one worker",
         ),
-        ("throughput-seed0", ("two_workers_speedup",), 1.5, "seconds of one worker / of two"),
+        (
+            "host_work",
+            ("two_workers_speedup",),
+            1.5,
+            "seconds of one worker / of two, larger build",
+        ),
+        (
+            "host_work",
+            ("growth",),
+            1.2,
+            "processor seconds a source, larger / smaller",
+        ),
         ("memory-seed0", ("ratio", "index"), 1.3, "peak memory of index, large / small"),
         (
             "identical_bytes",

@@ -52,7 +52,7 @@ LAYOUT_ROWS = (
 )
 MEASUREMENTS = (
     *(Measurement(benchmark="pair_quality", seed=seed) for seed in SEEDS),
-    *(Measurement(benchmark="throughput", seed=seed, flags=("--rounds", "1")) for seed in SEEDS),
+    Measurement(benchmark="host_work"),
     *(Measurement(benchmark="memory", seed=seed) for seed in SEEDS),
     Measurement(benchmark="identical_bytes", flags=("--pool", "100", "--sources", "100", "--told")),
     Measurement(benchmark="fetch_hostile"),

@@ -44,29 +44,28 @@ def pair_quality(results: Results) -> list[Row]:
     ]
 
 
-def throughput(results: Results) -> list[Row]:
-    """The graph beside a plain loop, and two workers beside one."""
-    found = results.all("throughput")
-    figures = [result.figures for result in found]
-    against = ", ".join(
-        f"{each['seconds']['one worker']:.0f} against {each['seconds']['plain loop']:.0f}"
-        for each in figures
-    )
-    rounds = shared([each["rounds"] for each in figures])
-    sources = shared([each["sources"] for each in figures])
+def host_work(results: Results) -> list[Row]:
+    """The graph beside a plain loop, two workers beside one, and a large build beside a small."""
+    figures = results.one("host_work").figures
+    small, large = map(whole, figures["sizes"])
+    took = {way: found["clock"] for way, found in figures["ms_a_source"].items()}
     return [
         (
-            f"`benchmarks/throughput.py --rounds {rounds} --seed N`, {seeds_of(found)}; "
-            f"{sources} sources",
+            f"`benchmarks/host_work.py`; {small} and {large} sources",
             "build against a plain loop over the same functions, one worker",
-            f"{listed([each['graph_to_plain_loop'] for each in figures], 2)} times the time "
-            f"({against} s)",
+            f"{figures['graph_to_plain_loop']:.2f} times the processor's time",
         ),
         (
             "",
-            "two workers against one",
-            f"{listed([each['two_workers_speedup'] for each in figures], 2)} times faster "
-            f"({listed([each['seconds']['two workers'] for each in figures], 0)} s)",
+            f"two workers against one, {large} sources; {small} sources",
+            f"{figures['two_workers_speedup']:.2f}; {figures['two_workers_speedup_smaller']:.2f} "
+            f"times faster ({took['one worker, larger']:.1f} and "
+            f"{took['two workers, larger']:.1f} ms a source of {large})",
+        ),
+        (
+            "",
+            f"processor's time of a source among {large} against {small}",
+            f"{figures['growth']:.2f}",
         ),
     ]
 

@@ -15,7 +15,7 @@ def render_table(results: Results) -> str:
         ResultError: a result is missing, or lacks a figure.
     """
     rows = [row for write in ROWS for row in _write(write, results)]
-    machines = {result.machine for name in ("throughput", "memory") for result in results.all(name)}
+    machines = {result.machine for name in ("host_work", "memory") for result in results.all(name)}
     return "\n".join(
         [
             "On the still life, whose truth is known; times and memory on a "
@@ -41,7 +41,7 @@ def _write(write: Callable[[Results], list[Row]], results: Results) -> list[Row]
 
 ROWS: Sequence[Callable[[Results], list[Row]]] = (
     pipeline.pair_quality,
-    pipeline.throughput,
+    pipeline.host_work,
     pipeline.candidate_scoring,
     pipeline.memory,
     pipeline.identical_bytes,
