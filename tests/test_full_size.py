@@ -28,7 +28,8 @@ def test_full_size(part):
         [
             sys.executable,
             str(ROOT / "benchmarks" / "full_size.py"),
-            *("--pictures", str(PICTURES), "--parts", part, "--json"),
+            *("--pictures", str(PICTURES), "--batch-size", str(PICTURES)),
+            *("--parts", part, "--json"),
         ],
         check=True,
         capture_output=True,
