@@ -1,12 +1,22 @@
 import logging
+import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 
 import apache_beam as beam
+import grpc
 import pytest
+from apache_beam.portability.api import beam_job_api_pb2 as api
+from apache_beam.portability.api.beam_job_api_pb2_grpc import (
+    JobServiceServicer,
+    add_JobServiceServicer_to_server,
+)
 from apache_beam.runners.runner import PipelineResult, PipelineRunner, PipelineState
 
 from indexes.fence import take_turn
+from indexes.storage.paths import as_path
 from pipelines.running import elsewhere
 from pipelines.running.elsewhere import Watch, name_job, run_elsewhere
 from pipelines.running.job_log import log_path
@@ -51,6 +61,47 @@ class InterruptedRunner(NeverRunner):
         result = super().run_pipeline(pipeline, options)
         result.wait_until_finish = interrupted
         return result
+
+
+class HandingOverRunner(PipelineRunner):
+    """Ctrl-C comes while the job is handed over."""
+
+    def run_pipeline(self, pipeline, options):
+        raise KeyboardInterrupt
+
+
+class JobServer(JobServiceServicer):
+    """Knows jobs by their names: one that runs and one that has ended of each."""
+
+    def __init__(self, *names):
+        self.names, self.cancelled = names, []
+
+    def GetJobs(self, request, context):  # noqa: N802 - gRPC's name
+        states = (("id of ", api.JobState.RUNNING), ("ended ", api.JobState.DONE))
+        found = [
+            api.JobInfo(job_id=f"{begin}{name}", job_name=name, state=state)
+            for name in self.names
+            for begin, state in states
+        ]
+        return api.GetJobsResponse(job_info=found)
+
+    def Cancel(self, request, context):  # noqa: N802 - gRPC's name
+        self.cancelled.append(request.job_id)
+        return api.CancelJobResponse(state=api.JobState.CANCELLED)
+
+
+@contextmanager
+def job_server(*names):
+    """The address of a job server with jobs of these names, and which of them were cancelled."""
+    servicer = JobServer(*names)
+    server = grpc.server(ThreadPoolExecutor(2))
+    add_JobServiceServicer_to_server(servicer, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    try:
+        yield f"127.0.0.1:{port}", servicer.cancelled
+    finally:
+        server.stop(None).wait()
 
 
 def interrupted(duration=None):
@@ -115,8 +166,42 @@ def test_logging_is_as_it_was_when_the_job_has_ended(tmp_path):
 
 def test_what_is_looked_at_is_looked_at_once_more_in_the_end(tmp_path):
     looks = []
-    run_elsewhere(one_word, FLAGS, Watch(lambda: looks.append(1)), folder=tmp_path)
-    assert looks
+    run_elsewhere(one_word, FLAGS, Watch(looks.append), folder=tmp_path)
+    assert looks[-1] is None
+
+
+def test_the_log_of_a_folder_on_a_store_is_here_and_stays_only_where_it_is_needed(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    folder = as_path("memory://tests/elsewhere")
+    run_elsewhere(one_word, FLAGS, folder=folder)
+    assert list(tmp_path.glob("pairloom-job-*")) == []
+    with pytest.raises(CommandError, match="the drawer is stuck") as raised:
+        run_elsewhere(partial(one_word, then=stumble), FLAGS, folder=folder)
+    [log] = tmp_path.glob("pairloom-job-*/job.log")
+    assert f"(all of it is in {log})" in str(raised.value)
+    assert "Traceback" in log.read_text()
+
+
+def test_a_job_that_is_broken_off_while_it_is_handed_over_is_cancelled_by_its_name(tmp_path):
+    fence = take_turn(tmp_path)
+    flags = name_job(runner_flag(HandingOverRunner), fence)
+    with job_server(flags[-1].partition("=")[2], "another") as (endpoint, cancelled):
+        with pytest.raises(KeyboardInterrupt):
+            run_elsewhere(one_word, (*flags, f"--job_endpoint={endpoint}"), folder=tmp_path)
+        assert cancelled == [f"id of pairloom-1-{fence.token}"]
+
+
+def test_a_job_server_that_is_gone_is_not_waited_for(tmp_path):
+    with job_server() as (endpoint, _):
+        pass
+    with pytest.raises(KeyboardInterrupt):
+        run_elsewhere(
+            one_word,
+            (*runner_flag(HandingOverRunner), "--job_name=x", f"--job_endpoint={endpoint}"),
+            folder=tmp_path,
+        )
 
 
 def test_a_job_is_named_by_its_turn_unless_it_has_a_name(tmp_path):

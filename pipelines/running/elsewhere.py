@@ -4,6 +4,7 @@ What goes wrong there is one line; all that Beam and the engine say of it is in 
 """
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,11 +17,12 @@ from indexes.fence import Fence
 from pipelines.running.beam_flags import names_flag, read_options
 from pipelines.running.engines import (
     cancel_on_flink,
+    cancel_on_server,
     count_slots,
     describe_workers,
     require_engine,
 )
-from pipelines.running.job_log import keep_log, log_error, log_path
+from pipelines.running.job_log import keep_log, log_error
 from pipelines.running.runners import Graph, StageSeconds, open_pipeline, read_stage_seconds
 from pipelines.terminal.console import CommandError, print_note
 from pipelines.terminal.failures import last_words, raised_by_stage
@@ -28,15 +30,22 @@ from pipelines.terminal.failures import last_words, raised_by_stage
 SECONDS_TO_BEGIN = 60.0
 SECONDS_TO_CANCEL = 20.0
 SECONDS_BETWEEN_LOOKS = 1.0
+SECONDS_TO_END_A_LOOK = 30.0
+SHARE_OF_LOOKING = 0.05
+"""With many shards, or an engine that is slow to answer, it looks more seldom."""
 _STARTED_ON_DEMAND = ("DataflowRunner",)
 """Runners that start machines first, which takes minutes: waiting for them is told, and goes on."""
 
 
 @dataclass(frozen=True)
 class Watch:
-    """What is looked at while a job runs: `advance` now and then, `fence` for its first sign."""
+    """What is looked at while a job runs: `fence` for its first sign, and the rest by `look`.
 
-    advance: Callable[[], None] = lambda: None
+    `look` is called now and then with the job's result, and in the end with None: then the job is
+    over, and not to be asked.
+    """
+
+    look: Callable[[PipelineResult | None], None] = lambda result: None
     fence: Fence | None = None
 
 
@@ -77,13 +86,12 @@ def run_elsewhere(
         whatever `graph` raises.
     """
     watch = watch or Watch()
-    log = log_path(folder) if folder is not None else None
     flags = name_job(flags, watch.fence)
     pipeline = open_pipeline(flags)
     runner = type(pipeline.runner).__name__
     graph(pipeline)
     options = read_options(flags)
-    with keep_log(log):
+    with keep_log(folder) as log:
         try:
             result = _wait(pipeline.run, options, watch)
         except CommandError as error:
@@ -141,8 +149,12 @@ def _cancel(result: PipelineResult | None, options: dict[str, Any]) -> None:
 
     asking = threading.Thread(target=ask, daemon=True)
     asking.start()
-    if options.get("job_name") and options["runner"] in ("FlinkRunner", "PortableRunner"):
-        cancel_on_flink(options, str(options["job_name"]))
+    if options.get("job_name"):
+        name = str(options["job_name"])
+        if result is None:  # it was broken off while the job was being handed over
+            cancel_on_server(options, name)
+        if options["runner"] in ("FlinkRunner", "PortableRunner"):
+            cancel_on_flink(options, name)
     asking.join(SECONDS_TO_CANCEL)
 
 
@@ -165,14 +177,17 @@ class _Looker:
             yield
         finally:
             self._over.set()
-            thread.join()
+            thread.join(SECONDS_TO_END_A_LOOK)
+            if not thread.is_alive():  # one that waits for an engine in vain is left to itself
+                self._watch.look(None)
 
     def _look(self) -> None:
         fence = self._watch.fence
-        waited = 0.0
+        waited = rest = 0.0
         begun = fence is None
         while not self._over.wait(SECONDS_BETWEEN_LOOKS):
-            self._watch.advance()
+            if time.monotonic() >= rest:
+                rest = self._look_once()
             if begun or fence is None:
                 continue
             waited += SECONDS_BETWEEN_LOOKS if self.result is not None else 0.0
@@ -180,7 +195,13 @@ class _Looker:
             if not begun and waited >= SECONDS_TO_BEGIN:
                 begun = True
                 self._complain()
-        self._watch.advance()
+
+    def _look_once(self) -> float:
+        """Looks, and says when to look again at the earliest."""
+        began = time.monotonic()
+        self._watch.look(self.result)
+        ended = time.monotonic()
+        return ended + (ended - began) / SHARE_OF_LOOKING
 
     def _complain(self) -> None:
         runner = self._options["runner"]
