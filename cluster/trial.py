@@ -2,11 +2,12 @@
 
     python cluster/trial.py [--folder DIR] [--only NAME ...] [--sources 48]
 
-Reference is this machine's own run. Then the same build runs on Flink in the job server's process,
-on a cluster of two TaskManagers and on Prism. On the cluster a worker, a TaskManager and the driver
-are killed outright, once while the networks work and once while shards are written. Each trial must
-end with the reference's bytes; after a killed driver a second run takes over. The last line is
-JSON. `cluster/assemble.py` has made the engines; the cluster is started, and stopped again.
+Reference is this machine's own run. Then the same build runs on Flink and on Spark in the job
+server's process, on a cluster of two TaskManagers and on Prism, and on the last two with everything
+on an S3 server of this machine. On the cluster a worker, a TaskManager and the driver are killed
+outright, once while the networks work and once while shards are written. Each trial must end with
+the reference's bytes; after a killed driver a second run takes over. The last line is JSON.
+`cluster/assemble.py` has made the engines; the cluster is started, and stopped again.
 """
 
 import argparse
@@ -34,6 +35,7 @@ from trial_build import (
     require_kept,
     wait_for,
 )
+from trial_stores import on_stores, s3_server
 
 
 def kill_worker(build: Build) -> None:
@@ -102,9 +104,16 @@ def index_few(build: Build, name: str) -> int:
     """An index of few shards, which are handed out batch by batch; how many files it has.
 
     Raises:
-        TrialError: it fails, or has other bytes.
+        TrialError: it fails, has other bytes, or nothing is heard of it before a part is whole.
     """
-    build.run_index(name, "few.yaml", flink_cluster.flags(build.places))
+    process = build.start_index(name, "few.yaml", flink_cluster.flags(build.places))
+    try:
+        wait_for(f"{name}: the workers' first word", lambda: build.settled(name) > 0)
+        if list((build.work / name / "metadata").glob("*.parquet")):
+            raise TrialError(f"{name}: a part was whole before its workers told of it")
+        build.finish(process, name)
+    finally:
+        end_driver(process)
     return build.compare(name, "few-reference")
 
 
@@ -175,6 +184,12 @@ def engine_flags(places: Places) -> dict[str, list[str]]:
             f"--flink_job_server_jar={places.job_server}",
         ],
         "flink-cluster": flink_cluster.flags(places),
+        "spark-local": [
+            "--runner=SparkRunner",
+            "--",
+            "--spark_master_url=local[2]",
+            f"--spark_job_server_jar={places.spark_job_server}",
+        ],
         "prism": ["--runner=PrismRunner", "--", f"--prism_location={places.prism}"],
     }
 
@@ -184,6 +199,9 @@ def trials(build: Build) -> dict[str, Callable[[], int | None]]:
     found: dict[str, Callable[[], int | None]] = {}
     for name, flags in engine_flags(build.places).items():
         found[name] = lambda name=name, flags=flags: build.run(name, flags)  # type: ignore[misc]
+    for name in ("flink-cluster", "prism"):
+        flags = engine_flags(build.places)[name]
+        found[f"{name}-stores"] = lambda n=f"{name}-stores", f=flags: on_stores(build, n, f)  # type: ignore[misc]
     found["index-few-shards"] = lambda: index_few(build, "index-few-shards")
     kills = {"worker": kill_worker, "task-manager": kill_task_manager}
     for moment in ("computing", "writing"):
@@ -219,7 +237,11 @@ def main() -> int:
     places = find_places(arguments.folder)
     outcomes: dict[str, str] = {}
     os.environ["OMP_NUM_THREADS"] = "1"
-    with tempfile.TemporaryDirectory(prefix="pairloom-trial-") as work, running_cluster(places):
+    with (
+        tempfile.TemporaryDirectory(prefix="pairloom-trial-") as work,
+        s3_server(Path(work)),  # before the pools, which are led there by the environment
+        running_cluster(places),
+    ):
         build = Build(Path(work), places)
         prepare(build, arguments.sources)
         known = trials(build)

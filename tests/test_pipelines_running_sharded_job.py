@@ -185,6 +185,18 @@ def fail_fenced(pipeline, drawers, *, fence, folder):
     write_drawers(pipeline, drawers, folder=folder, broken=("b",))
 
 
+def see_nothing(pipeline, drawers, *, fence, folder):
+    """The graph of a job whose workers have another file system."""
+    _ = pipeline | beam.Create(drawers)
+
+
+def test_workers_that_do_not_see_the_folder_are_told_of(fenced, tmp_path):
+    blind = replace(fenced, graph=partial(see_nothing, folder=tmp_path))
+    with pytest.raises(CommandError, match="no worker of it has seen") as raised:
+        run_job(blind, Execution(beam_flags=("--runner=FnApiRunner",)))
+    assert str(tmp_path) in str(raised.value)
+
+
 def test_a_job_that_failed_elsewhere_leaves_the_turn_to_nobody(fenced, tmp_path):
     stuck = replace(fenced, graph=partial(fail_fenced, folder=tmp_path))
     with pytest.raises(CommandError, match="drawer b is stuck"):

@@ -33,7 +33,7 @@ from pipelines.running.pieces import (
 from pipelines.running.progress import Meter
 from pipelines.running.runners import StageSeconds, run_here
 from pipelines.running.workers import run_units
-from pipelines.terminal.console import show_progress
+from pipelines.terminal.console import CommandError, show_progress
 from transforms.dataset.files import output_error
 from transforms.sources.folder_plan import PlannedSource
 
@@ -98,7 +98,8 @@ def run_job(job: ShardedJob[ShardT], execution: Execution) -> JobProgress:
     """Makes the shards of `job` that are not whole; finishing the output is the caller's.
 
     Raises:
-        CommandError: a worker process died, or the job failed on another runner.
+        CommandError: a worker process died, or the job failed on another runner or saw another
+            folder there.
         OutputError: it cannot be written down whose turn it is to fill the folder.
         FencedError: another run has begun to fill it meanwhile.
         whatever a stage raises: what is whole by then stays, and the next run goes on from there.
@@ -144,6 +145,11 @@ def _run_elsewhere(
             seconds = run_elsewhere(graph, flags, Watch(meter.look, fence), folder=folder)
         if fence is not None:
             fence.check()  # what the caller does next is the latest run's alone to do
+            if not fence.has_begun() and not any(map(job.is_whole, waiting)):
+                raise CommandError(
+                    f"the job has ended, and no worker of it has seen {folder}: it must lie there "
+                    "for all of them, under this path or at an address such as gs://bucket/folder"
+                )
     except BaseException:
         if fence is not None:
             with suppress(PairloomError, OSError):  # the error that led here is the one to tell

@@ -114,7 +114,9 @@ class StoredFolderSource:
             SourceError, StorageError: as `plan`.
             IndexFolderError: it cannot be written.
         """
-        self._plans[:] = [keep_plan(self.plan(), folder)]
+        plan = self.plan()
+        if self._plans == [plan]:
+            self._plans[:] = [keep_plan(plan, folder)]
 
     def shards(self) -> list[SourceShard]:
         """Runs of `shard_size` rows, named by their number.
