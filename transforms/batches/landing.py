@@ -9,6 +9,7 @@ depend on it.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -23,6 +24,26 @@ from indexes.settled import SettledRows
 
 LAND, SETTLED = "Land", "settled_rows"
 """Namespace and name of the counter of rows that have come to their shards: how far a job is."""
+
+
+_hearing: list[Callable[[int], None]] = []
+"""Who in this process is told of rows that have come to their shards; see `hearing`."""
+
+
+@contextmanager
+def hearing(hear: Callable[[int], None]) -> Iterator[None]:
+    """A block in which `hear` is told of all rows that come to their shards in this process."""
+    _hearing.append(hear)
+    try:
+        yield
+    finally:
+        _hearing.remove(hear)
+
+
+def tell_here(rows: int) -> None:
+    """Tells whoever hears it in this process that so many more rows have come to their shards."""
+    for hear in _hearing:
+        hear(rows)
 
 
 class LandingError(PairloomError):
@@ -168,6 +189,7 @@ class _Landing(beam.DoFn):
 
     def _count(self, rows: int) -> None:
         Metrics.counter(LAND, SETTLED).inc(rows)
+        tell_here(rows)
         if self._told is not None:
             self._told.add(rows)
 
