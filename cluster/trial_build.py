@@ -100,17 +100,22 @@ class Build:
 
     def settled(self, name: str) -> int:
         """How many pictures the workers at work on the folder `name` have told of."""
-        folder = self.work / name
-        turn = folder / RUNNING_FOLDER / TURN_FILE
-        try:
-            found = json.loads(turn.read_bytes())
-        except (OSError, ValueError):
-            return 0
-        return read_settled(Fence(str(folder), found["number"], found["token"]))
+        fence = self._fence(name)
+        return read_settled(fence) if fence is not None else 0
 
     def has_begun(self, name: str) -> bool:
         """Whether a worker is at work on the folder `name`."""
-        return any((self.work / name / ".pairloom").glob("begun-*"))
+        fence = self._fence(name)
+        return fence is not None and fence.has_begun()
+
+    def _fence(self, name: str) -> Fence | None:
+        """The latest run's leave to fill the folder `name`, as a worker of it has it."""
+        folder = self.work / name
+        try:
+            found = json.loads((folder / RUNNING_FOLDER / TURN_FILE).read_bytes())
+        except (OSError, ValueError):
+            return None
+        return Fence(str(folder), found["number"], found["token"])
 
 
 def hashes(folder: Path) -> dict[str, str]:

@@ -23,6 +23,8 @@ RUNNING_FOLDER = ".pairloom"
 TURN_FILE = "turn.json"
 NOBODY = ""
 """The token of a turn that no run has."""
+BEGUN_PREFIX = "begun-"
+"""So begins the name of the file into which the first worker of a run writes that it is at work."""
 SETTLED_PREFIX = "settled-"
 """So begin the names of the files in which workers tell how far they are, see `indexes.settled`."""
 
@@ -80,19 +82,34 @@ class Fence:
             _write_turn(folder, self.number, NOBODY)
 
     def begin(self) -> None:
-        """Says that a worker of this run is at work; only the first time is it written down."""
+        """Says that a worker of this run is at work; only the first time is it written down.
+
+        A worker that does not see the folder, or whose run is over, says nothing.
+
+        Raises:
+            TurnError: it cannot be written down now.
+        """
         path = _begun_file(self)
-        with suppress(OSError):  # a sign that is missing delays nobody but the one who waits
-            if not path.exists():
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.touch()
+        try:
+            if path.read_bytes() == b"":
+                path.write_bytes(b"begun")
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        except OSError as error:  # who waits for the sign would cancel a job that is at work
+            raise TurnError(f"cannot write {path}: {error.strerror or error}") from error
 
     def has_begun(self) -> bool:
         """Whether a worker of this run is, or was, at work; as far as can be seen now."""
+        # What is in a file that was there before is seen at once on a network's file system too,
+        # where a new file may be seen a minute late.
         try:
-            return _begun_file(self).exists()
+            return _begun_file(self).read_bytes() != b""
         except OSError:
             return False
+
+    def remove_signs(self) -> None:
+        """Removes what the workers of this run have told, when it has ended."""
+        _remove_signs(as_path(self.folder), self.token)
 
 
 def take_turn(folder: Path) -> Fence:
@@ -105,18 +122,20 @@ def take_turn(folder: Path) -> Fence:
     running.mkdir(parents=True, exist_ok=True)
     found = _read_turn(folder)
     fence = Fence(str(folder), 1 if found is None else found[0] + 1, secrets.token_hex(8))
+    _remove_signs(folder)
+    _begun_file(fence).write_bytes(b"")
     _write_turn(folder, fence.number, fence.token)
-    remove_signs(folder)
     return fence
 
 
-def remove_signs(folder: Path) -> None:
-    """Removes what workers of whatever run have told: their files are of no use to another."""
+def _remove_signs(folder: Path, token: str = "") -> None:
+    """Removes what workers of the run of `token` have told; without one, of whatever run."""
     running = folder / RUNNING_FOLDER
     with suppress(OSError):
-        for sign in [*running.glob("begun-*"), *running.glob(f"{SETTLED_PREFIX}*")]:
-            with suppress(OSError):
-                sign.unlink()
+        for prefix in (BEGUN_PREFIX, SETTLED_PREFIX):
+            for sign in list(running.glob(f"{prefix}{token}*")):
+                with suppress(OSError):
+                    sign.unlink()
 
 
 def has_turns(folder: Path) -> bool:
@@ -125,7 +144,7 @@ def has_turns(folder: Path) -> bool:
 
 
 def _begun_file(fence: Fence) -> Path:
-    return as_path(fence.folder) / RUNNING_FOLDER / f"begun-{fence.token}"
+    return as_path(fence.folder) / RUNNING_FOLDER / f"{BEGUN_PREFIX}{fence.token}"
 
 
 def _write_turn(folder: Path, number: int, token: str) -> None:

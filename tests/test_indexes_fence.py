@@ -78,7 +78,28 @@ def test_the_signs_of_earlier_runs_are_swept_away(tmp_path):
     assert (first.has_begun(), read_settled(first)) == (True, 3)
     second = take_turn(tmp_path)
     assert (first.has_begun(), read_settled(first), read_settled(second)) == (False, 0, 0)
+    names = {each.name for each in (tmp_path / RUNNING_FOLDER).iterdir()}
+    assert names == {"turn.json", f"begun-{second.token}"}
+    second.remove_signs()
     assert [each.name for each in (tmp_path / RUNNING_FOLDER).iterdir()] == ["turn.json"]
+    second.check()
+
+
+def test_the_signs_of_a_later_run_stay(tmp_path):
+    first = take_turn(tmp_path)
+    second = take_turn(tmp_path)
+    second.begin()
+    first.remove_signs()
+    assert second.has_begun()
+
+
+def test_a_worker_that_sees_another_folder_leaves_nothing_there(tmp_path):
+    fence = take_turn(tmp_path / "here")
+    (tmp_path / "here").rename(tmp_path / "moved")
+    fence.begin()
+    assert not (tmp_path / "here").exists()
+    with pytest.raises(FencedError, match="is nobody's"):
+        fence.check()
 
 
 def test_turns_are_taken_on_stores_too(stored_folder):

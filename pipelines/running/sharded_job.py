@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 import apache_beam as beam
 
 from indexes.errors import PairloomError
-from indexes.fence import RUNNING_FOLDER, Fence, has_turns, remove_signs, take_turn
+from indexes.fence import RUNNING_FOLDER, Fence, has_turns, take_turn
 from indexes.storage.paths import as_path
 from pipelines.running.elsewhere import Watch, fill_flags, run_elsewhere
 from pipelines.running.execution import Execution, group_units, run_on_this_machine
@@ -155,8 +155,8 @@ def _run_elsewhere(
             with suppress(PairloomError, OSError):  # the error that led here is the one to tell
                 fence.give_up()  # what could not be cancelled ends by itself
         raise
-    if folder is not None:
-        remove_signs(folder)
+    if fence is not None:
+        fence.remove_signs()
     return seconds
 
 
