@@ -1,5 +1,6 @@
 import logging
 import tempfile
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -112,6 +113,13 @@ def stumble(_):
     raise OutputError("the drawer is stuck")
 
 
+LOOKED_AT = threading.Event()
+
+
+def wait_for_a_look(_):
+    assert LOOKED_AT.wait(20)
+
+
 def one_word(pipeline, *, then=len):
     _ = pipeline | beam.Create(["word"]) | beam.Map(then)
 
@@ -164,10 +172,18 @@ def test_logging_is_as_it_was_when_the_job_has_ended(tmp_path):
     assert (root.handlers[:], root.level) == before
 
 
-def test_what_is_looked_at_is_looked_at_once_more_in_the_end(tmp_path):
-    looks = []
-    run_elsewhere(one_word, FLAGS, Watch(looks.append), folder=tmp_path)
-    assert looks[-1] is None
+def test_a_look_that_never_ends_holds_nobody_up(tmp_path, monkeypatch, soon):
+    monkeypatch.setattr(elsewhere, "SECONDS_TO_END_A_LOOK", 0.1)
+    free = threading.Event()
+
+    def look(result):
+        LOOKED_AT.set()
+        free.wait(30)
+
+    began = time.monotonic()
+    run_elsewhere(partial(one_word, then=wait_for_a_look), FLAGS, Watch(look), folder=tmp_path)
+    assert time.monotonic() - began < 20
+    free.set()
 
 
 def test_the_log_of_a_folder_on_a_store_is_here_and_stays_only_where_it_is_needed(

@@ -145,6 +145,17 @@ def test_a_disk_that_is_away_for_a_moment_stops_nobody():
     assert looked.look() == 10
 
 
+def test_a_job_that_has_ended_well_is_shown_as_done_and_then_nothing():
+    looked = Looked()
+    looked.look(TellingResult((0, 4)))
+    looked.meter.finish()
+    assert sum(looked.told) == 10
+    looked.meter.stop()
+    before = len(looked.told)
+    looked.look()
+    assert len(looked.told) == before
+
+
 class Drawer:
     """A shard of so many rows."""
 

@@ -30,7 +30,7 @@ from pipelines.terminal.failures import last_words, raised_by_stage
 SECONDS_TO_BEGIN = 60.0
 SECONDS_TO_CANCEL = 20.0
 SECONDS_BETWEEN_LOOKS = 1.0
-SECONDS_TO_END_A_LOOK = 30.0
+SECONDS_TO_END_A_LOOK = 5.0
 SHARE_OF_LOOKING = 0.05
 """With many shards, or an engine that is slow to answer, it looks more seldom."""
 _STARTED_ON_DEMAND = ("DataflowRunner",)
@@ -41,8 +41,8 @@ _STARTED_ON_DEMAND = ("DataflowRunner",)
 class Watch:
     """What is looked at while a job runs: `fence` for its first sign, and the rest by `look`.
 
-    `look` is called now and then with the job's result, and in the end with None: then the job is
-    over, and not to be asked.
+    `look` is called now and then, from another thread, with the job's result; with None before it
+    has been handed over.
     """
 
     look: Callable[[PipelineResult | None], None] = lambda result: None
@@ -177,9 +177,7 @@ class _Looker:
             yield
         finally:
             self._over.set()
-            thread.join(SECONDS_TO_END_A_LOOK)
-            if not thread.is_alive():  # one that waits for an engine in vain is left to itself
-                self._watch.look(None)
+            thread.join(SECONDS_TO_END_A_LOOK)  # one that waits for an engine in vain is left alone
 
     def _look(self) -> None:
         fence = self._watch.fence

@@ -45,17 +45,28 @@ class Meter(Generic[ShardT]):
         self._fence, self._advance = fence, advance
         self._total = sum(map(pictures, shards))
         self._landed = self._shown = 0
-        self._asks = True
+        self._asks, self._stopped = True, False
 
     def look(self, result: PipelineResult | None) -> None:
-        """Looks once more; `result` is the job's, None where it is not to be asked."""
+        """Looks once more; `result` is the job's, None where there is none to be asked yet."""
         with suppress(PairloomError, OSError):  # the job itself meets it too, and says so
             self._look_for_shards()
         told = read_settled(self._fence) if self._fence is not None else 0
         counted = max(told, self._ask(result))
-        now = max(self._shown, self._landed, min(counted, self._total))
-        self._advance(now - self._shown)
-        self._shown = now
+        self._show(max(self._shown, self._landed, min(counted, self._total)))
+
+    def finish(self) -> None:
+        """Shows that all is done: the job has ended well."""
+        self._show(self._total)
+
+    def stop(self) -> None:
+        """Shows nothing any more, whatever a look that still goes on finds."""
+        self._stopped = True
+
+    def _show(self, now: int) -> None:
+        if not self._stopped:
+            self._advance(now - self._shown)
+            self._shown = now
 
     def _look_for_shards(self) -> None:
         missing, landed = [], 0

@@ -142,7 +142,11 @@ def _run_elsewhere(
                 fence=fence,
                 advance=advance,
             )
-            seconds = run_elsewhere(graph, flags, Watch(meter.look, fence), folder=folder)
+            try:
+                seconds = run_elsewhere(graph, flags, Watch(meter.look, fence), folder=folder)
+                meter.finish()
+            finally:
+                meter.stop()
         if fence is not None:
             fence.check()  # what the caller does next is the latest run's alone to do
             if not fence.has_begun() and not any(map(job.is_whole, waiting)):
