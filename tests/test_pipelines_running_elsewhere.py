@@ -10,10 +10,7 @@ import apache_beam as beam
 import grpc
 import pytest
 from apache_beam.portability.api import beam_job_api_pb2 as api
-from apache_beam.portability.api.beam_job_api_pb2_grpc import (
-    JobServiceServicer,
-    add_JobServiceServicer_to_server,
-)
+from apache_beam.portability.api import beam_job_api_pb2_grpc as services
 from apache_beam.runners.runner import PipelineResult, PipelineRunner, PipelineState
 
 from indexes.fence import take_turn
@@ -71,7 +68,7 @@ class HandingOverRunner(PipelineRunner):
         raise KeyboardInterrupt
 
 
-class JobServer(JobServiceServicer):
+class JobServer(services.JobServiceServicer):
     """Knows jobs by their names: one that runs and one that has ended of each."""
 
     def __init__(self, *names):
@@ -96,7 +93,7 @@ def job_server(*names):
     """The address of a job server with jobs of these names, and which of them were cancelled."""
     servicer = JobServer(*names)
     server = grpc.server(ThreadPoolExecutor(2))
-    add_JobServiceServicer_to_server(servicer, server)
+    services.add_JobServiceServicer_to_server(servicer, server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     try:

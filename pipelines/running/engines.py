@@ -93,11 +93,11 @@ def cancel_on_server(options: Mapping[str, Any], job: str) -> None:
         return
     import grpc
     from apache_beam.portability.api import beam_job_api_pb2 as api
-    from apache_beam.portability.api.beam_job_api_pb2_grpc import JobServiceStub
+    from apache_beam.portability.api import beam_job_api_pb2_grpc as services
 
     ended = {getattr(api.JobState, name) for name in ("DONE", "CANCELLED", "FAILED")}
     with suppress(grpc.RpcError), grpc.insecure_channel(str(endpoint)) as channel:
-        server = JobServiceStub(channel)
+        server = services.JobServiceStub(channel)
         found = server.GetJobs(api.GetJobsRequest(), timeout=SECONDS_TO_ANSWER)
         for each in found.job_info:
             if each.job_name == job and each.state not in ended:
