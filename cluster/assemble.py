@@ -77,7 +77,8 @@ def _make_server(places: Places, wanted: Iterable[str], main_class: str, made: P
 def merge_jars(jars: Iterable[Path], merged: Path, main_class: str) -> None:
     """One jar of all classes; of files that several have the first, of service lists all lines.
 
-    Signatures are left out: they are of jars that are no more.
+    Signatures are left out: they are of jars that are no more. Folders are kept, for Spark looks
+    for one.
     """
     services: dict[str, list[str]] = {}
     seen = {"META-INF/MANIFEST.MF"}
@@ -91,7 +92,7 @@ def merge_jars(jars: Iterable[Path], merged: Path, main_class: str) -> None:
                     if name.startswith(SERVICES) and not entry.is_dir():
                         lines = opened.read(entry).decode().splitlines()
                         services.setdefault(name, []).extend(lines)
-                    elif not (entry.is_dir() or name in seen or _is_signature(name)):
+                    elif name not in seen and not _is_signature(name):
                         seen.add(name)
                         out.writestr(
                             zipfile.ZipInfo(name, _DATE), opened.read(entry), zipfile.ZIP_DEFLATED

@@ -17,6 +17,7 @@ def test_a_merged_jar_has_all_classes_and_all_services(tmp_path):
             "META-INF/MANIFEST.MF": "Manifest-Version: 1.0\nMain-Class: Another\n\n",
             "META-INF/services/a.Runner": "one.Runner\n",
             "META-INF/ONE.SF": "signed",
+            "one/": "",
             "one/A.class": "A of one",
             "both.txt": "of one",
         },
@@ -38,6 +39,7 @@ def test_a_merged_jar_has_all_classes_and_all_services(tmp_path):
     assert f"Main-Class: {FLINK_SERVER}\n" in found.pop("META-INF/MANIFEST.MF")
     assert found == {
         "META-INF/services/a.Runner": "one.Runner\ntwo.Runner\n",
+        "one/": "",
         "one/A.class": "A of one",
         "two/B.class": "B of two",
         "both.txt": "of one",

@@ -176,8 +176,18 @@ def describe_workers(options: Mapping[str, Any]) -> str:
             f"is the worker pool at {pool} (--environment_config) running beside every TaskManager,"
             " with the environment's python first on its PATH?"
         )
-    kind = options.get("environment_type") or "DOCKER"
+    kind = options.get("environment_type") or ("LOOPBACK" if _works_here(options) else "DOCKER")
     return f"can the engine start workers of --environment_type={kind}?"
+
+
+def _works_here(options: Mapping[str, Any]) -> bool:
+    """Whether Beam lets the workers be threads of this process unless it is told otherwise."""
+    runner = options.get("runner")
+    if runner == "FlinkRunner":
+        return flink_address(options) is None
+    if runner == "SparkRunner":
+        return str(options.get("spark_master_url")).startswith("local")
+    return runner == "PrismRunner"
 
 
 def _is_here(address: str) -> bool:
