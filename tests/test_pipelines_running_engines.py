@@ -138,7 +138,8 @@ def test_only_jobs_of_that_name_that_still_run_are_cancelled():
 def test_where_workers_come_from_is_told():
     external = options_of("--environment_type=EXTERNAL", "--environment_config=pool:50000")
     assert "the worker pool at pool:50000" in describe_workers(external)
-    assert "--environment_type=DOCKER" in describe_workers(options_of())
+    far = options_of("--flink_master=far:8081")
+    assert "--environment_type=DOCKER" in describe_workers(far)
 
 
 @pytest.mark.parametrize(

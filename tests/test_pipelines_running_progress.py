@@ -1,3 +1,4 @@
+import itertools
 import time
 from functools import partial
 
@@ -12,7 +13,7 @@ from indexes.fence import take_turn
 from indexes.settled import SettledRows, read_settled
 from pipelines.running import elsewhere
 from pipelines.running.elsewhere import Watch, run_elsewhere
-from pipelines.running.progress import Meter, count_settled
+from pipelines.running.progress import SECONDS_BETWEEN_ASKS, Meter, count_settled
 from transforms.batches.landing import LAND, SETTLED, Land
 
 SHARDS = {"a": 4, "b": 3, "c": 3}
@@ -70,6 +71,7 @@ class Looked:
             pictures=SHARDS.__getitem__,
             fence=fence,
             advance=self.told.append,
+            clock=itertools.count(0, SECONDS_BETWEEN_ASKS).__next__,
         )
 
     def is_whole(self, shard):
@@ -104,6 +106,26 @@ def test_metrics_show_before_any_shard_has_landed():
         result.told = (0, rows)
         shown.append(looked.look(result))
     assert shown == [0, 2, 5, 10]
+
+
+def test_an_engine_is_asked_at_once_and_then_now_and_then():
+    told, now = [], [5.0]
+    meter = Meter(
+        list(SHARDS),
+        is_whole=lambda shard: False,
+        pictures=SHARDS.__getitem__,
+        fence=None,
+        advance=told.append,
+        clock=lambda: now[0],
+    )
+    result = TellingResult((0, 1))
+    meter.look(result)
+    result.told = (0, 6)
+    meter.look(result)
+    assert sum(told) == 1
+    now[0] += SECONDS_BETWEEN_ASKS
+    meter.look(result)
+    assert sum(told) == 6
 
 
 def test_what_workers_tell_and_what_has_landed_count_as_well(tmp_path):

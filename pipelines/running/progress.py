@@ -8,6 +8,7 @@ held to the whole.
 """
 
 import copy
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Generic, TypeVar
@@ -22,6 +23,9 @@ from pipelines.running.job_log import log_error
 from transforms.batches.landing import LAND, SETTLED
 
 ShardT = TypeVar("ShardT")
+
+SECONDS_BETWEEN_ASKS = 10.0
+"""Job servers write a line or two into the log for every answer."""
 
 
 class Meter(Generic[ShardT]):
@@ -39,12 +43,15 @@ class Meter(Generic[ShardT]):
         pictures: Callable[[ShardT], int],
         fence: Fence | None,
         advance: Callable[[int], None],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._missing = list(shards)
         self._is_whole, self._pictures = is_whole, pictures
         self._fence, self._advance = fence, advance
         self._total = sum(map(pictures, shards))
         self._landed = self._shown = 0
+        self._clock = clock
+        self._ask_again = clock()
         self._asks, self._stopped = True, False
 
     def look(self, result: PipelineResult | None) -> None:
@@ -79,9 +86,10 @@ class Meter(Generic[ShardT]):
         self._landed += landed
 
     def _ask(self, result: PipelineResult | None) -> int:
-        """What the metrics say; once they could not be had, they are not asked for any more."""
-        if result is None or not self._asks:
+        """What the metrics say, now and then; once they could not be had, they are let be."""
+        if result is None or not self._asks or self._clock() < self._ask_again:
             return 0
+        self._ask_again = self._clock() + SECONDS_BETWEEN_ASKS
         try:
             return count_settled(result)
         except Exception as error:  # noqa: BLE001 - every engine has its own, and none is worth the job
