@@ -9,6 +9,7 @@ from functools import partial
 import apache_beam as beam
 import grpc
 import pytest
+from apache_beam.metrics.metric import MetricResults
 from apache_beam.portability.api import beam_job_api_pb2 as api
 from apache_beam.portability.api import beam_job_api_pb2_grpc as services
 from apache_beam.runners.runner import PipelineResult, PipelineRunner, PipelineState
@@ -24,19 +25,29 @@ from transforms.dataset.files import OutputError
 FLAGS = ("--runner=FnApiRunner",)
 
 
+class NoMetrics(MetricResults):
+    """Nothing was measured."""
+
+    def query(self, filter=None):  # noqa: A002 - the name that Beam gives it
+        return {"counters": [], "distributions": []}
+
+
 class NeverResult(PipelineResult):
     """A job that nobody works on until it is cancelled."""
 
     def __init__(self):
         super().__init__(PipelineState.RUNNING)
-        self.cancelled = 0
+        self.cancelled, self.ended = 0, False
 
     def wait_until_finish(self, duration=None):
         deadline = time.monotonic() + 30
-        while not self.cancelled:
+        while not self.cancelled and not self.ended:
             assert time.monotonic() < deadline
             time.sleep(0.01)
-        return PipelineState.CANCELLED
+        return PipelineState.DONE if self.ended else PipelineState.CANCELLED
+
+    def metrics(self):
+        return NoMetrics()
 
     def cancel(self):
         self.cancelled += 1
@@ -123,7 +134,8 @@ def one_word(pipeline, *, then=len):
 
 @pytest.fixture
 def soon(monkeypatch):
-    monkeypatch.setattr(elsewhere, "SECONDS_TO_BEGIN", 0.05)
+    monkeypatch.setattr(elsewhere, "SECONDS_TO_BEGIN", 0.04)
+    monkeypatch.setattr(elsewhere, "SECONDS_TO_GIVE_UP", 0.1)
     monkeypatch.setattr(elsewhere, "SECONDS_BETWEEN_LOOKS", 0.02)
 
 
@@ -131,7 +143,7 @@ def runner_flag(kind):
     return (f"--runner={__name__}.{kind.__name__}",)
 
 
-def test_a_job_that_no_worker_begins_is_cancelled_and_says_where_to_look(tmp_path, soon):
+def test_a_job_that_no_worker_begins_says_where_to_look_and_is_cancelled(tmp_path, soon, capsys):
     fence = take_turn(tmp_path)
     flags = (
         *runner_flag(NeverRunner),
@@ -140,9 +152,26 @@ def test_a_job_that_no_worker_begins_is_cancelled_and_says_where_to_look(tmp_pat
     )
     with pytest.raises(CommandError) as raised:
         run_elsewhere(one_word, flags, Watch(fence=fence), folder=tmp_path)
-    assert "no worker of the job" in str(raised.value)
-    assert "the worker pool at far:50000 (--environment_config)" in str(raised.value)
+    for said in (str(raised.value), *capsys.readouterr().err.splitlines()):
+        assert "no worker of the job" in said
+        assert "the worker pool at far:50000 (--environment_config)" in said
     assert NeverRunner.result.cancelled == 1
+
+
+def test_a_job_that_a_worker_begins_late_is_told_of_once_and_goes_on(tmp_path, soon, monkeypatch):
+    monkeypatch.setattr(elsewhere, "SECONDS_TO_GIVE_UP", 30)
+    fence = take_turn(tmp_path)
+    said = []
+
+    def tell(line):
+        said.append(line)
+        fence.begin()
+        NeverRunner.result.ended = True
+
+    monkeypatch.setattr(elsewhere, "print_note", tell)
+    run_elsewhere(one_word, runner_flag(NeverRunner), Watch(fence=fence), folder=tmp_path)
+    assert len(said) == 1
+    assert NeverRunner.result.cancelled == 0
 
 
 def test_ctrl_c_cancels_the_job(tmp_path):

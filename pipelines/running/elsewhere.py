@@ -28,13 +28,17 @@ from pipelines.terminal.console import CommandError, print_note
 from pipelines.terminal.failures import last_words, raised_by_stage
 
 SECONDS_TO_BEGIN = 60.0
+"""When no worker has begun by then, it is told where they come from."""
+SECONDS_TO_GIVE_UP = 300.0
+"""When none has begun by then the job is cancelled. Before, it may wait for slots that others have,
+for an image on its way, or for a machine that is slow."""
 SECONDS_TO_CANCEL = 20.0
 SECONDS_BETWEEN_LOOKS = 1.0
 SECONDS_TO_END_A_LOOK = 5.0
 SHARE_OF_LOOKING = 0.05
 """With many shards, or an engine that is slow to answer, it looks more seldom."""
 _STARTED_ON_DEMAND = ("DataflowRunner",)
-"""Runners that start machines first, which takes minutes: waiting for them is told, and goes on."""
+"""Runners that start machines first, which takes as long as it takes: nothing is given up."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +86,7 @@ def run_elsewhere(
 
     Raises:
         CommandError: the flags cannot be used, see `open_pipeline`; the engine is not there; no
-            worker began within a minute; or the job failed.
+            worker began within five minutes; or the job failed.
         whatever `graph` raises.
     """
     watch = watch or Watch()
@@ -182,7 +186,7 @@ class _Looker:
     def _look(self) -> None:
         fence = self._watch.fence
         waited = rest = 0.0
-        begun = fence is None
+        begun = told = fence is None
         while not self._over.wait(SECONDS_BETWEEN_LOOKS):
             if time.monotonic() >= rest:
                 rest = self._look_once()
@@ -190,9 +194,12 @@ class _Looker:
                 continue
             waited += SECONDS_BETWEEN_LOOKS if self.result is not None else 0.0
             begun = fence.has_begun()
-            if not begun and waited >= SECONDS_TO_BEGIN:
+            if not begun and waited >= SECONDS_TO_BEGIN and not told:
+                told = True
+                print_note(self._describe_waiting(waited))
+            if not begun and waited >= SECONDS_TO_GIVE_UP:
                 begun = True
-                self._complain()
+                self._give_up(waited)
 
     def _look_once(self) -> float:
         """Looks, and says when to look again at the earliest."""
@@ -201,11 +208,14 @@ class _Looker:
         ended = time.monotonic()
         return ended + (ended - began) / SHARE_OF_LOOKING
 
-    def _complain(self) -> None:
+    def _describe_waiting(self, seconds: float) -> str:
         runner = self._options["runner"]
-        line = f"no worker of the job on {runner} began within {SECONDS_TO_BEGIN:.0f} s"
+        line = f"no worker of the job on {runner} has begun within {seconds:.0f} s"
         if runner in _STARTED_ON_DEMAND:
-            print_note(f"{line}: its machines may still be starting")
-            return
-        self.complaint = f"{line}: {describe_workers(self._options)}"
-        _cancel(self.result, self._options)
+            return f"{line}: its machines may still be starting"
+        return f"{line}: {describe_workers(self._options)}"
+
+    def _give_up(self, seconds: float) -> None:
+        if self._options["runner"] not in _STARTED_ON_DEMAND:
+            self.complaint = self._describe_waiting(seconds)
+            _cancel(self.result, self._options)
