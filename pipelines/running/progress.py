@@ -1,10 +1,10 @@
 """How far a job on another runner is, while it runs: by its metrics, its workers and its shards.
 
-Beam's metrics come as an engine gives them: Prism and Dataflow while a bundle goes on, Flink and
-Spark when it has ended, which may be in the end. Workers tell it beside that in the folder they
-fill (`indexes.settled`), and shards that have landed are there to be seen. The most of the three
-is what is shown; what an engine had to do twice counts twice in the first two, so that they are
-held to the whole.
+Beam's metrics come as an engine gives them: Prism while a bundle goes on, the job servers of Flink
+and Spark when the job has ended. Workers tell it beside that in the folder they fill
+(`indexes.settled`), and shards that have landed are there to be seen. The most of the three is what
+is shown; what an engine had to do twice counts twice in the first two, so that they are held to the
+whole.
 """
 
 import copy
