@@ -122,6 +122,8 @@ def run_job(job: ShardedJob[ShardT], execution: Execution) -> JobProgress:
         else:
             work = partial(run_unit, graph=job.graph)
             seconds = run_on_this_machine(job.label, work, units, workers=execution.workers)
+        if fence is not None:
+            fence.remove_signs()
     return JobProgress(len(job.shards), len(waiting), seconds)
 
 
