@@ -79,6 +79,19 @@ class HandingOverRunner(PipelineRunner):
         raise KeyboardInterrupt
 
 
+class ThreadRunner(PipelineRunner):
+    """A thread of its own fails, as Beam's do whose job server is gone, and Ctrl-C comes."""
+
+    def run_pipeline(self, pipeline, options):
+        thread = threading.Thread(target=self.read)
+        thread.start()
+        thread.join()
+        raise KeyboardInterrupt
+
+    def read(self):
+        raise OutputError("the stream was removed")
+
+
 class JobServer(services.JobServiceServicer):
     """Knows jobs by their names: one that runs and one that has ended of each."""
 
@@ -189,6 +202,15 @@ def test_a_failure_is_one_line_and_its_traceback_is_in_the_log(tmp_path, capsys)
     )
     assert "Traceback" in log.read_text()
     assert "Traceback" not in capsys.readouterr().err
+
+
+def test_what_goes_wrong_in_a_thread_of_beams_is_in_the_log_alone(tmp_path, capsys):
+    hook = threading.excepthook
+    with pytest.raises(KeyboardInterrupt):
+        run_elsewhere(one_word, runner_flag(ThreadRunner), folder=tmp_path)
+    assert "the stream was removed" in log_path(tmp_path).read_text()
+    assert "Traceback" not in capsys.readouterr().err
+    assert threading.excepthook is hook
 
 
 def test_logging_is_as_it_was_when_the_job_has_ended(tmp_path):

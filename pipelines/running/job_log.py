@@ -3,6 +3,7 @@
 import logging
 import shutil
 import tempfile
+import threading
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -23,6 +24,8 @@ def log_path(folder: Path) -> Path:
 def keep_log(folder: Path | None) -> Iterator[Path | None]:
     """Sends all that is logged in the block to the log of `folder`, made anew, and nowhere else.
 
+    So go tracebacks of other threads.
+
     A store cannot be written to line by line: the log of a folder there lies on this machine, and
     stays there only if the block ends with an error. Gives the log's path; without a folder, or
     where none can be written, nothing is kept, and it is None.
@@ -39,14 +42,22 @@ def keep_log(folder: Path | None) -> Iterator[Path | None]:
     before, level = root.handlers[:], root.level
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)
+    hook, threading.excepthook = threading.excepthook, _log_thread
     try:
         yield path
     finally:
+        threading.excepthook = hook
         root.handlers[:] = before
         root.setLevel(level)
         handler.close()
     if folder is not None and path is not None and is_stored(folder):
         shutil.rmtree(path.parent, ignore_errors=True)
+
+
+def _log_thread(raised: threading.ExceptHookArgs) -> None:
+    """Keeps the traceback of a thread off the terminal: Beam's fail when a job server is gone."""
+    if raised.exc_value is not None:
+        log_error(raised.exc_value)
 
 
 def _make_place(folder: Path) -> Path:
