@@ -1,9 +1,10 @@
 """Puts together what a cluster on this machine needs, from Maven, PyPI and Go's modules.
 
-    python cluster/assemble.py [job-server] [flink] [prism] [--folder DIR]
+    python cluster/assemble.py [job-server] [flink] [spark] [prism] [--folder DIR]
 
-Without names all three are made. What is there already stays. Needs `mvn` and Java 17 for the job
-server, `pip` for Flink and `go` for Prism. Everything lies below DIR; nothing else is changed.
+Without names all four are made. What is there already stays. Needs `mvn` and Java 17 for the job
+servers of Flink and Spark, `pip` for Flink and `go` for Prism. Everything lies below DIR; nothing
+else is changed.
 """
 
 import argparse
@@ -17,24 +18,18 @@ import zipfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from places import BEAM_FLINK, FLINK, FLINK_LINE, PRISM, Places, find_places
+from places import BEAM_FLINK, BEAM_SPARK, FLINK, FLINK_LINE, PRISM, SPARK, Places, find_places
 
-MAIN_CLASS = "org.apache.beam.runners.flink.FlinkJobServerDriver"
+FLINK_SERVER = "org.apache.beam.runners.flink.FlinkJobServerDriver"
+SPARK_SERVER = "org.apache.beam.runners.spark.SparkJobServerDriver"
 SERVICES = "META-INF/services/"
-_POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
+GUAVA = "33.1.0-jre"
+"""Beam needs a newer one than Spark brings."""
+_POM = """<project xmlns="http://maven.apache.org/POM/4.0.0">
   <modelVersion>4.0.0</modelVersion>
   <groupId>pairloom</groupId><artifactId>job-server</artifactId><version>1</version>
   <packaging>pom</packaging>
-  <dependencies>
-    <dependency>
-      <groupId>org.apache.beam</groupId>
-      <artifactId>beam-runners-flink-{FLINK_LINE}</artifactId>
-      <version>{BEAM_FLINK}</version>
-    </dependency>
-    <dependency>
-      <groupId>org.slf4j</groupId><artifactId>slf4j-simple</artifactId><version>1.7.30</version>
-    </dependency>
-  </dependencies>
+  <dependencies>{dependencies}</dependencies>
 </project>
 """
 _DATE = (2025, 1, 1, 0, 0, 0)
@@ -42,26 +37,53 @@ _DATE = (2025, 1, 1, 0, 0, 0)
 
 def make_job_server(places: Places) -> Path:
     """Beam's job server for Flink with all it depends on, as one jar."""
+    wanted = [
+        f"org.apache.beam:beam-runners-flink-{FLINK_LINE}:{BEAM_FLINK}",
+        "org.slf4j:slf4j-simple:1.7.30",
+    ]
+    return _make_server(places, wanted, FLINK_SERVER, places.job_server)
+
+
+def make_spark(places: Places) -> Path:
+    """Beam's job server for Spark with Spark and all that both depend on, as one jar."""
+    wanted = [
+        f"org.apache.beam:beam-runners-spark-3:{BEAM_SPARK}",
+        *(f"org.apache.spark:spark-{part}_2.12:{SPARK}" for part in ("core", "sql", "streaming")),
+        f"com.google.guava:guava:{GUAVA}",
+    ]
+    return _make_server(places, wanted, SPARK_SERVER, places.spark_job_server)
+
+
+def _make_server(places: Places, wanted: Iterable[str], main_class: str, made: Path) -> Path:
+    """The jar `made`, of what is `wanted` of Maven as `group:artifact:version`."""
+    fields = ("groupId", "artifactId", "version")
+    dependencies = "".join(
+        "<dependency>"
+        + "".join(f"<{field}>{value}</{field}>" for field, value in zip(fields, each, strict=True))
+        + "</dependency>"
+        for each in (name.split(":") for name in wanted)
+    )
     with tempfile.TemporaryDirectory(dir=places.root) as work:
-        Path(work, "pom.xml").write_text(_POM)
+        Path(work, "pom.xml").write_text(_POM.format(dependencies=dependencies))
         jars = Path(work, "jars")
         command = ["mvn", "-q", "-B", "dependency:copy-dependencies", f"-DoutputDirectory={jars}"]
         subprocess.run(command, cwd=work, check=True)
         merged = Path(work, "merged.jar")
-        merge_jars(sorted(jars.glob("*.jar")), merged)
-        merged.replace(places.job_server)
-    return places.job_server
+        merge_jars(sorted(jars.glob("*.jar")), merged, main_class)
+        merged.replace(made)
+    return made
 
 
-def merge_jars(jars: Iterable[Path], merged: Path) -> None:
+def merge_jars(jars: Iterable[Path], merged: Path, main_class: str) -> None:
     """One jar of all classes; of files that several have the first, of service lists all lines.
 
-    Signatures are left out: they are of jars that are no more.
+    Signatures are left out: they are of jars that are no more. Folders are kept, for Spark looks
+    for one.
     """
     services: dict[str, list[str]] = {}
     seen = {"META-INF/MANIFEST.MF"}
     with zipfile.ZipFile(merged, "w", zipfile.ZIP_DEFLATED) as out:
-        manifest = f"Manifest-Version: 1.0\nMain-Class: {MAIN_CLASS}\nMulti-Release: true\n\n"
+        manifest = f"Manifest-Version: 1.0\nMain-Class: {main_class}\nMulti-Release: true\n\n"
         out.writestr(zipfile.ZipInfo("META-INF/MANIFEST.MF", _DATE), manifest)
         for jar in jars:
             with zipfile.ZipFile(jar) as opened:
@@ -70,7 +92,7 @@ def merge_jars(jars: Iterable[Path], merged: Path) -> None:
                     if name.startswith(SERVICES) and not entry.is_dir():
                         lines = opened.read(entry).decode().splitlines()
                         services.setdefault(name, []).extend(lines)
-                    elif not (entry.is_dir() or name in seen or _is_signature(name)):
+                    elif name not in seen and not _is_signature(name):
                         seen.add(name)
                         out.writestr(
                             zipfile.ZipInfo(name, _DATE), opened.read(entry), zipfile.ZIP_DEFLATED
@@ -120,13 +142,19 @@ def make_prism(places: Places) -> Path:
 MAKERS: dict[str, tuple[str, Callable[[Places], Path]]] = {
     "job-server": ("mvn", make_job_server),
     "flink": ("java", make_flink),
+    "spark": ("mvn", make_spark),
     "prism": ("go", make_prism),
 }
 
 
 def made(places: Places, name: str) -> Path:
     """Where the part `name` lies, whether it is made or not."""
-    return {"job-server": places.job_server, "flink": places.flink, "prism": places.prism}[name]
+    return {
+        "job-server": places.job_server,
+        "flink": places.flink,
+        "spark": places.spark_job_server,
+        "prism": places.prism,
+    }[name]
 
 
 def main() -> int:

@@ -8,6 +8,9 @@ BEAM_FLINK = "2.62.0"
 """Of Beam's runner for Flink; the newest whose job server can be put together from Maven."""
 FLINK = "1.19.3"
 FLINK_LINE = "1.19"
+BEAM_SPARK = "2.62.0"
+"""Of Beam's runner for Spark 3."""
+SPARK = "3.5.3"
 PRISM = "2.77.0"
 
 DEFAULT_FOLDER = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache"), "pairloom", "cluster")
@@ -28,6 +31,11 @@ class Places:
     def flink(self) -> Path:
         """Flink's own jars."""
         return self.root / f"flink-{FLINK}"
+
+    @property
+    def spark_job_server(self) -> Path:
+        """The one jar that Beam starts to hand jobs to Spark; Spark itself is in it."""
+        return self.root / f"beam-spark-{SPARK}-job-server-{BEAM_SPARK}.jar"
 
     @property
     def prism(self) -> Path:

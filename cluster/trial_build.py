@@ -1,6 +1,7 @@
 """The build that every trial makes, compared with the one that this machine makes by itself."""
 
 import hashlib
+import json
 import subprocess
 import sys
 import time
@@ -9,6 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from places import Places
+
+from indexes.fence import RUNNING_FOLDER, TURN_FILE, Fence
+from indexes.settled import read_settled
 
 SECONDS_A_RUN = 600.0
 POOL = "kind: still-life\ncount: 160\nshard_size: 20\ntold: true\ntwo_objects_percent: 0\n"
@@ -59,8 +63,11 @@ class Build:
         Raises:
             TrialError: it fails.
         """
-        words = ["index", source, "--out", name, *OPTIONS, *flags]
-        self.finish(self.start_command(name, words), name)
+        self.finish(self.start_index(name, source, flags), name)
+
+    def start_index(self, name: str, source: str, flags: list[str]) -> "subprocess.Popen[bytes]":
+        """Starts it."""
+        return self.start_command(name, ["index", source, "--out", name, *OPTIONS, *flags])
 
     def finish(self, process: "subprocess.Popen[bytes]", name: str) -> None:
         """Waits for its end.
@@ -91,9 +98,24 @@ class Build:
         """How many shards are whole in the folder `name`."""
         return len(receipts_of(self.work / name))
 
+    def settled(self, name: str) -> int:
+        """How many pictures the workers at work on the folder `name` have told of."""
+        fence = self._fence(name)
+        return read_settled(fence) if fence is not None else 0
+
     def has_begun(self, name: str) -> bool:
         """Whether a worker is at work on the folder `name`."""
-        return any((self.work / name / ".pairloom").glob("begun-*"))
+        fence = self._fence(name)
+        return fence is not None and fence.has_begun()
+
+    def _fence(self, name: str) -> Fence | None:
+        """The latest run's leave to fill the folder `name`, as a worker of it has it."""
+        folder = self.work / name
+        try:
+            found = json.loads((folder / RUNNING_FOLDER / TURN_FILE).read_bytes())
+        except (OSError, ValueError):
+            return None
+        return Fence(str(folder), found["number"], found["token"])
 
 
 def hashes(folder: Path) -> dict[str, str]:

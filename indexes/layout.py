@@ -19,6 +19,7 @@ import contextlib
 import hashlib
 import json
 import os
+import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,24 +117,30 @@ def all_parts(total: int) -> list[Part]:
     return [Part(number, total) for number in range(total)]
 
 
-def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
+def write_atomically(
+    path: Path, write: Callable[[Path], None], *, permit: Callable[[], None] | None = None
+) -> None:
     """Lets `write` fill a temporary file beside `path`, fsyncs it and renames it to `path`.
 
     Where anything fails, `path` is as it was and the temporary file is gone. On a store that file
-    is a local one, which is uploaded.
+    is a local one, which is uploaded. `permit` is asked just before.
 
     Raises:
         IndexFolderError: it cannot be written.
+        whatever `permit` raises.
     """
     if isinstance(path, StorePath):
-        _write_stored(path, write)
+        _write_stored(path, write, permit)
         return
-    partial = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL_SUFFIX}")
+    # Not by the process: several machines write here, and threads of one process.
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}{PARTIAL_SUFFIX}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write(partial)
         with partial.open("rb") as written:
             os.fsync(written.fileno())
+        if permit is not None:
+            permit()
         partial.replace(path)
         _sync_folder(path.parent)
     except OSError as error:
@@ -143,11 +150,15 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
             partial.unlink(missing_ok=True)
 
 
-def _write_stored(path: StorePath, write: Callable[[Path], None]) -> None:
+def _write_stored(
+    path: StorePath, write: Callable[[Path], None], permit: Callable[[], None] | None
+) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with local_draft(path) as draft:
             write(draft)
+            if permit is not None:
+                permit()
     except OSError as error:
         raise IndexFolderError(f"cannot write {path}: {error.strerror or error}") from error
 

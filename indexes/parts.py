@@ -3,7 +3,7 @@
 import dataclasses
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -125,20 +125,37 @@ class PartSummary:
     counts: dict[str, int]
 
 
-def write_part(folder: Path, part: Part, contents: PartContents, *, fingerprint: str) -> None:
+def write_part(
+    folder: Path,
+    part: Part,
+    contents: PartContents,
+    *,
+    fingerprint: str,
+    permit: Callable[[], None] | None = None,
+) -> None:
     """Writes one part; the metadata, which make it whole, come last.
 
-    `fingerprint` is that of the index's description (`indexes.layout.fingerprint`).
+    `fingerprint` is that of the index's description (`indexes.layout.fingerprint`). `permit` is
+    asked before anything is removed, and again just before each file gets its name.
+
+    Raises:
+        IndexFolderError, OSError: it cannot be written.
+        whatever `permit` raises: what has not got its name by then is not there.
     """
     embeddings = np.ascontiguousarray(contents.embeddings, dtype="<f4")
     structures = np.ascontiguousarray(contents.structures, dtype=np.uint8)
     about = {"fingerprint": fingerprint, "counts": dict(contents.counts)}
     schema = METADATA_SCHEMA.with_metadata({METADATA_KEY: json.dumps(about, sort_keys=True)})
     table = pa.Table.from_pylist([_to_row(entry) for entry in contents.metadata], schema=schema)
+    if permit is not None:
+        permit()
     part.metadata_path(folder).unlink(missing_ok=True)
-    write_atomically(part.embedding_path(folder), lambda path: _save_array(path, embeddings))
-    write_atomically(part.structure_path(folder), lambda path: _save_array(path, structures))
-    write_atomically(part.metadata_path(folder), lambda path: _save_table(path, table))
+    for place, save in (
+        (part.embedding_path(folder), lambda path: _save_array(path, embeddings)),
+        (part.structure_path(folder), lambda path: _save_array(path, structures)),
+        (part.metadata_path(folder), lambda path: _save_table(path, table)),
+    ):
+        write_atomically(place, save, permit=permit)
 
 
 def read_part(folder: Path, part: Part, *, fingerprint: str) -> PartSummary | None:

@@ -11,6 +11,7 @@ from fakes.index import (
     part_contents,
 )
 
+from indexes.fence import FencedError, take_turn
 from indexes.layout import Part
 from indexes.life_cycle import begin_index, finish_index
 from indexes.parts import PartContents, read_part, write_part
@@ -53,3 +54,22 @@ def test_contents_that_do_not_fit_are_refused(pool, wrong):
             embeddings=good.embeddings,
             structures=np.zeros(wrong, np.uint8),
         )
+
+
+@pytest.mark.parametrize("files", range(4))
+def test_a_run_that_is_over_puts_no_file_of_a_part(tmp_path, pool, files):
+    part, fence = Part(0, 1), take_turn(tmp_path)
+    looks = []
+
+    def permit():
+        looks.append(1)
+        if len(looks) == files + 1:
+            take_turn(tmp_path)
+        fence.check()
+
+    with pytest.raises(FencedError):
+        write_part(tmp_path, part, part_contents(pool), fingerprint=MARK, permit=permit)
+    named = [path for path in part.paths(tmp_path) if path.exists()]
+    assert len(named) == max(files - 1, 0)
+    assert read_part(tmp_path, part, fingerprint=MARK) is None
+    assert not list(tmp_path.rglob("*.partial"))

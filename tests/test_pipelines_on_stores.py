@@ -57,6 +57,38 @@ def test_pairs_are_the_same_there(stored_folder, local_pairs):
     assert [pair.key for pair in open_pairs(str(out))] == [p.key for p in open_pairs(local_pairs)]
 
 
+RUNNER = ("--runner", "FnApiRunner")
+
+
+def test_jobs_on_a_runner_read_and_write_there(stored_folder, local_pairs):
+    pictures = upload_folder(pool_folder(), stored_folder / "pictures")
+    outcome = index_command(pictures, stored_folder / "index", *RUNNER)
+    assert outcome.code == 0, outcome.err
+    assert verify(stored_folder / "index").counts["ok"]
+    known = contents(index_folder())
+    made = what_is_made(stored_folder / "index")
+    assert made.keys() == known.keys()
+    for name in ("image.index", "img_emb/img_emb_00000.npy", "structure/structure_00000.npy"):
+        assert made[name] == known[name]
+    out = stored_folder / "pairs"
+    outcome = build_command(pool_folder(), out, *RUNNER)
+    assert outcome.code == 0, outcome.err
+    assert what_is_made(out) == contents_but_summary(local_pairs)
+    assert verify(out).counts["ok"]
+    kept = {
+        path.name.partition("-")[0] for path in (stored_folder / "index" / ".pairloom").iterdir()
+    }
+    assert kept == {"turn.json", "plan"}
+    again = build_command(pool_folder(), out, *RUNNER)
+    assert again.counts["shards_skipped"] == again.counts["shards"]
+
+
+def what_is_made(folder):
+    """The files there without those of the run."""
+    found = stored_contents(folder, leave_out=SUMMARY)
+    return {name: data for name, data in found.items() if not name.startswith(".pairloom/")}
+
+
 def contents_but_summary(folder):
     return {name: data for name, data in contents(folder).items() if name not in SUMMARY}
 

@@ -138,4 +138,20 @@ def test_only_jobs_of_that_name_that_still_run_are_cancelled():
 def test_where_workers_come_from_is_told():
     external = options_of("--environment_type=EXTERNAL", "--environment_config=pool:50000")
     assert "the worker pool at pool:50000" in describe_workers(external)
-    assert "--environment_type=DOCKER" in describe_workers(options_of())
+    far = options_of("--flink_master=far:8081")
+    assert "--environment_type=DOCKER" in describe_workers(far)
+
+
+@pytest.mark.parametrize(
+    ("flags", "kind"),
+    [
+        (("--runner=FlinkRunner", "--flink_master=[local]"), "LOOPBACK"),
+        (("--runner=FlinkRunner", "--flink_master=host:8081"), "DOCKER"),
+        (("--runner=SparkRunner", "--spark_master_url=local[2]"), "LOOPBACK"),
+        (("--runner=SparkRunner", "--spark_master_url=spark://host:7077"), "DOCKER"),
+        (("--runner=PrismRunner",), "LOOPBACK"),
+        (("--runner=FlinkRunner", "--environment_type=PROCESS"), "PROCESS"),
+    ],
+)
+def test_workers_are_told_to_be_where_beam_starts_them(flags, kind):
+    assert f"--environment_type={kind}?" in describe_workers(read_options(flags))

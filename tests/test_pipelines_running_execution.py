@@ -5,6 +5,7 @@ import pytest
 from pipelines.running import execution
 from pipelines.running.execution import Execution, group_units, run_on_this_machine
 from pipelines.running.runners import StageSeconds
+from transforms.batches.landing import tell_here
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,18 @@ def test_units_are_done_shown_and_summed(shown):
     spent = run_on_this_machine("painting", spend, units, workers=1)
     assert spent.seconds == {"Embed": 7.0, "of 4": 2.0, "of 6": 1.0}
     assert shown == ["painting", 14, 4, 6, 4, "end"]
+
+
+def test_what_is_done_in_this_process_is_shown_batch_by_batch(shown):
+    def batches(unit):
+        for _ in range(unit.pictures // 2):
+            tell_here(2)
+        return spend(unit)
+
+    run_on_this_machine("painting", batches, [FakeUnit(4), FakeUnit(5)], workers=1)
+    assert shown == ["painting", 9, 2, 2, 0, 2, 2, 1, "end"]
+    tell_here(7)
+    assert shown[-1] == "end"
 
 
 def test_what_a_unit_raises_ends_it(shown):

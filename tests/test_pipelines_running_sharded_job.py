@@ -180,6 +180,42 @@ def test_an_engine_that_is_not_there_leaves_the_folder_as_it_was(fenced, tmp_pat
     assert list(tmp_path.iterdir()) == []
 
 
+def fail_fenced(pipeline, drawers, *, fence, folder):
+    """The graph of a job whose drawer b is stuck."""
+    write_drawers(pipeline, drawers, folder=folder, broken=("b",))
+
+
+def see_nothing(pipeline, drawers, *, fence, folder):
+    """The graph of a job whose workers have another file system."""
+    _ = pipeline | beam.Create(drawers)
+
+
+def test_workers_that_do_not_see_the_folder_are_told_of(fenced, tmp_path):
+    blind = replace(fenced, graph=partial(see_nothing, folder=tmp_path))
+    with pytest.raises(CommandError, match="no worker of it has seen") as raised:
+        run_job(blind, Execution(beam_flags=("--runner=FnApiRunner",)))
+    assert str(tmp_path) in str(raised.value)
+
+
+def test_a_job_that_failed_elsewhere_leaves_the_turn_to_nobody(fenced, tmp_path):
+    stuck = replace(fenced, graph=partial(fail_fenced, folder=tmp_path))
+    with pytest.raises(CommandError, match="drawer b is stuck"):
+        run_job(stuck, Execution(beam_flags=("--runner=FnApiRunner",)))
+    assert json.loads((tmp_path / TURN).read_bytes()) == {"number": 1, "token": ""}
+    run_job(fenced, Execution(beam_flags=("--runner=FnApiRunner",)))
+    assert drawers_of(tmp_path) == ALL
+    assert json.loads((tmp_path / TURN).read_bytes())["number"] == 2
+
+
+def drawers_of(folder):
+    """What `drawers` says, without what the run keeps for itself."""
+    return {
+        drawer.name: (folder / drawer.name).read_text().count("sheet")
+        for drawer in DRAWERS
+        if (folder / drawer.name).exists()
+    }
+
+
 def test_the_pictures_of_shards_that_land_are_counted(fenced, monkeypatch):
     advanced = []
 

@@ -55,3 +55,23 @@ def test_slots_are_what_the_flags_say(flag, slots):
         runner=FnApiRunner(), options=PipelineOptions([f"--parallelism={flag}"])
     )
     assert slots_of(pipeline) == slots
+
+
+def count_looks(shard, *, folder):
+    with (folder / shard).open("a") as file:
+        file.write("x")
+    return False
+
+
+def test_a_worker_looks_at_a_shard_now_and_then_and_not_for_every_batch(tmp_path):
+    options = PipelineOptions(["--parallelism=8"])
+    with beam.Pipeline(runner=FnApiRunner(), options=options) as pipeline:
+        batches = pipeline | Spread(["a", "b"], range_of, partial(count_looks, folder=tmp_path))
+        assert_that(batches | beam.combiners.Count.Globally(), equal_to([2000]))
+    looks = {path.name: path.stat().st_size for path in tmp_path.iterdir()}
+    assert looks.keys() == {"a", "b"}
+    assert max(looks.values()) < 100
+
+
+def range_of(shard):
+    return range(1000)

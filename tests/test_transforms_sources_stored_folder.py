@@ -12,6 +12,7 @@ from transforms.pictures.limits import PictureLimits
 from transforms.protocols import SourceError
 from transforms.sources.folder import FolderSource
 from transforms.sources.stored_folder import StoredFolderSource
+from transforms.sources.stored_plan import KeptPlan
 
 
 def rows_of(source):
@@ -116,3 +117,29 @@ def test_what_cannot_be_a_source_is_refused(stored_folder):
         FolderSource(str(stored_folder))
     with pytest.raises(SourceError, match="inside"):
         StoredFolderSource(str(stored_folder)).open("../other.png")
+
+
+def test_a_plan_that_is_kept_travels_as_its_place_and_says_the_same(
+    odd_folder, stored_folder, tmp_path
+):
+    folder = upload_folder(odd_folder, stored_folder / "pictures")
+    source = StoredFolderSource(str(folder), shard_size=7)
+    rows = rows_of(source)
+    heavy = len(pickle.dumps(source))
+    for place in (tmp_path / "kept", stored_folder / "kept"):
+        kept = StoredFolderSource(str(folder), shard_size=7)
+        kept.store_plan(place)
+        assert len(pickle.dumps(kept)) < heavy
+        copy = pickle.loads(pickle.dumps(kept))
+        assert rows_of(copy) == rows
+        assert len(list(place.iterdir())) == 1
+        kept.store_plan(place)
+        assert len(list(place.iterdir())) == 1
+
+
+def test_a_kept_plan_that_is_gone_or_another_is_refused(tmp_path):
+    with pytest.raises(SourceError, match="every worker must see the output folder there"):
+        KeptPlan(str(tmp_path / "plan.bin"), "0" * 64).open()
+    (tmp_path / "plan.bin").write_bytes(b"another")
+    with pytest.raises(SourceError, match="is not that of this run"):
+        KeptPlan(str(tmp_path / "plan.bin"), "0" * 64).open()

@@ -12,6 +12,7 @@ from apache_beam.testing.util import assert_that, equal_to
 from fakes import records
 from fakes.folders import hashes
 
+from indexes.fence import FencedError, take_turn
 from transforms import write
 from transforms.dataset.files import OutputError, hash_file, write_columns, write_table
 from transforms.dataset.rows import (
@@ -258,3 +259,27 @@ def test_the_receipt_describes_the_files(plain):
         assert file.bytes == path.stat().st_size
         assert file.sha256 == hash_file(path)
         assert file.rows == pq.read_metadata(path).num_rows
+
+
+def test_a_run_that_is_over_changes_nothing_of_the_next_ones_shard(tmp_path):
+    over = take_turn(tmp_path)
+    shard = records.output_shards(*COUNTS)[0]
+    next_run = []
+
+    def take_over(reference):
+        """Opens a picture; with the first one the next run comes and writes the shard."""
+        if not next_run:
+            next_run.append(take_turn(tmp_path))
+            write_plainly(tmp_path, shard, configuration_hash="other", fence=next_run[0])
+        return records.FakeSource().open(reference)
+
+    with pytest.raises(FencedError, match="run 1 is over"):
+        write_plainly(tmp_path, shard, open_source=take_over, fence=over)
+    receipt = whole_shard(tmp_path, shard, "other")
+    assert [hash_file(tmp_path / file.name) for file in receipt.files] == [
+        file.sha256 for file in receipt.files
+    ]
+    before = hashes(tmp_path)
+    with pytest.raises(FencedError):
+        write_plainly(tmp_path, shard, fence=over)
+    assert hashes(tmp_path) == before

@@ -72,25 +72,32 @@ def write_contents(
     Raises:
         OutputError: a file cannot be written; no temporary file is left.
         ContentsError: not as many sources arrived as `shard.sources` says.
-        FencedError: a later run has begun than that of `fence`; there is no receipt.
+        FencedError: a later run has begun than that of `fence`; there is no receipt, and nothing of
+            that run is touched.
+        TurnError: it cannot be seen whether one has.
     """
     counts = count_contents(contents)
     if shard.sources is not None and counts.sources != shard.sources:
         rule = f"{shard.sources} sources must end in a pair or a reject, {counts.sources} did"
         raise ContentsError(f"shard {shard.name}: {rule}")
+    permit = fence.check if fence is not None else None
+    if permit is not None:
+        permit()
     make_folder(folder)
     receipt_path = folder / receipt_file(shard)
     remove_file(receipt_path)
     pairs = PairRows(fetch)
     pairs_file = write_table(
-        folder / shard_file("pairs", shard), PAIRS, pairs.rows(contents.examples)
+        folder / shard_file("pairs", shard), PAIRS, pairs.rows(contents.examples), permit=permit
     )
     rejects = tuple(sorted([*contents.rejects, *pairs.rejects], key=reject_id))
     contents = replace(contents, examples=tuple(pairs.examples), rejects=rejects)
     rejects_file = write_table(
-        folder / shard_file("rejects", shard), REJECTS, map(reject_to_row, rejects)
+        folder / shard_file("rejects", shard), REJECTS, map(reject_to_row, rejects), permit=permit
     )
-    candidates_file = write_columns(folder / shard_file("candidates", shard), contents.queries)
+    candidates_file = write_columns(
+        folder / shard_file("candidates", shard), contents.queries, permit=permit
+    )
     receipt = ShardReceipt(
         number=shard.number,
         of=shard.of,
@@ -99,9 +106,7 @@ def write_contents(
         counts=count_contents(contents),
         files=(pairs_file, rejects_file, candidates_file),
     )
-    if fence is not None:
-        fence.check()
-    write_bytes(receipt_path, dump_json(receipt.as_dict()))
+    write_bytes(receipt_path, dump_json(receipt.as_dict()), permit=permit)
     return receipt
 
 

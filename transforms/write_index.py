@@ -111,14 +111,16 @@ def write_index_part(
 
     Raises:
         OutputError, OSError: a file cannot be written.
-        FencedError: a later run has begun than that of `fence`.
+        FencedError: a later run has begun than that of `fence`; nothing of that run is touched.
+        TurnError: it cannot be seen whether one has.
     """
     batches = sorted(batches, key=lambda batch: batch.number)
     records = [record for batch in batches for record in batch.records]
     rejects = sorted((r for batch in batches for r in batch.rejects), key=reject_id)
     path = shard.part.rejects_path(folder)
+    permit = fence.check if fence is not None else None
     make_folder(path.parent)
-    write_table(path, REJECTS, map(reject_to_row, rejects))
+    write_table(path, REJECTS, map(reject_to_row, rejects), permit=permit)
     counted = Counter(f"{reject.stage}: {reject.reason}" for reject in rejects)
     counts = {SOURCES: len(records) + len(rejects), INDEXED: len(records), **counted}
     embeddings = [as_vector(record.embedding) for record in records]
@@ -131,9 +133,7 @@ def write_index_part(
         structures=np.array(structures, dtype=np.uint8).reshape(len(records), STRUCTURE_BYTES),
         counts=counts,
     )
-    if fence is not None:
-        fence.check()
-    write_part(folder, shard.part, contents, fingerprint=fingerprint)
+    write_part(folder, shard.part, contents, fingerprint=fingerprint, permit=permit)
     return PartReceipt(shard, len(records), dict(counted))
 
 

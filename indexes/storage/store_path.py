@@ -4,6 +4,7 @@ import errno
 import fnmatch
 import io
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path, PosixPath
@@ -265,7 +266,7 @@ class _Arrival:
     def __init__(self, path: StorePath) -> None:
         forget(str(path))
         self._system, self._key = path.system, path.key
-        partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+        partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
         self._partial = path.key if path.is_object else partial.key
 
     def __enter__(self) -> str:

@@ -134,9 +134,14 @@ def write_edits(
 
     Raises:
         OutputError: a file cannot be written.
-        FencedError: a later run has begun than that of `fence`; there is no receipt.
+        FencedError: a later run has begun than that of `fence`; there is no receipt, and nothing of
+            that run is touched.
+        TurnError: it cannot be seen whether one has.
     """
     batches = sorted(batches, key=lambda batch: batch.number)
+    permit = fence.check if fence is not None else None
+    if permit is not None:
+        permit()
     make_folder(folder)
     place = receipt_path(folder, shard)
     remove_file(place)
@@ -148,8 +153,13 @@ def write_edits(
     )
     rejects = [reject for batch in batches for reject in batch.rejects]
     files: tuple[FileReceipt, ...] = (
-        write_table(folder / edits_file(shard), EDITS, rows),
-        write_table(folder / shard_file("rejects", shard), REJECTS, map(reject_to_row, rejects)),
+        write_table(folder / edits_file(shard), EDITS, rows, permit=permit),
+        write_table(
+            folder / shard_file("rejects", shard),
+            REJECTS,
+            map(reject_to_row, rejects),
+            permit=permit,
+        ),
     )
     reasons: dict[str, int] = {}
     for reject in sorted(rejects, key=lambda reject: reject.reason):
@@ -167,7 +177,5 @@ def write_edits(
         # The keys of the edits that there is something to say of, by what it is.
         **({REMARKS: dict(sorted(remarks.items()))} if remarks else {}),
     }
-    if fence is not None:
-        fence.check()
-    write_bytes(place, dump_json(receipt))
+    write_bytes(place, dump_json(receipt), permit=permit)
     return receipt

@@ -4,6 +4,7 @@ What goes wrong there is one line; all that Beam and the engine say of it is in 
 """
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,27 +17,39 @@ from indexes.fence import Fence
 from pipelines.running.beam_flags import names_flag, read_options
 from pipelines.running.engines import (
     cancel_on_flink,
+    cancel_on_server,
     count_slots,
     describe_workers,
     require_engine,
 )
-from pipelines.running.job_log import keep_log, log_error, log_path
+from pipelines.running.job_log import keep_log, log_error
 from pipelines.running.runners import Graph, StageSeconds, open_pipeline, read_stage_seconds
 from pipelines.terminal.console import CommandError, print_note
 from pipelines.terminal.failures import last_words, raised_by_stage
 
 SECONDS_TO_BEGIN = 60.0
+"""When no worker has begun by then, it is told where they come from."""
+SECONDS_TO_GIVE_UP = 300.0
+"""When none has begun by then the job is cancelled. Before, it may wait for slots that others have,
+for an image on its way, or for a machine that is slow."""
 SECONDS_TO_CANCEL = 20.0
 SECONDS_BETWEEN_LOOKS = 1.0
+SECONDS_TO_END_A_LOOK = 5.0
+SHARE_OF_LOOKING = 0.05
+"""With many shards, or an engine that is slow to answer, it looks more seldom."""
 _STARTED_ON_DEMAND = ("DataflowRunner",)
-"""Runners that start machines first, which takes minutes: waiting for them is told, and goes on."""
+"""Runners that start machines first, which takes as long as it takes: nothing is given up."""
 
 
 @dataclass(frozen=True)
 class Watch:
-    """What is looked at while a job runs: `advance` now and then, `fence` for its first sign."""
+    """What is looked at while a job runs: `fence` for its first sign, and the rest by `look`.
 
-    advance: Callable[[], None] = lambda: None
+    `look` is called now and then, from another thread, with the job's result; with None before it
+    has been handed over.
+    """
+
+    look: Callable[[PipelineResult | None], None] = lambda result: None
     fence: Fence | None = None
 
 
@@ -73,17 +86,16 @@ def run_elsewhere(
 
     Raises:
         CommandError: the flags cannot be used, see `open_pipeline`; the engine is not there; no
-            worker began within a minute; or the job failed.
+            worker began within five minutes; or the job failed.
         whatever `graph` raises.
     """
     watch = watch or Watch()
-    log = log_path(folder) if folder is not None else None
     flags = name_job(flags, watch.fence)
     pipeline = open_pipeline(flags)
     runner = type(pipeline.runner).__name__
     graph(pipeline)
     options = read_options(flags)
-    with keep_log(log):
+    with keep_log(folder) as log:
         try:
             result = _wait(pipeline.run, options, watch)
         except CommandError as error:
@@ -141,8 +153,12 @@ def _cancel(result: PipelineResult | None, options: dict[str, Any]) -> None:
 
     asking = threading.Thread(target=ask, daemon=True)
     asking.start()
-    if options.get("job_name") and options["runner"] in ("FlinkRunner", "PortableRunner"):
-        cancel_on_flink(options, str(options["job_name"]))
+    if options.get("job_name"):
+        name = str(options["job_name"])
+        if result is None:  # it was broken off while the job was being handed over
+            cancel_on_server(options, name)
+        if options["runner"] in ("FlinkRunner", "PortableRunner"):
+            cancel_on_flink(options, name)
     asking.join(SECONDS_TO_CANCEL)
 
 
@@ -165,28 +181,41 @@ class _Looker:
             yield
         finally:
             self._over.set()
-            thread.join()
+            thread.join(SECONDS_TO_END_A_LOOK)  # one that waits for an engine in vain is left alone
 
     def _look(self) -> None:
         fence = self._watch.fence
-        waited = 0.0
-        begun = fence is None
+        waited = rest = 0.0
+        begun = told = fence is None
         while not self._over.wait(SECONDS_BETWEEN_LOOKS):
-            self._watch.advance()
+            if time.monotonic() >= rest:
+                rest = self._look_once()
             if begun or fence is None:
                 continue
             waited += SECONDS_BETWEEN_LOOKS if self.result is not None else 0.0
             begun = fence.has_begun()
-            if not begun and waited >= SECONDS_TO_BEGIN:
+            if not begun and waited >= SECONDS_TO_BEGIN and not told:
+                told = True
+                print_note(self._describe_waiting(waited))
+            if not begun and waited >= SECONDS_TO_GIVE_UP:
                 begun = True
-                self._complain()
-        self._watch.advance()
+                self._give_up(waited)
 
-    def _complain(self) -> None:
+    def _look_once(self) -> float:
+        """Looks, and says when to look again at the earliest."""
+        began = time.monotonic()
+        self._watch.look(self.result)
+        ended = time.monotonic()
+        return ended + (ended - began) / SHARE_OF_LOOKING
+
+    def _describe_waiting(self, seconds: float) -> str:
         runner = self._options["runner"]
-        line = f"no worker of the job on {runner} began within {SECONDS_TO_BEGIN:.0f} s"
+        line = f"no worker of the job on {runner} has begun within {seconds:.0f} s"
         if runner in _STARTED_ON_DEMAND:
-            print_note(f"{line}: its machines may still be starting")
-            return
-        self.complaint = f"{line}: {describe_workers(self._options)}"
-        _cancel(self.result, self._options)
+            return f"{line}: its machines may still be starting"
+        return f"{line}: {describe_workers(self._options)}"
+
+    def _give_up(self, seconds: float) -> None:
+        if self._options["runner"] not in _STARTED_ON_DEMAND:
+            self.complaint = self._describe_waiting(seconds)
+            _cancel(self.result, self._options)

@@ -83,6 +83,28 @@ def cancel_on_flink(options: Mapping[str, Any], job: str) -> None:
                 _ask(f"{address}/jobs/{each['jid']}?mode=cancel", method="PATCH")
 
 
+def cancel_on_server(options: Mapping[str, Any], job: str) -> None:
+    """Asks the job server at `--job_endpoint` to cancel every job called `job`, if there is one.
+
+    It may have taken a job whose number the one who handed it over has never heard.
+    """
+    endpoint = options.get("job_endpoint")
+    if endpoint in (None, "embed"):
+        return
+    import grpc
+    from apache_beam.portability.api import beam_job_api_pb2 as api
+    from apache_beam.portability.api import beam_job_api_pb2_grpc as services
+
+    ended = {getattr(api.JobState, name) for name in ("DONE", "CANCELLED", "FAILED")}
+    with suppress(grpc.RpcError), grpc.insecure_channel(str(endpoint)) as channel:
+        server = services.JobServiceStub(channel)
+        found = server.GetJobs(api.GetJobsRequest(), timeout=SECONDS_TO_ANSWER)
+        for each in found.job_info:
+            if each.job_name == job and each.state not in ended:
+                cancel = api.CancelJobRequest(job_id=each.job_id)
+                server.Cancel(cancel, timeout=SECONDS_TO_ANSWER)
+
+
 def _flink_slots(options: Mapping[str, Any]) -> int:
     address = flink_address(options)
     try:
@@ -154,8 +176,18 @@ def describe_workers(options: Mapping[str, Any]) -> str:
             f"is the worker pool at {pool} (--environment_config) running beside every TaskManager,"
             " with the environment's python first on its PATH?"
         )
-    kind = options.get("environment_type") or "DOCKER"
+    kind = options.get("environment_type") or ("LOOPBACK" if _works_here(options) else "DOCKER")
     return f"can the engine start workers of --environment_type={kind}?"
+
+
+def _works_here(options: Mapping[str, Any]) -> bool:
+    """Whether Beam lets the workers be threads of this process unless it is told otherwise."""
+    runner = options.get("runner")
+    if runner == "FlinkRunner":
+        return flink_address(options) is None
+    if runner == "SparkRunner":
+        return str(options.get("spark_master_url")).startswith("local")
+    return runner == "PrismRunner"
 
 
 def _is_here(address: str) -> bool:

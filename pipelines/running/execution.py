@@ -7,6 +7,7 @@ from typing import Protocol, TypeVar
 from pipelines.running.runners import StageSeconds
 from pipelines.running.workers import run_units
 from pipelines.terminal.console import show_progress
+from transforms.batches.landing import hearing
 
 ShardT = TypeVar("ShardT")
 
@@ -74,13 +75,23 @@ def run_on_this_machine(
     """Does all `units` in so many processes and shows how far it is under `label`.
 
     `work` gives the pictures of a unit and the seconds it took; returned are those of all together.
+    What is done in this process is shown batch by batch, what others do unit by unit.
 
     Raises:
         whatever `run_units` raises.
     """
     seconds = StageSeconds({})
+    heard = 0
     with show_progress(label, sum(unit.pictures for unit in units)) as advance:
-        for pictures, spent in run_units(work, units, workers=workers):
-            advance(pictures)
-            seconds += spent
+
+        def hear(rows: int) -> None:
+            nonlocal heard
+            heard += rows
+            advance(rows)
+
+        with hearing(hear):
+            for pictures, spent in run_units(work, units, workers=workers):
+                advance(pictures - heard)
+                heard = 0
+                seconds += spent
     return seconds

@@ -4,9 +4,8 @@
 whole already and how a Beam graph makes some of them; what is the same for all is here.
 """
 
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -16,7 +15,7 @@ import apache_beam as beam
 
 from indexes.errors import PairloomError
 from indexes.fence import RUNNING_FOLDER, Fence, has_turns, take_turn
-from indexes.storage.paths import as_path, is_stored
+from indexes.storage.paths import as_path
 from pipelines.running.elsewhere import Watch, fill_flags, run_elsewhere
 from pipelines.running.execution import Execution, group_units, run_on_this_machine
 from pipelines.running.pieces import (
@@ -31,15 +30,14 @@ from pipelines.running.pieces import (
     run_joining,
     run_piece,
 )
+from pipelines.running.progress import Meter
 from pipelines.running.runners import StageSeconds, run_here
 from pipelines.running.workers import run_units
-from pipelines.terminal.console import show_progress
+from pipelines.terminal.console import CommandError, show_progress
 from transforms.dataset.files import output_error
 from transforms.sources.folder_plan import PlannedSource
 
 ShardT = TypeVar("ShardT")
-
-SHARE_OF_LOOKING = 0.05
 
 ShardsGraph = Callable[..., None]
 """Wires the stages that make some shards into a pipeline, `graph(pipeline, shards)`; it is pickled
@@ -100,7 +98,8 @@ def run_job(job: ShardedJob[ShardT], execution: Execution) -> JobProgress:
     """Makes the shards of `job` that are not whole; finishing the output is the caller's.
 
     Raises:
-        CommandError: a worker process died, or the job failed on another runner.
+        CommandError: a worker process died, or the job failed on another runner or saw another
+            folder there.
         OutputError: it cannot be written down whose turn it is to fill the folder.
         FencedError: another run has begun to fill it meanwhile.
         whatever a stage raises: what is whole by then stays, and the next run goes on from there.
@@ -108,15 +107,7 @@ def run_job(job: ShardedJob[ShardT], execution: Execution) -> JobProgress:
     waiting = [shard for shard in job.shards if not job.is_whole(shard)]
     seconds = StageSeconds({})
     if waiting and execution.beam_flags:
-        flags = fill_flags(execution.beam_flags)  # before anything in the folder is changed
-        fence = _take_turn(job)
-        graph = partial(_wire, graph=_fenced(job, fence), shards=tuple(waiting))
-        folder = as_path(job.folder) if job.folder is not None else None
-        with _landing_shown(job, waiting) as advance:
-            local = None if folder is None or is_stored(folder) else folder
-            seconds = run_elsewhere(graph, flags, Watch(advance, fence), folder=local)
-        if fence is not None:
-            fence.check()  # what the caller does next is the latest run's alone to do
+        seconds = _run_elsewhere(job, waiting, execution)
     elif waiting:
         # A job elsewhere whose driver is gone may still be at it.
         other = job.folder is not None and has_turns(as_path(job.folder))
@@ -131,19 +122,60 @@ def run_job(job: ShardedJob[ShardT], execution: Execution) -> JobProgress:
         else:
             work = partial(run_unit, graph=job.graph)
             seconds = run_on_this_machine(job.label, work, units, workers=execution.workers)
+        if fence is not None:
+            fence.remove_signs()
     return JobProgress(len(job.shards), len(waiting), seconds)
+
+
+def _run_elsewhere(
+    job: ShardedJob[ShardT], waiting: Sequence[ShardT], execution: Execution
+) -> StageSeconds:
+    """Makes the shards that are `waiting` on the runner that the execution's flags name."""
+    flags = fill_flags(execution.beam_flags)  # before anything in the folder is changed
+    fence = _take_turn(job)
+    graph = partial(_wire, graph=_fenced(job, fence), shards=tuple(waiting))
+    folder = as_path(job.folder) if job.folder is not None else None
+    try:
+        with show_progress(job.label, sum(map(job.pictures, waiting))) as advance:
+            meter = Meter(
+                waiting,
+                is_whole=job.is_whole,
+                pictures=job.pictures,
+                fence=fence,
+                advance=advance,
+            )
+            try:
+                seconds = run_elsewhere(graph, flags, Watch(meter.look, fence), folder=folder)
+                meter.finish()
+            finally:
+                meter.stop()
+        if fence is not None:
+            fence.check()  # what the caller does next is the latest run's alone to do
+            if not fence.has_begun() and not any(map(job.is_whole, waiting)):
+                raise CommandError(
+                    f"the job has ended, and no worker of it has seen {folder}: it must lie there "
+                    "for all of them, under this path or at an address such as gs://bucket/folder"
+                )
+    except BaseException:
+        if fence is not None:
+            with suppress(PairloomError, OSError):  # the error that led here is the one to tell
+                fence.give_up()  # what could not be cancelled ends by itself
+        raise
+    if fence is not None:
+        fence.remove_signs()
+    return seconds
 
 
 def store_plans(execution: Execution, folder: Path, *sources: object) -> None:
     """Keeps what `sources` would carry to workers on other machines in `folder` instead.
 
-    On one machine nothing is stored, nor where the folder is on a store, which cannot be mapped.
+    On one machine nothing is stored.
 
     Raises:
         SourceError: one of them cannot be read.
         OutputError: it cannot be written.
     """
-    if not execution.beam_flags or is_stored(folder):
+    if not execution.beam_flags:
         return
     for source in sources:
         if isinstance(source, PlannedSource):
@@ -165,38 +197,6 @@ def _take_turn(job: ShardedJob[ShardT]) -> Fence | None:
 
 def _fenced(job: ShardedJob[ShardT], fence: Fence | None) -> ShardsGraph:
     return job.graph if job.folder is None else partial(job.graph, fence=fence)
-
-
-@contextmanager
-def _landing_shown(
-    job: ShardedJob[ShardT], waiting: Sequence[ShardT]
-) -> Iterator[Callable[[], None]]:
-    """Shows how many pictures are in shards that have landed, whenever what it yields is called.
-
-    With many shards it looks more seldom, so that looking takes but a share of the time.
-    """
-    remaining = list(waiting)
-    rest = 0.0
-    with show_progress(job.label, sum(map(job.pictures, waiting))) as advance:
-
-        def show_landed() -> None:
-            nonlocal rest
-            began = time.monotonic()
-            if began < rest:
-                return
-            missing, landed = [], 0
-            with suppress(PairloomError, OSError):  # the job itself meets it too, and says so
-                for shard in remaining:
-                    if job.is_whole(shard):
-                        landed += job.pictures(shard)
-                    else:
-                        missing.append(shard)
-                remaining[:] = missing
-                advance(landed)
-            ended = time.monotonic()
-            rest = ended + (ended - began) / SHARE_OF_LOOKING
-
-        yield show_landed
 
 
 def _joined_under(in_pieces: InPieces[ShardT], fence: Fence | None) -> InPieces[ShardT]:

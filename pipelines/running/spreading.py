@@ -5,7 +5,8 @@ A worker that has a whole shard writes it as soon as it is done with it, see
 batches are handed out, and the shards written in the end.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -18,6 +19,10 @@ from indexes.fence import Fence
 SHARDS_A_SLOT = 4
 """From so many on whole shards are handed out: the last ones then keep a slot waiting for at most a
 fifth of the time."""
+
+SECONDS_A_LOOK = 2.0
+"""For so long a worker that does batches takes what it saw of a shard for what is so: to look for
+each batch would be two requests a batch where the folder is on a store."""
 
 
 @dataclass
@@ -45,7 +50,7 @@ class Spread(beam.PTransform):
         """Create, sign in, and cut before or after the reshuffle."""
         shards = begin | "Shards" >> beam.Create(list(self.shards))
         if self.fence is not None:
-            shards |= "Sign in" >> beam.Map(sign_in, fence=self.fence)
+            shards |= "Sign in" >> beam.ParDo(_SignIn(self.fence))
         if hands_out_shards(len(self.shards), slots_of(begin.pipeline)):
             shards |= "Spread" >> beam.Reshuffle()
             leave_out = partial(is_done, is_whole=self.is_whole, fence=self.fence)
@@ -54,7 +59,7 @@ class Spread(beam.PTransform):
             shards
             | "Cut" >> beam.FlatMap(name_batches, cut=self.cut)
             | "Spread" >> beam.Reshuffle()
-            | "Leave out" >> beam.FlatMap(unless_done, is_whole=self.is_whole, fence=self.fence)
+            | "Leave out" >> beam.ParDo(_LeaveOut(self.is_whole, self.fence))
         )
 
 
@@ -73,10 +78,20 @@ def slots_of(pipeline: beam.Pipeline) -> int | None:
     return slots if slots > 0 else None
 
 
-def sign_in(shard: Any, fence: Fence) -> Any:
-    """`shard`; the run of `fence` is known to have a worker from now on."""
-    fence.begin()
-    return shard
+class _SignIn(beam.DoFn):
+    """Gives on shards; the run of `fence` is known to have a worker from the first one on."""
+
+    def __init__(self, fence: Fence) -> None:
+        super().__init__()
+        self._fence = fence
+
+    def start_bundle(self) -> None:
+        """Signs in: once a bundle, for on a store it is a request."""
+        self._fence.begin()
+
+    def process(self, shard: Any) -> Iterator[Any]:
+        """Gives on a shard."""
+        yield shard
 
 
 def is_done(shard: Any, is_whole: Callable[[Any], bool] | None, fence: Fence | None) -> bool:
@@ -97,9 +112,25 @@ def name_batches(shard: Any, cut: Callable[[Any], Iterable[Any]]) -> Iterator[tu
     return ((shard, batch) for batch in cut(shard))
 
 
-def unless_done(
-    named: tuple[Any, Any], is_whole: Callable[[Any], bool] | None, fence: Fence | None
-) -> list[Any]:
-    """The batch, unless its shard is done."""
-    shard, batch = named
-    return [] if is_done(shard, is_whole, fence) else [batch]
+class _LeaveOut(beam.DoFn):
+    """Gives on batches, but for those of shards that are done; it looks at these now and then."""
+
+    def __init__(self, is_whole: Callable[[Any], bool] | None, fence: Fence | None) -> None:
+        super().__init__()
+        self._is_whole, self._fence = is_whole, fence
+        self._looked: dict[Hashable, tuple[float, bool]] = {}
+
+    def start_bundle(self) -> None:
+        """Forgets what an earlier bundle has seen."""
+        self._looked = {}
+
+    def process(self, named: tuple[Any, Any]) -> Iterator[Any]:
+        """Gives on a batch, unless its shard is done."""
+        shard, batch = named
+        now = time.monotonic()
+        looked, done = self._looked.get(shard, (0.0, False))
+        if shard not in self._looked or now - looked > SECONDS_A_LOOK:
+            done = is_done(shard, self._is_whole, self._fence)
+            self._looked[shard] = now, done
+        if not done:
+            yield batch

@@ -9,15 +9,41 @@ depend on it.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 import apache_beam as beam
+from apache_beam.metrics import Metrics
 from apache_beam.transforms.window import GlobalWindows
 from apache_beam.utils.windowed_value import WindowedValue
 
 from indexes.errors import PairloomError
 from indexes.fence import Fence, FencedError
+from indexes.settled import SettledRows
+
+LAND, SETTLED = "Land", "settled_rows"
+"""Namespace and name of the counter of rows that have come to their shards: how far a job is."""
+
+
+_hearing: list[Callable[[int], None]] = []
+"""Who in this process is told of rows that have come to their shards; see `hearing`."""
+
+
+@contextmanager
+def hearing(hear: Callable[[int], None]) -> Iterator[None]:
+    """A block in which `hear` is told of all rows that come to their shards in this process."""
+    _hearing.append(hear)
+    try:
+        yield
+    finally:
+        _hearing.remove(hear)
+
+
+def tell_here(rows: int) -> None:
+    """Tells whoever hears it in this process that so many more rows have come to their shards."""
+    for hear in _hearing:
+        hear(rows)
 
 
 class LandingError(PairloomError):
@@ -134,6 +160,11 @@ class _Landing(beam.DoFn):
         self._write, self._find_whole, self._fence = write, find_whole, fence
         self._name = ""
         self._kept: list[Piece] = []
+        self._told: SettledRows | None = None
+
+    def setup(self) -> None:
+        """Begins to tell how far this worker is, where others wait for it."""
+        self._told = SettledRows(self._fence) if self._fence is not None else None
 
     def start_bundle(self) -> None:
         """Forgets what a bundle that failed has left."""
@@ -142,6 +173,7 @@ class _Landing(beam.DoFn):
     def process(self, element: tuple[str, tuple[str, int, int, bytes]]) -> Iterator[Any]:
         """Keeps a piece; gives on those of another shard, which will not be whole here."""
         name, piece = element[0], Piece(*element[1])
+        self._count(piece.rows)
         if name != self._name:
             yield from self._give_on()
             self._name = name
@@ -154,6 +186,12 @@ class _Landing(beam.DoFn):
     def finish_bundle(self) -> Iterator[WindowedValue]:
         """Gives on what is not whole."""
         yield from map(GlobalWindows.windowed_value, self._give_on())
+
+    def _count(self, rows: int) -> None:
+        Metrics.counter(LAND, SETTLED).inc(rows)
+        tell_here(rows)
+        if self._told is not None:
+            self._told.add(rows)
 
     def _give_on(self) -> list[tuple[str, tuple[str, int, int, bytes]]]:
         kept, self._kept = self._kept, []

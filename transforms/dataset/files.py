@@ -11,7 +11,7 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice
@@ -27,6 +27,9 @@ from indexes.storage.errors import refuse_outage
 from indexes.storage.store_path import StorePath
 from transforms.dataset.rows import Row
 from transforms.dataset.schema import IMAGE
+
+Permit = Callable[[], None]
+"""Asked just before a file gets its name; where it raises, what stood there stays."""
 
 ROW_GROUP = 100
 _COMPRESSION_LEVEL = 3
@@ -76,18 +79,20 @@ def make_folder(folder: Path) -> None:
 
 
 @contextmanager
-def atomic_file(path: Path) -> Iterator[BinaryIO]:
+def atomic_file(path: Path, *, permit: Permit | None = None) -> Iterator[BinaryIO]:
     """A binary file that appears at `path`, on the disk, when the block ends without error.
 
-    On a store it is a local file until then, and appears when all of it is uploaded.
+    On a store it is a local file until then, and appears when all of it is uploaded. `permit` is
+    asked in the last moment.
 
     What stands there already must be a file: a device or a pipe would be replaced by one.
 
     Raises:
         OutputError: any `OSError` inside the block or in finishing; nothing is left behind.
+        whatever `permit` raises, likewise.
     """
     if isinstance(path, StorePath):
-        with _stored_file(path) as file:
+        with _stored_file(path, permit) as file:
             yield file
         return
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
@@ -98,6 +103,8 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
             yield file
             file.flush()
             os.fsync(file.fileno())
+        if permit is not None:
+            permit()
         temporary.replace(path)
         _sync_folder(path.parent)
     except OSError as error:
@@ -108,11 +115,13 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def _stored_file(path: StorePath) -> Iterator[BinaryIO]:
+def _stored_file(path: StorePath, permit: Permit | None) -> Iterator[BinaryIO]:
     try:
         with local_draft(path) as draft, draft.open("xb") as file:
             yield file
             file.flush()
+            if permit is not None:
+                permit()
     except OSError as error:
         raise output_error(path, error) from error
 
@@ -144,13 +153,14 @@ def read_bounded(path: Path, most_bytes: int) -> bytes:
         raise OutputError(f"cannot read {path}: {error.strerror or error}") from error
 
 
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write `data` to `path`, whole or not at all.
+def write_bytes(path: Path, data: bytes, *, permit: Permit | None = None) -> None:
+    """Write `data` to `path`, whole or not at all; `permit` as in `atomic_file`.
 
     Raises:
         OutputError: it cannot be written.
+        whatever `permit` raises.
     """
-    with atomic_file(path) as file:
+    with atomic_file(path, permit=permit) as file:
         file.write(data)
 
 
@@ -198,35 +208,48 @@ def _parquet_options(schema: pa.Schema) -> dict[str, Any]:
 
 
 def write_table(
-    path: Path, schema: pa.Schema, rows: Iterable[Row], *, row_group: int = ROW_GROUP
+    path: Path,
+    schema: pa.Schema,
+    rows: Iterable[Row],
+    *,
+    row_group: int = ROW_GROUP,
+    permit: Permit | None = None,
 ) -> FileReceipt:
     """Write `rows` as Parquet, `row_group` rows to a group, two of which are in memory at most.
 
     The bytes are a function of the rows, the schema, `row_group` and the version of pyarrow alone.
+    `permit` as in `atomic_file`.
 
     Raises:
         OutputError: the file cannot be written; nothing is left behind.
+        whatever `permit` raises, likewise.
     """
     remaining = iter(rows)
     groups = iter(lambda: list(islice(remaining, row_group)), [])
-    return _write_groups(path, schema, (pa.Table.from_pylist(group, schema) for group in groups))
+    tables = (pa.Table.from_pylist(group, schema) for group in groups)
+    return _write_groups(path, schema, tables, permit)
 
 
-def write_columns(path: Path, table: pa.Table, *, row_group: int = ROW_GROUP) -> FileReceipt:
+def write_columns(
+    path: Path, table: pa.Table, *, row_group: int = ROW_GROUP, permit: Permit | None = None
+) -> FileReceipt:
     """Write rows that are in columns already; the bytes are those of `write_table`.
 
     Raises:
-        OutputError: as `write_table`.
+        as `write_table`.
     """
     whole = table.combine_chunks()  # pages end where chunks do
     starts = range(0, len(whole), row_group)
-    return _write_groups(path, table.schema, (whole.slice(n, row_group) for n in starts))
+    groups = (whole.slice(n, row_group) for n in starts)
+    return _write_groups(path, table.schema, groups, permit)
 
 
-def _write_groups(path: Path, schema: pa.Schema, groups: Iterable[pa.Table]) -> FileReceipt:
+def _write_groups(
+    path: Path, schema: pa.Schema, groups: Iterable[pa.Table], permit: Permit | None
+) -> FileReceipt:
     """Write each of `groups` as one row group."""
     number = 0
-    with atomic_file(path) as written:
+    with atomic_file(path, permit=permit) as written:
         file = _Summed(written)
         writer = pq.ParquetWriter(file, schema, **_parquet_options(schema))
         try:

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
+from indexes.storage.paths import is_stored
 from indexes.storage.systems import is_address
 from transforms.pictures.decoding import DEFAULT_LIMITS, PictureError, PictureLimits, normalise
 from transforms.protocols import SourceError, SourceShard
@@ -86,10 +87,14 @@ class FolderSource:
     def store_plan(self, folder: Path) -> None:
         """Keeps the plan as a file in `folder`, which workers see: copies then hold its path alone.
 
+        A folder on a store cannot be mapped into memory: there is nothing kept.
+
         Raises:
             SourceError: as `plan`.
             OSError: it cannot be written.
         """
+        if is_stored(folder):
+            return
         stored = store_plan(self.plan(), folder)
         self._plans[:] = [stored]
 

@@ -6,12 +6,10 @@ store fails is an error and no reject: run again, the job goes on.
 """
 
 import os
-import pickle
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from indexes.storage.errors import StorageMissingError
@@ -25,6 +23,7 @@ from transforms.record import Reject, SourceImage
 from transforms.sources.folder_rows import caption_places, is_sidecar, picture_row, reject_row
 from transforms.sources.listing import Listing
 from transforms.sources.stored_content import find_stored_duplicates
+from transforms.sources.stored_plan import KeptPlan, StoredPlan, keep_plan
 from transforms.sources.texts import MAX_TEXT_BYTES, clean_text, decode_text
 
 FETCHED_AT_ONCE = 16
@@ -34,29 +33,6 @@ BYTES_AT_ONCE = 64 << 20
 
 _Fetched = tuple[bytes | PictureError, bytes | None]
 """The file of a row, or why it cannot be had, and the text beside it."""
-
-
-@dataclass(frozen=True)
-class StoredPlan:
-    """What a folder holds: rows in order, with their sizes, and where their texts lie.
-
-    `names` are relative to the folder, `sizes` in bytes. `captions` maps a row to the name and size
-    of the text beside it, `duplicates` a row to the first row with the same content. Kept
-    compressed when pickled: it travels to every worker.
-    """
-
-    names: tuple[str, ...]
-    sizes: tuple[int, ...]
-    captions: dict[int, tuple[str, int]]
-    duplicates: dict[int, int]
-
-    def __reduce__(self) -> tuple[Callable[..., "StoredPlan"], tuple[bytes]]:
-        whole = (self.names, self.sizes, self.captions, self.duplicates)
-        return _unpack_plan, (zlib.compress(pickle.dumps(whole)),)
-
-
-def _unpack_plan(packed: bytes) -> StoredPlan:
-    return StoredPlan(*pickle.loads(zlib.decompress(packed)))
 
 
 @dataclass(frozen=True)
@@ -90,7 +66,9 @@ class StoredFolderSource:
     path: str
     shard_size: int = 1000
     limits: PictureLimits = DEFAULT_LIMITS
-    _plans: list[StoredPlan] = field(default_factory=list, init=False, repr=False, compare=False)
+    _plans: list[StoredPlan | KeptPlan] = field(
+        default_factory=list, init=False, repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
         if type(self.shard_size) is not int or self.shard_size < 1:
@@ -126,7 +104,19 @@ class StoredFolderSource:
                     duplicates=find_stored_duplicates(self.root, names, infos, self.limits),
                 )
             )
-        return self._plans[0]
+        [plan] = self._plans
+        return plan.open() if isinstance(plan, KeptPlan) else plan
+
+    def store_plan(self, folder: Path) -> None:
+        """Keeps the plan as a file in `folder`, which workers see: copies then hold its path alone.
+
+        Raises:
+            SourceError, StorageError: as `plan`.
+            IndexFolderError: it cannot be written.
+        """
+        plan = self.plan()
+        if self._plans == [plan]:
+            self._plans[:] = [keep_plan(plan, folder)]
 
     def shards(self) -> list[SourceShard]:
         """Runs of `shard_size` rows, named by their number.
