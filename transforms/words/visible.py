@@ -1,0 +1,146 @@
+"""Which words show different things: what tells the pictures of two near-equal captions apart.
+
+Where captions are joined nothing is put into a caption, so whether it fits need not be asked; but
+two people may call one thing a field and grass, or a child and a boy. Words of one family, or of
+families of one wide kind that exclude one another, show different things unless one is the other's
+kind, or a list here says that they may be said of the same.
+"""
+
+from functools import lru_cache
+
+from transforms.words.lexicon import AdjectiveSense, Lexicon, NounSense
+from transforms.words.vocabulary import words
+
+EXCHANGED_KINDS = words("animals vehicles furniture food scenery containers")
+"""Of these wide kinds one thing stands where another could, whatever their families."""
+
+CREATURES = words("person animals")
+CREATURE = "creature"
+"""Persons and animals stand in each other's place, too."""
+
+_PEOPLE = "people person man woman boy girl child kid toddler baby lady guy gentleman"
+_WATERS = "lake river pond stream creek ocean sea"
+
+ALIKE = tuple(
+    words(group)
+    for group in (
+        # Seen from where a photographer stands, one may be called the other.
+        "grass field yard backyard lawn meadow pasture park garden hill hillside woods forest "
+        "bush tree flower",
+        f"water pool swimming_pool beach mud {_WATERS}",
+        f"{_WATERS} beach",
+        "sand beach desert dirt gravel",
+        "snow hill hillside mountain mountainside cliff",
+        "hill hillside mountain mountainside cliff desert",
+        "dirt mud gravel sand dirt_road road path field yard park hill hillside",
+        "street city_street road dirt_road sidewalk driveway highway alley parking_lot path",
+        "forest woods path tree bush park mountain mountainside",
+        "park garden yard backyard lawn path sidewalk street city_street",
+        f"{_PEOPLE} bride groom",
+        "cyclist bicyclist biker motorcyclist",
+        "skater skateboarder",
+        "skier snowboarder people",
+        "police_officer policeman policewoman soldier",
+        "firefighter fireman",
+        "hat cap baseball_cap cowboy_hat bonnet hood",
+        "shirt t-shirt tshirt jersey blouse sweater sweatshirt vest pullover cardigan",
+        "jacket coat sweater sweatshirt vest cardigan raincoat pullover",
+        "dress gown skirt",
+        "jeans trousers pants slacks",
+        "glasses sunglasses goggles",
+        "shoe boot sandal sneaker slipper",
+        "backpack purse handbag",
+        "chair stool armchair rocking_chair recliner",
+        "sofa couch loveseat bench ottoman",
+        "cup mug glass",
+        "plate saucer dish tray platter",
+        "table desk counter shelf",
+        "bottle jar jug pitcher vase",
+        "bucket tub barrel basin pot bowl",
+        "bike motorcycle motorbike moped scooter",
+        "boat ship yacht canoe kayak rowboat",
+        "car taxi cab jeep van minivan convertible",
+        "truck pickup pickup_truck van jeep",
+        "cow bull calf ox buffalo",
+        "horse pony mule donkey foal",
+        "sheep lamb goat",
+        "bird seagull gull pigeon dove",
+        "fox wolf",
+        "rail railing fence wall ramp stairs steps hedge",
+        "ball soccer_ball tennis_ball football soccer frisbee_ball",
+        "football soccer rugby",
+        "food meat fruit bread",
+    )
+)
+_CHILDREN = words("child kid toddler baby")
+_TOLD_CHILDREN = words("boy girl")
+_ADULTS = words("man woman lady guy gentleman")
+
+NEAR_COLOURS = tuple(
+    words(group)
+    for group in (
+        "brown tan beige golden",
+        "tan beige yellow golden blonde blond",
+        "gray grey silver black",
+        "gray grey silver white",
+        "red maroon crimson scarlet orange pink",
+        "purple violet pink",
+        "blue teal turquoise",
+        "green teal turquoise",
+        "white beige tan",
+        "yellow orange golden",
+    )
+)
+
+
+def listed_sense(lemma: str, lexicon: Lexicon) -> NounSense | None:
+    """The sense that the table lists `lemma` in; None for a noun that nobody listed."""
+    return next((one for one in lexicon.nouns.get(lemma, ()) if one.role != "known"), None)
+
+
+def kind_of(sense: NounSense, lexicon: Lexicon) -> str:
+    """What a noun is exchanged within: a wide kind where any of it stands for any, or a family."""
+    wider = lexicon.wider.get(sense.family, "")
+    if wider in CREATURES:
+        return CREATURE
+    return wider if wider in EXCHANGED_KINDS else sense.family
+
+
+def nouns_differ(first: NounSense, second: NounSense, lexicon: Lexicon) -> bool:
+    """Whether two listed nouns cannot be said of the same thing."""
+    if first.synset == second.synset:
+        return False
+    if second.synset in lexicon.ancestors(first.synset):
+        return False
+    if first.synset in lexicon.ancestors(second.synset):
+        return False
+    return not said_of_the_same(first.lemma, second.lemma)
+
+
+@lru_cache(maxsize=65_536)
+def said_of_the_same(first: str, second: str) -> bool:
+    """Whether two entries of the table may be said of one and the same thing, by `ALIKE`.
+
+    People are told apart by their age and sex: a man from a boy, and a child from neither.
+    """
+    persons = _CHILDREN | _TOLD_CHILDREN | _ADULTS
+    if first in persons and second in persons:
+        pair = {first, second}
+        if pair <= _ADULTS:
+            return not _tell_sex(first, second)
+        if pair <= _TOLD_CHILDREN:
+            return False
+        return not (pair & _ADULTS and pair & (_CHILDREN | _TOLD_CHILDREN))
+    return any(first in group and second in group for group in ALIKE)
+
+
+def _tell_sex(first: str, second: str) -> bool:
+    women = words("woman lady")
+    return (first in women) != (second in women)
+
+
+def adjectives_differ(first: AdjectiveSense, second: AdjectiveSense) -> bool:
+    """Whether two adjectives of one group, or opposites, differ to the eye."""
+    if first.synset == second.synset or first.lemma == second.lemma:
+        return False
+    return not any(first.lemma in near and second.lemma in near for near in NEAR_COLOURS)
