@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 
 from indexes.captions import caption_words
@@ -13,8 +14,7 @@ _LITTLE_WORDS = frozenset(
     {"a", "an", "the", "this", "that", "there", "is", "are", "was", "were", "be", "being"}
     | {"his", "her", "its", "their", "through", "across", "in", "on", "at", "into", "along"}
 )
-_ENDING = re.compile(r"(?<=...)(?:(.)\1)?(?:ing|ed|es|s|e)$")
-_SHORTEST_ENDED = 3
+_ENDING = re.compile(r"(?<=...)(?:ing|ed|es|s)$")
 _ARTICLE_BEFORE = re.compile(r"(?is)(.*)(?<!\w)(an?)(\W+)")
 
 
@@ -74,18 +74,20 @@ def _same_but_article(first: str, second: str) -> bool:
 
 def _differ_in_one_place(caption: str, prompt: str, old: str, new: str) -> bool:
     """Whether two captions of a collection have these words and say much the same besides."""
-    before, after = caption_words(caption), caption_words(prompt)
-    rests = [_without(words, caption_words(each)) for words, each in ((before, old), (after, new))]
-    if rests[0] is None or rests[1] is None:
-        return False
-    first, second = (Counter(map(_stem, _content(rest))) for rest in rests)
-    return 2 * (first & second).total() >= (first | second).total()
+    rests = []
+    for text, phrase in ((caption, old), (prompt, new)):
+        rest = _without(caption_words(text), caption_words(phrase))
+        if rest is None:
+            return False
+        rests.append(Counter(map(_stem, _content(rest))))
+    return 2 * (rests[0] & rests[1]).total() >= (rests[0] | rests[1]).total()
 
 
 def _without(words: list[str], phrase: list[str]) -> list[str] | None:
     """The words but for the first occurrence of a phrase; None where they do not have it."""
-    for start in range(len(words) - len(phrase) + 1):
-        if phrase and words[start : start + len(phrase)] == phrase:
+    starts = (place for place, word in enumerate(words) if word == phrase[0]) if phrase else ()
+    for start in islice(starts, _MOST_PLACES):
+        if words[start : start + len(phrase)] == phrase:
             return words[:start] + words[start + len(phrase) :]
     return None
 
@@ -96,4 +98,7 @@ def _content(words: list[str]) -> list[str]:
 
 def _stem(word: str) -> str:
     """A word without the endings of verbs and of the plural."""
-    return _ENDING.sub("", word) if len(word) > _SHORTEST_ENDED else word
+    root = _ENDING.sub("", word)
+    if root[-1:] == root[-2:-1]:  # running
+        root = root[:-1]
+    return root.removesuffix("e")

@@ -15,13 +15,12 @@ from indexes.captions import spelled_words
 from transforms.words.caption_reading import Change, FoundRelation, WordPlaces
 from transforms.words.lexicon import ANTONYM, CO_HYPONYM, AdjectiveSense, Lexicon, load_lexicon
 from transforms.words.phrases import NounPhrase, ReadCaption, read_phrases
-from transforms.words.visible import adjectives_differ, kind_of, listed_sense, nouns_differ
+from transforms.words.visible import PERSON, adjectives_differ, kind_of, listed_sense, nouns_differ
 
 _BLANK = "_"
 _COLOUR, _NUMBER = "colour", "number"
 _NUMBER_SYNSETS = ("", "one.s.01", "two.s.01", "three.s.01", "four.s.01", "five.s.01", "six.s.01")
 _SEVERAL = "several"
-PERSON = "person"
 
 
 class Slot(NamedTuple):

@@ -14,7 +14,8 @@ from transforms.words.vocabulary import words
 EXCHANGED_KINDS = words("animals vehicles furniture food scenery containers")
 """Of these wide kinds one thing stands where another could, whatever their families."""
 
-CREATURES = words("person animals")
+PERSON = "person"
+CREATURES = frozenset({PERSON, "animals"})
 CREATURE = "creature"
 """Persons and animals stand in each other's place, too."""
 
@@ -27,15 +28,15 @@ ALIKE = tuple(
         # Seen from where a photographer stands, one may be called the other.
         "grass field yard backyard lawn meadow pasture park garden hill hillside woods forest "
         "bush tree flower",
-        f"water pool swimming_pool beach mud {_WATERS}",
-        f"{_WATERS} beach",
+        "water pool swimming_pool",
+        f"water beach mud {_WATERS}",
         "sand beach desert dirt gravel",
         "snow hill hillside mountain mountainside cliff",
         "hill hillside mountain mountainside cliff desert",
         "dirt mud gravel sand dirt_road road path field yard park hill hillside",
         "street city_street road dirt_road sidewalk driveway highway alley parking_lot path",
         "forest woods path tree bush park mountain mountainside",
-        "park garden yard backyard lawn path sidewalk street city_street",
+        "park garden yard backyard lawn path sidewalk",
         f"{_PEOPLE} bride groom",
         "cyclist bicyclist biker motorcyclist",
         "skater skateboarder",
@@ -67,7 +68,7 @@ ALIKE = tuple(
         "bird seagull gull pigeon dove",
         "fox wolf",
         "rail railing fence wall ramp stairs steps hedge",
-        "ball soccer_ball tennis_ball football soccer frisbee_ball",
+        "ball soccer_ball tennis_ball football soccer",
         "football soccer rugby",
         "food meat fruit bread",
     )
@@ -107,8 +108,14 @@ def kind_of(sense: NounSense, lexicon: Lexicon) -> str:
 
 
 def nouns_differ(first: NounSense, second: NounSense, lexicon: Lexicon) -> bool:
-    """Whether two listed nouns cannot be said of the same thing."""
+    """Whether two listed nouns cannot be said of the same thing.
+
+    A man may be a skier; persons differ within their family alone.
+    """
     if first.synset == second.synset:
+        return False
+    kinds = [lexicon.wider.get(one.family, "") for one in (first, second)]
+    if kinds == [PERSON, PERSON] and first.family != second.family:
         return False
     if second.synset in lexicon.ancestors(first.synset):
         return False
