@@ -2,47 +2,35 @@
 
 Each caption is written once for each of its noun phrases with that phrase blanked and only the kind
 of thing left in its place. Captions that share such a text are compared: one noun, one adjective or
-one number may differ, and of the other phrases one caption may say more than the other, never
-something else. What else is told of both pictures must not speak against the change.
+one number may differ, and of the other phrases the new caption says nothing that is not told of the
+source. What else is told of both pictures must not speak against the change.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
 
-from indexes.captions import spelled_words
-from transforms.words.caption_reading import Change, FoundRelation, WordPlaces
-from transforms.words.lexicon import ANTONYM, CO_HYPONYM, AdjectiveSense, Lexicon, load_lexicon
-from transforms.words.phrases import NounPhrase, ReadCaption, read_phrases
-from transforms.words.visible import PERSON, adjectives_differ, kind_of, listed_sense, nouns_differ
+from transforms.words.caption_reading import Change, FoundRelation
+from transforms.words.lexicon import (
+    ANTONYM,
+    CO_HYPONYM,
+    AdjectiveSense,
+    Lexicon,
+    NounSense,
+    load_lexicon,
+)
+from transforms.words.phrase_slots import SEVERAL, Detail, Slot, slots_of
+from transforms.words.visible import (
+    COVERED,
+    PERSON,
+    PERSONS,
+    adjectives_differ,
+    listed_sense,
+    nouns_differ,
+)
 
-_BLANK = "_"
-_COLOUR, _NUMBER = "colour", "number"
+_NUMBER = "number"
 _NUMBER_SYNSETS = ("", "one.s.01", "two.s.01", "three.s.01", "four.s.01", "five.s.01", "six.s.01")
-_SEVERAL = "several"
-
-
-class Slot(NamedTuple):
-    """A noun phrase of a caption, where it stands, and what the rest says beside the common text.
-
-    `places` are the words from the determiner to the noun, counted as `spelled_words` does, and
-    `noun_places` and `adjective_places` those of its words. `details` are the numbers and
-    adjectives of the other phrases, `told` what all captions of the picture say, see `_told`.
-    """
-
-    noun: str
-    lemma: str
-    plural: bool
-    number: int
-    adjectives: tuple[str, ...]
-    alone: bool
-    places: WordPlaces
-    noun_places: WordPlaces
-    adjective_places: tuple[int, ...]
-    number_place: int
-    details: tuple[tuple[int, tuple[str, ...]], ...]
-    told: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -65,17 +53,15 @@ class NearCaptions:
 
     def slots(self, captions: Sequence[str]) -> Iterator[tuple[int, str, Slot]]:
         """The number of a caption, its text with a phrase blanked, and the phrase; for each."""
-        lexicon = _lexicon(self.path)
-        read = [read_phrases(caption, lexicon) for caption in captions]
-        told = tuple(sorted(set().union(*map(_told, read)))) if len(read) > 1 else ()
-        for number, (caption, one) in enumerate(zip(captions, read, strict=True)):
-            for text, slot in _slots(caption, one, lexicon):
-                yield number, text, slot._replace(told=told)
+        return slots_of(captions, _lexicon(self.path))
 
     def change(self, first: Slot, second: Slot) -> Change | None:
         """What turns the first caption into the second, if one visible thing does."""
-        if not all(map(_agree, first.details, second.details)):
+        if len(first.details) != len(second.details):
             return None
+        for own, other in zip(first.details, second.details, strict=True):
+            if not _says_no_more(first, own, other):
+                return None
         lexicon = _lexicon(self.path)
         if first.noun != second.noun:
             return _noun_change(first, second, lexicon, self.without)
@@ -92,71 +78,20 @@ def _lexicon(path: str | None) -> Lexicon:
     return load_lexicon(path)
 
 
-def _slots(caption: str, read: ReadCaption, lexicon: Lexicon) -> Iterator[tuple[str, Slot]]:
-    parts = [part if isinstance(part, str) else _signed(part) for part in read.parts]
-    phrases = [
-        (place, part) for place, part in enumerate(read.parts) if isinstance(part, NounPhrase)
-    ]
-    starts = [len(spelled_words(caption[: token.start])) for token in read.tokens]
-    starts.append(len(spelled_words(caption)))
-    for place, phrase in phrases:
-        details = tuple(
-            (other.number if other.plural else 0, other.adjectives)
-            for at, other in phrases
-            if at != place
-        )
-        text = " ".join([*parts[:place], _masked(phrase, lexicon), *parts[place + 1 :]])
-        first, stop = phrase.places
-        noun = (starts[phrase.noun_place], starts[phrase.noun_place + 1]) if phrase.noun else (0, 0)
-        yield (
-            text,
-            Slot(
-                phrase.noun,
-                phrase.lemma,
-                phrase.plural,
-                phrase.number,
-                phrase.adjectives,
-                phrase.alone,
-                (starts[first], starts[stop]),
-                noun,
-                tuple(starts[one] for one in phrase.adjective_places),
-                starts[phrase.number_place] if phrase.number_place >= 0 else -1,
-                details,
-                (),
-            ),
-        )
-
-
-def _signed(phrase: NounPhrase) -> str:
-    """A phrase as the common text has it: its noun and number, or adjectives without a noun."""
-    if not phrase.noun:
-        return "+".join(phrase.adjectives)
-    return f"{phrase.noun.replace(' ', '-')}{'+' if phrase.plural else ''}"
-
-
-def _masked(phrase: NounPhrase, lexicon: Lexicon) -> str:
-    sense = listed_sense(phrase.lemma, lexicon) if phrase.alone else None
-    kind = kind_of(sense, lexicon) if sense is not None and sense.family else phrase.noun
-    return _BLANK + kind.replace(" ", "-")
-
-
-def _told(read: ReadCaption) -> set[str]:
-    """What a caption says by phrase: `dog`, `dog=brown`, `dog#2`, or `dog#several`."""
-    told = set()
-    for part in read.parts:
-        if not isinstance(part, NounPhrase) or not part.noun:
-            continue
-        told.add(part.lemma)
-        told |= {f"{part.noun}={adjective}" for adjective in part.adjectives}
-        told.add(f"{part.noun}#{part.number or _SEVERAL}")
-    return told
-
-
-def _agree(first: tuple[int, tuple[str, ...]], second: tuple[int, tuple[str, ...]]) -> bool:
-    """Whether of a phrase that both captions have one says the same as the other, or less."""
-    if first[0] and second[0] and first[0] != second[0]:
+def _says_no_more(source: Slot, own: Detail, other: Detail) -> bool:
+    """Whether a phrase of another caption says nothing that is not told of the source as well."""
+    noun, number, adjectives = own
+    if other[1] and number != other[1] and (number or f"{noun}#{other[1]}" not in source.told):
         return False
-    return _adjectives_agree(set(first[1]), set(second[1]))
+    return _describes_no_more(source, noun, adjectives, other[2])
+
+
+def _describes_no_more(
+    source: Slot, noun: str, own: tuple[str, ...], other: tuple[str, ...]
+) -> bool:
+    if not other or set(own) == set(other):
+        return True
+    return not own and all(f"{noun}={each}" in source.told for each in other)
 
 
 def _adjectives_agree(first: set[str], second: set[str]) -> bool:
@@ -178,12 +113,22 @@ def _noun_change(
     kinds = {old.family, new.family, *(lexicon.wider.get(one.family, "") for one in (old, new))}
     if kinds & set(without) or not nouns_differ(old, new, lexicon):
         return None
+    if PERSON in kinds and old.family != new.family and PERSONS not in (old.family, new.family):
+        return None
+    if _covered_alike(first, new, lexicon) or _covered_alike(second, old, lexicon):
+        return None
     if _speaks_against(first, second, lexicon) or _speaks_against(second, first, lexicon):
         return None
     opposite = any(lemma == new.lemma for lemma, _ in old.antonyms)
     relation = FoundRelation(ANTONYM if opposite else CO_HYPONYM, "noun", old.synset, new.synset)
     people = PERSON in {lexicon.wider.get(one.family, "") for one in (old, new)}
     return Change(relation, first.noun_places, second.noun_places, rarely=people)
+
+
+def _covered_alike(slot: Slot, other: NounSense, lexicon: Lexicon) -> bool:
+    """Whether what covers a place is what the other caption has in its stead."""
+    covers = (listed_sense(COVERED[one], lexicon) for one in slot.adjectives if one in COVERED)
+    return any(cover is not None and not nouns_differ(cover, other, lexicon) for cover in covers)
 
 
 def _speaks_against(own: Slot, other: Slot, lexicon: Lexicon) -> bool:
@@ -201,13 +146,13 @@ def _speaks_against(own: Slot, other: Slot, lexicon: Lexicon) -> bool:
 
 
 def _number_change(first: Slot, second: Slot, lexicon: Lexicon) -> Change | None:
-    if not _adjectives_agree(set(first.adjectives), set(second.adjectives)):
+    if not _describes_no_more(first, first.noun, first.adjectives, second.adjectives):
         return None
     sense = listed_sense(first.lemma, lexicon)
     if sense is None or sense.countability not in ("count", "both"):
         return None
     for slot in (first, second):
-        own = f"{first.noun}#{slot.number or _SEVERAL}"
+        own = f"{first.noun}#{slot.number or SEVERAL}"
         if any(one.startswith(f"{first.noun}#") and one != own for one in slot.told):
             return None
     synsets = [

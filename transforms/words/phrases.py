@@ -38,7 +38,7 @@ _FORMS = {
     "leaping": "leap",
     "leaps": "leap",
 }
-_PLACED = words("in on through across along into onto at upon inside")
+_PLACED = words("in on through across along at upon inside")
 _BESIDE = words("near by beside besides alongside")
 _WORN = words("in wearing wears wear")
 _SCENERY, _CLOTHING = "scenery", "clothing"
@@ -83,6 +83,10 @@ class ReadCaption:
 def read_phrases(caption: str, lexicon: Lexicon) -> ReadCaption:
     """Reads a caption into its parts."""
     tokens = tag_caption(caption, lexicon)
+    tokens = tuple(
+        replace(token, tag="verb") if _is_verb(tokens, place, lexicon) else token
+        for place, token in enumerate(tokens)
+    )
     parts = list(_parts(tokens, lexicon))
     return ReadCaption(tokens, tuple(_name_places(parts, lexicon)))
 
@@ -127,8 +131,6 @@ def _phrase_at(
         at += 1
     stop = at
     while stop < len(tokens) and tokens[stop].tag == "noun" and tokens[stop].word[0].isalpha():
-        if stop > at and _is_verb(tokens, stop, lexicon):
-            break
         stop += 1
     if stop == at and not adjectives:
         return place, None
@@ -152,16 +154,16 @@ def _phrase_at(
 
 def _is_verb(tokens: Sequence[Token], place: int, lexicon: Lexicon) -> bool:
     """Whether a "noun" that follows another is what that does: "a man in a shirt rides a bike"."""
-    token = tokens[place]
+    token, before = tokens[place], tokens[place - 1]
+    if not place or before.tag != "noun" or before.plural or token.tag != "noun":
+        return False
+    if token.lemma in lexicon.listed_nouns:
+        return False
     follower = tokens[place + 1] if place + 1 < len(tokens) else None
-    goes_on = follower is not None and (
-        follower.tag in ("determiner", "number", "adjective") or follower.word in FUNCTION_WORDS
-    )
-    return goes_on and follower.word != "of" and _verb(token) in lexicon.verbs
-
-
-def _verb(token: Token) -> str:
-    return token.lemma if token.plural else token.word
+    if follower is not None and (follower.tag == "noun" or follower.word == "of"):
+        return False
+    # The table knows of a word's verb only where it has the noun.
+    return token.plural and (token.lemma in lexicon.verbs or token.lemma not in lexicon.nouns)
 
 
 def _is_measure(tokens: Sequence[Token], place: int) -> bool:

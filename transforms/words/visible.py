@@ -14,7 +14,7 @@ from transforms.words.vocabulary import words
 EXCHANGED_KINDS = words("animals vehicles furniture food scenery containers")
 """Of these wide kinds one thing stands where another could, whatever their families."""
 
-PERSON = "person"
+PERSON, PERSONS = "person", "persons"
 CREATURES = frozenset({PERSON, "animals"})
 CREATURE = "creature"
 """Persons and animals stand in each other's place, too."""
@@ -40,7 +40,6 @@ ALIKE = tuple(
         f"{_PEOPLE} bride groom",
         "cyclist bicyclist biker motorcyclist",
         "skater skateboarder",
-        "skier snowboarder people",
         "police_officer policeman policewoman soldier",
         "firefighter fireman",
         "hat cap baseball_cap cowboy_hat bonnet hood",
@@ -74,8 +73,23 @@ ALIKE = tuple(
     )
 )
 _CHILDREN = words("child kid toddler baby")
-_TOLD_CHILDREN = words("boy girl")
 _ADULTS = words("man woman lady guy gentleman")
+_WOMEN = words("woman lady girl")
+_PERSONS = _CHILDREN | _ADULTS | words("boy girl")
+
+COVERED = {
+    "snowy": "snow",
+    "snow-covered": "snow",
+    "snow covered": "snow",
+    "icy": "snow",
+    "grassy": "grass",
+    "sandy": "sand",
+    "muddy": "mud",
+    "swampy": "water",
+    "watery": "water",
+    "wooded": "woods",
+}
+"""What a place has on it by an adjective: a snowy field is snow as well."""
 
 NEAR_COLOURS = tuple(
     words(group)
@@ -128,22 +142,14 @@ def nouns_differ(first: NounSense, second: NounSense, lexicon: Lexicon) -> bool:
 def said_of_the_same(first: str, second: str) -> bool:
     """Whether two entries of the table may be said of one and the same thing, by `ALIKE`.
 
-    People are told apart by their age and sex: a man from a boy, and a child from neither.
+    Persons are told apart by their sex, and children from adults where neither word tells the sex
+    of both: a girl of one caption is a young woman of another.
     """
-    persons = _CHILDREN | _TOLD_CHILDREN | _ADULTS
-    if first in persons and second in persons:
-        pair = {first, second}
-        if pair <= _ADULTS:
-            return not _tell_sex(first, second)
-        if pair <= _TOLD_CHILDREN:
-            return False
-        return not (pair & _ADULTS and pair & (_CHILDREN | _TOLD_CHILDREN))
+    if first in _PERSONS and second in _PERSONS:
+        if (first in _CHILDREN) != (second in _CHILDREN):
+            return not {first, second} & _ADULTS
+        return (first in _WOMEN) == (second in _WOMEN)
     return any(first in group and second in group for group in ALIKE)
-
-
-def _tell_sex(first: str, second: str) -> bool:
-    women = words("woman lady")
-    return (first in women) != (second in women)
 
 
 def adjectives_differ(first: AdjectiveSense, second: AdjectiveSense) -> bool:
