@@ -123,7 +123,7 @@ def test_a_common_text_is_compared_with_so_many_captions_whatever_their_order(mo
     reading = OneWord(lambda first, second: Relation("antonym", "noun", first, second))
     pool = [PoolEntry(row, f"p{row}", f"a number{row % 40}") for row in range(200)]
     found = mine([source("s", "a word")], pool, reading, ALL)["s"]
-    assert found.count == 3
+    assert found.total == 3
     assert {len(edit.entries) for edit in found.edits} == {5}
     shuffled = random.Random(1).sample(pool, len(pool))
     assert mine([source("s", "a word")], shuffled, reading, ALL)["s"] == found
@@ -137,7 +137,7 @@ def test_all_captions_of_both_pictures_are_joined():
         ("a red apple", "a green apple"),
         ("a blue pear", "a green pear"),
     }
-    assert found.count == 2
+    assert found.total == 2
 
 
 def test_the_query_speaks_of_the_caption_that_was_mined():

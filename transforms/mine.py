@@ -85,11 +85,11 @@ def mined_queries(
     records: list[EditQuery] = []
     rejects: list[Reject] = []
     for source in batch.records:
-        edits, count = by_key.get(source.key, FoundEdits((), 0))
+        edits, total = by_key.get(source.key, FoundEdits((), 0))
         if not edits:
             rejects.append(_reject(source))
         for number, edit in enumerate(edits[: options.edits]):
-            records.append(_query(source, number, edit, alternatives=count - 1, phrase=phrase))
+            records.append(_query(source, number, edit, alternatives=total - 1, phrase=phrase))
     return Batch(batch.shard, batch.number, tuple(records), (*batch.rejects, *rejects))
 
 
@@ -218,7 +218,7 @@ def _match(
     for shortlist in group[1]["pool"]:
         for source in group[1]["sources"]:
             found = match(source, shortlist, reading, options)
-            if found.count:
+            if found.total:
                 yield f"{source.entry.batch}/{source.entry.key}", (source.entry, found)
 
 

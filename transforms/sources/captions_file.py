@@ -128,8 +128,10 @@ def _tabbed_pairs(lines: list[str]) -> Iterator[tuple[str, str]]:
 def _table_pairs(
     lines: list[str], mark: str, picture: int, caption: int
 ) -> Iterator[tuple[str, str]]:
-    quoting = csv.QUOTE_MINIMAL if mark == "," else csv.QUOTE_NONE
-    rows = csv.reader(lines[1:], delimiter=mark, quoting=quoting)
+    if mark == ",":
+        rows = csv.reader(lines[1:])
+    else:
+        rows = csv.reader(lines[1:], delimiter=mark, quoting=csv.QUOTE_NONE)
     for row in rows:
         # One line of Flickr30k's lacks its caption.
         if len(row) > max(picture, caption):

@@ -85,7 +85,7 @@ class FoundEdits(NamedTuple):
     """Edits that are among the first of a source, and how many there are of all."""
 
     edits: tuple[MinedEdit, ...]
-    count: int
+    total: int
 
 
 class Blanked(NamedTuple):
@@ -114,7 +114,7 @@ def mine(
     for source in sources:
         for text, blanked in blank(source, reading):
             edits = match(blanked, closed.get(text, {}), reading, options)
-            if edits.count:
+            if edits.total:
                 found[source.key].append(edits)
     return {key: choose_edits(key, edits, options) for key, edits in found.items()}
 
@@ -238,8 +238,8 @@ def choose_edits(key: str, found: Iterable[FoundEdits], options: MineOptions) ->
     """
     found = list(found)
     edits = [edit for each in found for edit in each.edits]
-    count = sum(each.count for each in found)
-    return FoundEdits(_in_order(key, edits, options)[: options.edits], count)
+    total = sum(each.total for each in found)
+    return FoundEdits(_in_order(key, edits, options)[: options.edits], total)
 
 
 def _in_order(key: str, edits: Iterable[MinedEdit], options: MineOptions) -> tuple[MinedEdit, ...]:

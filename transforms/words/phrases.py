@@ -15,7 +15,10 @@ from transforms.words.visible import listed_sense
 from transforms.words.vocabulary import DETERMINERS, FUNCTION_WORDS, QUANTIFIERS, words
 
 _COUNTS = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6}
-_VAGUE = words("several many few both various multiple numerous some") | QUANTIFIERS
+MANY = 100
+"""The number of what is said to be several or many: another than any that is counted."""
+_MANY = words("several many various multiple numerous")
+_VAGUE = words("few both some") | QUANTIFIERS
 _DROPPED = DETERMINERS | words("is are was were be been being there very that which who")
 _TOLD_APART = words("another each every no other")
 _FORMS = {
@@ -120,9 +123,7 @@ def _phrase_at(
         elif token.tag == "number" or token.word in _VAGUE:
             if number or adjectives:
                 break
-            number = _COUNTS.get(token.word, 0) or (
-                int(token.word) if token.word.isdecimal() and len(token.word) < 3 else 0
-            )
+            number = _number(token.word)
             number_place = at if number else number_place
         elif token.tag in ("adjective", "material"):
             adjectives.append(at)
@@ -150,6 +151,13 @@ def _phrase_at(
         plural=head.plural and not single,
         alone=stop == at + 1 and not _is_measure(tokens, stop),
     )
+
+
+def _number(word: str) -> int:
+    """What a word counts, 0 where it does not say."""
+    if word in _MANY:
+        return MANY
+    return int(word) if word.isdecimal() and len(word) < len(str(MANY)) else _COUNTS.get(word, 0)
 
 
 def _is_verb(tokens: Sequence[Token], place: int, lexicon: Lexicon) -> bool:

@@ -72,6 +72,18 @@ ALIKE = tuple(
         "food meat fruit bread",
     )
 )
+_OPEN = "field yard backyard lawn park garden woods forest path"
+
+FOUND_IN = {
+    "snow": words(f"{_OPEN} street city_street road dirt_road sidewalk alley parking_lot beach"),
+    "grass": words("path sidewalk dirt_road"),
+    "mud": words(_OPEN),
+    "sand": words("yard park path"),
+    **dict.fromkeys(words("water river pond stream creek lake"), words("woods forest park garden")),
+    **dict.fromkeys(words("pool swimming_pool"), words("yard backyard park garden lawn")),
+}
+"""What a place may have in it or on it, by its entry: nothing speaks against snow on a field."""
+
 _CHILDREN = words("child kid toddler baby")
 _ADULTS = words("man woman lady guy gentleman")
 _WOMEN = words("woman lady girl")
@@ -140,7 +152,7 @@ def nouns_differ(first: NounSense, second: NounSense, lexicon: Lexicon) -> bool:
 
 @lru_cache(maxsize=65_536)
 def said_of_the_same(first: str, second: str) -> bool:
-    """Whether two entries of the table may be said of one and the same thing, by `ALIKE`.
+    """Whether two entries of the table may be said of one thing, by `ALIKE` or `FOUND_IN`.
 
     Persons are told apart by their sex, and children from adults where neither word tells the sex
     of both: a girl of one caption is a young woman of another.
@@ -149,6 +161,8 @@ def said_of_the_same(first: str, second: str) -> bool:
         if (first in _CHILDREN) != (second in _CHILDREN):
             return not {first, second} & _ADULTS
         return (first in _WOMEN) == (second in _WOMEN)
+    if second in FOUND_IN.get(first, ()) or first in FOUND_IN.get(second, ()):
+        return True
     return any(first in group and second in group for group in ALIKE)
 
 
