@@ -8,7 +8,7 @@ from fakes.index import build_index, draw, embedded, picture
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from indexes.captions import caption_words
+from indexes.captions import all_captions, caption_words
 from transforms.mine import Mine, mined_queries, plain_phrase
 from transforms.record import Batch
 from transforms.retrieve import RetrieveOptions, retrieve_batch
@@ -168,16 +168,22 @@ def batch_of(*pictures, number=0):
     return Batch("s0", number, pictures)
 
 
-def run_plainly(batches, index, options):
+def run_plainly(batches, index, options, reading=WORDS):
     """The stage as a loop, with everything in memory."""
     pool = [
-        PoolEntry(row, key, caption)
-        for row, (key, caption) in enumerate(zip(index.keys(), index.captions(), strict=True))
+        PoolEntry(row, key, first, tuple(others))
+        for row, (key, (first, *others)) in enumerate(
+            zip(index.keys(), index.all_captions(), strict=True)
+        )
     ]
     results = []
     for batch in batches:
-        asking = [source(one.key, one.caption) for one in batch.records if one.caption]
-        found = mine(asking, pool, WORDS, options)
+        asking = [
+            source(one.key, *all_captions(one.caption, one.alt_text))
+            for one in batch.records
+            if one.caption
+        ]
+        found = mine(asking, pool, reading, options)
         light = [replace(one, image=None) for one in batch.records]
         results.append(
             mined_queries(Batch(batch.shard, batch.number, tuple(light)), found.items(), options)
@@ -199,6 +205,21 @@ def test_the_join_equals_the_loop(tmp_path, pool):
     assert sum(len(batch.records) for batch in expected) == 24
     with beam.Pipeline("FnApiRunner") as pipeline:
         mined = pipeline | beam.Create(batches) | Mine(index, related, options)
+        assert_that(mined, equal_to(expected))
+
+
+def test_the_join_takes_all_captions_of_sources_and_pool(tmp_path, pool):
+    told = [replace(one, alt_text=f"{one.caption}\nnothing else\nit is {one.key}") for one in pool]
+    index = build_index(tmp_path, [told])
+    reading = OneWord(lambda first, second: Relation("antonym", "noun", first, second))
+    options = MineOptions(edits=20, cap=2)
+    batches = [batch_of(*told[:4]), batch_of(*told[4:], number=1)]
+    expected = run_plainly(batches, index, options, reading)
+    prompts = {query.edit_prompt for batch in expected for query in batch.records}
+    assert len(prompts) > len(pool)
+    assert f"it is {pool[0].key}" in prompts
+    with beam.Pipeline("FnApiRunner") as pipeline:
+        mined = pipeline | beam.Create(batches) | Mine(index, reading, options)
         assert_that(mined, equal_to(expected))
 
 

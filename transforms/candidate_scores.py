@@ -43,7 +43,7 @@ def score_rows(
     structures = structure_similarities(query.source_structure, pool.structures(ranked))
     words = EditWords.of(query.edit_prompt, query.source_word, query.target_word)
     confidence = _stored(query.source.caption_confidence)
-    mined = {each.row: each.caption for each in query.candidates}
+    mined = {each.row: each.caption for each in query.candidates if each.caption}
     measured = zip(
         range(len(ranked)),
         map(entries.__getitem__, ranked),

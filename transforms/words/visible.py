@@ -50,13 +50,13 @@ ALIKE = tuple(
         "glasses sunglasses goggles",
         "shoe boot sandal sneaker slipper",
         "backpack purse handbag",
-        "chair stool armchair rocking_chair recliner",
+        "chair armchair rocking_chair recliner",
         "sofa couch loveseat bench ottoman",
         "cup mug glass",
         "plate saucer dish tray platter",
         "table desk counter shelf",
         "bottle jar jug pitcher vase",
-        "bucket tub barrel basin pot bowl",
+        "bucket tub barrel basin",
         "bike motorcycle motorbike moped scooter",
         "boat ship yacht canoe kayak rowboat",
         "car taxi cab jeep van minivan convertible",
@@ -108,16 +108,16 @@ NEAR_COLOURS = tuple(
     for group in (
         "brown tan beige golden",
         "tan beige yellow golden blonde blond",
-        "gray grey silver black",
-        "gray grey silver white",
-        "red maroon crimson scarlet orange pink",
-        "purple violet pink",
+        "tan beige white",
+        "gray grey silver",
+        "red maroon crimson scarlet",
+        "purple violet",
         "blue teal turquoise",
         "green teal turquoise",
-        "white beige tan",
-        "yellow orange golden",
+        "orange golden",
     )
 )
+"""Shades; the plain words for colours are told from one another."""
 
 
 def listed_sense(lemma: str, lexicon: Lexicon) -> NounSense | None:
