@@ -13,7 +13,7 @@ from transforms.mine import Mine, mined_queries, plain_phrase
 from transforms.record import Batch
 from transforms.retrieve import RetrieveOptions, retrieve_batch
 from transforms.words.caption_pairs import MineOptions, PoolEntry, SourceEntry, mine
-from transforms.words.caption_reading import OneWord
+from transforms.words.caption_reading import Change, OneWord
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,7 @@ def test_what_is_rarely_wanted_comes_later_by_half():
     class Rarely(OneWord):
         def change(self, first, second):
             change = super().change(first, second)
-            return change and change._replace(rarely=second[0] == "pear")
+            return change and Change(*change[:3], rarely=second[0] == "pear")
 
     pool = [PoolEntry(0, "p", "a pear"), PoolEntry(1, "q", "a plum")]
     reading = Rarely(lambda first, second: Relation("antonym", "noun", first, second))
