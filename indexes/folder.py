@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from indexes.captions import all_captions
 from indexes.described import Stamp, read_finished, read_stamp, rewritten
 from indexes.faiss_index import FaissIndex
 from indexes.layout import (
@@ -154,6 +155,11 @@ class PictureIndex:
     def captions(self, start: int = 0, stop: int | None = None) -> list[str]:
         """The captions of rows `start` to `stop`."""
         return self._texts("caption", start, stop)
+
+    def all_captions(self, start: int = 0, stop: int | None = None) -> list[tuple[str, ...]]:
+        """All that is said of rows `start` to `stop`, the caption first; see `all_captions`."""
+        told = self._texts("alt_text", start, stop)
+        return list(map(all_captions, self.captions(start, stop), told))
 
     def keys(self, start: int = 0, stop: int | None = None) -> list[str]:
         """The keys of rows `start` to `stop`."""

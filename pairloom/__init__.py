@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from transforms.sources.laion import LaionMetadata
     from transforms.take_embeddings import TakeEmbeddings
     from transforms.words.caption_pairs import MineOptions
+    from transforms.words.near_captions import NearCaptions
     from transforms.words.proposals import RewriteOptions
     from transforms.words.relations import LexiconRelations
     from transforms.write import Write
@@ -78,6 +79,7 @@ __all__ = [
     "Mask",
     "Mine",
     "MineOptions",
+    "NearCaptions",
     "OutputShard",
     "PairloomError",
     "PictureIndex",
@@ -144,6 +146,7 @@ _NAMES_BY_MODULE: dict[str, tuple[str, ...]] = {
     "transforms.sources.laion": ("LaionMetadata",),
     "transforms.take_embeddings": ("TakeEmbeddings",),
     "transforms.words.caption_pairs": ("MineOptions",),
+    "transforms.words.near_captions": ("NearCaptions",),
     "transforms.words.proposals": ("RewriteOptions",),
     "transforms.words.relations": ("LexiconRelations",),
     "transforms.write": ("Write",),

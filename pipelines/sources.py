@@ -24,7 +24,7 @@ from transforms.sources.stored_folder import StoredFolderSource
 STILL_LIFE = "still-life"
 
 _IN_WORDS = {str: "text", int: "a whole number", bool: "true or false", dict: "a mapping"}
-PATH_KEYS = ("path", "metadata", "store")
+PATH_KEYS = ("path", "metadata", "store", "captions")
 _DRAWING = ("objects", "drawn", "draw_seed")
 
 
@@ -172,8 +172,13 @@ def _build(spec: SourceSpec) -> Source:
 def _open_folder(spec: SourceSpec) -> Source:
     size = spec.settings.get("shard_size", FolderSource.shard_size)
     assert isinstance(size, int)
-    kind = StoredFolderSource if is_address(spec.text("path")) else FolderSource
-    return kind(spec.text("path"), shard_size=size, limits=spec.limits())
+    captions = spec.text("captions") if "captions" in spec.settings else None
+    if not is_address(spec.text("path")):
+        path, limits = spec.text("path"), spec.limits()
+        return FolderSource(path, shard_size=size, limits=limits, captions=captions)
+    if captions is not None:
+        raise SourceError("captions: the pictures of a store have their texts beside them only")
+    return StoredFolderSource(spec.text("path"), shard_size=size, limits=spec.limits())
 
 
 def _open_img2dataset(spec: SourceSpec) -> Source:
@@ -230,7 +235,7 @@ def _open_links(spec: SourceSpec) -> Source:
 
 SOURCE_KINDS: dict[str, SourceKind] = {
     "folder": SourceKind(
-        keys={"path": str, "shard_size": int, "limits": dict},
+        keys={"path": str, "shard_size": int, "limits": dict, "captions": str},
         open=_open_folder,
         required=("path",),
     ),

@@ -88,6 +88,7 @@ def changed(name, place, value):
             "share of comparisons in which all bytes are the same",
         ),
         ("identical_bytes", ("total", "false claims"), 1, "false claims"),
+        ("mined_captions", ("marks", "new", "good"), 180, "good pairs, flickr8k"),
         ("rewrite_sentences", ("both",), 204, "grammatical and sensible edits"),
         ("rewrite_sentences", ("unjudged",), [["a dog", "a cat"]], "unjudged edits"),
         ("structure_position", ("structure",), 6.0, "distance by structure map, px"),

@@ -55,6 +55,8 @@ def edit(caption, prompt, old, new, **changes):
         edit("The car is red", "The car is blue", "red", "blue", source_phrase="red car"),
         edit("A red car.", "a BLUE car", "red", "BLUE", method="mine"),
         edit("an apple", "a pear", "apple", "pear", method="mine"),
+        edit("a dog", "the cat", "dog", "cat", method="mine"),
+        edit("There is a dog running.", "two dogs run", "a dog", "two dogs", method="mine"),
     ],
 )
 def test_edits_that_are_right(row):
@@ -71,7 +73,7 @@ def test_edits_that_are_right(row):
         edit("a dog", "a cat", "dog", "cat", source_phrase="big dog"),
         edit("a dog", "a cat", "dog", "cat", target_phrase="animal"),
         edit("a red dog", "a blue cat", "dog", "cat", method="mine"),
-        edit("a dog", "the cat", "dog", "cat", method="mine"),
+        edit("a dog", "a cat on a mat in a box", "dog", "cat", method="mine"),
         edit("a" * 10**6, "b" * 10**6, "a", "b"),
     ],
 )

@@ -8,17 +8,12 @@ from fakes.index import build_index, draw, embedded, picture
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from indexes.captions import caption_words
+from indexes.captions import all_captions, caption_words
 from transforms.mine import Mine, mined_queries, plain_phrase
 from transforms.record import Batch
 from transforms.retrieve import RetrieveOptions, retrieve_batch
-from transforms.words.caption_pairs import (
-    MineOptions,
-    PoolEntry,
-    SourceEntry,
-    blank_words,
-    mine,
-)
+from transforms.words.caption_pairs import MineOptions, PoolEntry, SourceEntry, mine
+from transforms.words.caption_reading import Change, OneWord
 
 
 @dataclass(frozen=True)
@@ -40,20 +35,24 @@ def related(first, second):
     return None
 
 
-def source(key, caption):
-    return SourceEntry("s0/0", key, caption)
+WORDS = OneWord(related)
+ALL = MineOptions(edits=100, cap=100)
+
+
+def source(key, caption, *others):
+    return SourceEntry("s0/0", key, caption, others)
 
 
 def test_a_caption_meets_its_neighbours_on_the_blank():
-    texts = {text: blanked.word for text, blanked in blank_words(source("k", "A red apple."))}
+    texts = {text: word for _, text, (word, _) in WORDS.slots(["A red apple."])}
     assert texts == {"_ red apple": "a", "a _ apple": "red", "a red _": "apple"}
 
 
 def test_an_article_follows_its_noun():
     pool = [PoolEntry(0, "p", "a pear on a plate")]
-    found = mine([source("s", "an apple on a plate")], pool, related, MineOptions())
-    (edit,) = found["s"]
-    assert (edit.source_word, edit.target_word, edit.position) == ("apple", "pear", 1)
+    found = mine([source("s", "an apple on a plate")], pool, WORDS, MineOptions())
+    (edit,) = found["s"].edits
+    assert (edit.edit_prompt, edit.source, edit.target) == ("a pear on a plate", (1, 2), (1, 2))
 
 
 @pytest.mark.parametrize(
@@ -69,12 +68,12 @@ def test_an_article_follows_its_noun():
 )
 def test_what_does_not_differ_in_one_related_word_is_not_mined(caption):
     pool = [PoolEntry(0, "p", caption)]
-    assert mine([source("s", "a red apple")], pool, related, MineOptions()) == {}
+    assert mine([source("s", "a red apple")], pool, WORDS, MineOptions()) == {}
 
 
 def test_a_picture_is_never_its_own_target():
     pool = [PoolEntry(0, "s", "a green apple")]
-    assert mine([source("s", "a red apple")], pool, related, MineOptions()) == {}
+    assert mine([source("s", "a red apple")], pool, WORDS, MineOptions()) == {}
 
 
 captions = st.lists(
@@ -98,9 +97,9 @@ def test_mining_is_comparing_every_pair(sources, pool):
                 if len(differing) == 1 and related(first[differing[0]], second[differing[0]]):
                     expected.add((one.key, differing[0], other.key))
     found = {
-        (key, edit.position, entry.key)
-        for key, edits in mine(asking, entries, related, MineOptions(cap=100)).items()
-        for edit in edits
+        (key, edit.source[0], entry.key)
+        for key, edits in mine(asking, entries, WORDS, ALL).items()
+        for edit in edits.edits
         for entry in edit.entries
     }
     assert found == expected
@@ -110,29 +109,81 @@ def test_the_draw_depends_on_seed_and_keys_and_not_on_order():
     asking = [source(f"s{number}", "a red apple") for number in range(5)]
     pool = [PoolEntry(row, f"p{row}", "a green apple") for row in range(100)]
     options = MineOptions(cap=4)
-    found = mine(asking, pool, related, options)
+    found = mine(asking, pool, WORDS, options)
     shuffled = random.Random(1).sample(pool, len(pool))
-    assert mine(asking[::-1], shuffled, related, options) == found
-    drawn = {tuple(edit.entries) for edits in found.values() for edit in edits}
+    assert mine(asking[::-1], shuffled, WORDS, options) == found
+    drawn = {tuple(edit.entries) for edits in found.values() for edit in edits.edits}
     assert all(len(entries) == 4 for entries in drawn)
     assert len(drawn) > 1
-    assert mine(asking, pool, related, MineOptions(cap=4, seed=1)) != found
+    assert mine(asking, pool, WORDS, MineOptions(cap=4, seed=1)) != found
+
+
+def test_a_common_text_is_compared_with_so_many_captions_whatever_their_order(monkeypatch):
+    monkeypatch.setattr("transforms.words.caption_pairs.MOST_CAPTIONS", 3)
+    reading = OneWord(lambda first, second: Relation("antonym", "noun", first, second))
+    pool = [PoolEntry(row, f"p{row}", f"a number{row % 40}") for row in range(200)]
+    found = mine([source("s", "a word")], pool, reading, ALL)["s"]
+    assert found.total == 3
+    assert {len(edit.entries) for edit in found.edits} == {5}
+    shuffled = random.Random(1).sample(pool, len(pool))
+    assert mine([source("s", "a word")], shuffled, reading, ALL)["s"] == found
+
+
+def test_all_captions_of_both_pictures_are_joined():
+    pool = [PoolEntry(0, "p", "a dog", ("a green apple", "a green pear"))]
+    asking = [source("s", "a cat", "a red apple", "a blue pear")]
+    found = mine(asking, pool, WORDS, ALL)["s"]
+    assert {(edit.caption, edit.edit_prompt) for edit in found.edits} == {
+        ("a red apple", "a green apple"),
+        ("a blue pear", "a green pear"),
+    }
+    assert found.total == 2
+
+
+def test_the_query_speaks_of_the_caption_that_was_mined():
+    pool = [PoolEntry(0, "p", "a dog", ("a green apple",))]
+    one = picture("s", b"x", "a cat")
+    found = mine([source("s", "a cat", "a red apple")], pool, WORDS, ALL)
+    (record,) = mined_queries(batch_of(one), found.items(), ALL).records
+    assert (record.caption, record.edit_prompt) == ("a red apple", "a green apple")
+    assert record.source.caption == "a cat"
+    assert [each.caption for each in record.candidates] == ["a green apple"]
+
+
+def test_what_is_rarely_wanted_comes_later_by_half():
+    @dataclass(frozen=True)
+    class Rarely(OneWord):
+        def change(self, first, second):
+            change = super().change(first, second)
+            return change and Change(*change[:3], rarely=second[0] == "pear")
+
+    pool = [PoolEntry(0, "p", "a pear"), PoolEntry(1, "q", "a plum")]
+    reading = Rarely(lambda first, second: Relation("antonym", "noun", first, second))
+    asking = [source(f"s{number}", "a lime") for number in range(3000)]
+    first = [each.edits[0].edit_prompt for each in mine(asking, pool, reading, ALL).values()]
+    assert 0.30 < first.count("a pear") / len(first) < 0.37
 
 
 def batch_of(*pictures, number=0):
     return Batch("s0", number, pictures)
 
 
-def run_plainly(batches, index, options):
+def run_plainly(batches, index, options, reading=WORDS):
     """The stage as a loop, with everything in memory."""
     pool = [
-        PoolEntry(row, key, caption)
-        for row, (key, caption) in enumerate(zip(index.keys(), index.captions(), strict=True))
+        PoolEntry(row, key, first, tuple(others))
+        for row, (key, (first, *others)) in enumerate(
+            zip(index.keys(), index.all_captions(), strict=True)
+        )
     ]
     results = []
     for batch in batches:
-        asking = [source(one.key, one.caption) for one in batch.records if one.caption]
-        found = mine(asking, pool, related, options)
+        asking = [
+            source(one.key, *all_captions(one.caption, one.alt_text))
+            for one in batch.records
+            if one.caption
+        ]
+        found = mine(asking, pool, reading, options)
         light = [replace(one, image=None) for one in batch.records]
         results.append(
             mined_queries(Batch(batch.shard, batch.number, tuple(light)), found.items(), options)
@@ -154,6 +205,21 @@ def test_the_join_equals_the_loop(tmp_path, pool):
     assert sum(len(batch.records) for batch in expected) == 24
     with beam.Pipeline("FnApiRunner") as pipeline:
         mined = pipeline | beam.Create(batches) | Mine(index, related, options)
+        assert_that(mined, equal_to(expected))
+
+
+def test_the_join_takes_all_captions_of_sources_and_pool(tmp_path, pool):
+    told = [replace(one, alt_text=f"{one.caption}\nnothing else\nit is {one.key}") for one in pool]
+    index = build_index(tmp_path, [told])
+    reading = OneWord(lambda first, second: Relation("antonym", "noun", first, second))
+    options = MineOptions(edits=20, cap=2)
+    batches = [batch_of(*told[:4]), batch_of(*told[4:], number=1)]
+    expected = run_plainly(batches, index, options, reading)
+    prompts = {query.edit_prompt for batch in expected for query in batch.records}
+    assert len(prompts) > len(pool)
+    assert f"it is {pool[0].key}" in prompts
+    with beam.Pipeline("FnApiRunner") as pipeline:
+        mined = pipeline | beam.Create(batches) | Mine(index, reading, options)
         assert_that(mined, equal_to(expected))
 
 
@@ -192,7 +258,7 @@ def test_mined_queries_go_on_like_searched_ones(tmp_path, pool):
 def test_the_words_keep_their_spelling():
     pool = [PoolEntry(0, "p", "Pear, on a plate")]
     one = picture("s", b"x", "Apple on a plate")
-    found = mine([source("s", one.caption)], pool, related, MineOptions())
+    found = mine([source("s", one.caption)], pool, WORDS, MineOptions())
     (record,) = mined_queries(batch_of(one), found.items(), MineOptions()).records
     assert (record.source_word, record.target_word) == ("Apple", "Pear")
     assert record.edit_prompt == "Pear, on a plate"

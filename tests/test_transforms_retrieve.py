@@ -172,6 +172,15 @@ def test_mined_candidates_are_kept_and_scored(asked, index):
     assert candidates[0].reference == index.row(candidates[0].row).reference
 
 
+def test_a_mined_candidate_keeps_the_caption_that_was_mined(asked, index):
+    caption = "a green disc, which is on the left"
+    mined = Candidate(row=5, key=index.key(5), reference="", content_sha256="", caption=caption)
+    given = dataclasses.replace(asked, method="mine", candidates=(mined,))
+    (candidate,) = retrieve(given, index)
+    assert candidate.caption == caption != index.row(5).caption
+    assert candidate.scores.rest == pytest.approx(3 / 5)
+
+
 def test_a_query_is_answered_alike_whatever_it_is_batched_with(asked, index, pool):
     others = [embedded(query(source, EDIT_PROMPT)) for source in pool]
     options = RetrieveOptions(query="blend", k=4)

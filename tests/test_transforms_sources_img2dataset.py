@@ -205,6 +205,23 @@ def test_tar_samples_with_text_and_metadata(tmp_path):
     assert list(source.read(replace(shard, start=2, stop=6))) == found[2:6]
 
 
+def test_a_sample_may_have_several_captions(tmp_path):
+    long = json.dumps({"caption": ["a" * 40_000] * 2}).encode()
+    several = json.dumps({"caption": ["a dog ", "a\nbrown dog", "a dog"]}).encode()
+    write_tar(
+        tmp_path / "00000.tar",
+        [
+            ("000000000", {"png": png(0), "txt": b"a dog", "json": several}),
+            ("000000001", {"png": png(1), "json": b'{"caption": []}'}),
+            ("000000002", {"png": png(2), "json": b'{"caption": ["a", 7]}'}),
+            ("000000003", {"png": png(3), "json": long}),
+        ],
+    )
+    found = read_all(Img2DatasetSource(str(tmp_path)))
+    assert found[0].alt_text == "a dog\na brown dog"
+    assert outcomes(found)[1:] == ["broken_metadata", "broken_metadata", "too_long_text"]
+
+
 def test_the_table_beside_a_tar_tells_what_failed(tmp_path):
     write_tar(tmp_path / "00000.tar", [("000000000", {"png": png(0)})])
     beside = table(3, png=None)

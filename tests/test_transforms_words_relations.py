@@ -3,6 +3,7 @@ import pickle
 import pytest
 
 from transforms.words.caption_pairs import MineOptions, PoolEntry, SourceEntry, mine
+from transforms.words.caption_reading import OneWord
 from transforms.words.relations import LexiconRelations, TaggedPhrase
 
 # TextBlob leaves its word list's file for the garbage collector to close.
@@ -70,5 +71,5 @@ def test_mining_by_the_lexicon():
         "a large red apple on a table",
     )
     pool = [PoolEntry(row, f"p{row}", caption) for row, caption in enumerate(captions)]
-    edits = mine([source], pool, RELATED, MineOptions())["s"]
-    assert {edit.target_word for edit in edits} == {"pear", "green", "large"}
+    edits = mine([source], pool, OneWord(RELATED), MineOptions(edits=9))["s"].edits
+    assert {edit.edit_prompt for edit in edits} == {captions[0], *captions[2:]}

@@ -24,7 +24,11 @@ def score_rows(
     entries: PoolEntries,
     query_vector: Vectors,
 ) -> tuple[Candidate, ...]:
-    """The pictures in `rows` as candidates with every score, by falling `retrieval`, then row."""
+    """The pictures in `rows` as candidates with every score, by falling `retrieval`, then row.
+
+    A candidate that the query came with keeps the caption it came with: of a picture that has
+    several, that is the one which was mined.
+    """
     if not rows:
         return ()
     embeddings = pool.embeddings(rows)
@@ -39,6 +43,7 @@ def score_rows(
     structures = structure_similarities(query.source_structure, pool.structures(ranked))
     words = EditWords.of(query.edit_prompt, query.source_word, query.target_word)
     confidence = _stored(query.source.caption_confidence)
+    mined = {each.row: each.caption for each in query.candidates if each.caption}
     measured = zip(
         range(len(ranked)),
         map(entries.__getitem__, ranked),
@@ -52,7 +57,8 @@ def score_rows(
     )
     candidates = []
     for rank, entry, score, margin, text_image, direction, image_image, structure in measured:
-        agreement = words.agreement(entry.caption)
+        caption = mined.get(entry.row, entry.caption)
+        agreement = words.agreement(caption)
         scores = Scores(
             retrieval=score,
             rank=rank,
@@ -68,17 +74,17 @@ def score_rows(
             source_confidence=confidence,
             target_confidence=_stored(entry.caption_confidence),
         )
-        candidates.append(_candidate(entry, scores))
+        candidates.append(_candidate(entry, caption, scores))
     return tuple(candidates)
 
 
-def _candidate(entry: PictureRow, scores: Scores) -> Candidate:
+def _candidate(entry: PictureRow, caption: str, scores: Scores) -> Candidate:
     return Candidate(
         row=entry.row,
         key=entry.key,
         reference=entry.reference,
         content_sha256=entry.content_sha256,
-        caption=entry.caption,
+        caption=caption,
         caption_confidence=entry.caption_confidence,
         url=entry.url,
         licence=entry.licence,

@@ -92,12 +92,15 @@ def caption_batch(
 def take_source_captions(batch: Batch[SourceImage]) -> Batch[SourceImage]:
     """Make each picture's `alt_text`, cleaned, its caption, without a confidence.
 
+    Of several captions, the lines of `alt_text`, it is the first.
+
     Rejects: `no_caption` where the source has no words for a picture.
     """
     records: list[SourceImage] = []
     rejects: list[Reject] = []
     for record in batch.records:
-        text = clean_caption(record.alt_text or "")
+        lines = map(clean_caption, (record.alt_text or "").split("\n"))
+        text = next(filter(None, lines), "")
         if text:
             records.append(dataclasses.replace(record, caption=text, caption_confidence=None))
         else:

@@ -27,8 +27,8 @@ class SourceImage:
     upright, 8 bit, at most three channels) while it is at hand and None in a shuffle.
     `content_sha256` is the hash of `image`. `caption` and `caption_confidence` (probability of the
     least certain token, in [0, 1]; None where the caption came with the source) are filled in by
-    the Caption stage. `width` and `height` are in pixels. The rest is passed through from the
-    source as it was found.
+    the Caption stage. `width` and `height` are in pixels. `alt_text` is what the source says, a
+    line each where it says several things. The rest is passed through as it was found.
 
     >>> from pairloom import SourceImage, StillLifeSource
     >>> source = StillLifeSource(count=2, told=True)

@@ -61,6 +61,7 @@ MEASUREMENTS = (
     *(Measurement(benchmark="region_table", flags=TRAINED_BACKENDS, seed=seed) for seed in SEEDS),
     Measurement(benchmark="rewrite_sentences", short=True),
     Measurement(benchmark="real_captions", short=True),
+    Measurement(benchmark="mined_captions", short=True),
     Measurement(benchmark="index_recall", short=True),
     Measurement(benchmark="structure_position", short=True),
     Measurement(benchmark="candidate_scoring", short=True),

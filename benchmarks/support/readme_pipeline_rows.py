@@ -166,6 +166,20 @@ def real_captions(results: Results) -> list[Row]:
     ]
 
 
+def mined_captions(results: Results) -> list[Row]:
+    """Good ones of the pairs that mining finds among captions that nobody here wrote."""
+    found = results.one("mined_captions").figures["marks"]["new"]
+    return [
+        (
+            "`benchmarks/mined_captions.py`",
+            "pairs mined of the captions of Flickr8k, judged: both captions can be true of "
+            "pictures that differ in just that thing",
+            f"{found['good'] / found['judged']:.1%} of {found['judged']} "
+            "([docs/lexicon.md](docs/lexicon.md#mining))",
+        )
+    ]
+
+
 def fetch_peer(results: Results) -> list[Row]:
     """How fast pictures are fetched beside img2dataset."""
     figures = results.one("fetch_peer").figures

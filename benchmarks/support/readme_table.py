@@ -54,6 +54,7 @@ ROWS: Sequence[Callable[[Results], list[Row]]] = (
     models.zestguide_table,
     pipeline.rewrite_sentences,
     pipeline.real_captions,
+    pipeline.mined_captions,
     pipeline.search_and_layout,
     models.full_size,
 )

@@ -97,7 +97,7 @@ def _add_choice_flags(parser: argparse.ArgumentParser) -> None:
         choices=SEARCH_METHODS,
         default="search",
         help="search: change a caption and look for its picture; mine: join captions of the index "
-        "that differ in one related word",
+        "that differ in one noun phrase",
     )
     parser.add_argument(
         "--senses",

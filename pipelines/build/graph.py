@@ -28,7 +28,8 @@ from transforms.rewrite import Rewrite
 from transforms.segment import Segment
 from transforms.select import Select
 from transforms.words.caption_pairs import MineOptions
-from transforms.words.relations import LexiconRelations, TaggedPhrase
+from transforms.words.near_captions import NearCaptions
+from transforms.words.relations import TaggedPhrase
 from transforms.write import Write, pack_considered, pack_finished, write_pieces
 
 PlannedShard = tuple[OutputShard, SourceShard]
@@ -159,7 +160,8 @@ def _rewrite(plan: BuildPlan) -> Rewrite:
 def _mine(plan: BuildPlan, index: PictureIndex) -> Mine:
     rewrite, retrieve = plan.options.rewrite, plan.options.retrieve
     options = MineOptions(seed=rewrite.seed, edits=rewrite.edits, cap=retrieve.cap)
-    return Mine(index, LexiconRelations(), options, TaggedPhrase())
+    near = NearCaptions(without=rewrite.without)
+    return Mine(index, near, options, TaggedPhrase())
 
 
 def _known_captions(plan: BuildPlan, index: PictureIndex | None) -> LoadKnownCaptions | None:

@@ -32,7 +32,7 @@ class BuildOptions:
     At most `edits` pairs are written for a source, out of `rewrite.edits` proposals tried in turn.
     `captions` is `model`, or `source` to keep the source's own. `method` is `search` (Rewrite
     proposes edits, Retrieve looks for pictures of them) or `mine` (Mine joins captions that differ
-    in one related word). `senses` says what decides which sense of a word is meant: `frequency`
+    in one noun phrase). `senses` says what decides which sense of a word is meant: `frequency`
     and the words around it alone, or the `picture` as well. `regions` makes the masks, a key of
     `editing.regions.registry.REGIONS`. `batch_size` pictures go through a
     model together; float results depend on it, so it is part of the configuration.

@@ -17,6 +17,7 @@ import pyarrow as pa
 from transforms.pictures.decoding import PictureError, PictureLimits, normalise
 from transforms.protocols import SourceError
 from transforms.record import Reject, SourceImage
+from transforms.sources.captions_file import join_captions
 from transforms.sources.texts import MAX_TEXT_BYTES, clean_text, printable
 
 TEXT = "text"
@@ -155,6 +156,8 @@ def read_value(value: pa.Scalar, *, most_bytes: int | None = None) -> object:
 def from_mapping(values: Mapping[str, object]) -> dict[str, object]:
     """The fields of one row that came without a schema, such as a JSON file.
 
+    A caption may be a list of them, which is a tuple here.
+
     Raises:
         PictureError: `broken_metadata`, a value is of another type than its field can take;
             `too_long_text`.
@@ -168,6 +171,11 @@ def from_mapping(values: Mapping[str, object]) -> dict[str, object]:
         value = values[name]
         text = isinstance(value, str)
         number = isinstance(value, int | float) and not isinstance(value, bool)
+        if field == "caption" and isinstance(value, list) and _is_texts(value):
+            texts = tuple(str(each).encode("utf-8", "replace").decode() for each in value)
+            row[field] = texts
+            check_length(name, "".join(texts))
+            continue
         if not {TEXT: text, NUMBER: number, TEXT_OR_NUMBER: text or number}[kind]:
             raise PictureError(
                 "broken_metadata", f"{name} must hold {kind}, it holds {value!r:.80}"
@@ -239,12 +247,20 @@ def picture(
         width=done.width,
         height=done.height,
         image=done.bytes,
-        alt_text=clean_text(str(row.get("caption") or "")),
+        alt_text=_told(row.get("caption")),
         url=_text(row.get("url")),
         licence=_text(row.get("licence")),
         nsfw=None if _is_nan(nsfw) else _text(nsfw),
         watermark=_number(watermark),
     )
+
+
+def _told(value: object) -> str | None:
+    return join_captions(value) if isinstance(value, tuple) else clean_text(str(value or ""))
+
+
+def _is_texts(values: list[object]) -> bool:
+    return bool(values) and all(isinstance(each, str) for each in values)
 
 
 def _text(value: object) -> str | None:

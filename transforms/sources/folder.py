@@ -4,7 +4,8 @@ Every regular or irregular file below the folder is a row, but for hidden ones (
 with a dot, or below such a folder) and sidecars (`.txt`, `.json`). Kinds are told by content, not
 by name, and a row that is no picture becomes a reject, so that nothing disappears. Rows are sorted
 by the bytes of their path. A text file beside a picture (`photo.txt` or `photo.jpg.txt` for
-`photo.jpg`) is its alt text. Links to files are followed, links to folders are not.
+`photo.jpg`) is its alt text, unless a file of captions (`transforms.sources.captions_file`) tells
+of it. Links to files are followed, links to folders are not.
 
 A picture's key is the first 32 hex digits of the SHA-256 of its file; of files with the same
 content the first counts. A row that is rejected here is keyed by a hash of its path instead,
@@ -23,9 +24,16 @@ from indexes.storage.systems import is_address
 from transforms.pictures.decoding import DEFAULT_LIMITS, PictureError, PictureLimits, normalise
 from transforms.protocols import SourceError, SourceShard
 from transforms.record import Reject, SourceImage
+from transforms.sources.captions_file import captions_of, join_captions, load_captions
 from transforms.sources.folder_plan import AnyPlan, FolderPlan, store_plan
 from transforms.sources.folder_rows import caption_places, is_sidecar, picture_row, reject_row
-from transforms.sources.listing import Listing, list_folder
+from transforms.sources.listing import (
+    ARCHIVE_PIECE_BYTES,
+    ARCHIVE_PIECES,
+    Listing,
+    know_file,
+    list_folder,
+)
 from transforms.sources.same_content import find_duplicates
 from transforms.sources.texts import MAX_TEXT_BYTES, clean_text, decode_text
 
@@ -36,11 +44,12 @@ class FolderSource:
 
     The folder is listed and searched for duplicates once, by the first call of `shards` or `read`;
     a copy pickled after that holds the plan, so that all workers agree on it. `limits` says which
-    files are too large or too small; those become rejects.
+    files are too large or too small; those become rejects. `captions` is a file with one or several
+    captions of each picture; see `transforms.sources.captions_file`.
 
     Raises:
         SourceError: `shard_size` is no whole number >= 1. That the folder cannot be listed, or
-            holds no files, is raised by `shards`.
+            holds no files, or that `captions` is no file of captions, is raised by `shards`.
 
     >>> import tempfile
     >>> from pathlib import Path
@@ -63,6 +72,7 @@ class FolderSource:
     path: str
     shard_size: int = 1000
     limits: PictureLimits = DEFAULT_LIMITS
+    captions: str | None = None
     _plans: list[AnyPlan] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -70,6 +80,8 @@ class FolderSource:
             raise SourceError(f"shard_size must be a whole number >= 1, got {self.shard_size!r}")
         if is_address(self.path):
             raise SourceError(f"{self.path}: a folder on a store is a StoredFolderSource")
+        if self.captions is not None and is_address(self.captions):
+            raise SourceError(f"{self.captions}: a file of captions must not be on a store")
 
     def plan(self) -> AnyPlan:
         """The rows of the folder, computed once.
@@ -78,7 +90,9 @@ class FolderSource:
             SourceError: the folder, or one below it, cannot be listed, or it has no pictures.
         """
         if not self._plans:
-            names = tuple(sorted(_walk(self.path)))
+            if self.captions is not None:
+                load_captions(self.captions)
+            names = tuple(self._names())
             if not names:
                 raise SourceError(f"{self.path}: the folder holds no picture files")
             self._plans.append(FolderPlan(names, find_duplicates(self.path, names, self.limits)))
@@ -140,6 +154,7 @@ class FolderSource:
             "path": self.path,
             "shard_size": self.shard_size,
             "limits": self.limits.describe(),
+            **({"captions": self.captions} if self.captions is not None else {}),
         }
 
     def listing(self) -> Listing:
@@ -148,7 +163,27 @@ class FolderSource:
         Raises:
             SourceError: as `plan`.
         """
-        return list_folder(self.path, sorted(_walk(self.path)), captions_of=caption_places)
+        found = list_folder(self.path, self._names(), captions_of=caption_places)
+        if self.captions is None:
+            return found
+        told = know_file(
+            Path(self.captions), pieces=ARCHIVE_PIECES, piece_bytes=ARCHIVE_PIECE_BYTES
+        )
+        return Listing({**found.files, f"captions: {Path(self.captions).name}": told})
+
+    def _names(self) -> list[bytes]:
+        """The paths of all rows; a file of captions that lies in the folder is none."""
+        names = sorted(_walk(self.path))
+        if self.captions is None:
+            return names
+        inside = os.fsencode(os.path.relpath(self.captions, self.path))
+        return [name for name in names if name != inside]
+
+    def _told(self, name: bytes) -> str | None:
+        """What the file of captions says of a picture, a line each."""
+        if self.captions is None:
+            return None
+        return join_captions(captions_of(self.captions, name.decode("utf-8", "replace")))
 
     def _locate(self, name: bytes) -> Path:
         return Path(self.path, os.fsdecode(name))
@@ -165,7 +200,7 @@ class FolderSource:
             path = self._locate(name)
             data = _read_file(path, self.limits)
             picture = normalise(data, self.limits)
-            caption = _read_caption(path)
+            caption = self._told(name) or _read_caption(path)
         except PictureError as error:
             return reject_row(name, shard, row, error.reason, f"{reference}: {error.detail}")
         except OSError as error:

@@ -228,7 +228,9 @@ def _metadata(file: BinaryIO, sample: Sample) -> dict[str, object]:
     if "txt" in sample.members:
         offset, size = sample.members["txt"]
         text = _read_at(file, offset, min(size, MAX_TEXT_BYTES))
-        values["caption"] = decode_text(text, f"{sample.key}.txt")
+        caption = decode_text(text, f"{sample.key}.txt")
+        if not isinstance(values.get("caption"), tuple):  # the JSON has several
+            values["caption"] = caption
     return values
 
 

@@ -4,21 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from transforms.words.caption_pairs import WordRelation
+from transforms.words.caption_reading import FoundRelation, WordRelation
 from transforms.words.inflection import lemma_of
 from transforms.words.lexicon import Lexicon, Substitute, load_lexicon
 from transforms.words.spans import find_spans
 from transforms.words.tagging import tag_caption
-
-
-@dataclass(frozen=True)
-class FoundRelation:
-    """How the lexicon relates two words; see `transforms.record.EditQuery`."""
-
-    relation: str
-    part_of_speech: str
-    source_synset: str
-    target_synset: str
 
 
 @dataclass(frozen=True)
