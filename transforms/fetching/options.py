@@ -20,7 +20,8 @@ class FetchOptions:
     """How pictures are fetched.
 
     `deadline_s` is the time for one picture, in seconds, of (0, 3600]: all that is done for it on
-    the network and the pauses between, but not its waiting for a host that has no room.
+    the network and the pauses between, but not its waiting for a host that has no room; a body of
+    a known length that goes on coming may take `bodies.PATIENCE` times as long.
     `silence_s`, of the same range, is how long of it a server may send nothing: while a name is
     looked up, while a connection is made, before the answer and within it. `retries`
     in [0, 100] is how often a busy server or a lost connection is tried again, waiting `backoff_s`,
@@ -37,7 +38,7 @@ class FetchOptions:
 
     deadline_s: float = 30.0
     silence_s: float = 10.0
-    max_redirects: int = 5
+    max_redirects: int = 10
     retries: int = 2
     backoff_s: float = 0.5
     in_flight: int = 64
