@@ -67,17 +67,17 @@ def test_a_host_that_never_answers_is_set_aside_and_given_up():
     assert take_all(queue) == [13]
     # Others run, but none is left to begin: three at a time decide.
     assert take_aside_all(queue) == [2, 3, 4]
-    assert queue.leave("a", timed_out=True, decides=True) == []
+    assert queue.leave("a", timed_out=True, decides=0) == []
     assert take_aside_all(queue) == [5]
-    assert queue.leave("a", timed_out=None, decides=True) == []  # says nothing of its host
+    assert queue.leave("a", timed_out=None, decides=0) == []  # says nothing of its host
     assert take_aside_all(queue) == [6]
     for _ in range(2):
-        assert queue.leave("a", timed_out=True, decides=True) == []
+        assert queue.leave("a", timed_out=True, decides=0) == []
     assert take_aside_all(queue) == [7, 8]
     assert take_aside_all(queue) == []  # enough ask for their host
     for _ in range(2):
-        assert queue.leave("a", timed_out=True, decides=True) == []
-    assert queue.leave("a", timed_out=True, decides=True) == [9, 10]
+        assert queue.leave("a", timed_out=True, decides=0) == []
+    assert queue.leave("a", timed_out=True, decides=0) == [9, 10]
     assert not queue.put(14, "a", 14)
     assert queue.put(15, "b", 15)
 
@@ -88,9 +88,25 @@ def test_one_answer_among_many_silences_keeps_a_host():
     queue.hush("a")
     assert take_aside_all(queue) == [2, 3, 4, 5, 6, 7]
     for _ in range(DECIDERS - 1):
-        assert queue.leave("a", timed_out=True, decides=True) == []
-    assert queue.leave("a", timed_out=False, decides=True) == []
+        assert queue.leave("a", timed_out=True, decides=0) == []
+    assert queue.leave("a", timed_out=False, decides=0) == []
+    assert queue.answers("a") == 1
     assert take_all(queue) == [8, 9, 10, 11]
+
+
+def test_those_that_were_asked_before_a_host_answered_decide_nothing():
+    queue = queue_of(["a"] * 20, per_host=8)
+    assert take_all(queue) == [0, 1]
+    queue.hush("a")
+    assert take_aside_all(queue) == [2, 3, 4, 5, 6, 7]
+    assert queue.leave("a", timed_out=False) == []
+    assert take_all(queue) == [8]
+    for _ in range(DECIDERS):
+        assert queue.leave("a", timed_out=True, decides=0) == []
+    assert take_aside_all(queue) == [9, 10, 11, 12, 13, 14]
+    for _ in range(DECIDERS - 1):
+        assert queue.leave("a", timed_out=True, decides=1) == []
+    assert queue.leave("a", timed_out=True, decides=1) == [15, 16, 17, 18, 19]
 
 
 def test_a_host_is_given_up_for_a_while():
@@ -104,7 +120,7 @@ def test_a_host_is_given_up_for_a_while():
     queue.leave("a", timed_out=True)
     for number in range(UNPROVEN_PLACES, most):
         assert queue.take_aside() == number
-        given_up = queue.leave("a", timed_out=True, decides=True)
+        given_up = queue.leave("a", timed_out=True, decides=0)
     assert given_up == [most]
     now = GIVEN_UP_S - 1
     assert not queue.put(20, "a", 20)
@@ -122,8 +138,8 @@ def test_one_that_is_silent_for_long_is_decided_while_the_first_still_wait():
     assert queue.leave("a", timed_out=True) == queue.leave("a", timed_out=True) == []
     assert queue.take() is None
     for _ in range(DECIDERS - 1):
-        assert queue.leave("a", timed_out=True, decides=True) == []
-    assert queue.leave("a", timed_out=True, decides=True) == [8, 9]
+        assert queue.leave("a", timed_out=True, decides=0) == []
+    assert queue.leave("a", timed_out=True, decides=0) == [8, 9]
 
 
 def test_a_silent_host_that_answers_after_all_is_as_any_other():
@@ -134,7 +150,7 @@ def test_a_silent_host_that_answers_after_all_is_as_any_other():
     queue.leave("a", timed_out=False)
     assert take_all(queue) == [3]
     queue.hush("a")  # it has answered: the silence is that of a link
-    assert queue.leave("a", timed_out=False, decides=True) == []
+    assert queue.leave("a", timed_out=False, decides=0) == []
     assert take_all(queue) == [4]
 
 
@@ -240,7 +256,7 @@ def test_redirects_count_for_the_host_they_lead_to(server):
 
 
 def test_redirects_to_a_silent_host_do_not_hold_up_the_others(server):
-    with silent_host("127.0.0.2") as silent:
+    with silent_host("127.0.0.9") as silent:
         links = [
             f"http://127.0.0.{1 + n % 8}:{server.port}/to?http://{silent}/{n}" for n in range(40)
         ]

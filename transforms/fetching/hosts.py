@@ -51,7 +51,7 @@ class HostQueue(Generic[JobT]):
         self._waiting: dict[str, list[tuple[int, JobT]]] = {}
         self._heads: list[tuple[int, str]] = []
         self._running: Counter[str] = Counter()
-        self._proven: dict[str, None] = {}
+        self._proven: dict[str, int] = {}
         self._timeouts: dict[str, int] = {}
         self._hushed: set[str] = set()
         self._deciding: Counter[str] = Counter()
@@ -96,6 +96,10 @@ class HostQueue(Generic[JobT]):
         self._deciding[host] += 1
         return self._start(host)
 
+    def answers(self, host: str) -> int:
+        """How many jobs of a host have been answered, as far as is remembered."""
+        return self._proven.get(host, 0)
+
     def hush(self, host: str) -> None:
         """Says that a job of a host has waited for long, and nothing has come yet.
 
@@ -104,30 +108,32 @@ class HostQueue(Generic[JobT]):
         if host not in self._proven:
             self._hushed.add(host)
 
-    def leave(self, host: str, *, timed_out: bool | None, decides: bool = False) -> list[JobT]:
+    def leave(self, host: str, *, timed_out: bool | None, decides: int | None = None) -> list[JobT]:
         """Says that a job ran to its end; the jobs that are given up by it.
 
-        `timed_out` is None for a job that tells nothing of its host. `decides` is for the job that
-        `take_aside` gave.
+        `timed_out` is None for a job that tells nothing of its host. `decides` is for one that
+        `take_aside` gave: `answers` when it began. Has the host answered since, it decides nothing.
         """
+        deciding = decides is not None and decides == self.answers(host)
         self._running[host] -= 1
         if not self._running[host]:
             del self._running[host]
             self._hushed.discard(host)
-        if decides:
+        if deciding:
             self._deciding[host] -= 1
             if not self._deciding[host]:
                 del self._deciding[host]
         if timed_out:
             self._timeouts[host] = self._timeouts.get(host, 0) + 1
             _forget(self._timeouts, self._waiting)
-            if decides and self._refuse(host):
+            if deciding and self._refuse(host):
                 return [job for _, job in sorted(self._waiting.pop(host, ()), key=_number)]
         elif timed_out is not None:
-            self._proven[host] = None
+            self._proven[host] = self.answers(host) + 1
             _forget(self._proven, ())
             self._timeouts.pop(host, None)
             self._refused.pop(host, None)
+            self._deciding.pop(host, None)
             self._hushed.discard(host)
         self._offer(host)
         return []
