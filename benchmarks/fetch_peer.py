@@ -38,7 +38,7 @@ from support.still_life_job import command, environment
 
 from pipelines.terminal.console import print_table
 
-MOST_S = 300.0
+MOST_S = 580.0
 PICTURE_SIDE = 256
 
 

@@ -19,6 +19,7 @@ DRIP_S = 6.0
 CRAWL_S = 40.0
 """Longer than our deadline for a picture."""
 
+MUTE_S = 3600.0
 HOPS = 8
 LONG_HEADER = 20_000
 PICTURE_KINDS = (
@@ -128,7 +129,7 @@ async def _answer(path: str, picture: bytes, writer: asyncio.StreamWriter, *, fi
         least, most = SLOW_S
         await asyncio.sleep(least + (most - least) * (int(number) % 10) / 9)
     if kind == "mute":
-        await asyncio.Event().wait()
+        await asyncio.sleep(MUTE_S)
     if (
         kind in ("good", "slow", "moody")
         or (kind == "busy_once" and not first)

@@ -27,7 +27,7 @@ class FetchOptions:
     in [0, 100] is how often a busy server or a lost connection is tried again, waiting `backoff_s`,
     in [0, 3600], then twice that, and so on, or as long as the server asks; `in_flight` in
     [1, 1000] how many pictures are fetched at once (not counted are some of those that wait for an
-    answer: `fetcher.SILENT_PLACES`), `per_host` in [1, 1000] how many of them from
+    answer: `asking.count_silent_places`), `per_host` in [1, 1000] how many of them from
     one host, which may be the one that a link was redirected to. `max_bytes`, in [1, 10^9], caps
     one body. `allow_addresses` lets networks (CIDR) through that are not public: for servers of
     one's own.
