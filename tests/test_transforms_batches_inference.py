@@ -4,6 +4,8 @@ import dataclasses
 import functools
 import gc
 import pickle
+import platform
+import resource
 import weakref
 from dataclasses import dataclass
 
@@ -22,6 +24,7 @@ from transforms.batches.inference import (
     RunBatches,
     bisect_failures,
     first_line,
+    keep_memory,
     use_one_thread,
 )
 from transforms.record import Batch, EditExample, Reject, SourceImage, reject_source
@@ -218,3 +221,13 @@ def raise_key_error(one, model):
 def run(transform):
     with beam.Pipeline(RUNNER) as pipeline:
         _ = pipeline | beam.Create(batches()) | "Stage" >> transform
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc can be told")
+def test_memory_that_was_let_go_of_is_kept():
+    keep_memory()
+    bytearray(40_000_000)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(8):
+        bytearray(40_000_000)  # 9765 pages
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before < 9765

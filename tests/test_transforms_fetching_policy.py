@@ -100,6 +100,20 @@ def test_user_names_in_links_are_not_sent():
     )
 
 
+@pytest.mark.parametrize(
+    ("link", "sent"),
+    [
+        ("http://h/a%2Cb,c%7E?x=%2F/%3d&s=a%20b+c#d", "http://h/a%2Cb,c%7E?x=%2F/%3d&s=a%20b+c"),
+        ("https://H.example:444/a/../b/./c", "https://h.example:444/a/../b/./c"),
+        ("http://h?q={1|2}", "http://h/?q=%7B1%7C2%7D"),
+        ("http://b\xfccher.example/\xe9 ?\xfc", "http://xn--bcher-kva.example/%C3%A9%20?%C3%BC"),
+        ("http://h/100%", "http://h/100%"),
+    ],
+)
+def test_links_are_sent_as_they_are_written(link, sent):
+    assert str(check_url(link)) == sent
+
+
 def test_what_a_server_says_is_one_line_that_can_be_written_down():
     error = FetchError("bad_response", "a\nb\r\n\tc \udcff" + "x" * 1000)
     assert error.detail == "a b c ?" + "x" * 493

@@ -83,6 +83,14 @@ FIXED = {
     ),
     "/early_hints": b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" * 50 + answer(PICTURE),
     "/cookies": answer(PICTURE, headers=("Set-Cookie: a b=;;\x01", "Set-Cookie: " + "x" * 8000)),
+    "/long_header": answer(PICTURE, headers=("Content-Security-Policy: " + "x" * 30_000,)),
+    "/as_told_by_another": answer(PICTURE, status="203 Non-Authoritative Information"),
+    "/a%2Cb,%7E?c=%2F/%3D&d=e%7Cf": answer(PICTURE),
+    "/caf%E9": answer(PICTURE),
+    "/redirect_latin": b"HTTP/1.1 302 Found\r\nLocation: /caf\xe9\r\nContent-Length: 0\r\n\r\n",
+    "/redirect_signed": answer(
+        status="302 Found", headers=("Location: /a%2Cb,%7E?c=%2F/%3D&d=e|f",)
+    ),
     "/tdm_reserved": answer(PICTURE, headers=("TDM-Reservation: 1",)),
     "/not_found_noai": answer(status="404 Not Found", headers=("X-Robots-Tag: noai;",)),
     "/not_modified_noai": answer(status="304 Not Modified", headers=("X-Robots-Tag: all noai",)),
@@ -139,6 +147,12 @@ class MisbehavingServer:
                 writer.write(bytes([byte]))
                 await writer.drain()
                 await asyncio.sleep(0.05)
+        elif path.startswith("/creeps"):
+            writer.write(answer(length=True if path == "/creeps_without_length" else len(PICTURE)))
+            for start in range(0, len(PICTURE), 500):
+                writer.write(PICTURE[start : start + 500])
+                await writer.drain()
+                await asyncio.sleep(0.08)
         elif path == "/endless_body":
             writer.write(answer(length=True))
             while True:
@@ -155,7 +169,7 @@ class MisbehavingServer:
         elif path == "/asks_to_wait":
             busy = answer(status="503 Unavailable", headers=("Retry-After: 1",))
             writer.write(busy)
-        elif path == "/hangs_before_headers":
+        elif path.startswith("/hangs_before_headers"):
             await asyncio.sleep(60)
         elif path == "/500_then_ok":
             writer.write(FIXED["/always_500"] if first else FIXED["/good"])

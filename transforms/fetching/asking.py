@@ -10,16 +10,18 @@ import asyncio
 import email.utils
 import errno
 import resource
+import string
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 import aiohttp
 from yarl import URL
 
 from indexes.errors import PairloomError
-from transforms.fetching.bodies import Body, Pace, read_body
+from transforms.fetching.bodies import PATIENCE, Body, Pace, read_body
 from transforms.fetching.lookups import LookupThreads
 from transforms.fetching.options import FetchOptions
 from transforms.fetching.policy import (
@@ -30,11 +32,14 @@ from transforms.fetching.policy import (
     find_opt_out,
     guard_connections,
     is_reserved,
+    spell_url,
 )
 
 USER_AGENT = "Mozilla/5.0 (compatible; pairloom; builds data sets, honours X-Robots-Tag)"
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_WITHOUT_ALL = frozenset({204, 205, 206})
+_MOST_HEADER_BYTES = 65_536
 _RETRIED = frozenset({429, 500, 502, 503, 504})
 _LOOKUPS_PER_PLACE = 4
 _FILES_PER_PLACE = 2
@@ -57,22 +62,22 @@ class Asker:
     async def ask(self, url: URL, left_s: float, heard: Callable[[], None]) -> Body | URL:
         """The body, whose file the caller closes, or where the server says it is, checked.
 
-        `heard` is called when the server begins to answer.
+        `heard` is called when the server begins to answer. A body whose length is known may come
+        beyond `left_s` seconds, for `PATIENCE` times the deadline in all, as long as it comes.
 
         Raises:
-            FetchError: it could not be had, or not within `left_s` seconds.
+            FetchError: it could not be had, or not in time.
             ResourceError: there are too many open files.
             OutputError: the folder cannot be written.
         """
-        pace = Pace(time.monotonic() + left_s, self._options.silence_s)
+        patience = _Patience(left_s, self._options)
         try:
-            async with asyncio.timeout(left_s):
-                return await self._name_errors(self._ask(url, pace, heard))
+            async with patience.limit:
+                return await self._name_errors(self._ask(url, patience, heard))
         except TimeoutError as error:
-            limit_s = self._options.deadline_s
-            raise FetchError("deadline", f"not done within {limit_s:g} s") from error
+            raise FetchError("deadline", f"not done within {patience.deadline_s:g} s") from error
 
-    async def _ask(self, url: URL, pace: Pace, heard: Callable[[], None]) -> Body | URL:
+    async def _ask(self, url: URL, patience: "_Patience", heard: Callable[[], None]) -> Body | URL:
         async with self._session.get(url, allow_redirects=False) as response:
             heard()
             opt_out = find_opt_out(response.headers.getall("X-Robots-Tag", ()))
@@ -82,14 +87,16 @@ class Asker:
                 raise FetchError("opted_out", "the server sends TDM-Reservation: 1")
             if response.status in _REDIRECTS:
                 return check_url(_read_location(url, response.headers.get("Location", "")))
-            if response.status != 200:
+            if not 200 <= response.status < 300 or response.status in _WITHOUT_ALL:
                 raise FetchError(
                     f"http_{response.status}",
                     f"the server answers {response.status}",
                     retry=response.status in _RETRIED,
                     retry_after_s=_read_retry_after(response.headers.get("Retry-After", "")),
                 )
-            return await read_body(response, self._options.max_bytes, self._folder, pace)
+            if response.content_length:
+                patience.prolong()
+            return await read_body(response, self._options.max_bytes, self._folder, patience.pace)
 
     async def _name_errors(self, answer: Awaitable[Body | URL]) -> Body | URL:
         """The answer, with aiohttp's exceptions turned into reasons."""
@@ -111,6 +118,28 @@ class Asker:
             raise FetchError("bad_response", _line(error)) from error
 
 
+class _Patience:
+    """How long one request may take: `left_s` seconds of its picture's deadline, or longer."""
+
+    def __init__(self, left_s: float, options: FetchOptions) -> None:
+        self._end_s = asyncio.get_running_loop().time() + left_s
+        self._options = options
+        self.limit = asyncio.timeout_at(self._end_s)
+        self.deadline_s = options.deadline_s
+
+    def prolong(self) -> None:
+        """Lets a body come for `PATIENCE` times the deadline."""
+        self._end_s += (PATIENCE - 1) * self._options.deadline_s
+        self.deadline_s = PATIENCE * self._options.deadline_s
+        self.limit.reschedule(self._end_s)
+
+    @property
+    def pace(self) -> Pace:
+        """What is asked of the body."""
+        left_s = self._end_s - asyncio.get_running_loop().time()
+        return Pace(time.monotonic() + left_s, self._options.silence_s)
+
+
 @asynccontextmanager
 async def open_asker(options: FetchOptions, folder: Path) -> AsyncIterator[Asker]:
     """Connections, closed at the end of the block; long bodies wait in `folder`.
@@ -130,6 +159,8 @@ async def open_asker(options: FetchOptions, folder: Path) -> AsyncIterator[Asker
         headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"},
         auto_decompress=False,
         trust_env=False,
+        max_line_size=_MOST_HEADER_BYTES,
+        max_field_size=_MOST_HEADER_BYTES,
     )
     async with session:
         yield Asker(session, options, folder)
@@ -183,7 +214,9 @@ def _read_location(url: URL, location: str) -> URL:
     if not location:
         raise FetchError("bad_redirect", "the server redirects without saying where to")
     try:
-        return url.join(URL(location))
+        # The bytes that are not ASCII go back as they came.
+        written = quote(location.encode("utf-8", "surrogateescape"), safe=string.punctuation + " ")
+        return spell_url(str(url.join(URL(written, encoded=True))))
     except ValueError as error:
         raise FetchError("bad_redirect", f"{location[:200]!r}: {_line(error)}") from error
 

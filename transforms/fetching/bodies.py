@@ -23,6 +23,13 @@ from transforms.fetching.policy import FetchError
 IN_MEMORY_BYTES = 500_000
 """How much of one body is held in memory while it comes."""
 
+PATIENCE = 4
+"""How many deadlines a body may take whose length is known, as long as it comes.
+
+A client without a deadline gets it. Of a body whose length is not known nobody can say whether it
+will ever end.
+"""
+
 HEAD_BYTES = 100_000
 _CHUNK_BYTES = 65_536
 _CODINGS = ("", "identity", "gzip", "x-gzip", "deflate")

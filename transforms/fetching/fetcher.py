@@ -58,7 +58,7 @@ class _Job(Generic[LinkT]):
     spent_s: float = 0.0
     asked_s: float = 0.0
     heard: bool = False
-    decides: bool = False
+    decides: int | None = None
 
     def ask(self) -> None:
         """Begins a request, of which nothing has been heard."""
@@ -164,7 +164,7 @@ class _Fetch(Generic[LinkT]):
                 job = self._queue.take_aside()
                 if job is None:
                     return
-                job.decides = True
+                job.decides = self._queue.answers(job.host)
             job.ask()
             self._running[asyncio.create_task(self._step(job, asker, decoders))] = job
 
@@ -184,7 +184,7 @@ class _Fetch(Generic[LinkT]):
 
     def _take_in(self, job: _Job[LinkT], step: _Step) -> None:
         """What a step's answer means for its link, and for its host."""
-        decides, job.decides = job.decides, False
+        decides, job.decides = job.decides, None
         for given_up in self._queue.leave(job.host, timed_out=step.timed_out, decides=decides):
             self._finish(given_up, _given_up(given_up))
         if isinstance(step.answer, URL):

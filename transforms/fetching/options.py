@@ -20,13 +20,14 @@ class FetchOptions:
     """How pictures are fetched.
 
     `deadline_s` is the time for one picture, in seconds, of (0, 3600]: all that is done for it on
-    the network and the pauses between, but not its waiting for a host that has no room.
+    the network and the pauses between, but not its waiting for a host that has no room; a body of
+    a known length that goes on coming may take `bodies.PATIENCE` times as long.
     `silence_s`, of the same range, is how long of it a server may send nothing: while a name is
     looked up, while a connection is made, before the answer and within it. `retries`
     in [0, 100] is how often a busy server or a lost connection is tried again, waiting `backoff_s`,
     in [0, 3600], then twice that, and so on, or as long as the server asks; `in_flight` in
     [1, 1000] how many pictures are fetched at once (not counted are some of those that wait for an
-    answer: `fetcher.SILENT_PLACES`), `per_host` in [1, 1000] how many of them from
+    answer: `asking.count_silent_places`), `per_host` in [1, 1000] how many of them from
     one host, which may be the one that a link was redirected to. `max_bytes`, in [1, 10^9], caps
     one body. `allow_addresses` lets networks (CIDR) through that are not public: for servers of
     one's own.
@@ -37,7 +38,7 @@ class FetchOptions:
 
     deadline_s: float = 30.0
     silence_s: float = 10.0
-    max_redirects: int = 5
+    max_redirects: int = 10
     retries: int = 2
     backoff_s: float = 0.5
     in_flight: int = 64

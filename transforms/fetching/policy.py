@@ -13,6 +13,7 @@ import socket
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
+from urllib.parse import quote
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -48,6 +49,7 @@ BAD_PORTS = frozenset(int(port) for port in _PORTS.split())
 They are the bad ports of https://fetch.spec.whatwg.org/#port-blocking.
 """
 
+_SENT = "%/:?#[]@!$&'()*+,;=~"
 _MAX_LINK = 8192
 _MAX_HOST = 253
 _MAX_LABEL = 63
@@ -206,7 +208,7 @@ def check_url(link: str | URL) -> URL:
     if isinstance(link, str) and len(link) > _MAX_LINK:
         raise FetchError("bad_url", f"{link[:100]!r}...: longer than {_MAX_LINK} characters")
     try:
-        url = URL(link.strip()) if isinstance(link, str) else link
+        url = spell_url(link.strip()) if isinstance(link, str) else link
         host, scheme, port = url.host and url.raw_host, url.scheme, url.port
         url = url.with_user(None) if url.user is not None else url
     except ValueError as error:
@@ -221,6 +223,27 @@ def check_url(link: str | URL) -> URL:
     if port in BAD_PORTS:
         raise FetchError("forbidden_port", f"port {port} is another protocol's")
     return url.with_fragment(None)
+
+
+def spell_url(link: str) -> URL:
+    """`link` with its path and query as they are written, but for what cannot be sent.
+
+    What is not allowed in a URL, such as a space or an accent, becomes an escape. All else goes to
+    the server as it stands, since a link may be signed: `%2C` and a comma are two things to it.
+
+    Raises:
+        ValueError: it is no URL.
+    """
+    url, written = URL(link), URL(link, encoded=True)
+    if not url.scheme or not url.raw_authority:
+        return url
+    return URL.build(
+        scheme=url.scheme,
+        authority=url.raw_authority,
+        path=quote(written.raw_path, safe=_SENT),
+        query_string=quote(written.raw_query_string, safe=_SENT),
+        encoded=True,
+    )
 
 
 def _check_host(link: str | URL, host: str) -> None:
