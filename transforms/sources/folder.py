@@ -13,6 +13,7 @@ because a content may be there twice or not be readable at all.
 
 import os
 import stat
+import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,10 +23,10 @@ from indexes.storage.systems import is_address
 from transforms.pictures.decoding import DEFAULT_LIMITS, PictureError, PictureLimits, normalise
 from transforms.protocols import SourceError, SourceShard
 from transforms.record import Reject, SourceImage
-from transforms.sources.folder_plan import AnyPlan, FolderPlan, store_plan
+from transforms.sources.folder_plan import AnyPlan, ScratchPlan, store_plan
+from transforms.sources.folder_planning import plan_folder, remove_scratch
 from transforms.sources.folder_rows import caption_places, is_sidecar, picture_row, reject_row
 from transforms.sources.listing import Listing, list_folder
-from transforms.sources.same_content import find_duplicates
 from transforms.sources.texts import MAX_TEXT_BYTES, clean_text, decode_text
 
 
@@ -34,8 +35,9 @@ class FolderSource:
     """The pictures below the folder `path`, `shard_size` rows to a shard.
 
     The folder is listed and searched for duplicates once, by the first call of `shards` or `read`;
-    a copy pickled after that holds the plan, so that all workers agree on it. `limits` says which
-    files are too large or too small; those become rejects.
+    a copy pickled after that holds the plan, so that all workers agree on it. Of very many files
+    the plan is a temporary file, which copies open as long as this source lives. `limits` says
+    which files are too large or too small; those become rejects.
 
     Raises:
         SourceError: `shard_size` is no whole number >= 1. That the folder cannot be listed, or
@@ -77,10 +79,12 @@ class FolderSource:
             SourceError: the folder, or one below it, cannot be listed, or it has no pictures.
         """
         if not self._plans:
-            names = tuple(sorted(_walk(self.path)))
-            if not names:
+            plan = plan_folder(self.path, _walk(self.path), self.limits)
+            if not plan.rows:
                 raise SourceError(f"{self.path}: the folder holds no picture files")
-            self._plans.append(FolderPlan(names, find_duplicates(self.path, names, self.limits)))
+            if isinstance(plan, ScratchPlan):
+                weakref.finalize(self, remove_scratch, plan)
+            self._plans.append(plan)
         return self._plans[0]
 
     def store_plan(self, folder: Path) -> None:
