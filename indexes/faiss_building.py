@@ -24,6 +24,7 @@ from indexes.list_codes import Codes, encode
 from indexes.list_files import merge_pieces, read_head, write_piece
 from indexes.list_training import train_lists
 from indexes.product_codes import train_product_codes
+from indexes.scalar_codes import train_scalar_codes
 from indexes.search import Rows, Vectors
 
 PIECE_BYTES = 128 << 20
@@ -138,8 +139,14 @@ def has_plain_lists(index: Any, faiss: ModuleType) -> bool:
         faiss.downcast_index(index.quantizer), faiss.IndexFlat
     )
     if known and isinstance(index, faiss.IndexIVFScalarQuantizer):
-        return bool(index.sq.qtype == faiss.ScalarQuantizer.QT_fp16)
+        return _has_bytes(index, faiss) or index.sq.qtype == faiss.ScalarQuantizer.QT_fp16
     return known
+
+
+def _has_bytes(index: Any, faiss: ModuleType) -> bool:
+    """Whether `index` keeps a byte for every number, between values that are learned."""
+    scalar = isinstance(index, faiss.IndexIVFScalarQuantizer)
+    return bool(scalar and index.sq.qtype == faiss.ScalarQuantizer.QT_8bit)
 
 
 def train_index(
@@ -153,6 +160,9 @@ def train_index(
     if isinstance(index, faiss.IndexIVFPQ):
         lists = assigner.assign(sample, run)
         train_product_codes(index, sample, centres, lists, seed=seed, run=run, faiss=faiss)
+    elif _has_bytes(index, faiss):
+        lists = assigner.assign(sample, run)
+        train_scalar_codes(index, sample, centres, lists, seed=seed, faiss=faiss)
     index.is_trained = True
     return assigner
 

@@ -9,7 +9,7 @@ from indexes.faiss_building import VectorParts, build_index
 from indexes.faiss_index import FaissIndex
 from indexes.index_choice import IndexChoice
 
-CODES = ["Flat", "SQfp16", "PQ8"]
+CODES = ["Flat", "SQfp16", "SQ8", "PQ8"]
 
 
 def cut(vectors, *places):

@@ -23,7 +23,7 @@ from indexes.spread_filling import (
 from indexes.storage.paths import as_path
 from indexes.whole_parts import WholeParts
 
-CODES = ["Flat", "SQfp16", "PQ8"]
+CODES = ["Flat", "SQfp16", "SQ8", "PQ8"]
 SIZES = (900, 0, 500, 1, 1100, 499, 0)
 
 
