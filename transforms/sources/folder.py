@@ -147,7 +147,7 @@ class FolderSource:
         Raises:
             SourceError: as `plan`.
         """
-        return list_folder(self.path, sorted(_walk(self.path)), captions_of=caption_places)
+        return list_folder(self.path, _walk(self.path), captions_of=caption_places)
 
     def _locate(self, name: bytes) -> Path:
         return Path(self.path, os.fsdecode(name))
