@@ -267,7 +267,7 @@ def _pieces_here(filling: Filling) -> Iterator[Path]:
 def _read_trained(filling: Filling) -> Any:
     faiss = load_faiss()
     data = np.frombuffer(filling.trained_path.read_bytes(), dtype=np.uint8)
-    return faiss.downcast_index(faiss.deserialize_index(data))
+    return faiss.deserialize_index(data)
 
 
 def _save_trained(path: Path, *, head: ListFileHead) -> None:
