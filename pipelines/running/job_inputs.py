@@ -136,7 +136,7 @@ def _read_lines(lines: BinaryIO, files: SortedTexts) -> bytes | None:
                 break
             files.put(json.loads(found[1]), json.loads(found[2]))
             comma = found[3]
-        if comma:
+        if comma or entry.strip(b" ,\n") != b"}":
             return None
         outline.append(_OPENING + entry)
     return b"".join(outline) if files else None
