@@ -5,8 +5,9 @@
 Vectors of 512 numbers are drawn in clusters (`support/index_vectors.py`), so noisy that a few
 lists do not hold all neighbours, and queries of two kinds: more such vectors, as pictures are, and
 vectors further off, as texts are. Indexes are built in processes of their own, on all cores, and
-searched by one thread, 32 queries at a time; times of searches are of a core, so that what else
-runs on the machine counts little. `--peer` is the Python of an environment that has autofaiss.
+searched by one thread, 32 queries at a time; of ours the stored vectors have the last word, as
+where a build asks, and the time is with that. Times of searches are of a core, so that what else
+runs on the machine counts less. `--peer` is the Python of an environment that has autofaiss.
 """
 
 import argparse
@@ -70,7 +71,12 @@ def measure(
         wanted = sorted({*probes, *usual.values()} - {0})
         lines = {
             name: call_apart(
-                search_index, folder / name, asked, truth, wanted if usual[name] else [0]
+                search_index,
+                folder / name,
+                asked,
+                truth,
+                wanted if usual[name] else [0],
+                drawn.files if name == "ours" else None,
             )
             for name in built
         }
