@@ -14,8 +14,8 @@ LISTS_PER_SQUARE_ROOT = 4
 MOST_LISTS = 26_214
 """More lists than this would take longer to train than they save; lists then grow longer."""
 
-LEAST_PROBED = 16
-PROBED_SHARE = 256
+LEAST_PROBED = 8
+PROBED_SHARE = 384
 """So many lists are looked into, or one in so many where that is more, ..."""
 LEAST_LOOKED_AT = 2600
 """... or as many as hold so many vectors: short lists share the neighbours among more of them."""
@@ -65,7 +65,7 @@ def choose_index(
     >>> choose_index(50_000, 512).key, choose_index(1_000_000, 512).key
     ('Flat', 'IVF4000,SQ8')
     >>> choose_index(400_000_000, 512, memory_gib=64)
-    IndexChoice(key='IVF26214,PQ128', parameters='nprobe=102')
+    IndexChoice(key='IVF26214,PQ128', parameters='nprobe=68')
     """
     if not memory_gib > 0:
         raise ValueError(f"memory must be above 0 GiB, got {memory_gib}")
