@@ -24,6 +24,7 @@ from indexes.list_codes import Codes, encode
 from indexes.list_files import merge_pieces, read_head, write_piece
 from indexes.list_training import train_lists
 from indexes.product_codes import train_product_codes
+from indexes.scalar_codes import train_scalar_codes
 from indexes.search import Rows, Vectors
 
 PIECE_BYTES = 128 << 20
@@ -115,9 +116,8 @@ def build_index(
         with path.open("wb") as file:
             _write_flat(file, vectors)
         return
-    index = faiss.index_factory(vectors.dimension, choice.key, faiss.METRIC_INNER_PRODUCT)
-    size = training_size(len(vectors), choice, dimension=vectors.dimension, memory_gib=memory_gib)
-    sample = _draw(vectors, size, seed=seed)
+    index = new_index(vectors.dimension, choice, faiss)
+    sample = draw_sample(vectors, choice, seed=seed, memory_gib=memory_gib)
     if not has_plain_lists(index, faiss):
         _build_by_faiss(index, vectors, sample, path, faiss)
         return
@@ -127,6 +127,11 @@ def build_index(
         _fill(index, vectors, assigner, path, piece_bytes=piece_bytes, run=run, faiss=faiss)
 
 
+def new_index(dimension: int, choice: IndexChoice, faiss: ModuleType) -> Any:
+    """The index of `choice` for vectors of `dimension` numbers, by inner product and untrained."""
+    return faiss.index_factory(dimension, choice.key, faiss.METRIC_INNER_PRODUCT)
+
+
 def has_plain_lists(index: Any, faiss: ModuleType) -> bool:
     """Whether `index` has inverted lists, found by their centres, of codes that are known here."""
     kinds = (faiss.IndexIVFFlat, faiss.IndexIVFScalarQuantizer, faiss.IndexIVFPQ)
@@ -134,8 +139,14 @@ def has_plain_lists(index: Any, faiss: ModuleType) -> bool:
         faiss.downcast_index(index.quantizer), faiss.IndexFlat
     )
     if known and isinstance(index, faiss.IndexIVFScalarQuantizer):
-        return bool(index.sq.qtype == faiss.ScalarQuantizer.QT_fp16)
+        return _has_bytes(index, faiss) or index.sq.qtype == faiss.ScalarQuantizer.QT_fp16
     return known
+
+
+def _has_bytes(index: Any, faiss: ModuleType) -> bool:
+    """Whether `index` keeps a byte for every number, between values that are learned."""
+    scalar = isinstance(index, faiss.IndexIVFScalarQuantizer)
+    return bool(scalar and index.sq.qtype == faiss.ScalarQuantizer.QT_8bit)
 
 
 def train_index(
@@ -149,8 +160,60 @@ def train_index(
     if isinstance(index, faiss.IndexIVFPQ):
         lists = assigner.assign(sample, run)
         train_product_codes(index, sample, centres, lists, seed=seed, run=run, faiss=faiss)
+    elif _has_bytes(index, faiss):
+        lists = assigner.assign(sample, run)
+        train_scalar_codes(index, sample, centres, lists, seed=seed, faiss=faiss)
     index.is_trained = True
     return assigner
+
+
+def draw_sample(
+    vectors: VectorParts, choice: IndexChoice, *, seed: int, memory_gib: float
+) -> Vectors:
+    """What the lists of `choice` are trained on: drawn without replacement, in row order."""
+    size = training_size(len(vectors), choice, dimension=vectors.dimension, memory_gib=memory_gib)
+    drawn = np.random.default_rng(seed).choice(len(vectors), size=size, replace=False)
+    drawn.sort()
+    return vectors.rows(drawn)
+
+
+def rows_of_pieces(count: int, code_bytes: int, piece_bytes: int) -> int:
+    """How many vectors a piece of an index of `count` has: as many as fit, and more of very many.
+
+    >>> rows_of_pieces(1_000_000, 2048, PIECE_BYTES), rows_of_pieces(10**9, 128, PIECE_BYTES)
+    (65536, 3906250)
+    """
+    return max(1, piece_bytes // code_bytes, -(-count // MOST_PIECES))
+
+
+def encode_in_runs(
+    index: Any,
+    vectors: VectorParts,
+    assigner: ListAssigner,
+    *,
+    rows: int,
+    run: RunAll,
+    faiss: ModuleType,
+) -> Iterator[tuple[Lists, Codes]]:
+    """Of all `vectors`, `rows` or a few more at a time, the list and the code of each.
+
+    Both arrays are overwritten with the next.
+    """
+    together = min(rows, ROWS_TOGETHER)
+    rows = -(-rows // together) * together
+    lists = np.empty(rows, dtype=np.int64)
+    codes = np.empty((rows, index.invlists.code_size), dtype=np.uint8)
+    used = 0
+    for block in vectors.blocks(together):
+        stop = used + len(block)
+        lists[used:stop] = assigner.assign(block, run)
+        _encode(index, block, lists[used:stop], codes[used:stop], run=run, faiss=faiss)
+        used = stop
+        if used == rows:
+            yield lists, codes
+            used = 0
+    if used:
+        yield lists[:used], codes[:used]
 
 
 def _encode(
@@ -160,13 +223,6 @@ def _encode(
         encode(index, vectors[start:stop], lists[start:stop], codes[start:stop], faiss=faiss)
 
     run(work, len(vectors), ROWS_AT_ONCE)
-
-
-def _draw(vectors: VectorParts, size: int, *, seed: int) -> Vectors:
-    """`size` of the vectors, drawn without replacement, in row order."""
-    drawn = np.random.default_rng(seed).choice(len(vectors), size=size, replace=False)
-    drawn.sort()
-    return vectors.rows(drawn)
 
 
 def _write_flat(file: BinaryIO, vectors: VectorParts) -> None:
@@ -200,32 +256,16 @@ def _fill(
 ) -> None:
     """Writes `vectors` as pieces beside `path`, and merges these."""
     head = read_head(index, faiss)
-    rows = max(1, piece_bytes // head.code_bytes, -(-len(vectors) // MOST_PIECES))
-    together = min(rows, ROWS_TOGETHER)
-    rows -= rows % together
-    lists = np.empty(rows, dtype=np.int64)
-    codes = np.empty((rows, head.code_bytes), dtype=np.uint8)
+    rows = rows_of_pieces(len(vectors), head.code_bytes, piece_bytes)
+    runs = encode_in_runs(index, vectors, assigner, rows=rows, run=run, faiss=faiss)
     pieces: list[Path] = []
-    counts: list[int] = []
-
-    def write(used: int) -> None:
-        pieces.append(path.with_name(f".{path.name.lstrip('.')}.{len(pieces)}{PARTIAL_SUFFIX}"))
-        counts.append(used)
-        write_piece(pieces[-1], head, lists[:used], codes[:used])
-
+    first = 0
     try:
-        used = 0
-        for block in vectors.blocks(together):
-            stop = used + len(block)
-            lists[used:stop] = assigner.assign(block, run)
-            _encode(index, block, lists[used:stop], codes[used:stop], run=run, faiss=faiss)
-            used = stop
-            if used == rows:
-                write(used)
-                used = 0
-        if used:
-            write(used)
-        merge_pieces(pieces, counts, head, path)
+        for lists, codes in runs:
+            pieces.append(path.with_name(f".{path.name.lstrip('.')}.{len(pieces)}{PARTIAL_SUFFIX}"))
+            write_piece(pieces[-1], head, lists, codes, first=first)
+            first += len(lists)
+        merge_pieces(pieces, head, path)
     finally:
         for piece in pieces:
             with suppress(OSError):

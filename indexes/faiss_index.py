@@ -26,8 +26,10 @@ WRITE_BYTES = 1 << 20
 
 SPARE_NEIGHBOURS = 16
 """So many more are asked of FAISS than wanted, for ties to be settled among."""
+SPARE_OF_BYTES = 2
 SPARE_OF_CODES = 15
-"""Of codes so many times as many more: they are then told apart by the vectors themselves."""
+"""Of bytes one in so many more, where that is more, and of codes so many times as many: they are
+then told apart by the vectors themselves."""
 
 
 @dataclass(frozen=True)
@@ -97,8 +99,12 @@ class FaissIndex:
 
         Whole vectors need a few for ties alone; what is told apart by short codes needs many.
         """
-        coded = type(self._lists) is load_faiss().IndexIVFPQ
-        return max(SPARE_NEIGHBOURS, SPARE_OF_CODES * k) if coded else SPARE_NEIGHBOURS
+        faiss, kind = load_faiss(), type(self._lists)
+        if kind is faiss.IndexIVFPQ:
+            return max(SPARE_NEIGHBOURS, SPARE_OF_CODES * k)
+        if kind is faiss.IndexIVFScalarQuantizer:
+            return max(SPARE_NEIGHBOURS, k // SPARE_OF_BYTES)
+        return SPARE_NEIGHBOURS
 
     def search(self, queries: Vectors, k: int) -> tuple[Vectors, Rows]:
         """The `k` best rows for each query; see `indexes.search.Index`.

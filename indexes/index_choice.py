@@ -4,7 +4,7 @@ import math
 import re
 from dataclasses import dataclass
 
-FLAT_UP_TO = 100_000
+FLAT_UP_TO = 50_000
 """Up to this many vectors a flat index costs far less than captioning does, and is exact."""
 
 LISTS_FROM = 10_000
@@ -14,9 +14,11 @@ LISTS_PER_SQUARE_ROOT = 4
 MOST_LISTS = 26_214
 """More lists than this would take longer to train than they save; lists then grow longer."""
 
-LEAST_PROBED = 16
-PROBED_SHARE = 256
-"""So many lists are looked into, or one in so many where that is more."""
+LEAST_PROBED = 8
+PROBED_SHARE = 384
+"""So many lists are looked into, or one in so many where that is more, ..."""
+LEAST_LOOKED_AT = 2600
+"""... or as many as hold so many vectors: short lists share the neighbours among more of them."""
 
 TRAINING_VECTORS_PER_LIST = 64
 LEAST_TRAINING_PER_LIST = 16
@@ -25,7 +27,6 @@ SHARE_FOR_TRAINING = 4
 
 DEFAULT_MEMORY_GIB = 16.0
 FLOAT_BYTES = 4
-HALF_BYTES = 2
 ID_BYTES = 8
 NUMBERS_PER_CODE = (4, 8, 16)
 """Of product quantisation: so many numbers of a vector become one byte, the finest that fits."""
@@ -52,17 +53,19 @@ def choose_index(
 ) -> IndexChoice:
     """The index for `count` vectors of `dimension` numbers that is to fit in `memory_gib` GiB.
 
-    Flat where there are few; else 4 sqrt(n) inverted lists (at most `MOST_LISTS`), of the vectors
-    as they are, of halves, or of product-quantised codes: the first of them that fits. Where none
-    does, the smallest: an index is memory-mapped, so it is slow then, not unusable.
+    Flat where there are few; else 4 sqrt(n) inverted lists (at most `MOST_LISTS`), of codes of a
+    byte for every number, or for every 4, 8 or 16 of them: the finest that fits. Where none does,
+    the smallest: an index is memory-mapped, so it is slow then, not unusable. Whole vectors are
+    never kept in lists: they are slower to look at, and what codes propose is told apart by the
+    stored vectors.
 
     Raises:
         ValueError: `memory_gib` is not above 0.
 
     >>> choose_index(50_000, 512).key, choose_index(1_000_000, 512).key
-    ('Flat', 'IVF4000,Flat')
+    ('Flat', 'IVF4000,SQ8')
     >>> choose_index(400_000_000, 512, memory_gib=64)
-    IndexChoice(key='IVF26214,PQ128', parameters='nprobe=102')
+    IndexChoice(key='IVF26214,PQ128', parameters='nprobe=68')
     """
     if not memory_gib > 0:
         raise ValueError(f"memory must be above 0 GiB, got {memory_gib}")
@@ -71,7 +74,7 @@ def choose_index(
     if count < LISTS_FROM or (count <= FLAT_UP_TO and fits):
         return IndexChoice("Flat", "")
     lists = min(round(LISTS_PER_SQUARE_ROOT * math.sqrt(count)), MOST_LISTS)
-    codes = [("Flat", dimension * FLOAT_BYTES), ("SQfp16", dimension * HALF_BYTES)]
+    codes = [("SQ8", dimension)]
     codes += [
         (f"PQ{dimension // numbers}", dimension // numbers)
         for numbers in NUMBERS_PER_CODE
@@ -80,7 +83,8 @@ def choose_index(
     for name, size in codes:  # noqa: B007 - the last one where none fits
         if count * (size + ID_BYTES) + lists * dimension * FLOAT_BYTES <= memory:
             break
-    probed = min(lists, max(LEAST_PROBED, lists // PROBED_SHARE))
+    looked_at = math.ceil(LEAST_LOOKED_AT * lists / count)
+    probed = min(lists, max(LEAST_PROBED, lists // PROBED_SHARE, looked_at))
     return IndexChoice(f"IVF{lists},{name}", f"nprobe={probed}")
 
 

@@ -1,8 +1,7 @@
 """An index folder's life: begun, filled part by part, finished."""
 
 import re
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -43,10 +42,12 @@ from indexes.layout import (
 )
 from indexes.lookup import hash_texts
 from indexes.metadata import write_metadata
-from indexes.parts import PartSummary, read_keys, read_part
+from indexes.parts import read_keys
+from indexes.spread_filling import Filling
 from indexes.storage.errors import refuse_outage
 from indexes.storage.store_path import StorePath
 from indexes.stored import finish_stored
+from indexes.whole_parts import read_whole_parts
 
 FolderState = Literal["new", "unfinished", "finished"]
 
@@ -150,13 +151,15 @@ def finish_index(
     memory_gib: float = DEFAULT_MEMORY_GIB,
     seed: int = 0,
     source_fingerprint: str | None = None,
+    filling: Filling | None = None,
 ) -> dict[str, object]:
     """Builds the FAISS index over all `parts`, removes stale files and marks the folder finished.
 
     `choice` overrides the index that suits the number of pictures and `memory_gib`, the memory it
     is to fit in; `seed` draws the vectors it is trained on. `source_fingerprint` tells the source's
     files from what they may become later; it and the hash of every file go into the description.
-    The same parts give the same bytes.
+    Where workers have filled pieces of the index, as `filling` says, these are merged. The same
+    parts give the same bytes, with and without.
 
     Returns:
         The manifest that was written.
@@ -173,30 +176,23 @@ def finish_index(
             memory_gib=memory_gib,
             seed=seed,
             source_fingerprint=source_fingerprint,
+            filling=filling,
         )
         return finish_stored(folder, again)
     manifest = read_manifest(folder)
     mark = fingerprint(manifest["description"])
-    summaries = {part: read_part(folder, part, fingerprint=mark) for part in all_parts(parts)}
-    whole = {part: summary for part, summary in summaries.items() if summary is not None}
-    for part in summaries:
-        if part not in whole:
-            raise IndexFolderError(f"{folder} lacks part {part.label}: run the index command again")
-    pictures = sum(summary.pictures for summary in whole.values())
-    if pictures == 0:
-        raise IndexFolderError(_no_pictures(folder, whole.values()))
-    dimension = _one_dimension(folder, whole)
+    whole = read_whole_parts(folder, parts, fingerprint=mark)
+    pictures = int(whole.pictures.sum())
     reopen_index(folder)
     _refuse_duplicate_keys(folder, all_parts(parts))
     _remove_partial_files(folder)
     _remove_stale_parts(folder, parts)
-    choice = choice or choose_index(pictures, dimension, memory_gib=memory_gib)
+    choice = choice or choose_index(pictures, whole.dimension, memory_gib=memory_gib)
     write_metadata(folder, all_parts(parts))
-    write_faiss(folder, whole, choice, seed=seed, memory_gib=memory_gib)
-    counts = sum((Counter(summary.counts) for summary in whole.values()), Counter())
+    write_faiss(folder, whole, choice, seed=seed, memory_gib=memory_gib, filling=filling)
     manifest |= {
-        "counts": dict(counts),
-        "dimension": dimension,
+        "counts": whole.counts,
+        "dimension": whole.dimension,
         INDEX_MEMORY: memory_gib,
         "parts": parts,
         "pictures": pictures,
@@ -211,21 +207,6 @@ def finish_index(
     (folder / EARLIER_MANIFEST_FILE).unlink(missing_ok=True)
     write_atomically(folder / COMPLETED_FILE, lambda path: path.touch())
     return manifest
-
-
-def _no_pictures(folder: Path, summaries: Iterable[PartSummary]) -> str:
-    """Why nothing is there to search in, and how often: counts are by `stage: reason`."""
-    counts = sum((Counter(summary.counts) for summary in summaries), Counter())
-    read = counts.pop("sources", 0)
-    reasons: Counter[str] = Counter()
-    for name, number in counts.items():
-        reasons[name.rpartition(": ")[2]] += number
-    ordered = sorted(reasons.items(), key=lambda each: (-each[1], each[0]))
-    why = ", ".join(f"{number} {reason}" for reason, number in ordered if number)
-    return (
-        f"{folder} has no pictures, none of {read} could be indexed: {why or 'there were none'} "
-        f"(the rejects are in {folder / REJECTS_FOLDER})"
-    )
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -270,13 +251,6 @@ def _difference(stored: Mapping[str, object], wanted: Mapping[str, object]) -> s
         if stored.get(name) != wanted.get(name):
             return f"{name}: {stored.get(name)!r}, not {wanted.get(name)!r}"
     raise AssertionError("descriptions with different fingerprints are the same")
-
-
-def _one_dimension(folder: Path, summaries: Mapping[Part, PartSummary]) -> int:
-    dimensions = {summary.dimension for summary in summaries.values() if summary.pictures}
-    if len(dimensions) > 1:
-        raise IndexFolderError(f"{folder} must have one dimension, got {sorted(dimensions)}")
-    return dimensions.pop()
 
 
 def _refuse_duplicate_keys(folder: Path, parts: Sequence[Part]) -> None:

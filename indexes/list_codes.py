@@ -1,4 +1,4 @@
-"""How an index of inverted lists keeps a vector: whole, as halves, or as a product code."""
+"""How an index of inverted lists keeps a vector: whole, in halves or bytes, or as product codes."""
 
 from types import ModuleType
 from typing import Any

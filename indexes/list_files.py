@@ -2,7 +2,8 @@
 
 FAISS's file of an index is what all its lists share (centres, codebooks), then the lists one after
 another: of each the codes of its vectors, then their ids. `ListFileHead` is the first; a file of
-some of the vectors is a piece, and pieces are merged list by list.
+some of the vectors, under the ids that they have among all, is a piece, and pieces are merged list
+by list.
 """
 
 import contextlib
@@ -67,8 +68,10 @@ def read_head(index: Any, faiss: ModuleType) -> ListFileHead:
     return ListFileHead(written[: -len(ending)], lists, code_bytes)
 
 
-def write_piece(path: Path, head: ListFileHead, lists: Lists, codes: Codes) -> None:
-    """Writes a file of vectors whose ids are their positions: of each its list and its code."""
+def write_piece(
+    path: Path, head: ListFileHead, lists: Lists, codes: Codes, *, first: int = 0
+) -> None:
+    """Writes a file of vectors with the ids `first`, `first` + 1, ...: of each list and code."""
     order = np.argsort(lists, kind="stable")
     sizes = np.bincount(lists, minlength=head.lists)
     with path.open("wb") as file:
@@ -77,22 +80,18 @@ def write_piece(path: Path, head: ListFileHead, lists: Lists, codes: Codes) -> N
             if size:
                 ids = order[stop - size : stop]
                 file.write(codes[ids].tobytes())
-                file.write(ids.astype("<i8").tobytes())
+                file.write((ids + first).astype("<i8").tobytes())
 
 
-def merge_pieces(
-    pieces: Sequence[Path], counts: Sequence[int], head: ListFileHead, path: Path
-) -> None:
-    """Writes one file of all `pieces`, whose ids go on counting from piece to piece.
+def merge_pieces(pieces: Sequence[Path], head: ListFileHead, path: Path) -> None:
+    """Writes one file of all `pieces`, whose ids rise from piece to piece.
 
-    `counts` is how many vectors each has. Every piece is read once from beginning to end, a few
-    megabytes of a list at a time.
+    Every piece is read once from beginning to end, a few megabytes of a list at a time.
 
     Raises:
         OSError: a file cannot be read or written.
         IndexFolderError: a piece is cut short.
     """
-    starts = np.cumsum([0, *counts])
     with contextlib.ExitStack() as opened:
         files = [opened.enter_context(piece.open("rb")) for piece in pieces]
         sizes = np.stack([_read_sizes(file, head) for file in files])
@@ -100,11 +99,11 @@ def merge_pieces(
             head.write(merged, sizes.sum(axis=0))
             for number in np.flatnonzero(sizes.sum(axis=0)):
                 ids = []
-                for file, size, start in zip(files, sizes[:, number], starts, strict=False):
-                    for chunk in _read_chunks(file, int(size) * head.code_bytes):
+                for file, size in zip(files, sizes[:, number].tolist(), strict=True):
+                    for chunk in _read_chunks(file, size * head.code_bytes):
                         merged.write(chunk)
-                    ids.append(np.frombuffer(_read(file, int(size) * ID_BYTES), "<i8") + start)
-                merged.write(np.concatenate(ids).astype("<i8").tobytes())
+                    ids.append(_read(file, size * ID_BYTES))
+                merged.write(b"".join(ids))
 
 
 def _read_sizes(file: BinaryIO, head: ListFileHead) -> Lists:

@@ -14,6 +14,9 @@ Vectors = npt.NDArray[np.float32]
 Rows = npt.NDArray[np.int64]
 Gather = Callable[[Rows], Vectors]
 
+_BYTES_AT_ONCE = 4 << 20
+"""So many bytes of products are held while the scores of several queries are computed."""
+
 NO_ROW = -1
 """Stands in the answer where there are fewer than `k` neighbours; its score is -inf."""
 
@@ -69,13 +72,32 @@ def best_first(scores: Vectors, rows: Rows, k: int) -> tuple[Vectors, Rows]:
 
 
 def rescore(queries: Vectors, found: Rows, gather: Gather, *, k: int) -> tuple[Vectors, Rows]:
-    """The `k` best of the rows `found` (n, m) for each query, scored by `score_pairs`.
+    """The `k` best of the rows `found` (n, m) for each query, scored as by `score_pairs`.
 
     `gather` gives the vectors of rows. `NO_ROW` among `found` is passed over.
     """
-    scores = np.empty((len(queries), k), dtype=np.float32)
-    rows = np.empty((len(queries), k), dtype=np.int64)
-    for number, query in enumerate(queries):
-        present = found[number][found[number] != NO_ROW]
-        scores[number], rows[number] = best_first(score_pairs(query, gather(present)), present, k)
+    count, most = found.shape
+    scores = np.full((count, k), -np.inf, dtype=np.float32)
+    rows = np.full((count, k), NO_ROW, dtype=np.int64)
+    at_once = max(1, _BYTES_AT_ONCE // (8 * max(1, most * queries.shape[1])))
+    for start in range(0, count, at_once):
+        some = found[start : start + at_once]
+        scored = _score_found(queries[start : start + at_once], some, gather)
+        order = np.lexsort((some, -scored), axis=-1)[:, :k]
+        scores[start : start + at_once, : order.shape[1]] = np.take_along_axis(scored, order, 1)
+        rows[start : start + at_once, : order.shape[1]] = np.take_along_axis(some, order, 1)
     return scores, rows
+
+
+def _score_found(queries: Vectors, found: Rows, gather: Gather) -> Vectors:
+    """What `score_pairs` gives for each query and its rows, float32 (n, m); -inf for `NO_ROW`."""
+    rows, places = np.unique(found, return_inverse=True)
+    vectors = np.zeros((len(rows), queries.shape[1]), dtype=np.float64)
+    present = rows != NO_ROW
+    vectors[present] = gather(rows[present])
+    # Numbers that are next to one another are summed in an order that depends on nothing else.
+    products = vectors[places.reshape(found.shape)]
+    products *= queries[:, None, :].astype(np.float64)
+    scores: Vectors = products.sum(axis=2).astype(np.float32)
+    scores[found == NO_ROW] = -np.inf
+    return scores

@@ -11,17 +11,20 @@ class ShardedIndex:
     """Searches every shard and merges their best.
 
     The rows of shard s are counted on from those of the shards before it, so that the answer is
-    that of one index over all vectors in the same order.
+    that of one index over all vectors in the same order. With `numbered_over_all` the shards give
+    such rows themselves, as the pieces do that `indexes.spread_filling` writes.
     """
 
-    def __init__(self, shards: Sequence[Index]) -> None:
+    def __init__(self, shards: Sequence[Index], *, numbered_over_all: bool = False) -> None:
         if not shards:
             raise ValueError("shards must not be empty")
         self._shards = tuple(shards)
-        self._starts = np.cumsum([0, *(len(shard) for shard in self._shards)])
+        starts = np.cumsum([0, *(len(shard) for shard in self._shards)])
+        self._length = int(starts[-1])
+        self._starts = np.zeros_like(starts) if numbered_over_all else starts
 
     def __len__(self) -> int:
-        return int(self._starts[-1])
+        return self._length
 
     def search(self, queries: Vectors, k: int) -> tuple[Vectors, Rows]:
         """The `k` best rows for each query; see `indexes.search.Index`."""

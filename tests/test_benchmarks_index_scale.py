@@ -79,3 +79,13 @@ def test_recall_between_what_was_measured_and_none_where_no_query_is_so_fast():
     assert 0.96 < index_scale.recall_at_time(ours, 2.0, "pictures") < 0.99
     assert index_scale.recall_at_time(ours, 9.0, "pictures") == 0.99
     assert index_scale.recall_at_time(ours, 0.4, "pictures") is None
+
+
+def test_recall_is_asked_where_there_are_lists_and_speed_of_very_many_vectors():
+    figures = copy.deepcopy(FIGURES)
+    asked = {}
+    for number in (10_000, 50_000, 1_000_000):
+        figures["sizes"][0]["vectors"] = number
+        targets = index_scale.list_targets(figures)
+        asked[number] = sum(each.bound is not None for each in targets if "default" in each.name)
+    assert asked == {10_000: 0, 50_000: 1, 1_000_000: 2}

@@ -261,7 +261,7 @@ def test_an_index_from_before_there_were_hashes_is_checked_as_far_as_it_goes(fol
     assert any("must be those of the parts" in line for line in problems(folder))
 
 
-@pytest.fixture(params=["Flat", "IVF8,Flat", "IVF8,SQfp16", "IVF8,PQ4"])
+@pytest.fixture(params=["Flat", "IVF8,Flat", "IVF8,SQfp16", "IVF8,SQ8", "IVF8,PQ4"])
 def larger(request, tmp_path, pool):
     """An index of 600 vectors by each kind of search."""
     begin_index(tmp_path, DESCRIPTION)

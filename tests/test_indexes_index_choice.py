@@ -9,20 +9,20 @@ from indexes.index_choice import FLAT_UP_TO, MOST_LISTS, IndexChoice, choose_ind
     ("count", "memory_gib", "key", "parameters"),
     [
         (1, 16, "Flat", ""),
-        (100_000, 16, "Flat", ""),
-        (100_000, 0.1, "IVF1265,SQfp16", "nprobe=16"),
+        (50_000, 16, "Flat", ""),
+        (50_000, 0.05, "IVF894,SQ8", "nprobe=47"),
+        (50_001, 16, "IVF894,SQ8", "nprobe=47"),
         (9_999, 0.001, "Flat", ""),
-        (160_000, 16, "IVF1600,Flat", "nprobe=16"),
-        (250_000, 16, "IVF2000,Flat", "nprobe=16"),
-        (999_999, 16, "IVF4000,Flat", "nprobe=16"),
-        (1_000_000, 16, "IVF4000,Flat", "nprobe=16"),
-        (1_000_000, 1.5, "IVF4000,SQfp16", "nprobe=16"),
-        (1_000_000, 0.5, "IVF4000,PQ128", "nprobe=16"),
-        (1_000_000, 0.1, "IVF4000,PQ64", "nprobe=16"),
-        (1_000_000, 0.001, "IVF4000,PQ32", "nprobe=16"),
-        (10_000_000, 16, "IVF12649,SQfp16", "nprobe=49"),
-        (400_000_000, 64, "IVF26214,PQ128", "nprobe=102"),
-        (5_000_000_000, 16, "IVF26214,PQ32", "nprobe=102"),
+        (100_000, 16, "IVF1265,SQ8", "nprobe=33"),
+        (250_000, 16, "IVF2000,SQ8", "nprobe=21"),
+        (999_999, 16, "IVF4000,SQ8", "nprobe=11"),
+        (1_000_000, 16, "IVF4000,SQ8", "nprobe=11"),
+        (1_000_000, 0.4, "IVF4000,PQ128", "nprobe=11"),
+        (1_000_000, 0.1, "IVF4000,PQ64", "nprobe=11"),
+        (1_000_000, 0.001, "IVF4000,PQ32", "nprobe=11"),
+        (10_000_000, 16, "IVF12649,SQ8", "nprobe=32"),
+        (400_000_000, 64, "IVF26214,PQ128", "nprobe=68"),
+        (5_000_000_000, 16, "IVF26214,PQ32", "nprobe=68"),
     ],
 )
 def test_the_index_suits_the_number_of_vectors_and_the_memory(count, memory_gib, key, parameters):
@@ -48,7 +48,7 @@ def test_nothing_is_drawn_to_train_a_flat_index():
 
 
 def test_codes_are_of_whole_numbers_of_values():
-    assert choose_index(1_000_000, 30, memory_gib=0.001).key == "IVF4000,SQfp16"
+    assert choose_index(1_000_000, 30, memory_gib=0.001).key == "IVF4000,SQ8"
 
 
 @pytest.mark.parametrize("memory_gib", [0, -1, float("nan")])

@@ -11,7 +11,7 @@ from indexes.faiss_building import VectorParts, build_index
 from indexes.faiss_index import FaissIndex
 from indexes.index_choice import IndexChoice
 from indexes.layout import IndexFolderError
-from indexes.search import NO_ROW, rescore
+from indexes.search import NO_ROW, best_first, rescore, score_pairs
 from indexes.sharded import ShardedIndex
 
 
@@ -84,6 +84,23 @@ def test_flat_faiss_finds_what_exact_search_finds(tmp_path_factory, seed, k):
     exact_scores, exact_rows = ExactIndex(vectors).search(queries, k)
     assert (rows == exact_rows).all()
     assert (scores == exact_scores).all()
+
+
+@pytest.mark.parametrize(("asked", "most", "k"), [(1, 1, 1), (70, 26, 10), (3, 4, 9), (0, 5, 2)])
+def test_scores_of_many_queries_are_to_the_bit_those_of_each(asked, most, k):
+    vectors, queries = unit_vectors(300, 512), unit_vectors(asked, 512, seed=1)
+    vectors[50:60] = vectors[40]
+    rng = np.random.default_rng(asked)
+    found = np.stack([rng.permutation(80)[:most] for _ in range(asked)] or [np.empty(most)])
+    found = found[:asked].astype(np.int64)
+    found[::2, most // 2 :] = NO_ROW
+    scores, rows = rescore(queries, found, lambda wanted: vectors[wanted], k=k)
+    assert (scores.dtype, scores.shape, rows.shape) == (np.float32, (asked, k), (asked, k))
+    for number, query in enumerate(queries):
+        present = found[number][found[number] != NO_ROW]
+        expected = best_first(score_pairs(query, vectors[present]), present, k)
+        assert (scores[number] == expected[0]).all()
+        assert (rows[number] == expected[1]).all()
 
 
 @pytest.mark.parametrize("key", ["IVF16,Flat", "IVF16_HNSW32,Flat"])

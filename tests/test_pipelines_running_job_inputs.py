@@ -1,6 +1,7 @@
 """What a job reads changes while it runs: it says so, and what was made of it is not finished."""
 
 import dataclasses
+import json
 import shutil
 import signal
 import subprocess
@@ -26,10 +27,13 @@ from indexes.layout import IndexFolderError
 from pipelines.build.job import run_build
 from pipelines.index.job import run_index
 from pipelines.running.execution import Execution
-from pipelines.running.job_inputs import JobInputs
+from pipelines.running.job_inputs import JobInputs, read_inputs
 from pipelines.terminal.console import CommandError
+from transforms.dataset.files import dump_json
 from transforms.dataset.shards import read_receipts
 from transforms.sources.folder import FolderSource
+from transforms.sources.listing import Listing
+from transforms.sources.sorted_texts import SortedTexts
 
 ROOT = Path(__file__).parent.parent
 UNITS = Execution(pictures_a_unit=1)
@@ -235,3 +239,45 @@ def test_a_lock_is_let_go_of_when_a_job_fails(tiny_preset, tmp_path):
     assert not (tmp_path / "i" / LOCK_FILE).exists()
     with lock_folder(tmp_path / "i", "next"):
         pass
+
+
+FILES = {'a "b"\\.png': "81 aa", "c/d.png": "no file", "é\n": "90 bb", "ß": ""}
+
+
+@pytest.mark.parametrize("held", [0, 1000])
+@pytest.mark.parametrize("index", [None, '"files": {}'])
+def test_a_record_is_plain_json_and_read_again_however_long_it_is(tmp_path, held, index):
+    files = SortedTexts(held=held)
+    for name in sorted(FILES, reverse=True):
+        files.put(name, FILES[name])
+    inputs = JobInputs(source=Listing(files), index=index)
+    inputs.write(tmp_path)
+    plain = JobInputs(source=Listing(FILES), index=index)
+    kept = {"source": {"files": FILES, "fingerprint": plain.source.fingerprint}}
+    if index is not None:
+        kept["index"] = {"fingerprint": index}
+    assert (tmp_path / "inputs.json").read_bytes() == dump_json(kept)
+    assert read_inputs(tmp_path) == inputs == plain
+    assert read_inputs(tmp_path).difference(plain) is None
+    (tmp_path / "inputs.json").write_text(json.dumps(kept))  # as a person may lay it out
+    assert read_inputs(tmp_path) == plain
+
+
+def test_a_record_without_files_is_kept_and_read(tmp_path):
+    inputs = JobInputs(source=Listing({}), index="i")
+    inputs.write(tmp_path)
+    assert read_inputs(tmp_path) == inputs
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [('"81 aa"', "81"), ('"81 aa",', '"81 aa"'), ("}", ""), ("files", "flies")]
+)
+def test_a_record_that_was_spoiled_is_not_read_as_one(tmp_path, before, after):
+    JobInputs(source=Listing(FILES)).write(tmp_path)
+    path = tmp_path / "inputs.json"
+    path.write_text(path.read_text().replace(before, after))
+    if after == "flies":
+        assert read_inputs(tmp_path) == JobInputs()
+        return
+    with pytest.raises(CommandError, match="is no record of what a job reads"):
+        read_inputs(tmp_path)

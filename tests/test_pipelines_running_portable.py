@@ -10,9 +10,12 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from fakes.still_life import plan_index, plan_pairs
 
 from indexes.fence import take_turn
+from indexes.index_choice import IndexChoice
+from indexes.spread_filling import Filling, PieceSpan
 from pipelines.build.job import build_job
 from pipelines.edit_images.job import EditPlan, LoadEditor, PairsShard, edit_graph
 from pipelines.edit_images.shards import TaskGroup
+from pipelines.index.filling import filling_job
 from pipelines.index.job import index_job
 from pipelines.running.execution import Execution
 from pipelines.running.sharded_job import store_plans
@@ -75,15 +78,27 @@ def graph_of(graph, shards, **more):
 
 @pytest.fixture(scope="module")
 def protos(pictures, tiny_preset, told_index):
-    """The graphs of the three jobs."""
+    """The graphs of all jobs."""
     root, source = pictures
     fence = take_turn(root)
     index = index_job(plan_index(tiny_preset, root / "index", source=source), "mark")
     build = build_job(plan_pairs(tiny_preset, told_index[0], root / "pairs", source=source))
+    filling = Filling(
+        folder=str(root / "index"),
+        mark="0" * 64,
+        parts=2 * ROWS,
+        dimension=512,
+        choice=IndexChoice("IVF4000,Flat", "nprobe=16"),
+        seed=0,
+        memory_gib=16.0,
+        spans=tuple(PieceSpan(n, 9 * n, 9 * n + 9, 10**6 * n, 10**6) for n in range(256)),
+    )
+    fill = filling_job(filling)
     shard = PairsShard(OutputShard(0, 1, "00000"), (TaskGroup("00000", "p", 0, False),), 5)
     plan = EditPlan(dataset=Path("/d"), folder=Path("/e"), choice=None, settings=None)
     return {
         "index": graph_of(index.graph, index.shards, fence=fence),
+        "search index": graph_of(fill.graph, fill.shards, fence=fence),
         "build": graph_of(build.graph, build.shards, fence=fence),
         "edit-images": graph_of(
             edit_graph, [shard], plan=plan, load=LoadEditor("i", None), fence=fence
@@ -91,7 +106,7 @@ def protos(pictures, tiny_preset, told_index):
     }
 
 
-JOBS = ("index", "build", "edit-images")
+JOBS = ("index", "search index", "build", "edit-images")
 
 
 @pytest.mark.parametrize("job", JOBS)
@@ -134,7 +149,7 @@ def test_a_process_that_has_only_the_distribution_opens_all_functions(protos, jo
         timeout=120,
         check=True,
     )
-    assert int(opened.stdout) >= 5
+    assert int(opened.stdout) >= (5 if job != "search index" else 3)
 
 
 _OPEN_ALL = """

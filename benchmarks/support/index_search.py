@@ -15,7 +15,8 @@ from indexes.exact import ExactIndex
 from indexes.faiss_building import VectorParts, build_index
 from indexes.faiss_index import FaissIndex, load_faiss
 from indexes.index_choice import choose_index
-from indexes.search import Rows, Vectors
+from indexes.parts import gather_rows
+from indexes.search import Rows, Vectors, rescore
 from support.processes import peak_mib
 
 DEPTH = 10
@@ -44,6 +45,20 @@ class Searched:
     probes: int
     recalls: dict[str, list[float]]
     query_ms: float
+
+
+@dataclass(frozen=True)
+class TwoSteps:
+    """What `PictureIndex.search` does: `index` proposes, the stored vectors, in arrays, decide."""
+
+    index: FaissIndex
+    stored: list[Vectors]
+
+    def search(self, queries: Vectors, k: int) -> tuple[Vectors, Rows]:
+        """The `k` best rows for each query; see `indexes.search.Index`."""
+        starts = np.cumsum([0, *map(len, self.stored)])
+        _, found = self.index.search(queries, min(k + self.index.spare(k), len(self.index)))
+        return rescore(queries, found, lambda rows: gather_rows(self.stored, starts, rows), k=k)
 
 
 def build_ours(files: Sequence[Path], path: Path, *, memory_gib: float, seed: int) -> Built:
@@ -101,12 +116,21 @@ def find_exactly(
 
 
 def search_index(
-    path: Path, queries: Mapping[str, Vectors], truth: Mapping[str, Rows], probes: Sequence[int]
+    path: Path,
+    queries: Mapping[str, Vectors],
+    truth: Mapping[str, Rows],
+    probes: Sequence[int],
+    files: Sequence[Path] | None = None,
 ) -> list[Searched]:
-    """Searches an index of inverted lists, or a flat one (0 probes), by one thread."""
+    """Searches an index of inverted lists, or a flat one (0 probes), by one thread.
+
+    Where the `files` of its vectors are given, these decide, as where a build asks for candidates.
+    """
+    stored = None if files is None else [np.load(file, mmap_mode="r") for file in files]
     lines = []
     for number in probes:
-        index = FaissIndex(path, parameters=f"nprobe={number}" if number else "")
+        proposing = FaissIndex(path, parameters=f"nprobe={number}" if number else "")
+        index = proposing if stored is None else TwoSteps(proposing, stored)
         recalls, times = {}, []
         for kind, each in queries.items():
             index.search(each, DEPTH)  # so that its pages are in memory

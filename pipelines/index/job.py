@@ -1,6 +1,7 @@
 """Indexing: every picture of a source captioned, embedded and put into an index folder.
 
-Read -> Caption -> Embed -> one part a source shard; then FAISS over all parts.
+Read -> Caption -> Embed -> one part a source shard; then FAISS over all parts, filled by workers
+elsewhere where there are any.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,7 +24,9 @@ from indexes.life_cycle import (
     renew_index,
     reopen_index,
 )
+from indexes.spread_filling import remove_fillings
 from indexes.storage.paths import as_path
+from pipelines.index.filling import fill_elsewhere
 from pipelines.index.graph import cut_batches, index_graph, is_written, join_part, landed_graph
 from pipelines.index.plan import IndexPlan, PlannedPart
 from pipelines.index.stored import open_checked
@@ -117,13 +120,16 @@ def run_index(plan: IndexPlan, execution: Execution, *, overwrite: bool = False)
         progress = run_job(job, execution)
         if progress.made or state != "finished":
             refuse_other_source(plan, inputs, made=waiting)
+            filling = fill_elsewhere(plan, execution, parts=progress.shards)
             manifest = finish_index(
                 folder,
                 parts=progress.shards,
                 memory_gib=plan.index_memory_gib,
                 seed=plan.seed,
                 source_fingerprint=inputs.source.fingerprint if inputs.source else None,
+                filling=filling,
             )
+            remove_fillings(folder)
         else:
             manifest = read_manifest(folder)
     counts = read_counts(manifest)

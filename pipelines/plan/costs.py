@@ -114,11 +114,11 @@ def reckon(
 
 def _choose_index(pictures: int, preset: str, rates: Rates) -> tuple[str, float, float]:
     """A search index for so many: its kind, bytes of a vector in it, share that a query reads."""
-    whole = 4 * rates[f"networks.{preset}.dimension"]
+    dimension = rates[f"networks.{preset}.dimension"]
     if pictures <= rates["search.flat_up_to"]:
-        return "all vectors", whole, 1.0
-    if pictures <= rates["search.float32_up_to"]:
-        return "inverted lists, float32", whole, rates["search.share_probed"]
+        return "all vectors", 4 * dimension, 1.0
+    if pictures <= rates["search.bytes_up_to"]:
+        return "inverted lists, a byte a number", dimension, rates["search.share_probed"]
     return (
         f"inverted lists, codes of {rates['search.code']:.0f} bytes",
         rates["search.code"],

@@ -5,15 +5,25 @@ may become others all the same. What they are is kept in `inputs.json` and in no
 so that a job from before there was one goes on: of that nothing is known, and nothing is refused.
 """
 
+import io
 import json
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from indexes.layout import INPUTS_FILE
+from indexes.storage.store_path import StorePath
 from pipelines.terminal.console import CommandError
-from transforms.dataset.files import dump_json, write_bytes
+from transforms.dataset.files import atomic_file, dump_json
 from transforms.sources.listing import Listing, list_source
+from transforms.sources.sorted_texts import SortedTexts, in_order
+
+_OPENING = b'    "files": {'
+_TEXT = rb'"(?:[^"\\]|\\.)*"'
+_ENTRY = re.compile(rb"      (" + _TEXT + rb"): (" + _TEXT + rb")(,?)\n")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,13 +49,30 @@ class JobInputs:
             OutputError: it cannot be written.
         """
         kept: dict[str, Any] = {}
+        files: Mapping[str, str] = {}
         if self.source is not None:
-            files = dict(self.source.files)
-            kept["source"] = {"fingerprint": self.source.fingerprint, "files": files}
+            files = self.source.files
+            kept["source"] = {"fingerprint": self.source.fingerprint, "files": {}}
         if self.index is not None:
             kept["index"] = {"fingerprint": self.index}
         if kept:
-            write_bytes(folder / INPUTS_FILE, dump_json(kept))
+            with atomic_file(folder / INPUTS_FILE) as file:
+                file.writelines(_json_with(files, dump_json(kept)))
+
+
+def _json_with(files: Mapping[str, str], outline: bytes) -> Iterator[bytes]:
+    """What `dump_json` gives where `outline` has no files, with `files` in their place."""
+    before, _, after = outline.partition(_OPENING + b"}")
+    if not files:
+        yield outline
+        return
+    yield before + _OPENING
+    separator = b"\n"
+    for name, about in in_order(files):
+        entry = ": ".join(json.dumps(each, ensure_ascii=False) for each in (name, about))
+        yield separator + f"      {entry}".encode()
+        separator = b",\n"
+    yield b"\n    }" + after
 
 
 def read_inputs(folder: Path) -> JobInputs:
@@ -56,10 +83,9 @@ def read_inputs(folder: Path) -> JobInputs:
     """
     path = folder / INPUTS_FILE
     try:
-        kept = json.loads(path.read_bytes())
+        kept, files = _read(path)
         index = kept.get("index", {}).get("fingerprint")
-        files = kept.get("source", {}).get("files")
-        if files is not None and not all(isinstance(each, str) for each in files.values()):
+        if files is not None and not all(isinstance(each, str) for _, each in in_order(files)):
             raise TypeError("files must be text by name")
     except FileNotFoundError:
         return JobInputs()
@@ -74,6 +100,46 @@ def read_inputs(folder: Path) -> JobInputs:
         source=None if files is None else Listing(files),
         index=index if isinstance(index, str) else None,
     )
+
+
+def _read(path: Path) -> tuple[dict[str, Any], Mapping[str, str] | None]:
+    """What the file says, and the files that it names, where it names any.
+
+    As `JobInputs.write` lays it out it is read line by line; else, as where a person has changed
+    it, whole.
+    """
+    with io.BytesIO(path.read_bytes()) if isinstance(path, StorePath) else path.open("rb") as file:
+        files = SortedTexts()
+        outline = _read_lines(file, files)
+        if outline is not None:
+            with suppress(ValueError):
+                return json.loads(outline), files
+        file.seek(0)
+        kept = json.load(file)
+    return kept, kept.get("source", {}).get("files")
+
+
+def _read_lines(lines: BinaryIO, files: SortedTexts) -> bytes | None:
+    """Puts what a file names into `files` and gives what is around it.
+
+    None where it is laid out otherwise.
+    """
+    outline: list[bytes] = []
+    for line in lines:
+        if line != _OPENING + b"\n":
+            outline.append(line)
+            continue
+        comma = b","
+        for entry in lines:
+            found = _ENTRY.fullmatch(entry) if comma else None
+            if found is None:
+                break
+            files.put(json.loads(found[1]), json.loads(found[2]))
+            comma = found[3]
+        if comma or entry.strip(b" ,\n") != b"}":
+            return None
+        outline.append(_OPENING + entry)
+    return b"".join(outline) if files else None
 
 
 def refuse_changed(source: object, before: Listing | None, *, done: str) -> None:

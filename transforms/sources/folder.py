@@ -14,6 +14,7 @@ because a content may be there twice or not be readable at all.
 
 import os
 import stat
+import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +26,8 @@ from transforms.pictures.decoding import DEFAULT_LIMITS, PictureError, PictureLi
 from transforms.protocols import SourceError, SourceShard
 from transforms.record import Reject, SourceImage
 from transforms.sources.captions_file import captions_of, join_captions, load_captions
-from transforms.sources.folder_plan import AnyPlan, FolderPlan, store_plan
+from transforms.sources.folder_plan import AnyPlan, ScratchPlan, store_plan
+from transforms.sources.folder_planning import plan_folder, remove_scratch
 from transforms.sources.folder_rows import caption_places, is_sidecar, picture_row, reject_row
 from transforms.sources.listing import (
     ARCHIVE_PIECE_BYTES,
@@ -34,7 +36,6 @@ from transforms.sources.listing import (
     know_file,
     list_folder,
 )
-from transforms.sources.same_content import find_duplicates
 from transforms.sources.texts import MAX_TEXT_BYTES, clean_text, decode_text
 
 
@@ -43,9 +44,10 @@ class FolderSource:
     """The pictures below the folder `path`, `shard_size` rows to a shard.
 
     The folder is listed and searched for duplicates once, by the first call of `shards` or `read`;
-    a copy pickled after that holds the plan, so that all workers agree on it. `limits` says which
-    files are too large or too small; those become rejects. `captions` is a file with one or several
-    captions of each picture; see `transforms.sources.captions_file`.
+    a copy pickled after that holds the plan, so that all workers agree on it. Of very many files
+    the plan is a temporary file, which copies open as long as this source lives. `limits` says
+    which files are too large or too small; those become rejects. `captions` is a file with one or
+    several captions of each picture; see `transforms.sources.captions_file`.
 
     Raises:
         SourceError: `shard_size` is no whole number >= 1. That the folder cannot be listed, or
@@ -92,10 +94,12 @@ class FolderSource:
         if not self._plans:
             if self.captions is not None:
                 load_captions(self.captions)
-            names = tuple(self._names())
-            if not names:
+            plan = plan_folder(self.path, self._names(), self.limits)
+            if not plan.rows:
                 raise SourceError(f"{self.path}: the folder holds no picture files")
-            self._plans.append(FolderPlan(names, find_duplicates(self.path, names, self.limits)))
+            if isinstance(plan, ScratchPlan):
+                weakref.finalize(self, remove_scratch, plan)
+            self._plans.append(plan)
         return self._plans[0]
 
     def store_plan(self, folder: Path) -> None:
@@ -163,21 +167,21 @@ class FolderSource:
         Raises:
             SourceError: as `plan`.
         """
-        found = list_folder(self.path, self._names(), captions_of=caption_places)
+        names = self._names()
         if self.captions is None:
-            return found
+            return list_folder(self.path, names, captions_of=caption_places)
         told = know_file(
             Path(self.captions), pieces=ARCHIVE_PIECES, piece_bytes=ARCHIVE_PIECE_BYTES
         )
-        return Listing({**found.files, f"captions: {Path(self.captions).name}": told})
+        also = {f"captions: {Path(self.captions).name}": told}
+        return list_folder(self.path, names, captions_of=caption_places, also=also)
 
-    def _names(self) -> list[bytes]:
+    def _names(self) -> Iterator[bytes]:
         """The paths of all rows; a file of captions that lies in the folder is none."""
-        names = sorted(_walk(self.path))
         if self.captions is None:
-            return names
+            return _walk(self.path)
         inside = os.fsencode(os.path.relpath(self.captions, self.path))
-        return [name for name in names if name != inside]
+        return (name for name in _walk(self.path) if name != inside)
 
     def _told(self, name: bytes) -> str | None:
         """What the file of captions says of a picture, a line each."""

@@ -1,14 +1,16 @@
 """What a folder of pictures holds: its rows in order, and which of them repeat an earlier one.
 
 A plan is made once and must be the same in every worker. It travels pickled; or, where there are
-many rows and workers on other machines, as a file that all of them open, so that what travels is
+many rows or workers on other machines, as a file that all of them open, so that what travels is
 its path and its hash.
 """
 
 import functools
 import hashlib
+import os
+import shutil
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -89,6 +91,11 @@ class StoredPlan:
         return batches[row // ROWS_A_BATCH][column][row % ROWS_A_BATCH].as_py()
 
 
+@dataclass(frozen=True)
+class ScratchPlan(StoredPlan):
+    """A plan whose file is a temporary one of this machine, gone with the source that made it."""
+
+
 AnyPlan = FolderPlan | StoredPlan
 
 
@@ -112,29 +119,58 @@ def store_plan(plan: AnyPlan, folder: Path) -> StoredPlan:
     Raises:
         OSError: it cannot be written.
     """
+    if isinstance(plan, ScratchPlan):
+        return _copy(plan, folder)
     if isinstance(plan, StoredPlan):
         return plan
+    return write_plan(_batches(plan), folder)
+
+
+def write_plan(batches: Iterable[pa.RecordBatch], folder: Path) -> StoredPlan:
+    """A plan of `batches` of `plan_batch` as a file in `folder`, which is made.
+
+    Raises:
+        OSError: it cannot be written.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_file(sink, _SCHEMA) as file:
-        for batch in _batches(plan):
-            file.write_batch(batch)
-    data = sink.getvalue()
-    sha256 = hashlib.sha256(data).hexdigest()
-    path = folder / f"plan-{sha256[:16]}.arrow"
-    partial = path.with_name(f".{path.name}.partial")
-    with partial.open("wb") as written:
-        written.write(data)
-    partial.replace(path)
-    return StoredPlan(str(path.absolute()), sha256, plan.rows)
+    draft = folder / f".plan.{os.getpid()}.partial"
+    rows = 0
+    with draft.open("wb") as file, pa.ipc.new_file(file, _SCHEMA) as writer:
+        for batch in batches:
+            writer.write_batch(batch)
+            rows += batch.num_rows
+    with draft.open("rb") as written:
+        sha256 = hashlib.file_digest(written, "sha256").hexdigest()
+    path = folder / _file_name(sha256)
+    draft.replace(path)
+    return StoredPlan(str(path.absolute()), sha256, rows)
+
+
+def plan_batch(names: Sequence[bytes], repeats: Sequence[int | None]) -> pa.RecordBatch:
+    """Some rows of a plan: `ROWS_A_BATCH`, or fewer where they are the last."""
+    columns = [pa.array(names, pa.large_binary()), pa.array(repeats, pa.int64())]
+    return pa.record_batch(columns, schema=_SCHEMA)
+
+
+def _copy(plan: ScratchPlan, folder: Path) -> StoredPlan:
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / _file_name(plan.sha256)
+    draft = path.with_name(f".{path.name}.partial")
+    shutil.copyfile(plan.path, draft)
+    draft.replace(path)
+    return StoredPlan(str(path.absolute()), plan.sha256, plan.rows)
+
+
+def _file_name(sha256: str) -> str:
+    return f"plan-{sha256[:16]}.arrow"
 
 
 def _batches(plan: FolderPlan) -> Iterator[pa.RecordBatch]:
     for start in range(0, plan.rows, ROWS_A_BATCH):
         rows = range(start, min(start + ROWS_A_BATCH, plan.rows))
-        names = pa.array([plan.names[row] for row in rows], pa.large_binary())
-        repeats = pa.array([plan.duplicates.get(row) for row in rows], pa.int64())
-        yield pa.record_batch([names, repeats], schema=_SCHEMA)
+        yield plan_batch(
+            [plan.names[row] for row in rows], [plan.duplicates.get(row) for row in rows]
+        )
 
 
 @functools.lru_cache(maxsize=2)

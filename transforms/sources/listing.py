@@ -6,16 +6,21 @@ listing on every machine.
 """
 
 import hashlib
+import heapq
 import os
 import stat
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 from urllib.parse import quote_from_bytes
 
 from indexes.storage.statuses import content_tag
 from indexes.storage.store_path import StorePath
+from transforms.sources.sorted_texts import SortedTexts, in_order
 
 PIECES = 64
 PIECE_BYTES = 4096
@@ -25,6 +30,7 @@ ARCHIVE_PIECES = 1024
 ARCHIVE_PIECE_BYTES = 16_384
 """The same for a file that holds many pictures."""
 
+_WORDS = ("more", "fewer", "other")
 _NO_FILE = "no file"
 _UNREADABLE = "unreadable"
 
@@ -46,18 +52,33 @@ class Listing:
     def fingerprint(self) -> str:
         """A hash of names and contents."""
         digest = hashlib.sha256()
-        for name in sorted(self.files):
-            digest.update(f"{name}\n{self.files[name]}\n".encode())
+        for name, about in in_order(self.files):
+            digest.update(f"{name}\n{about}\n".encode())
         return digest.hexdigest()
 
     def difference(self, now: "Listing") -> str | None:
         """How many files there are more, fewer and others `now`, and the first; None for none."""
-        more = now.files.keys() - self.files.keys()
-        fewer = self.files.keys() - now.files.keys()
-        others = {name for name, about in self.files.items() if now.files.get(name, about) != about}
-        found = ((more, "more"), (fewer, "fewer"), (others, "other"))
-        counted = ", ".join(f"{len(names)} {word}" for names, word in found if names)
-        return f"files: {counted}, first {min(more | fewer | others)}" if counted else None
+        first: str | None = None
+        counts: Counter[str] = Counter()
+        for name, before, after in _side_by_side(self.files, now.files):
+            if before != after:
+                first = name if first is None else first
+                counts["more" if before is None else "fewer" if after is None else "other"] += 1
+        counted = ", ".join(f"{counts[word]} {word}" for word in _WORDS if counts[word])
+        return f"files: {counted}, first {first}" if counted else None
+
+
+def _side_by_side(
+    one: Mapping[str, str], other: Mapping[str, str]
+) -> Iterator[tuple[str, str | None, str | None]]:
+    """Every name of either, in order, and what stands under it in each."""
+    sides = [((name, 0, text) for name, text in in_order(one))]
+    sides.append((name, 1, text) for name, text in in_order(other))
+    for name, found in groupby(heapq.merge(*sides), key=itemgetter(0)):
+        texts: list[str | None] = [None, None]
+        for _, side, text in found:
+            texts[side] = text
+        yield name, texts[0], texts[1]
 
 
 @runtime_checkable
@@ -79,21 +100,28 @@ def list_source(source: object) -> Listing | None:
 
 
 def list_folder(
-    root: str, names: Iterable[bytes], *, captions_of: Callable[[Path], Iterable[Path]]
+    root: str,
+    names: Iterable[bytes],
+    *,
+    captions_of: Callable[[Path], Iterable[Path]],
+    also: Mapping[str, str] | None = None,
 ) -> Listing:
     """The files `names`, relative to `root`, and the texts beside them that are captions.
 
-    `captions_of` gives where the text of a picture may lie; what is not there is no text.
+    `captions_of` gives where the text of a picture may lie; what is not there is no text. `also`
+    are other files that count, with what they are known by.
     """
-    found: dict[str, str] = {}
+    found = SortedTexts()
+    for other, about in (also or {}).items():
+        found.put(other, about)
     for name in names:
         path = Path(root, os.fsdecode(name))
-        found[quote_from_bytes(name)] = know_file(path)
+        found.put(quote_from_bytes(name), know_file(path))
         folder = name[: name.rfind(b"/") + 1]
         for text in captions_of(path):
             beside = quote_from_bytes(folder + os.fsencode(text.name))
             if beside not in found and text.exists():
-                found[beside] = know_file(text)
+                found.put(beside, know_file(text))
     return Listing(found)
 
 
