@@ -4,8 +4,8 @@ What becomes of a source shard arrives as parcels, a batch's worth each. Where o
 shard after the other, as it does when whole shards are handed out, all parcels of a shard pass
 through it one after another: it writes the shard with the last of them, while others are still at
 work. Parcels of a shard that are spread over workers meet by a shuffle instead, and are written
-when it has ended. Which of the two happens is decided by what arrives, shard by shard; the bytes do not
-depend on it.
+when it has ended. Which of the two happens is decided by what arrives, shard by shard; the bytes do
+not depend on it.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
