@@ -13,8 +13,7 @@ from typing import Any
 
 import yaml
 
-from indexes.storage.paths import as_path, is_stored
-from indexes.storage.systems import is_address
+from indexes.storage.paths import as_path, from_folder, is_stored
 from transforms.pictures.limits import DEFAULT_LIMITS, LIMITS, PictureLimits
 from transforms.protocols import Source, SourceError
 from transforms.sources.folder import FolderSource
@@ -140,9 +139,7 @@ def check_spec(values: Mapping[str, object], where: str, root: Path) -> SourceSp
 
 def _absolute(value: str, root: Path) -> Path:
     """A path of a source file that lies in `root`; an address is absolute already."""
-    if is_address(value):
-        return as_path(value)
-    return (root / Path(value).expanduser()).absolute()
+    return from_folder(root, as_path(value).expanduser()).absolute()
 
 
 def _shown(value: object) -> str:
@@ -172,7 +169,7 @@ def _build(spec: SourceSpec) -> Source:
 def _open_folder(spec: SourceSpec) -> Source:
     size = spec.settings.get("shard_size", FolderSource.shard_size)
     assert isinstance(size, int)
-    kind = StoredFolderSource if is_address(spec.text("path")) else FolderSource
+    kind = StoredFolderSource if is_stored(as_path(spec.text("path"))) else FolderSource
     return kind(spec.text("path"), shard_size=size, limits=spec.limits())
 
 
@@ -225,7 +222,10 @@ def _open_links(spec: SourceSpec) -> Source:
     from transforms.fetching.linked_pictures import LinkedPictures
     from transforms.fetching.options import FetchOptions
 
-    return LinkedPictures(spec.text("store"), FetchOptions(limits=spec.limits()))
+    store = as_path(spec.text("store"))
+    if is_stored(store):
+        raise SourceError(f"{store}: fetched pictures must be on this machine")
+    return LinkedPictures(str(store), FetchOptions(limits=spec.limits()))
 
 
 SOURCE_KINDS: dict[str, SourceKind] = {
