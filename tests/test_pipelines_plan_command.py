@@ -9,6 +9,7 @@ from fakes.command_line import run
 from pipelines.plan.costs import Machines, reckon
 from pipelines.plan.rates import load_rates
 
+ROOT = Path(__file__).parent.parent
 RATES = load_rates()
 
 
@@ -35,7 +36,9 @@ def test_an_index_is_as_slow_as_the_slower_of_cards_and_cores():
 
 
 def test_scoring_is_reckoned_without_the_search_that_is_a_step_of_its_own():
-    kept = json.loads(Path("benchmarks/results/candidate_scoring.json").read_bytes())["figures"]
+    kept = json.loads(Path(ROOT, "benchmarks/results/candidate_scoring.json").read_bytes())[
+        "figures"
+    ]
     seconds = kept["processor_seconds"]
     scoring = (seconds["the stage"] - seconds["search alone"]) / kept["queries"]
     assert RATES["host.score_query"] == pytest.approx(scoring, rel=0.1)

@@ -10,6 +10,7 @@ from indexes.storage.store_path import StorePath
 from indexes.storage.systems import is_address
 
 _PASSWORD = re.compile(r"[^:]+://[^/@]*:[^/@]*@")
+_CHAIN = re.compile(r"[^:/]+::|.*::[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _HERE = re.compile(r"(?:file|local)://(?:localhost(?=/))?", re.IGNORECASE)
 
 
@@ -39,7 +40,7 @@ def as_path(place: str | os.PathLike[str]) -> Path:
     scheme, _, rest = text.partition("://")
     if _PASSWORD.match(text):
         raise _refused("credentials must not stand in an address", f"{scheme}://...")
-    if "::" in scheme:
+    if _CHAIN.match(text):
         raise _refused("addresses must not be chained: name the last alone", f"{scheme}://...")
     if not rest.partition("/")[0]:
         raise _refused("an address must name a bucket or a server after ://", text)
