@@ -1,6 +1,7 @@
 """The file systems that addresses name, opened by `fsspec`, which knows their clients."""
 
 import errno
+import logging
 import re
 import threading
 from contextlib import suppress
@@ -23,6 +24,10 @@ _BUCKETS = OBJECT_STORES - {"abfs", "abfss", "az", "adl", "oci"}
 
 _FOR_THREADS = frozenset({"memory", "hdfs", "arrow_hdfs"})
 """Clients that serve several threads at once, beside all that are asynchronous inside."""
+
+
+_TALKATIVE = ("gcsfs", "paramiko")
+"""Clients that write to their log, with a traceback, what they raise as well."""
 
 
 def is_address(text: str) -> bool:
@@ -83,6 +88,9 @@ def _open_system(scheme: str, host: str) -> Any:
 def _open_client(address: str) -> Any:
     import fsspec
 
+    for name in _TALKATIVE:
+        if (logger := logging.getLogger(name)).level == logging.NOTSET:
+            logger.setLevel(logging.CRITICAL)
     with suppress(TypeError):  # of the few that have no such option
         return fsspec.url_to_fs(address, use_listings_cache=False, skip_instance_cache=True)[0]
     return fsspec.url_to_fs(address, skip_instance_cache=True)[0]
