@@ -1,6 +1,7 @@
 """Every path of a command line is on a store, or refused: never a local folder of that name."""
 
 import argparse
+import functools
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,12 @@ OTHER_TEXTS = {
 """Arguments that are never a path, whatever stands in them."""
 
 
+COMMANDS = (
+    *("build", "demo", "edit", "edit-images", "evaluate", "fetch", "index", "lexicon build"),
+    *("plan", "report", "rethreshold", "rewrite", "train", "verify"),
+)
+
+
 @dataclass(frozen=True)
 class Argument:
     """One argument of a command that takes a value."""
@@ -49,6 +56,7 @@ class Argument:
         return (*self.action.option_strings[:1], value)
 
 
+@functools.cache
 def all_arguments():
     """What the commands add to the command line that takes a value, in order."""
     found, commands = [], []
@@ -75,29 +83,27 @@ def all_arguments():
     return found
 
 
-ARGUMENTS = all_arguments()
-
-
 def is_path(argument):
     named = argument.place in TEXTS_OF_PATHS or argument.action.dest == "preset"
     return named or argument.action.type in PATH_TYPES
 
 
-PATHS = [each for each in ARGUMENTS if is_path(each)]
-COMMANDS = sorted({each.command for each in PATHS})
+def all_paths():
+    return [each for each in all_arguments() if is_path(each)]
 
 
 def test_every_text_is_known_to_be_a_path_or_none():
     """A new argument is one of `PATH_TYPES`, a number or a choice, or has to be named above."""
     unknown = [
         each.place
-        for each in ARGUMENTS
+        for each in all_arguments()
         if not is_path(each)
         and (each.action.type in (None, str, Path, as_path) and not each.action.choices)
         and each.action.dest not in OTHER_TEXTS
     ]
     assert unknown == []
-    assert {each.place for each in ARGUMENTS} >= TEXTS_OF_PATHS
+    assert {each.command for each in all_paths()} == set(COMMANDS)
+    assert {each.place for each in all_arguments()} >= TEXTS_OF_PATHS
 
 
 @pytest.fixture
@@ -143,7 +149,7 @@ def elsewhere(tmp_path, monkeypatch):
 def command_words(argument, value, given):
     """The command line with `value` for `argument`, and what else it needs."""
     words = list(argument.command.split())
-    for other in ARGUMENTS:
+    for other in all_arguments():
         if other.command != argument.command:
             continue
         if other.action is argument.action:
@@ -191,7 +197,7 @@ def test_an_address_is_none_of_this_machine(command, address, says, given, elsew
     """There is no file system `nonesuch`, and whoever asks for it says so with its address."""
     monkeypatch.setattr("pipelines.lexicon.command.open_wordnet", no_wordnet)
     monkeypatch.setattr("pipelines.lexicon.command.build_table", lambda *_: [])
-    for argument in PATHS:
+    for argument in all_paths():
         if argument.command != command:
             continue
         value = value_of(argument, address)
