@@ -222,10 +222,7 @@ def _open_links(spec: SourceSpec) -> Source:
     from transforms.fetching.linked_pictures import LinkedPictures
     from transforms.fetching.options import FetchOptions
 
-    store = as_path(spec.text("store"))
-    if is_stored(store):
-        raise SourceError(f"{store}: fetched pictures must be on this machine")
-    return LinkedPictures(str(store), FetchOptions(limits=spec.limits()))
+    return LinkedPictures(spec.text("store"), FetchOptions(limits=spec.limits()))
 
 
 SOURCE_KINDS: dict[str, SourceKind] = {

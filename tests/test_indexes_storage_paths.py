@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from indexes.storage.cache import cache_folder
 from indexes.storage.errors import StorageError
-from indexes.storage.paths import as_path, from_folder, is_stored, lies_at
+from indexes.storage.paths import as_path, from_folder, is_stored, lies_at, on_this_machine
 from indexes.storage.store_path import StorePath
 
 
@@ -39,6 +40,15 @@ def test_credentials_do_not_stand_in_addresses(text):
     with pytest.raises(StorageError) as raised:
         as_path(text)
     assert "hidden" not in str(raised.value)
+
+
+def test_what_stays_on_this_machine(tmp_path, monkeypatch):
+    assert on_this_machine(tmp_path) == on_this_machine(f"file://{tmp_path}") == tmp_path
+    with pytest.raises(StorageError, match="s3://bucket/folder: must be on this machine"):
+        on_this_machine("s3://bucket/folder")
+    monkeypatch.setenv("PAIRLOOM_CACHE", "s3://bucket/cache")
+    with pytest.raises(StorageError, match="must be on this machine"):
+        cache_folder()
 
 
 @pytest.mark.parametrize("text", ["dir::file:///data", "zip://a.png::s3://bucket/some.zip"])

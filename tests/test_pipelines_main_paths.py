@@ -27,7 +27,9 @@ TEXTS_OF_PATHS = {
     ("plan", "source"),
     ("rethreshold", "segment"),
 }
-"""Arguments that are a path in one case and something else in another; and `preset` everywhere."""
+"""Arguments that are a path in one case and something else in another; as are presets, but where
+they only name rates."""
+RATES = ("plan", "preset")
 OTHER_TEXTS = {
     *("allow_address", "box", "device", "index_name", "mask_phrase", "prompt", "runner"),
     *("segment_background", "set_values", "source_prompt", "threshold", "without"),
@@ -84,8 +86,8 @@ def all_arguments():
 
 
 def is_path(argument):
-    named = argument.place in TEXTS_OF_PATHS or argument.action.dest == "preset"
-    return named or argument.action.type in PATH_TYPES
+    preset = argument.action.dest == "preset" and argument.place != RATES
+    return preset or argument.place in TEXTS_OF_PATHS or argument.action.type in PATH_TYPES
 
 
 def all_paths():
@@ -100,6 +102,7 @@ def test_every_text_is_known_to_be_a_path_or_none():
         if not is_path(each)
         and (each.action.type in (None, str, Path, as_path) and not each.action.choices)
         and each.action.dest not in OTHER_TEXTS
+        and each.place != RATES
     ]
     assert unknown == []
     assert {each.command for each in all_paths()} == set(COMMANDS)

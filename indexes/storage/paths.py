@@ -47,6 +47,18 @@ def as_path(place: str | os.PathLike[str]) -> Path:
     return StorePath(text)
 
 
+def on_this_machine(place: str | os.PathLike[str]) -> Path:
+    """The path that `place` names, for what is neither read nor written on stores.
+
+    Raises:
+        StorageError: it is on one; or as `as_path`.
+    """
+    path = as_path(place)
+    if isinstance(path, StorePath):
+        raise _refused("must be on this machine", str(path))
+    return path
+
+
 def from_folder(folder: Path, place: str | os.PathLike[str]) -> Path:
     """The path that `place` names for a file in `folder`: a relative one begins there.
 
