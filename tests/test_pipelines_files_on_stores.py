@@ -65,7 +65,8 @@ def test_a_picture_is_edited_there(there, editing_world, tmp_path):
     found = stored_contents(there)
     assert found == contents(tmp_path / "here")
     assert {"edited-1.png", "edited-2.png", "used.png"} < found.keys()
-    over = run("edit", there / "photo.png", "--out", there / "photo.png", *flags)
+    words = ("edit", there / "photo.png", "--out", there / "photo-1.png", "--editor", "copy")
+    over = run(*words, "--mask-out", there / "photo.png", *flags)
     assert "must be another file than" in over.error
 
 
@@ -173,9 +174,10 @@ def test_embeddings_are_read_there(there, tmp_path):
     assert on_store.description["embeddings"]["path"] == f"{there}/stored"
     refused = index_command(there / "stored", tmp_path / "other")
     assert "holds embeddings that clip-retrieval wrote, and no pictures" in refused.error
-    (there / "stored" / "metadata" / "metadata_1.parquet").unlink()
-    refused = index_command(pool_folder(), tmp_path / "other", "--embeddings", there / "stored")
-    assert f"{there}/stored/img_emb/img_emb_1.npy must have 2 rows" in refused.error
+    (stored / "metadata" / "metadata_1.parquet").unlink()
+    broken = upload_folder(stored, there / "broken")
+    refused = index_command(pool_folder(), tmp_path / "other", "--embeddings", broken)
+    assert f"{broken}/img_emb/img_emb_1.npy must have 2 rows" in refused.error
 
 
 def test_a_data_set_there_is_evaluated(there, told_world, tmp_path):

@@ -14,7 +14,13 @@ SECRET = "test-secret"
 
 
 class _Visitors(asyncssh.SSHServer):
-    """Lets in whoever knows the secret."""
+    """Lets in whoever knows the secret; `inside` are those that are there."""
+
+    def __init__(self, inside: set[asyncssh.SSHServerConnection]) -> None:
+        self._inside = inside
+
+    def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
+        self._inside.add(conn)
 
     def begin_auth(self, username: str) -> bool:
         return True
@@ -35,18 +41,22 @@ def sftp_server(root: Path) -> Iterator[str]:
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
+    inside: set[asyncssh.SSHServerConnection] = set()
 
     async def listen() -> asyncssh.SSHAcceptor:
         return await asyncssh.listen(
             "127.0.0.1",
             0,
-            server_factory=_Visitors,
+            server_factory=lambda: _Visitors(inside),
             server_host_keys=[asyncssh.generate_private_key("ssh-ed25519")],
             sftp_factory=lambda channel: asyncssh.SFTPServer(channel, chroot=str(root).encode()),
         )
 
     async def close(acceptor: asyncssh.SSHAcceptor) -> None:
         acceptor.close()
+        for visitor in inside:
+            visitor.abort()
+            await visitor.wait_closed()
         await acceptor.wait_closed()
 
     acceptor = asyncio.run_coroutine_threadsafe(listen(), loop).result(20)
