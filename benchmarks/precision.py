@@ -114,7 +114,7 @@ def main() -> None:
     parser.add_argument(
         "--dtypes", nargs="+", choices=DTYPES, help="beside float32 (default: bfloat16; or all)"
     )
-    parser.add_argument("--pictures", type=int, default=256, help="default 256")
+    parser.add_argument("--pictures", type=int, default=64, help="default 64")
     parser.add_argument("--batch-size", type=int, default=16, help="at once (default 16)")
     parser.add_argument("--rounds", type=int, default=3, help="default 3")
     add_report_flags(parser)

@@ -20,6 +20,8 @@ from indexes.storage.paths import as_path
 pytestmark = [
     pytest.mark.storage,
     pytest.mark.skipif(google_program() is None, reason=f"no server, see {GOOGLE_VARIABLE}"),
+    # So aiohttp warns of bodies of a MiB that gcsfs sends.
+    pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning"),
 ]
 
 SOURCE = "{kind: still-life, count: 40, shard_size: 10, told: true}"
