@@ -102,7 +102,7 @@ def precision(results: Results) -> list[Row]:
     return [
         (
             "`benchmarks/precision.py`",
-            "encoder of CLIP ViT-B/32's size with random weights, the network alone, one thread",
+            "encoder of CLIP ViT-B/32's size with random weights, pictures at its size, one thread",
             f"{figures['ms_a_picture']['float32']:.0f} ms a picture in float32 and "
             f"{figures['ms_a_picture'][half]:.0f} in {half}, on a {result.machine}; least cosine "
             f"{figures['moved'][half]:.4f} ([docs/scale.md](docs/scale.md))",
