@@ -18,7 +18,7 @@ install: $(INSTALLED)
 
 $(INSTALLED): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[cpu,editing,s3,dev]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[cpu,editing,s3,gcs,dev]"
 	touch $@
 
 demo: $(INSTALLED)
@@ -42,16 +42,21 @@ TEST_PROCESSES ?= 2
 unit: $(INSTALLED)
 	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 
-# Commands against a real S3 server on this machine, with faults; the server is built by Go.
+# Commands against real servers of stores on this machine, with faults; two are built by Go.
 SERVERS := $(CURDIR)/.servers
 S3_SERVER := github.com/versity/versitygw/cmd/versitygw@v1.8.0
+GS_SERVER := github.com/fsouza/fake-gcs-server@v1.56.1
 
 $(SERVERS)/versitygw:
 	GOBIN=$(SERVERS) go install $(S3_SERVER)
 
-storage-test: $(INSTALLED) $(SERVERS)/versitygw
-	PAIRLOOM_S3_SERVER=$(SERVERS)/versitygw $(BIN)/python -m pytest -n $(TEST_PROCESSES) \
-		-m storage --timeout 900 tests/test_stores_with_faults.py
+$(SERVERS)/fake-gcs-server:
+	GOBIN=$(SERVERS) go install $(GS_SERVER)
+
+storage-test: $(INSTALLED) $(SERVERS)/versitygw $(SERVERS)/fake-gcs-server
+	PAIRLOOM_S3_SERVER=$(SERVERS)/versitygw PAIRLOOM_GS_SERVER=$(SERVERS)/fake-gcs-server \
+		$(BIN)/python -m pytest -n $(TEST_PROCESSES) -m storage --timeout 900 \
+		tests/test_stores_with_faults.py tests/test_stores_google.py tests/test_stores_sftp.py
 
 # Beam's small engine, which Go builds in some minutes; `make test` then has a test on it, too.
 prism: $(INSTALLED)

@@ -25,6 +25,7 @@ from editing.registry import find_editor
 from editing.remarks import remark_on_mask
 from editing.requests import EditOutput, OnStep, Request
 from editing.settings import chosen_numbers, make_settings, require_numbers
+from indexes.storage.paths import on_this_machine
 from transforms.presets import Preset, load_preset
 
 if TYPE_CHECKING:
@@ -267,6 +268,7 @@ def load_editor(
     Raises:
         SettingError: an unknown name, or a model that is needed and not given.
         PresetError, ModelError: a model is not named, not there, or cannot be loaded.
+        StorageError: `model` is not on this machine.
 
     >>> from pairloom import load_editor, open_pairs
     >>> pair = open_pairs("small/pairs")[0]
@@ -278,5 +280,5 @@ def load_editor(
     """
     chosen = load_preset(preset) if isinstance(preset, str) else preset
     parts = Parts(preset=chosen, device=device, dtype=dtype)
-    place = Path(model) if model is not None else None
+    place = on_this_machine(model) if model is not None else None
     return choose_editor(name, parts, model=place, regions=regions).load()

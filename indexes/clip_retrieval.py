@@ -24,6 +24,10 @@ from indexes.lookup import RowLookup, hash_texts, lookup_table
 from indexes.parquet.reading import ARROW_ERRORS, ParquetError, one_line, read_table
 from indexes.parts import gather_rows, load_array
 from indexes.search import Rows, Vectors
+from indexes.storage.cache import mirror
+from indexes.storage.paths import as_path
+from indexes.storage.store_path import StorePath
+from indexes.stored import naming
 
 _ARRAY = re.compile(r"img_emb_(\d+)\.npy")
 _METADATA = re.compile(r"metadata_(\d+)\.parquet")
@@ -45,7 +49,9 @@ class StoredEmbeddings:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        arrays, names = _read_parts(folder)
+        local = _fetched(folder)
+        with naming(folder, local):
+            arrays, names = _read_parts(local)
         self._arrays = [array for array in arrays if len(array)]
         if not self._arrays:
             raise IndexFolderError(f"{folder} holds no embeddings")
@@ -125,12 +131,23 @@ def _opened(folder: Path) -> StoredEmbeddings:
 
 
 def open_embeddings(folder: str | Path) -> StoredEmbeddings:
-    """The embeddings in `folder`; one and the same object in a process.
+    """The embeddings in `folder`, here or on a store; one and the same object in a process.
 
     Raises:
         IndexFolderError: as `StoredEmbeddings`.
     """
-    return _opened(Path(folder).resolve())
+    return _opened(as_path(folder).resolve())
+
+
+def _fetched(folder: Path) -> Path:
+    """The folder itself, or, of one on a store, its mirror with the files that are read."""
+    if not isinstance(folder, StorePath):
+        return folder
+    wanted = {path.relative_to(folder).as_posix() for path in embedding_files(folder)}
+    try:
+        return mirror(folder, wanted=wanted.__contains__)
+    except OSError as error:
+        raise IndexFolderError(str(error)) from error
 
 
 def embedding_files(folder: Path) -> list[Path]:

@@ -13,8 +13,7 @@ from typing import Any
 
 import yaml
 
-from indexes.storage.paths import as_path, is_stored
-from indexes.storage.systems import is_address
+from indexes.storage.paths import as_path, from_folder, is_stored
 from transforms.pictures.limits import DEFAULT_LIMITS, LIMITS, PictureLimits
 from transforms.protocols import Source, SourceError
 from transforms.sources.folder import FolderSource
@@ -140,9 +139,7 @@ def check_spec(values: Mapping[str, object], where: str, root: Path) -> SourceSp
 
 def _absolute(value: str, root: Path) -> Path:
     """A path of a source file that lies in `root`; an address is absolute already."""
-    if is_address(value):
-        return as_path(value)
-    return (root / Path(value).expanduser()).absolute()
+    return from_folder(root, as_path(value).expanduser()).absolute()
 
 
 def _shown(value: object) -> str:
@@ -173,7 +170,7 @@ def _open_folder(spec: SourceSpec) -> Source:
     size = spec.settings.get("shard_size", FolderSource.shard_size)
     assert isinstance(size, int)
     captions = spec.text("captions") if "captions" in spec.settings else None
-    if not is_address(spec.text("path")):
+    if not is_stored(as_path(spec.text("path"))):
         path, limits = spec.text("path"), spec.limits()
         return FolderSource(path, shard_size=size, limits=limits, captions=captions)
     if captions is not None:

@@ -89,6 +89,12 @@ def changed(name, place, value):
         ),
         ("identical_bytes", ("total", "false claims"), 1, "false claims"),
         ("mined_captions", ("marks", "new", "good"), 180, "good pairs, flickr8k"),
+        (
+            "precision",
+            ("moved", "bfloat16"),
+            0.98,
+            "least cosine of embeddings in bfloat16 and float32",
+        ),
         ("rewrite_sentences", ("both",), 204, "grammatical and sensible edits"),
         ("rewrite_sentences", ("unjudged",), [["a dog", "a cat"]], "unjudged edits"),
         ("structure_position", ("structure",), 6.0, "distance by structure map, px"),

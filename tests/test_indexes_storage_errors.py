@@ -23,6 +23,8 @@ class NoCredentialsError(Exception):
         (PermissionError("Forbidden"), errno.EACCES, "see whether the credentials are right"),
         (NoCredentialsError("Unable"), errno.EIO, "no credentials are found"),
         (TimeoutError(), errno.EIO, "does not answer in time"),
+        (ConnectionRefusedError(111, "no"), errno.ECONNREFUSED, "cannot be reached"),
+        (ConnectionResetError(104, "no"), errno.ECONNRESET, "broke the connection off"),
         (OSError(errno.ENOSPC, "No space left"), errno.ENOSPC, "No space left"),
         (ValueError("odd\nlines"), errno.EIO, "odd lines"),
     ],

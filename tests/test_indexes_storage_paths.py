@@ -4,32 +4,76 @@ from pathlib import Path
 
 import pytest
 
+from indexes.storage.cache import cache_folder
 from indexes.storage.errors import StorageError
-from indexes.storage.paths import as_path, is_stored, lies_at
+from indexes.storage.paths import as_path, from_folder, is_stored, lies_at, on_this_machine
 from indexes.storage.store_path import StorePath
 
 
-@pytest.mark.parametrize("text", ["pictures", "/data/s3", "a:b/c", "s3:/bucket", "file", "."])
+@pytest.mark.parametrize(
+    "text", ["pictures", "/data/s3", "a:b/c", "a::b", "s3:/bucket", "file", ".", "./s3://bucket"]
+)
 def test_what_is_no_address_is_local(text):
     assert as_path(text) == Path(text)
     assert not is_stored(as_path(text))
 
 
-@pytest.mark.parametrize("text", ["s3://bucket/folder", "gs://bucket", "memory://a/b"])
+@pytest.mark.parametrize(
+    "text", ["s3://bucket/folder", "gs://bucket", "memory://a/b", "s3://a/b::c"]
+)
 def test_an_address_is_on_a_store(text):
     path = as_path(text)
     assert isinstance(path, StorePath)
     assert str(as_path(path)) == str(path) == text
 
 
-def test_a_file_address_is_this_machine(tmp_path):
-    assert as_path(f"file://{tmp_path}") == tmp_path
+@pytest.mark.parametrize("begin", ["file://", "FILE://localhost", "local://"])
+def test_a_file_address_is_this_machine(begin, tmp_path):
+    assert as_path(f"{begin}{tmp_path}") == tmp_path
+    assert not is_stored(as_path(f"{begin}{tmp_path}"))
 
 
-def test_credentials_do_not_stand_in_addresses():
+@pytest.mark.parametrize(
+    "text", ["s3://me:hidden@bucket/folder", "simplecache::s3://me:hidden@bucket/folder"]
+)
+def test_credentials_do_not_stand_in_addresses(text):
     with pytest.raises(StorageError) as raised:
-        as_path("s3://me:hidden@bucket/folder")
+        as_path(text)
     assert "hidden" not in str(raised.value)
+
+
+def test_what_stays_on_this_machine(tmp_path, monkeypatch):
+    assert on_this_machine(tmp_path) == on_this_machine(f"file://{tmp_path}") == tmp_path
+    with pytest.raises(StorageError, match="s3://bucket/folder: must be on this machine"):
+        on_this_machine("s3://bucket/folder")
+    monkeypatch.setenv("PAIRLOOM_CACHE", "s3://bucket/cache")
+    with pytest.raises(StorageError, match="must be on this machine"):
+        cache_folder()
+
+
+@pytest.mark.parametrize("text", ["dir::file:///data", "zip://a.png::s3://bucket/some.zip"])
+def test_chains_are_refused(text):
+    with pytest.raises(StorageError, match="chain"):
+        as_path(text)
+
+
+@pytest.mark.parametrize("text", ["hdfs:///data", "s3://", "memory:///"])
+def test_an_address_says_of_whom_it_is_asked(text):
+    with pytest.raises(StorageError, match="must name a bucket or a server"):
+        as_path(text)
+
+
+@pytest.mark.parametrize(
+    ("folder", "place", "found"),
+    [
+        ("s3://bucket/sources", "part.tar", "s3://bucket/sources/part.tar"),
+        ("s3://bucket/sources", "/data/part.tar", "/data/part.tar"),
+        ("/data", "gs://other/part.tar", "gs://other/part.tar"),
+        ("/data", "inner/part.tar", "/data/inner/part.tar"),
+    ],
+)
+def test_what_a_file_names_is_meant_from_its_folder(folder, place, found):
+    assert str(from_folder(as_path(folder), place)) == found
 
 
 def test_links_that_lead_nowhere_lie_there(tmp_path):

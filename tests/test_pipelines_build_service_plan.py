@@ -11,6 +11,7 @@ from indexes.folder import open_index
 from indexes.knn_service import KnnServiceError
 from pairloom.__main__ import main
 from pipelines.build.job import run_build
+from pipelines.build.plain_loop import plain_build
 from pipelines.build.plan import BuildOptions
 from pipelines.build.service_plan import PICTURES_SUFFIX, is_service, plan_service_build
 from pipelines.running.execution import Execution
@@ -74,7 +75,7 @@ def test_pairs_are_of_the_services_pictures(server, tiny_preset, tmp_path):
     asked = [path for path in server.asked if path.startswith("/pictures/")]
     assert len(asked) == len(set(asked))
     again = tmp_path / "again" / "pairs"
-    run_build(plan(server, tiny_preset, again, thresholds=ANY), Execution())
+    plain_build(plan(server, tiny_preset, again, thresholds=ANY))
     assert shards_of(again) == shards_of(folder) != {}
 
 
@@ -148,6 +149,15 @@ def test_what_a_service_does_not_give_cannot_be_asked_for(
 ):
     with pytest.raises(ValueError, match=error):
         plan(server, tiny_preset, tmp_path / "pairs", **settings)
+
+
+def test_pairs_lie_on_this_machine_beside_their_pictures(
+    server, tiny_preset, monkeypatch, tmp_path
+):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match="must be on this machine with an index that is a service"):
+        plan(server, tiny_preset, "memory://tests/pairs")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_index_of_another_length_is_refused(server, tiny_preset, tmp_path):

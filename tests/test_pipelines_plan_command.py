@@ -1,6 +1,7 @@
 """What an index and a build would take: the reckoning, its rates, and the command."""
 
 import json
+from pathlib import Path
 
 import pytest
 from fakes.command_line import run
@@ -8,6 +9,7 @@ from fakes.command_line import run
 from pipelines.plan.costs import Machines, reckon
 from pipelines.plan.rates import load_rates
 
+ROOT = Path(__file__).parent.parent
 RATES = load_rates()
 
 
@@ -31,6 +33,18 @@ def test_an_index_is_as_slow_as_the_slower_of_cards_and_cores():
     few = reckon(1_000_000, "sd14", RATES, Machines(gpus=8, cores=1))
     assert few.hours("index") == pytest.approx(1e6 * RATES["host.prepare"] / 3600)
     assert few.driver("index") == "read and prepare"
+
+
+def test_scoring_is_reckoned_without_the_search_that_is_a_step_of_its_own():
+    kept = json.loads(Path(ROOT, "benchmarks/results/candidate_scoring.json").read_bytes())[
+        "figures"
+    ]
+    seconds = kept["processor_seconds"]
+    scoring = (seconds["the stage"] - seconds["search alone"]) / kept["queries"]
+    assert RATES["host.score_query"] == pytest.approx(scoring, rel=0.1)
+    costs = reckon(1000, "sd14", RATES, Machines(gpus=0, cores=1))
+    names = [step.name for step in costs.steps if step.job == "build"]
+    assert (names.count("search"), names.count("score")) == (1, 1)
 
 
 def test_twice_the_machines_take_half_the_hours():

@@ -21,7 +21,7 @@ from pipelines.running.pieces import (
     run_piece,
 )
 from pipelines.running.runners import StageSeconds
-from transforms.batches.landing import Piece as LandedPiece
+from transforms.batches.landing import Parcel
 from transforms.read import plan_batches
 
 SHARD = dataclasses.replace(POOL.shards()[0], stop=1000)
@@ -45,7 +45,7 @@ def test_each_worker_gets_several_pieces_of_what_is_worth_a_pipeline():
 
 
 def done(piece, *data):
-    landed = tuple(LandedPiece("kind", 0, 1, each) for each in data)
+    landed = tuple(Parcel("kind", 0, 1, each) for each in data)
     return Done(piece.pictures, StageSeconds({}), piece, landed)
 
 

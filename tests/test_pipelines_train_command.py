@@ -12,6 +12,7 @@ from fakes.accelerator import forget_accelerator
 from fakes.command_line import run
 from fakes.editing import save_world
 from fakes.folders import hashes
+from fakes.object_store import new_folder, upload_folder
 from PIL import Image
 from safetensors.torch import load_file
 
@@ -113,6 +114,14 @@ def test_a_finished_run_is_left_alone(world, trained):
 
 
 @pytest.mark.slow
+def test_pairs_on_a_store_train_the_same(world, trained, tmp_path):
+    pairs = upload_folder(world / "pairs", new_folder("memory://tests"))
+    flags = ("--preset", world / "tiny.yaml", "--steps", 3, "--batch-size", 2)
+    outcome = run("train", pairs, "--out", tmp_path / "run", *flags)
+    assert outcome.code == 0, outcome.err
+    assert weights(tmp_path / "run") == weights(trained[0])
+
+
 def test_two_processes_train_as_one_does(world, tmp_path):
     alone = train(world, tmp_path / "one", "--batch-size", 4)
     assert alone.code == 0, alone.err

@@ -10,16 +10,10 @@ import time
 
 import pytest
 from fakes.command_line import build_command, index_command, preset_file
+from fakes.faults import Faults, Proxy
 from fakes.folders import contents
 from fakes.object_store import BUCKET
-from fakes.storage_server import (
-    SERVER_VARIABLE,
-    Commands,
-    Faults,
-    Proxy,
-    StorageServer,
-    server_program,
-)
+from fakes.storage_server import SERVER_VARIABLE, Commands, StorageServer, server_program
 
 pytestmark = [
     pytest.mark.storage,

@@ -9,7 +9,7 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.testing.util import assert_that, equal_to
 
 from indexes.fence import take_turn
-from transforms.batches.landing import Land, Piece, all_here
+from transforms.batches.landing import Land, Parcel, all_here
 
 
 @dataclass(frozen=True)
@@ -25,22 +25,22 @@ KINDS = ("sheets", "covers")
 
 
 def pieces_of(drawer, rows=(2, 1, 1)):
-    """Pieces of a drawer, a sheets' and a covers' piece a batch."""
-    left, pieces = drawer.sources if drawer.sources is not None else 2, []
+    """Parcels of a drawer, a sheets' and a covers' parcel a batch."""
+    left, parcels = drawer.sources if drawer.sources is not None else 2, []
     for number, most in enumerate(rows):
         taken = min(left, most)
         left -= taken
         if taken:
             data = f"{drawer.name}{number}".encode()
-            pieces += [Piece("sheets", number, taken, data), Piece("covers", number, 0, data)]
-    return [(drawer.name, tuple(piece)) for piece in pieces]
+            parcels += [Parcel("sheets", number, taken, data), Parcel("covers", number, 0, data)]
+    return [(drawer.name, tuple(parcel)) for parcel in parcels]
 
 
-def write(drawer, pieces, *, folder):
+def write(drawer, parcels, *, folder):
     """A file of the drawer, and a line in `order`."""
     with (folder / "order").open("a") as order:
         order.write(f"{drawer.name}\n")
-    text = " ".join(sorted(f"{piece.kind}:{piece.data.decode()}" for piece in pieces))
+    text = " ".join(sorted(f"{parcel.kind}:{parcel.data.decode()}" for parcel in parcels))
     (folder / drawer.name).write_text(text)
     return drawer.name, text
 
@@ -77,7 +77,7 @@ def contents(folder):
 def expected():
     return {
         drawer.name: " ".join(
-            sorted(f"{piece[0]}:{piece[3].decode()}" for _, piece in pieces_of(drawer))
+            sorted(f"{parcel[0]}:{parcel[3].decode()}" for _, parcel in pieces_of(drawer))
         )
         for drawer in DRAWERS
     }
@@ -113,7 +113,7 @@ def test_a_run_that_is_over_writes_nothing(tmp_path):
     assert land(tmp_path, pieces_of(DRAWERS[0]), fence=over) == []
 
 
-def write_too_late(drawer, pieces, *, fence):
+def write_too_late(drawer, parcels, *, fence):
     take_turn(Path(fence.folder))
     fence.check()
 
@@ -152,6 +152,6 @@ def test_pieces_of_an_unknown_shard_are_refused(tmp_path):
     ],
 )
 def test_all_is_here_when_all_rows_and_both_kinds_are(rows, numbers, whole):
-    sheets = [Piece("sheets", number, 2 - number, b"") for number in numbers[0]]
-    covers = [Piece("covers", number, 0, b"") for number in numbers[1]]
+    sheets = [Parcel("sheets", number, 2 - number, b"") for number in numbers[0]]
+    covers = [Parcel("covers", number, 0, b"") for number in numbers[1]]
     assert all_here(rows, [*sheets, *covers], KINDS) is whole

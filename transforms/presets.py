@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from indexes.errors import PairloomError
+from indexes.storage.paths import as_path, is_stored
 from transforms.models.devices import (
     AUTO,
     CPU,
@@ -186,7 +187,9 @@ def load_preset(name_or_path: str) -> Preset:
     'CompVis/stable-diffusion-v1-4'
     """
     known = built_in_presets()
-    path = known.get(name_or_path, Path(name_or_path).expanduser())
+    path = known.get(name_or_path) or as_path(name_or_path).expanduser()
+    if is_stored(path):
+        raise PresetError(f"a preset must be a file on this machine, got {name_or_path}")
     if not path.is_file():
         raise PresetError(
             f"no preset {name_or_path!r}: neither a file nor one of {', '.join(sorted(known))}"

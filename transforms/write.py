@@ -17,7 +17,7 @@ from apache_beam.typehints.decorators import no_annotations
 
 from indexes.fence import Fence
 from indexes.storage.paths import as_path
-from transforms.batches.landing import PACKED_PIECE, Land, Piece
+from transforms.batches.landing import PACKED_PARCEL, Land, Parcel
 from transforms.batches.packing import pack_table, to_bytes, unpack, unpack_tables
 from transforms.batches.timing import timed
 from transforms.dataset.files import (
@@ -52,8 +52,8 @@ from transforms.record import Batch, EditExample, EditQuery
 NAME = "Write"
 STAGE = NAME.lower()
 FINISHED, CONSIDERED = KINDS = ("finished", "considered")
-PackedPiece = tuple[str, Piece]
-"""A piece under the name of its source shard."""
+PackedParcel = tuple[str, Parcel]
+"""A parcel under the name of its source shard."""
 
 
 def write_contents(
@@ -137,24 +137,24 @@ def light_finished(batch: Batch[EditExample]) -> Batch[EditExample]:
     return replace(batch, records=tuple(light_example(example) for example in batch.records))
 
 
-def pack_finished(batch: Batch[EditExample]) -> PackedPiece:
-    """`light_finished(batch)`, packed as a piece of its shard that settles its rows."""
+def pack_finished(batch: Batch[EditExample]) -> PackedParcel:
+    """`light_finished(batch)`, packed as a parcel of its shard that settles its rows."""
     settled = {example.query.source.position for example in batch.records}
     settled |= {reject.position for reject in batch.rejects}
     data = to_bytes(light_finished(batch))
-    return batch.shard, Piece(FINISHED, batch.number, len(settled), data)
+    return batch.shard, Parcel(FINISHED, batch.number, len(settled), data)
 
 
-def pack_considered(batch: Batch[EditQuery]) -> PackedPiece:
-    """The queries of `batch` and their candidates, packed as a piece of their shard."""
+def pack_considered(batch: Batch[EditQuery]) -> PackedParcel:
+    """The queries of `batch` and their candidates, packed as a parcel of their shard."""
     name, data = pack_table(batch.shard, tabulate(batch.records))
-    return name, Piece(CONSIDERED, batch.number, 0, data)
+    return name, Parcel(CONSIDERED, batch.number, 0, data)
 
 
 @no_annotations  # Beam cannot check for a Protocol
-def write_pieces(
+def write_parcels(
     shard: OutputShard,
-    pieces: Sequence[Piece],
+    parcels: Sequence[Parcel],
     *,
     folder: str,
     source: Source,
@@ -168,7 +168,7 @@ def write_pieces(
         OutputError, ContentsError: as `write_shard`.
         FencedError: a later run has begun meanwhile.
     """
-    packed = {kind: [each.data for each in pieces if each.kind == kind] for kind in KINDS}
+    packed = {kind: [each.data for each in parcels if each.kind == kind] for kind in KINDS}
     with timed(NAME):
         receipt = write_shard(
             as_path(folder),
@@ -258,10 +258,10 @@ class Write(beam.PTransform):
         pack_both = (
             finished
             | "Pack finished"
-            >> beam.Map(pack_finished).with_input_types(Batch).with_output_types(PACKED_PIECE),
+            >> beam.Map(pack_finished).with_input_types(Batch).with_output_types(PACKED_PARCEL),
             considered
             | "Pack considered"
-            >> beam.Map(pack_considered).with_input_types(Batch).with_output_types(PACKED_PIECE),
+            >> beam.Map(pack_considered).with_input_types(Batch).with_output_types(PACKED_PARCEL),
         )
         return (
             pack_both
@@ -271,7 +271,7 @@ class Write(beam.PTransform):
                 self.shards,
                 KINDS,
                 functools.partial(
-                    write_pieces,
+                    write_parcels,
                     folder=self.folder,
                     source=self.source,
                     pool=self.pool,

@@ -13,7 +13,7 @@ from indexes.fence import Fence
 from indexes.layout import STRUCTURE_BYTES, Part
 from indexes.parts import PartContents, PictureMetadata, read_part, write_part
 from indexes.storage.paths import as_path
-from transforms.batches.landing import PACKED_PIECE, Land, Piece
+from transforms.batches.landing import PACKED_PARCEL, Land, Parcel
 from transforms.batches.packing import to_bytes, unpack
 from transforms.dataset.files import make_folder, write_table
 from transforms.dataset.rows import light_source, reject_to_row
@@ -72,10 +72,10 @@ def light_embedded(batch: Batch[EmbeddedImage]) -> Batch[EmbeddedImage]:
     return Batch(batch.shard, batch.number, records, batch.rejects)
 
 
-def pack_embedded(batch: Batch[EmbeddedImage]) -> tuple[str, Piece]:
-    """`light_embedded(batch)`, packed as a piece of its shard."""
+def pack_embedded(batch: Batch[EmbeddedImage]) -> tuple[str, Parcel]:
+    """`light_embedded(batch)`, packed as a parcel of its shard."""
     settled = len(batch.records) + len(batch.rejects)
-    return batch.shard, Piece(KIND, batch.number, settled, to_bytes(light_embedded(batch)))
+    return batch.shard, Parcel(KIND, batch.number, settled, to_bytes(light_embedded(batch)))
 
 
 def picture_metadata(record: EmbeddedImage) -> PictureMetadata:
@@ -185,21 +185,21 @@ class WriteIndexParts(beam.PTransform):
         return (
             batches
             | "Pack"
-            >> beam.Map(pack_embedded).with_input_types(Batch).with_output_types(PACKED_PIECE)
+            >> beam.Map(pack_embedded).with_input_types(Batch).with_output_types(PACKED_PARCEL)
             | "Parts"
             >> Land(
                 self.shards,
                 (KIND,),
-                partial(write_pieces, folder=self.folder, fingerprint=mark, fence=self.fence),
+                partial(write_parcels, folder=self.folder, fingerprint=mark, fence=self.fence),
                 partial(find_written, folder=self.folder, fingerprint=mark),
                 self.fence,
             )
         )
 
 
-def write_pieces(
+def write_parcels(
     shard: IndexShard,
-    pieces: Sequence[Piece],
+    parcels: Sequence[Parcel],
     *,
     folder: str,
     fingerprint: str,
@@ -210,7 +210,7 @@ def write_pieces(
     Raises:
         OutputError, OSError, FencedError: as `write_index_part`.
     """
-    batches = unpack(piece.data for piece in pieces)
+    batches = unpack(parcel.data for parcel in parcels)
     return write_index_part(as_path(folder), shard, batches, fingerprint=fingerprint, fence=fence)
 
 

@@ -65,6 +65,7 @@ MEASUREMENTS = (
     Measurement(benchmark="index_recall", short=True),
     Measurement(benchmark="structure_position", short=True),
     Measurement(benchmark="candidate_scoring", short=True),
+    Measurement(benchmark="precision", short=True),
     Measurement(benchmark="full_size", flags=("--pictures", "4")),
     *(Measurement(benchmark="diffedit_table", seed=seed) for seed in SEEDS),
     *(Measurement(benchmark="zestguide_table", flags=LAYOUT_ROWS, seed=seed) for seed in SEEDS),

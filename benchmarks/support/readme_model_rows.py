@@ -94,6 +94,22 @@ def zestguide_table(results: Results) -> list[Row]:
     ]
 
 
+def precision(results: Results) -> list[Row]:
+    """What an encoder takes in half precision, and how far its embeddings move."""
+    result = results.one("precision")
+    figures = result.figures
+    (half,) = figures["moved"]
+    return [
+        (
+            "`benchmarks/precision.py`",
+            "encoder of CLIP ViT-B/32's size with random weights, pictures at its size, one thread",
+            f"{figures['ms_a_picture']['float32']:.0f} ms a picture in float32 and "
+            f"{figures['ms_a_picture'][half]:.0f} in {half}, on a {result.machine}; least cosine "
+            f"{figures['moved'][half]:.4f} ([docs/scale.md](docs/scale.md))",
+        )
+    ]
+
+
 def full_size(results: Results) -> list[Row]:
     """What the published networks cost a picture."""
     result = results.one("full_size")

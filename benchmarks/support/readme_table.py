@@ -56,5 +56,6 @@ ROWS: Sequence[Callable[[Results], list[Row]]] = (
     pipeline.real_captions,
     pipeline.mined_captions,
     pipeline.search_and_layout,
+    models.precision,
     models.full_size,
 )

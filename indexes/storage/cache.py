@@ -15,6 +15,7 @@ from pathlib import Path
 
 from indexes.storage.errors import StorageError
 from indexes.storage.mirrors import Wanted, sync_folder
+from indexes.storage.paths import on_this_machine
 from indexes.storage.store_path import StorePath
 
 FOLDER_VARIABLE = "PAIRLOOM_CACHE"
@@ -27,10 +28,14 @@ _open: dict[Path, int] = {}
 
 
 def cache_folder() -> Path:
-    """Where mirrors lie."""
+    """Where mirrors lie.
+
+    Raises:
+        StorageError: the environment names a place on a store.
+    """
     chosen = os.environ.get(FOLDER_VARIABLE)
     if chosen:
-        return Path(chosen)
+        return on_this_machine(chosen)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pairloom"
 
 

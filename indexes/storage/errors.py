@@ -31,9 +31,16 @@ _WORDS = {
     "ServerTimeoutError": "the server does not answer in time",
     "ConnectionClosedError": "the server broke the connection off",
     "ClientConnectorError": "the server cannot be reached",
+    "NoValidConnectionsError": "the server cannot be reached",
+    "ConnectionRefusedError": "the server cannot be reached",
+    "gaierror": "the server cannot be reached",
+    "ProxyError": "the server cannot be reached",
+    "AuthenticationException": "access is denied, see whether the credentials are right",
     "ServerDisconnectedError": "the server broke the connection off",
     "ClientPayloadError": "the server broke the connection off",
     "IncompleteReadError": "the server broke the connection off",
+    "ClientOSError": "the server broke the connection off",
+    "ConnectionResetError": "the server broke the connection off",
 }
 """What clients raise, by the name of the class: none of them is imported here."""
 MISSING = "there is no such file or folder"

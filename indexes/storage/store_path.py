@@ -50,7 +50,7 @@ class StorePath(PosixPath):
     @property
     def system(self) -> Any:
         """The file system it is on."""
-        return open_system(self.scheme)
+        return open_system(self.scheme, self.parts[1])
 
     @property
     def scheme(self) -> str:
@@ -60,7 +60,9 @@ class StorePath(PosixPath):
     @property
     def key(self) -> str:
         """Its name on the file system."""
-        return str(self.system._strip_protocol(str(self)))
+        # Of the beginning alone: some clients take more than that for no name, as what follows `?`.
+        root = self.system._strip_protocol(f"{self.scheme}://{self.parts[1]}/").rstrip("/")
+        return "/".join((root, *self.parts[2:])) or "/"
 
     @property
     def is_object(self) -> bool:

@@ -13,6 +13,7 @@ from pipelines.build.service_plan import is_service, plan_service_build
 from pipelines.running.execution_arguments import add_execution_flags, read_execution
 from pipelines.sources import open_source
 from pipelines.terminal.arguments import (
+    any_path,
     choices,
     existing_folder,
     refuse_inside,
@@ -79,7 +80,9 @@ def add_parser(subparsers: Any) -> None:
         help="with a service: fetch its pictures from this network too, which is not public, e.g. "
         "10.1.0.0/16; may be repeated",
     )
-    parser.add_argument("--out", required=True, metavar="DIR", help="folder of the data set")
+    parser.add_argument(
+        "--out", required=True, type=any_path, metavar="DIR", help="folder of the data set"
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace another data set there")
     parser.add_argument("--preset", default="stilllife", help="networks to use (default stilllife)")
     parser.add_argument("--seed", type=whole_number(0), default=0)
@@ -215,7 +218,7 @@ def _plan(arguments: argparse.Namespace, preset: Preset, options: BuildOptions) 
                 name=arguments.index_name,
                 preset=preset,
                 options=options,
-                folder=arguments.out,
+                folder=str(arguments.out),
                 fetch=FetchOptions(allow_addresses=tuple(arguments.allow_address)),
             )
         except ValueError as error:
@@ -232,7 +235,7 @@ def _plan(arguments: argparse.Namespace, preset: Preset, options: BuildOptions) 
         open_pool=open_source,
         preset=preset,
         options=options,
-        folder=arguments.out,
+        folder=str(arguments.out),
     )
 
 

@@ -12,7 +12,7 @@ from pipelines.build.index_words import LoadKnownCaptions, LoadPoolCaptions
 from pipelines.build.plan import BuildPlan
 from pipelines.build.regions import choose_regions
 from pipelines.running.spreading import Spread
-from transforms.batches.landing import PACKED_PIECE, Piece
+from transforms.batches.landing import PACKED_PARCEL, Parcel
 from transforms.caption import Caption, TakeSourceCaptions
 from transforms.dataset.shards import OutputShard, whole_shard
 from transforms.embed import EmbedQueries
@@ -30,7 +30,7 @@ from transforms.select import Select
 from transforms.words.caption_pairs import MineOptions
 from transforms.words.near_captions import NearCaptions
 from transforms.words.relations import TaggedPhrase
-from transforms.write import Write, pack_considered, pack_finished, write_pieces
+from transforms.write import Write, pack_considered, pack_finished, write_parcels
 
 PlannedShard = tuple[OutputShard, SourceShard]
 """A shard of the data set, and the source shard it is made of."""
@@ -74,7 +74,7 @@ def landed_graph(
     taken = pipeline | "Spans" >> beam.Create(spans) | "Spread" >> beam.Reshuffle()
     finished, considered = _pair_spans(taken, plan)
     pack, pack_queries = (
-        beam.Map(function).with_input_types(Batch).with_output_types(PACKED_PIECE)
+        beam.Map(function).with_input_types(Batch).with_output_types(PACKED_PARCEL)
         for function in (pack_finished, pack_considered)
     )
     packed = finished | "Pack finished" >> pack, considered | "Pack considered" >> pack_queries
@@ -83,13 +83,13 @@ def landed_graph(
 
 def join_shard(
     planned: PlannedShard,
-    landed: Sequence[Piece],
+    landed: Sequence[Parcel],
     *,
     plan: BuildPlan,
     fence: Fence | None = None,
 ) -> None:
     """Writes a shard of what `landed_graph` gave for its batches."""
-    write_pieces(
+    write_parcels(
         planned[0],
         landed,
         folder=plan.folder,

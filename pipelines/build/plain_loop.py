@@ -25,12 +25,14 @@ from transforms.dataset.folder import prepare_output
 from transforms.dataset.shard_contents import tabulate
 from transforms.dataset.shards import OutputShard, ShardReceipt
 from transforms.embed import embed_queries_batch
+from transforms.fetching.linked_pictures import LinkedPictures
 from transforms.models.files import identity
 from transforms.models.loading import LoadCaptioner, load_encoder
 from transforms.protocols import Captioner, Encoder, SourceShard
 from transforms.read import read_batches
 from transforms.record import Batch, EditExample, EditQuery, SourceImage
 from transforms.retrieve import retrieve_batch
+from transforms.retrieve_service import retrieve_from_service_batch
 from transforms.rewrite import Rewriter, Rewriting, apply_rewriting
 from transforms.segment import segment_batch
 from transforms.select import select_batch
@@ -41,10 +43,13 @@ from transforms.write import light_finished, write_shard
 
 @dataclass(frozen=True, kw_only=True)
 class LoadedBuild:
-    """A plan with everything loaded that its stages need. `known` are captions made before."""
+    """A plan with everything loaded that its stages need. `known` are captions made before.
+
+    `index` is None where the plan asks a service.
+    """
 
     plan: BuildPlan
-    index: PictureIndex
+    index: PictureIndex | None
     captioner: Captioner
     known: KnownCaptions | None
     rewriting: Rewriting
@@ -62,17 +67,16 @@ def load_build(plan: BuildPlan) -> LoadedBuild:
     if plan.options.method != "search":
         raise ValueError(f"method must be search for a plain loop, got {plan.options.method!r}")
     use_one_thread()
-    index = plan.open_index()
-    same_captioner = index.description["captioner"] == identity(plan.preset.captioner)
+    index = plan.open_index() if plan.service is None else None
     encoder = load_encoder(plan.preset.encoder)
     lexicon = load_lexicon()
-    pool = count_pool(sample_captions(index), lexicon)
+    pool = count_pool(sample_captions(index), lexicon) if index is not None else None
     rewriter = Rewriter(lexicon, plan.options.rewrite, pool)
     build = LoadedBuild(
         plan=plan,
         index=index,
         captioner=LazyCaptioner(LoadCaptioner(plan.preset.captioner)),
-        known=LoadKnownCaptions(plan.index_folder)() if same_captioner else None,
+        known=_known_captions(plan, index),
         rewriting=Rewriting(rewriter, encoder if plan.options.senses == "picture" else None),
         encoder=encoder,
         segmenter=choose_regions(plan.options.regions, plan.preset)(),
@@ -81,11 +85,18 @@ def load_build(plan: BuildPlan) -> LoadedBuild:
     return build
 
 
+def _known_captions(plan: BuildPlan, index: PictureIndex | None) -> KnownCaptions | None:
+    """The captions of the index, where the plan's captioner made them."""
+    if index is None or index.description["captioner"] != identity(plan.preset.captioner):
+        return None
+    return LoadKnownCaptions(plan.index_folder)()
+
+
 def plain_build(plan: BuildPlan) -> tuple[ShardReceipt, ...]:
     """Writes every shard of `plan`, whatever is there already, and gives their receipts.
 
     Raises:
-        SourceError, IndexFolderError, ModelError, OutputError: as `run_build`.
+        SourceError, IndexFolderError, KnnServiceError, ModelError, OutputError: as `run_build`.
     """
     prepare_output(as_path(plan.folder), plan.configuration_hash)
     build = load_build(plan)
@@ -127,7 +138,13 @@ def find_candidates(build: LoadedBuild, pictures: Batch[SourceImage]) -> Batch[E
     embedded = embed_queries_batch(
         queries, build.encoder, known=build.index, open_picture=build.plan.source.open
     )
-    return retrieve_batch(embedded, build.index, options.retrieve)
+    if build.index is not None:
+        return retrieve_batch(embedded, build.index, options.retrieve)
+    assert build.plan.service is not None
+    assert isinstance(build.plan.pool, LinkedPictures)
+    return retrieve_from_service_batch(
+        embedded, build.plan.service, build.plan.pool, options.retrieve, options.thresholds
+    )
 
 
 def choose_pairs(build: LoadedBuild, queries: Batch[EditQuery]) -> Batch[EditExample]:

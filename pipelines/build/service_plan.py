@@ -4,6 +4,7 @@ import dataclasses
 from pathlib import Path
 
 from indexes.knn_service import open_service
+from indexes.storage.paths import as_path, is_stored
 from pipelines.build.plan import BuildOptions, BuildPlan, describe_build
 from transforms.fetching.linked_pictures import LinkedPictures
 from transforms.fetching.options import FetchOptions
@@ -38,11 +39,14 @@ def plan_service_build(
 
     Raises:
         KnnServiceError: the service does not answer, or cannot be used with `preset`.
-        ValueError: an option that needs what a service does not give.
+        ValueError: an option that needs what a service does not give, or `folder` on a store:
+            the pictures that are fetched lie beside it.
         ModelError: a model cannot be found.
     """
     if options.method == "mine":
         raise ValueError("method must be search: a service cannot be asked for all its captions")
+    if is_stored(as_path(folder)):
+        raise ValueError(f"--out must be on this machine with an index that is a service: {folder}")
     check_service_options(options.retrieve, options.thresholds)
     retrieve = dataclasses.replace(options.retrieve, candidates="search")
     options = dataclasses.replace(options, retrieve=retrieve)

@@ -2,7 +2,6 @@
 
 import argparse
 import os
-from pathlib import Path
 from typing import Any
 
 from pipelines.build.command import print_build_summary
@@ -16,7 +15,7 @@ from pipelines.running.execution import Execution
 from pipelines.sources import open_source
 from pipelines.still_life.pair_truth import judge_still_lifes
 from pipelines.still_life.source import StillLifeSource
-from pipelines.terminal.arguments import JSON_HELP, whole_number
+from pipelines.terminal.arguments import JSON_HELP, any_path, whole_number
 from pipelines.terminal.console import EXIT_FAILED, print_json_line, print_table
 from pipelines.verify.dataset import find_problems
 from transforms.presets import load_preset
@@ -34,7 +33,7 @@ def add_parser(subparsers: Any) -> None:
         description="Render a pool of still lifes, index it, make edit pairs, verify them and "
         "write a report. Needs no network and no pictures of yours.",
     )
-    parser.add_argument("--out", default="demo_output", metavar="DIR")
+    parser.add_argument("--out", default="demo_output", type=any_path, metavar="DIR")
     parser.add_argument("--sources", type=whole_number(1), default=1700, help="default 1700")
     parser.add_argument("--pool", type=whole_number(2), default=6000, help="default 6000")
     parser.add_argument("--seed", type=whole_number(0), default=0)
@@ -50,7 +49,7 @@ def add_parser(subparsers: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Index, build, verify, report; ends by naming the report."""
-    out = Path(arguments.out)
+    out = arguments.out
     execution = Execution(workers=arguments.workers)
     preset = load_preset("stilllife")
     pool = StillLifeSource(count=arguments.pool, seed=arguments.seed, shard_size=SHARD_SIZE)

@@ -1,11 +1,11 @@
 """`pairloom edit PHOTO --prompt WORDS --out FILE`: a picture edited by words."""
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from editing.regions.registry import NO_REGIONS, REGIONS
 from editing.registry import DEFAULT, EDITORS
+from indexes.storage.paths import as_path
 from pipelines.edit.files import (
     check_outputs,
     draw_box,
@@ -20,7 +20,7 @@ from pipelines.edit.layout_files import (
     read_layout,
     read_layout_flags,
 )
-from pipelines.terminal.arguments import JSON_HELP, MOST_SEED, whole_number
+from pipelines.terminal.arguments import JSON_HELP, MOST_SEED, any_path, whole_number
 from pipelines.terminal.console import (
     EXIT_USAGE,
     CommandError,
@@ -54,9 +54,9 @@ def add_parser(subparsers: Any) -> None:
         description="Edit PHOTO so that it shows what --prompt describes. Some editors need no "
         "training; others use what train wrote.",
     )
-    parser.add_argument("photo", type=Path, metavar="PHOTO")
+    parser.add_argument("photo", type=any_path, metavar="PHOTO")
     parser.add_argument("--prompt", required=True, help="what the edited picture shows")
-    parser.add_argument("--out", required=True, type=Path, metavar="FILE", help="a PNG file")
+    parser.add_argument("--out", required=True, type=any_path, metavar="FILE", help="a PNG file")
     add_editor_flag(parser, list(EDITORS), DEFAULT)
     add_model_flags(parser)
     _add_mask_flags(parser)
@@ -82,13 +82,13 @@ def _add_mask_flags(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--mask-out",
-        type=Path,
+        type=any_path,
         metavar="FILE",
         help="write the mask that was used, a PNG file of PHOTO's size",
     )
     parser.add_argument(
         "--explain",
-        type=Path,
+        type=any_path,
         metavar="FILE",
         help="draw how the editor came to the result, where it can tell: a PNG file",
     )
@@ -119,7 +119,7 @@ def run(arguments: argparse.Namespace) -> int:
         EditingError, ModelError: in one line each.
     """
     paths = result_paths(arguments.out, arguments.results)
-    drawn = None if arguments.mask in (None, FOUND, NO_REGIONS) else Path(arguments.mask)
+    drawn = None if arguments.mask in (None, FOUND, NO_REGIONS) else as_path(arguments.mask)
     written = {"--mask-out": arguments.mask_out, "--explain": arguments.explain}
     asked = read_layout_flags(arguments)
     read = (arguments.photo, drawn, *(asked.read if asked else ()))
@@ -263,7 +263,7 @@ def read_request(
     if arguments.box is not None:
         mask = draw_box(arguments.box, image.size)
     elif arguments.mask not in (None, FOUND, NO_REGIONS):
-        mask = read_mask_file(Path(arguments.mask), image.size)
+        mask = read_mask_file(as_path(arguments.mask), image.size)
     words: str | None = arguments.source_prompt
     regions = chosen.choice.regions
     asks = regions.needs_words if regions else chosen.choice.spec.needs_words and mask is None

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from indexes.storage.paths import is_stored
 from pipelines.terminal.console import EXIT_USAGE, CommandError
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ def check_outputs(
         taken[_place(path)] = path
         if path.is_dir():
             raise CommandError(f"{flag} must be a file, got the folder {path}")
+        if is_stored(path):
+            continue  # folders are made there, or are only names
         if not path.parent.is_dir():
             raise CommandError(f"{flag} must lie in a folder that is there, got {path}")
         if not os.access(path.parent, os.W_OK | os.X_OK):
@@ -53,7 +56,7 @@ def check_outputs(
 
 def _place(path: Path) -> Path:
     """Where a path leads, links followed."""
-    return Path(os.path.realpath(path))
+    return path if is_stored(path) else Path(os.path.realpath(path))
 
 
 def read_given(path: Path, *, most: int) -> bytes:

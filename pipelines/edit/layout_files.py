@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 import yaml
 
+from indexes.storage.paths import as_path, from_folder
 from pipelines.edit.files import read_given
+from pipelines.terminal.arguments import any_path
 from pipelines.terminal.console import EXIT_USAGE, CommandError
 
 if TYPE_CHECKING:
@@ -37,7 +39,7 @@ def add_layout_flags(parser: argparse.ArgumentParser) -> None:
     """`--segments`, `--segment` and `--segment-background`."""
     parser.add_argument(
         "--segments",
-        type=Path,
+        type=any_path,
         metavar="MAP.png|MAP.yaml",
         help="for editors that follow a layout: a map of flat colours, of PHOTO's size, or a YAML "
         "file that names it (map: FILE) and its colours (segments: {COLOUR: PHRASE})",
@@ -71,7 +73,7 @@ def read_layout_flags(arguments: argparse.Namespace) -> AskedLayout | None:
             raise _usage("--segment-background needs --segments")
         if not named:
             return None
-        files = tuple(Path(name) for name, _ in named)
+        files = tuple(as_path(name) for name, _ in named)
         return AskedLayout(None, named, None, files)
     path: Path = arguments.segments
     if path.suffix.lower() not in YAML_SUFFIXES:
@@ -152,7 +154,7 @@ def _read_yaml(path: Path) -> AskedLayout:
     for name, value in (("map", fields["map"]), ("background", background)):
         if not isinstance(value, str) and not (name == "background" and value is None):
             raise CommandError(f"{path}: {name} must be text, got a {type(value).__name__}")
-    map_file = path.parent / fields["map"]
+    map_file = from_folder(path.parent, fields["map"])
     return AskedLayout(map_file, tuple(segments.items()), background, (path, map_file))
 
 

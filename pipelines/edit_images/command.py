@@ -5,9 +5,8 @@ from typing import Any
 
 from editing.registry import DEFAULT, EDITORS
 from editing.remarks import in_words
-from indexes.storage.paths import as_path
 from pipelines.running.execution_arguments import add_execution_flags, read_execution
-from pipelines.terminal.arguments import existing_folder, whole_number
+from pipelines.terminal.arguments import any_path, existing_folder, whole_number
 from pipelines.terminal.console import fail, print_json_line, print_table
 from pipelines.terminal.editor_arguments import (
     add_editing_flags,
@@ -29,7 +28,7 @@ def add_parser(subparsers: Any) -> None:
         "Parquet shards of results. Run again after an interruption, it goes on where it was.",
     )
     parser.add_argument("dataset", type=existing_folder, metavar="DIR", help="made by build")
-    parser.add_argument("--out", required=True, type=as_path, metavar="EDITS")
+    parser.add_argument("--out", required=True, type=any_path, metavar="EDITS")
     add_editor_flag(parser, list(EDITORS), DEFAULT)
     add_model_flags(parser)
     parser.add_argument("--seed", type=whole_number(0), default=0)

@@ -35,7 +35,7 @@ from pipelines.running.sharded_job import ShardedJob, run_job
 from pipelines.running.spreading import Spread
 from pipelines.terminal.console import CommandError, print_note
 from transforms.batches.inference import BatchHandler, RunBatches
-from transforms.batches.landing import PACKED_PIECE, Land, Piece
+from transforms.batches.landing import PACKED_PARCEL, Land, Parcel
 from transforms.batches.packing import to_bytes, unpack
 from transforms.dataset.files import hash_file, remove_file, write_bytes
 from transforms.dataset.folder import COMPLETED
@@ -125,21 +125,21 @@ def find_written(shard: PairsShard, *, folder: str) -> dict[str, Any] | None:
     return dict(json.loads(path.read_bytes())) if path.is_file() else None
 
 
-def pack_edits(batch: Batch[EditTask]) -> tuple[str, Piece]:
-    """`batch`, packed as a piece of its shard."""
+def pack_edits(batch: Batch[EditTask]) -> tuple[str, Parcel]:
+    """`batch`, packed as a parcel of its shard."""
     settled = len(batch.records) + len(batch.rejects)
-    return batch.shard, Piece(NAME, batch.number, settled, to_bytes(batch))
+    return batch.shard, Parcel(NAME, batch.number, settled, to_bytes(batch))
 
 
-def write_pieces(
-    shard: PairsShard, pieces: Sequence[Piece], *, folder: str, fence: Fence | None
+def write_parcels(
+    shard: PairsShard, parcels: Sequence[Parcel], *, folder: str, fence: Fence | None
 ) -> dict[str, Any]:
     """Writes what has come of one shard; its receipt.
 
     Raises:
         OutputError, FencedError: as `write_edits`.
     """
-    batches = unpack(piece.data for piece in pieces)
+    batches = unpack(parcel.data for parcel in parcels)
     return write_edits(as_path(folder), shard.shard, batches, fence=fence)
 
 
@@ -176,12 +176,12 @@ def edit_graph(
         | "Spread" >> Spread(shards, list_groups, is_whole=whole, fence=fence)
         | "Read" >> beam.Map(read_tasks).with_output_types(Batch)
         | "Edit" >> EditImages(load, plan.settings, plan.seed)
-        | "Pack" >> beam.Map(pack_edits).with_input_types(Batch).with_output_types(PACKED_PIECE)
+        | "Pack" >> beam.Map(pack_edits).with_input_types(Batch).with_output_types(PACKED_PARCEL)
         | "Write"
         >> Land(
             shards,
             (NAME,),
-            partial(write_pieces, folder=folder, fence=fence),
+            partial(write_parcels, folder=folder, fence=fence),
             partial(find_written, folder=folder),
             fence,
         )

@@ -11,9 +11,10 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 from indexes.folder_lock import lock_folder
-from indexes.storage.systems import is_address
+from indexes.storage.paths import as_path, is_stored
 from pipelines.running.job_inputs import JobInputs, read_inputs, refuse_changed
 from pipelines.sources import SourceSpec, read_spec
+from pipelines.terminal.arguments import local_path
 from pipelines.terminal.console import (
     EXIT_OK,
     CommandError,
@@ -49,6 +50,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     parser.add_argument(
         "--out",
+        type=local_path,
         metavar="DIR",
         help="where the pictures go (or `store` in SOURCE, for a folder below SOURCE's own)",
     )
@@ -87,7 +89,9 @@ def run(args: argparse.Namespace) -> int:
         spec = _read_source(args.source)
         options = _read_options(spec, args)
         metadata = _read_metadata(spec, args.shard_size)
-        counts = _fetch(metadata, _find_folder(spec, args.out, Path(args.source).parent), options)
+        counts = _fetch(
+            metadata, _find_folder(spec, args.out, as_path(args.source).parent), options
+        )
     except (SourceError, OutputError) as error:
         raise CommandError(str(error)) from error
     total = sum(counts.values())
@@ -104,7 +108,7 @@ def run(args: argparse.Namespace) -> int:
 def _read_source(source: str) -> SourceSpec:
     if not source.endswith((".yaml", ".yml")):
         return SourceSpec("laion", {"metadata": source})
-    spec = read_spec(Path(source))
+    spec = read_spec(as_path(source))
     if spec.kind != "laion":
         raise SourceError(f"{source}: only a laion source is fetched, this is kind {spec.kind}")
     return spec
@@ -155,15 +159,15 @@ def _read_metadata(spec: SourceSpec, shard_size: int | None) -> LaionMetadata:
     return LaionMetadata(spec.text("metadata"), size)
 
 
-def _find_folder(spec: SourceSpec, out: str | None, home: Path) -> Path:
+def _find_folder(spec: SourceSpec, out: Path | None, home: Path) -> Path:
     """Where the pictures go; a source file in the folder `home` names nothing outside of it."""
-    if is_address(out or str(spec.settings.get("store"))):
-        raise SourceError("pictures are fetched to this machine: give --out a folder of it")
-    if out:
-        return Path(out)
+    if out is not None:
+        return out
     if "store" not in spec.settings:
         raise SourceError("--out is missing: say where the pictures go")
-    store = Path(spec.text("store"))
+    store = as_path(spec.text("store"))
+    if is_stored(store):
+        raise SourceError(f"store must be on this machine, got {store}: give --out a folder of it")
     if not store.resolve().is_relative_to(home.resolve()):
         raise SourceError(
             f"store: {store} is not below the folder of the source file, and is written only if "

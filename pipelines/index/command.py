@@ -1,16 +1,17 @@
 """`pairloom index SOURCE --out DIR`: captions, embeddings and a search index of a collection."""
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 from indexes.index_choice import DEFAULT_MEMORY_GIB
+from indexes.storage.paths import as_path
 from pipelines.index.job import IndexSummary, run_index
 from pipelines.index.plan import IndexPlan, index_parts
 from pipelines.index.stored import looks_like_embeddings
 from pipelines.running.execution_arguments import add_execution_flags, read_execution
 from pipelines.sources import open_source
 from pipelines.terminal.arguments import (
+    any_path,
     existing_folder,
     positive_number,
     refuse_inside,
@@ -45,7 +46,9 @@ def add_parser(subparsers: Any) -> None:
         help="a folder, img2dataset output, a source file (.yaml), or still-life; as all folders "
         "it may be on a store, such as s3://bucket/pictures",
     )
-    parser.add_argument("--out", required=True, metavar="DIR", help="folder of the index")
+    parser.add_argument(
+        "--out", required=True, type=any_path, metavar="DIR", help="folder of the index"
+    )
     parser.add_argument(
         "--overwrite",
         action="store_true",
@@ -86,7 +89,7 @@ def run(arguments: argparse.Namespace) -> int:
     plan = IndexPlan(
         source=open_source(arguments.source),
         preset=preset,
-        folder=arguments.out,
+        folder=str(arguments.out),
         captions=arguments.captions,
         batch_size=read_batch_size(arguments, preset, index_parts(arguments.captions)),
         seed=arguments.seed,
@@ -103,7 +106,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _refuse_embeddings(source: str) -> None:
     """Makes sure that SOURCE is not a folder of embeddings, whose pictures lie elsewhere."""
-    if looks_like_embeddings(Path(source)):
+    if looks_like_embeddings(as_path(source)):
         raise CommandError(
             f"{source} holds embeddings that clip-retrieval wrote, and no pictures: name the "
             f"pictures they were made of, `pairloom index PICTURES --embeddings {source}`",

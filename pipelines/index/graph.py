@@ -11,7 +11,7 @@ from indexes.parts import read_part
 from indexes.storage.paths import as_path
 from pipelines.index.plan import IndexPlan, PlannedPart
 from pipelines.running.spreading import Spread
-from transforms.batches.landing import PACKED_PIECE, Piece
+from transforms.batches.landing import PACKED_PARCEL, Parcel
 from transforms.caption import Caption, TakeSourceCaptions
 from transforms.embed import EmbedImages
 from transforms.models.loading import LoadCaptioner, LoadEncoder
@@ -21,7 +21,7 @@ from transforms.take_embeddings import TakeEmbeddings
 from transforms.write_index import (
     WriteIndexParts,
     pack_embedded,
-    write_pieces,
+    write_parcels,
 )
 
 
@@ -63,20 +63,20 @@ def landed_graph(
 ) -> beam.PCollection:
     """Wires the stages for some batches, up to what they bring to their parts."""
     taken = pipeline | "Spans" >> beam.Create(spans) | "Spread" >> beam.Reshuffle()
-    pack = beam.Map(pack_embedded).with_input_types(Batch).with_output_types(PACKED_PIECE)
+    pack = beam.Map(pack_embedded).with_input_types(Batch).with_output_types(PACKED_PARCEL)
     return _embed_spans(taken, plan) | "Pack" >> pack
 
 
 def join_part(
     planned: PlannedPart,
-    landed: Sequence[Piece],
+    landed: Sequence[Parcel],
     *,
     plan: IndexPlan,
     mark: str,
     fence: Fence | None = None,
 ) -> None:
     """Writes a part of what `landed_graph` gave for its batches."""
-    write_pieces(planned[0], landed, folder=plan.folder, fingerprint=mark, fence=fence)
+    write_parcels(planned[0], landed, folder=plan.folder, fingerprint=mark, fence=fence)
 
 
 def _embed_spans(spans: beam.PCollection, plan: IndexPlan) -> beam.PCollection:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from indexes.clip_retrieval import StoredEmbeddings, embedding_files, open_embeddings
 from indexes.layout import EMBEDDING_FOLDER, METADATA_FOLDER
+from indexes.storage.paths import as_path
 from transforms.models.loading import LoadEncoder
 from transforms.presets import Preset
 from transforms.protocols import Source
@@ -24,7 +25,7 @@ def describe_embeddings(folder: str) -> dict[str, object]:
     Raises:
         IndexFolderError: there are none.
     """
-    path = Path(folder).resolve()
+    path = as_path(folder).resolve()
     return {"path": str(path), "fingerprint": list_archives(embedding_files(path)).fingerprint}
 
 

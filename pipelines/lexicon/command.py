@@ -1,12 +1,12 @@
 """The command `pairloom lexicon build`: the table of word relations, built from WordNet."""
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 from pipelines.lexicon.table import build_table, table_bytes
 from pipelines.lexicon.word_list import parse_word_list
-from pipelines.lexicon.wordnet import open_wordnet
+from pipelines.lexicon.wordnet import NLTK, open_wordnet
+from pipelines.terminal.arguments import any_path, local_path
 from pipelines.terminal.console import EXIT_OK
 from transforms.dataset.files import write_bytes
 from transforms.package_data import find_package_data
@@ -24,14 +24,31 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     build = actions.add_parser("build", help="build the table from WordNet")
     build.add_argument(
         "--wordnet",
-        default="nltk",
+        default=NLTK,
+        type=_wordnet,
         metavar="DIR|nltk",
         help="WordNet's folder (Debian: /usr/share/wordnet), or nltk for NLTK's data",
     )
-    build.add_argument("--words", help="the list of everyday words (default: the one shipped)")
-    build.add_argument("--out", required=True, help="file to write, e.g. lexicon.tsv.gz")
+    build.add_argument(
+        "--words",
+        type=any_path,
+        metavar="FILE",
+        help="the list of everyday words (default: the one shipped)",
+    )
+    build.add_argument(
+        "--out",
+        required=True,
+        type=any_path,
+        metavar="FILE",
+        help="file to write, e.g. lexicon.tsv.gz",
+    )
     parser.set_defaults(run=run)
     return parser
+
+
+def _wordnet(text: str) -> str:
+    """An argparse type: the word `nltk`, or a folder on this machine."""
+    return text if text == NLTK else str(local_path(text))
 
 
 def run(args: argparse.Namespace) -> int:
@@ -41,13 +58,13 @@ def run(args: argparse.Namespace) -> int:
         WordNetError, WordListError, OSError: what was given cannot be read.
         OutputError: the table cannot be written.
     """
-    place = Path(args.words or find_package_data("data_manifests", WORD_LIST))
+    place = args.words or find_package_data("data_manifests", WORD_LIST)
     text = place.read_text(encoding="utf-8")
     words = parse_word_list(text)
     with open_wordnet(args.wordnet) as wordnet:
         source = f"WordNet {wordnet.get_version()}"
         rows = build_table(wordnet, words)
     data = table_bytes(rows, source=source, words_text=text)
-    write_bytes(Path(args.out), data)
+    write_bytes(args.out, data)
     print(f"{args.out}: {len(rows)} rows from {source}, {len(data)} bytes")
     return EXIT_OK

@@ -15,6 +15,8 @@ from typing import Any
 
 from indexes.errors import PairloomError
 
+NLTK = "nltk"
+"""The word for NLTK's own data, in place of a folder."""
 FILES = (
     *(f"{kind}.{part}" for kind in ("data", "index") for part in ("noun", "verb", "adj", "adv")),
     *(f"{part}.exc" for part in ("noun", "verb", "adj", "adv")),
@@ -59,7 +61,7 @@ def open_wordnet(place: str) -> Iterator[Any]:
     Raises:
         WordNetError: `place` does not hold WordNet.
     """
-    if place == "nltk":
+    if place == NLTK:
         yield _from_nltk()
         return
     folder = Path(place)

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from indexes.storage.paths import as_path
+from pipelines.terminal.arguments import any_path
 from pipelines.terminal.console import EXIT_USAGE, CommandError, print_json_line
 from pipelines.truth import FindTruth, TruthReport
 
@@ -23,16 +23,19 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "many pictures became pairs and why the others did not, a sheet of pairs with their masks, "
         "a sheet of rejects, how the scores lie and what each threshold costs.",
     )
-    parser.add_argument("dataset", type=as_path, metavar="DIR", help="folder of the data set")
+    parser.add_argument("dataset", type=any_path, metavar="DIR", help="folder of the data set")
     parser.add_argument(
-        "--out", type=as_path, metavar="FILE", help=f"where to write the page (default: DIR/{PAGE})"
+        "--out",
+        type=any_path,
+        metavar="FILE",
+        help=f"where to write the page (default: DIR/{PAGE})",
     )
     parser.add_argument(
         "--pairs", type=int, default=36, metavar="N", help="most pairs to show (default: 36)"
     )
     parser.add_argument(
         "--sheet",
-        type=as_path,
+        type=any_path,
         metavar="FILE",
         help="also draw up to 12 pairs as a PNG, for places that show pictures but no pages",
     )

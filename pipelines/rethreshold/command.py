@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from indexes.folder_lock import lock_folder
-from indexes.storage.paths import as_path
 from pipelines.rethreshold.stored_shard import PairPictures, choose_again, read_shard, segment_bare
 from pipelines.running.job_folder import require_same
 from pipelines.sources import open_source
-from pipelines.terminal.arguments import refuse_inside
+from pipelines.terminal.arguments import any_path, refuse_inside
 from pipelines.terminal.console import (
     EXIT_OK,
     EXIT_USAGE,
@@ -128,8 +127,10 @@ def add_parser(subparsers: Any) -> None:
         description="Make a new data set from the stored candidates of another, with other "
         "thresholds. Those not named stay as they were.",
     )
-    parser.add_argument("folder", type=as_path, metavar="DIR", help="folder of the data set")
-    parser.add_argument("--out", type=as_path, required=True, metavar="DIR2", help="where to write")
+    parser.add_argument("folder", type=any_path, metavar="DIR", help="folder of the data set")
+    parser.add_argument(
+        "--out", type=any_path, required=True, metavar="DIR2", help="where to write"
+    )
     parser.add_argument(
         "--threshold",
         action="extend",

@@ -5,13 +5,12 @@ import csv
 import io
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
 from indexes.folder import open_index
 from pipelines.build.index_words import sample_captions
 from pipelines.rewrite.captions import KeyedCaption, read_captions
-from pipelines.terminal.arguments import JSON_HELP, whole_number
+from pipelines.terminal.arguments import JSON_HELP, any_path, whole_number
 from pipelines.terminal.console import print_json_line, print_note, show_progress
 from pipelines.terminal.editing_words import add_rewrite_flags, read_rewrite_options
 from transforms.dataset.files import write_bytes
@@ -39,18 +38,20 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "rewrite", help="the edits of captions in a text file, to be read before a build"
     )
-    parser.add_argument("file", type=Path, help="captions, one a line, or KEY<tab>CAPTION")
+    parser.add_argument("file", type=any_path, help="captions, one a line, or KEY<tab>CAPTION")
     pool = parser.add_mutually_exclusive_group()
     pool.add_argument(
         "--pool",
-        type=Path,
+        type=any_path,
         metavar="FILE",
         help="a text file of captions that say which words occur, and in what company (default: "
         "FILE itself)",
     )
-    pool.add_argument("--index", metavar="DIR", help="the captions of this index say so")
+    pool.add_argument(
+        "--index", type=any_path, metavar="DIR", help="the captions of this index say so"
+    )
     pool.add_argument("--no-pool", action="store_true", help="any word of the table may be put in")
-    parser.add_argument("--out", type=Path, help="write the edits as a table of tabs here")
+    parser.add_argument("--out", type=any_path, help="write the edits as a table of tabs here")
     parser.add_argument(
         "--explain",
         action="store_true",

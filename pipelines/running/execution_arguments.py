@@ -57,5 +57,3 @@ def make_absolute(arguments: argparse.Namespace) -> None:
     for name, value in vars(arguments).items():
         if isinstance(value, Path):
             setattr(arguments, name, value.absolute())
-        elif name == "out" and isinstance(value, str) and "://" not in value:
-            setattr(arguments, name, str(Path(value).absolute()))

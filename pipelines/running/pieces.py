@@ -21,7 +21,7 @@ import apache_beam as beam
 from apache_beam.typehints.decorators import no_annotations
 
 from pipelines.running.runners import StageSeconds, run_here
-from transforms.batches.landing import Piece as LandedPiece
+from transforms.batches.landing import Parcel
 from transforms.read import BatchSpan
 
 ShardT = TypeVar("ShardT")
@@ -65,7 +65,7 @@ class Joining(Generic[ShardT]):
     """A shard of which all pieces are there; their pictures are counted already."""
 
     shard: ShardT
-    landed: tuple[LandedPiece, ...]
+    landed: tuple[Parcel, ...]
     pictures: int = 0
 
 
@@ -76,7 +76,7 @@ class Done(Generic[ShardT]):
     pictures: int
     seconds: StageSeconds
     piece: Piece[ShardT] | None = None
-    landed: tuple[LandedPiece, ...] = ()
+    landed: tuple[Parcel, ...] = ()
 
 
 @dataclass
@@ -131,14 +131,14 @@ def run_piece(piece: Piece[ShardT], job: InPieces[ShardT]) -> Done[ShardT]:
     return Done(piece.pictures, seconds, piece, landed)
 
 
-@no_annotations  # to Beam a piece is a tuple
-def _keep(packed: tuple[str, LandedPiece], folder: str) -> None:
+@no_annotations  # to Beam a parcel is a tuple
+def _keep(packed: tuple[str, Parcel], folder: str) -> None:
     with tempfile.NamedTemporaryFile(dir=folder, delete=False) as file:
         pickle.dump(tuple(packed[1]), file)
 
 
-def _read_kept(path: Path) -> LandedPiece:
-    return LandedPiece(*pickle.loads(path.read_bytes()))
+def _read_kept(path: Path) -> Parcel:
+    return Parcel(*pickle.loads(path.read_bytes()))
 
 
 def run_joining(joining: Joining[ShardT], job: InPieces[ShardT]) -> Done[ShardT]:

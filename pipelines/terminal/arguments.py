@@ -5,8 +5,8 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from indexes.storage.paths import as_path
-from indexes.storage.systems import is_address
+from indexes.storage.errors import StorageError
+from indexes.storage.paths import as_path, is_stored
 from pipelines.terminal.console import EXIT_USAGE, CommandError
 
 JSON_HELP = "end with one line of JSON on stdout"
@@ -52,19 +52,28 @@ def positive_number(text: str) -> float:
     return number
 
 
+def any_path(text: str) -> Path:
+    """An argparse type: a path, on this machine or on a store."""
+    try:
+        return as_path(text)
+    except StorageError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
 def existing_folder(text: str) -> Path:
-    """An argparse type: a folder that is there."""
-    path = as_path(text)
+    """An argparse type: a folder that is there, on this machine or on a store."""
+    path = any_path(text)
     if not path.is_dir():
         raise argparse.ArgumentTypeError(f"must be an existing folder, got {text!r}")
     return path
 
 
 def local_path(text: str) -> Path:
-    """An argparse type: a path on this machine, for what is not written to stores."""
-    if is_address(text):
+    """An argparse type: a path on this machine, for what is neither read nor written on stores."""
+    path = any_path(text)
+    if is_stored(path):
         raise argparse.ArgumentTypeError(f"must be on this machine, got {text!r}")
-    return Path(text)
+    return path
 
 
 def refuse_inside(flag: str, folder: str | Path, *sources: Mapping[str, object]) -> None:

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from editing.diffusion.settings import DTYPES
@@ -18,6 +17,7 @@ from editing.loading import EditorChoice, choose_editor
 from editing.parts import Parts
 from editing.regions.registry import NO_REGIONS, REGIONS
 from editing.registry import EDITORS
+from pipelines.terminal.arguments import local_path
 from pipelines.terminal.console import EXIT_USAGE, CommandError
 from pipelines.terminal.settings_arguments import (
     GivenSettings,
@@ -120,7 +120,7 @@ def add_model_flags(parser: argparse.ArgumentParser) -> None:
     """`--model`, `--preset`, `--regions`, `--device` and `--dtype`."""
     parser.add_argument(
         "--model",
-        type=Path,
+        type=local_path,
         metavar="DIR",
         help="a run of train, or a folder that holds the model (default: the preset's)",
     )

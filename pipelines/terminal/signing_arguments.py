@@ -7,6 +7,7 @@ from pathlib import Path
 
 from indexes.signing import NAMESPACE, sign, signature_file
 from indexes.ssh_keys import SigningKey, TrustedKeys, load_signing_key, load_trusted_keys
+from pipelines.terminal.arguments import local_path
 from transforms.dataset.files import read_bounded, write_bytes
 
 _MOST_SIGNED_BYTES = 2**31
@@ -16,7 +17,7 @@ def add_sign_flag(parser: argparse.ArgumentParser, *, what: str = "the manifest"
     """Adds `--sign`."""
     parser.add_argument(
         "--sign",
-        type=Path,
+        type=local_path,
         metavar="KEY",
         help=f"sign {what} with this private key of ssh (ed25519, ECDSA or RSA)",
     )

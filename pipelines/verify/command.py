@@ -12,7 +12,8 @@ from typing import Any
 from indexes.checks import is_index
 from indexes.signing import signature_file, signature_problem
 from indexes.ssh_keys import TrustedKeys
-from indexes.storage.paths import as_path, lies_at
+from indexes.storage.paths import lies_at
+from pipelines.terminal.arguments import any_path, local_path
 from pipelines.terminal.console import (
     EXIT_FAILED,
     EXIT_OK,
@@ -63,11 +64,11 @@ def add_parser(subparsers: Any) -> None:
         "schema, and every pair against the candidates and thresholds it was chosen by; or an "
         "index against its description. Exit code 1 if anything is wrong.",
     )
-    parser.add_argument("folder", type=as_path, metavar="DIR", help="folder to check")
+    parser.add_argument("folder", type=any_path, metavar="DIR", help="folder to check")
     parser.add_argument("--quick", action="store_true", help="names, sizes and hashes only")
     parser.add_argument(
         "--trust",
-        type=Path,
+        type=local_path,
         metavar="FILE",
         help="want a signature by one of the keys in FILE: a public key of ssh, an "
         "authorized_keys or an allowed_signers file",

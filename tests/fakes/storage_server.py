@@ -1,21 +1,22 @@
-"""A real S3 server in a process of its own, and what may stand between it and its clients.
+"""Real servers of stores in processes of their own, and commands that are led to them.
 
-`make storage-test` builds the server (versitygw, which keeps a bucket as a folder of plain files)
-and says by `PAIRLOOM_S3_SERVER` where it is.
+`make storage-test` builds versitygw, an S3 server that keeps a bucket as a folder of plain files,
+and fake-gcs-server, which speaks as Google's store does and keeps all in its memory; it says by
+`PAIRLOOM_S3_SERVER` and `PAIRLOOM_GS_SERVER` where they are.
 """
 
 import contextlib
-import itertools
+import copy
+import json
 import os
 import re
 import resource
 import shutil
 import socket
-import struct
 import subprocess
 import sys
-import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,14 +28,19 @@ from fakes.object_store import BUCKET, environment
 from indexes.storage.systems import forget_systems
 
 SERVER_VARIABLE = "PAIRLOOM_S3_SERVER"
+GOOGLE_VARIABLE = "PAIRLOOM_GS_SERVER"
 STARTING_S = 20
 _PASSED_OVER = re.compile(r"pairloom: note: |[a-z ]+: \d+ of \d+ ")
-FULL = b"<Error><Code>InsufficientStorage</Code><Message>The bucket is full.</Message></Error>"
 
 
 def server_program() -> str | None:
     """Where the server is, if it was built."""
     return os.environ.get(SERVER_VARIABLE) or shutil.which("versitygw")
+
+
+def google_program() -> str | None:
+    """Where the server that speaks as Google's store is, if it was built."""
+    return os.environ.get(GOOGLE_VARIABLE) or shutil.which("fake-gcs-server")
 
 
 def free_port() -> int:
@@ -71,12 +77,7 @@ class StorageServer:
         self._process = subprocess.Popen(
             words, env={**os.environ, **keys}, stdout=subprocess.DEVNULL, preexec_fn=bound
         )
-        ends = time.monotonic() + STARTING_S
-        while time.monotonic() < ends:
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port)):
-                return
-            time.sleep(0.05)
-        raise AssertionError("the server does not start")
+        wait_for_port(self.port)
 
     def kill(self) -> None:
         """Ends it at once, as a machine that loses its power."""
@@ -95,116 +96,70 @@ class StorageServer:
         }
 
 
-@dataclass
-class Faults:
-    """What a proxy does to those who come through it; `on_put` is told the number of each upload.
-
-    What `on_put` gives is done to that upload: `cut` breaks the connection off, `full` answers that
-    there is no room. `delay_s` is waited and `bytes_a_second` are let through on each connection;
-    with `stalled` nothing is.
-    """
-
-    on_put: Callable[[int], str | None] = lambda number: None
-    on_get: Callable[[int], str | None] = lambda number: None
-    delay_s: float = 0.0
-    bytes_a_second: float | None = None
-    stalled: bool = False
-    puts: Iterator[int] = field(default_factory=itertools.count)
-    gets: Iterator[int] = field(default_factory=itertools.count)
+def wait_for_port(port: int) -> None:
+    """Waits until somebody listens at `port` of this machine."""
+    ends = time.monotonic() + STARTING_S
+    while time.monotonic() < ends:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+            return
+        time.sleep(0.05)
+    raise AssertionError("the server does not start")
 
 
-class Proxy:
-    """Passes connections on to `port`, with faults."""
+class GoogleServer:
+    """A server that speaks as Google's store does, with one bucket; killed, it forgets all."""
 
-    def __init__(self, port: int, faults: Faults) -> None:
-        self._port, self._faults = port, faults
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = int(self._listener.getsockname()[1])
-        threading.Thread(target=self._accept, daemon=True).start()
+    def __init__(self) -> None:
+        program = google_program()
+        assert program is not None
+        self.port = free_port()
+        words = [program, "-scheme", "http", "-host", "127.0.0.1", "-port", str(self.port)]
+        words += ["-backend", "memory", "-external-url", self.endpoint, "-log-level", "error"]
+        self._process = subprocess.Popen(
+            words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        wait_for_port(self.port)
+        asked = urllib.request.Request(
+            f"{self.endpoint}/storage/v1/b?project=tests",
+            data=json.dumps({"name": BUCKET}).encode(),
+            headers={"Content-Type": "application/json"},
+        )
+        urllib.request.urlopen(asked, timeout=STARTING_S).close()
 
     @property
     def endpoint(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def close(self) -> None:
-        self._listener.close()
-
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                client, _ = self._listener.accept()
-                threading.Thread(target=self._serve, args=(client,), daemon=True).start()
-
-    def _serve(self, client: socket.socket) -> None:
-        if self._faults.stalled:
-            time.sleep(600)
-        try:
-            server = socket.create_connection(("127.0.0.1", self._port))
-        except OSError:
-            reset(client)
-            return
-        threading.Thread(target=self._pass, args=(server, client, False), daemon=True).start()
-        self._pass(client, server, True)
-
-    def _pass(self, source: socket.socket, target: socket.socket, asks: bool) -> None:
-        fault = None
-        with contextlib.suppress(OSError):
-            while data := source.recv(1 << 14):
-                fault = self._fault(data) if asks else None
-                if fault:
-                    break
-                time.sleep(self._faults.delay_s)
-                if self._faults.bytes_a_second:
-                    time.sleep(len(data) / self._faults.bytes_a_second)
-                target.sendall(data)
-        if fault == "full":
-            refuse(source)
-        for each in (source, target):
-            reset(each) if fault == "cut" else end(each)
-
-    def _fault(self, data: bytes) -> str | None:
-        if data.startswith(b"PUT "):
-            return self._faults.on_put(next(self._faults.puts))
-        if data.startswith(b"GET ") and b"list-type" not in data.split(b"\r\n")[0]:
-            return self._faults.on_get(next(self._faults.gets))
-        return None
+    def kill(self) -> None:
+        """Ends it at once."""
+        self._process.kill()
+        self._process.wait()
 
 
-def refuse(client: socket.socket) -> None:
-    """Answers an upload that there is no room, and reads what still comes of it."""
-    head = (
-        "HTTP/1.1 507 Insufficient Storage\r\nContent-Type: application/xml\r\n"
-        f"Content-Length: {len(FULL)}\r\nConnection: close\r\n\r\n"
-    )
-    with contextlib.suppress(OSError):
-        client.sendall(head.encode() + FULL)
-        client.settimeout(0.5)
-        while client.recv(1 << 16):
-            pass
-
-
-def reset(connection: socket.socket) -> None:
-    """Breaks a connection off, as a cable that is pulled."""
-    with contextlib.suppress(OSError):
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        connection.close()
-
-
-def end(connection: socket.socket) -> None:
-    """Ends a connection in order."""
-    with contextlib.suppress(OSError):
-        connection.shutdown(socket.SHUT_RDWR)
-    connection.close()
+def google_environment(endpoint: str, *, secret: str = "") -> dict[str, str]:
+    """What leads a client of Google's store to the server at `endpoint`, which wants no secret."""
+    del secret
+    return {
+        "STORAGE_EMULATOR_HOST": endpoint,
+        "FSSPEC_GS": json.dumps({"token": "anon"}),
+        # Else gcsfs asks Google itself, at every request, what kind of bucket it is.
+        "GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT": "false",
+    }
 
 
 @dataclass(frozen=True)
 class Commands:
-    """Runs `pairloom` led to `endpoint`: here, or in a process of its own that can be killed."""
+    """Runs `pairloom` led to `endpoint`: here, or in a process of its own that can be killed.
+
+    `lead` says what leads there, S3's clients unless told otherwise; `more` is in the environment
+    beside it.
+    """
 
     endpoint: str
     cache: Path
     secret: str = "test-secret"
     more: dict[str, str] = field(default_factory=dict)
+    lead: Callable[..., dict[str, str]] = environment
 
     def start(self, *words: object) -> subprocess.Popen[str]:
         """Starts `pairloom WORDS` in a process of its own."""
@@ -219,16 +174,38 @@ class Commands:
 
     def run(self, *words: object) -> tuple[int, str, list[str]]:
         """Exit code, stdout and the lines of stderr but notes and progress, of `pairloom WORDS`."""
-        with pytest.MonkeyPatch.context() as patch:
-            for name, value in self.surroundings().items():
-                patch.setenv(name, value)
-            forget_systems()
+        with self.here():
             outcome = run(*words)
-            forget_systems()
         told = [line for line in outcome.err.splitlines() if not _PASSED_OVER.match(line)]
         return outcome.code, outcome.out, told
 
+    @contextlib.contextmanager
+    def here(self) -> Iterator[None]:
+        """A block in which this process is led to the store, as the commands are."""
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in self.surroundings().items():
+                patch.setenv(name, value)
+            with fresh_systems():
+                yield
+
     def surroundings(self) -> dict[str, str]:
         """What is in the environment of a command beside what always is."""
-        led = environment(self.endpoint, secret=self.secret)
+        led = self.lead(self.endpoint, secret=self.secret)
         return {**led, "PAIRLOOM_CACHE": str(self.cache), **self.more}
+
+
+@contextlib.contextmanager
+def fresh_systems() -> Iterator[None]:
+    """A block in which file systems are opened by what the environment says now."""
+    from fsspec.config import conf, set_conf_env
+
+    before = copy.deepcopy(conf)
+    conf.clear()
+    set_conf_env(conf)
+    forget_systems()
+    try:
+        yield
+    finally:
+        conf.clear()
+        conf.update(before)
+        forget_systems()

@@ -1,11 +1,11 @@
 """Shards of an output, each written as soon as all of it has come, wherever it comes.
 
-What becomes of a source shard arrives as pieces, a batch's worth each. Where one worker makes a
-shard after the other, as it does when whole shards are handed out, all pieces of a shard pass
+What becomes of a source shard arrives as parcels, a batch's worth each. Where one worker makes a
+shard after the other, as it does when whole shards are handed out, all parcels of a shard pass
 through it one after another: it writes the shard with the last of them, while others are still at
-work. Pieces of a shard that are spread over workers meet by a shuffle instead, and are written when
-it has ended. Which of the two happens is decided by what arrives, shard by shard; the bytes do not
-depend on it.
+work. Parcels of a shard that are spread over workers meet by a shuffle instead, and are written
+when it has ended. Which of the two happens is decided by what arrives, shard by shard; the bytes do
+not depend on it.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -47,10 +47,10 @@ def tell_here(rows: int) -> None:
 
 
 class LandingError(PairloomError):
-    """Pieces of a shard that nobody asked for."""
+    """Parcels of a shard that nobody asked for."""
 
 
-class Piece(NamedTuple):
+class Parcel(NamedTuple):
     """What one batch brings to its shard, packed; `kind` names what of it.
 
     `rows` is how many rows of the source shard it settles; kinds that settle none have 0.
@@ -62,8 +62,8 @@ class Piece(NamedTuple):
     data: bytes
 
 
-PACKED_PIECE = beam.typehints.Tuple[str, beam.typehints.Tuple[str, int, int, bytes]]
-"""A piece under its shard's name, as a type that every runner has a coder for."""
+PACKED_PARCEL = beam.typehints.Tuple[str, beam.typehints.Tuple[str, int, int, bytes]]
+"""A parcel under its shard's name, as a type that every runner has a coder for."""
 
 
 class LandedShard(Protocol):
@@ -80,62 +80,62 @@ class LandedShard(Protocol):
         ...
 
 
-def all_here(rows: int | None, pieces: Iterable[Piece], kinds: Sequence[str]) -> bool:
-    """Whether `pieces` are all of a shard of `rows` rows: all rows, and each batch in every kind.
+def all_here(rows: int | None, parcels: Iterable[Parcel], kinds: Sequence[str]) -> bool:
+    """Whether `parcels` are all of a shard of `rows` rows: all rows, and each batch in every kind.
 
-    >>> pieces = [Piece("pairs", 0, 2, b""), Piece("asked", 0, 0, b""), Piece("pairs", 1, 1, b"")]
-    >>> all_here(3, pieces, ("pairs", "asked"))
+    >>> pairs = [Parcel("pairs", 0, 2, b""), Parcel("pairs", 1, 1, b"")]
+    >>> all_here(3, [*pairs, Parcel("asked", 0, 0, b"")], ("pairs", "asked"))
     False
-    >>> all_here(3, [*pieces, Piece("asked", 1, 0, b"")], ("pairs", "asked"))
+    >>> all_here(3, [*pairs, *(Parcel("asked", n, 0, b"") for n in (0, 1))], ("pairs", "asked"))
     True
     """
     numbers: dict[str, set[int]] = {kind: set() for kind in kinds}
     settled = 0
-    for piece in pieces:
-        numbers[piece.kind].add(piece.number)
-        settled += piece.rows
+    for parcel in parcels:
+        numbers[parcel.kind].add(parcel.number)
+        settled += parcel.rows
     return settled == rows and len(set(map(frozenset, numbers.values()))) == 1
 
 
 @dataclass
 class Land(beam.PTransform):
-    """Writes each of `shards` from its pieces, also where none arrive; gives a receipt of each.
+    """Writes each of `shards` from its parcels, also where none arrive; gives a receipt of each.
 
-    Takes pieces under their shards' names, see `PACKED_PIECE`. Where a later run has begun than
+    Takes parcels under their shards' names, see `PACKED_PARCEL`. Where a later run has begun than
     that of `fence`, nothing is written and there are no receipts: were it an error, the engine
     would begin the job anew again and again.
 
     Args:
         shards: all shards to write.
-        kinds: the kinds of pieces that every batch brings.
-        write: writes a shard from its pieces, in any order, and gives its receipt. Picklable.
+        kinds: the kinds of parcels that every batch brings.
+        write: writes a shard from its parcels, in any order, and gives its receipt. Picklable.
         find_whole: the receipt of a shard that is whole already, else None; such a shard is kept.
             Picklable.
         fence: this run's leave to write; None where there are no other runs to keep out.
 
     Raises:
-        LandingError: while the pipeline runs, where pieces arrive for a shard that is none of
+        LandingError: while the pipeline runs, where parcels arrive for a shard that is none of
             `shards`.
         whatever `write` raises.
     """
 
     shards: Sequence[LandedShard]
     kinds: tuple[str, ...]
-    write: Callable[[Any, Sequence[Piece]], Any]
+    write: Callable[[Any, Sequence[Parcel]], Any]
     find_whole: Callable[[Any], Any]
     fence: Fence | None = None
 
     def __post_init__(self) -> None:
         super().__init__()
 
-    def expand(self, pieces: beam.PCollection) -> beam.PCollection:
+    def expand(self, parcels: beam.PCollection) -> beam.PCollection:
         """Land what comes together, let the rest meet, and look at every shard in the end."""
         by_name = {shard.name: shard for shard in self.shards}
         landing = _Landing(by_name, self.kinds, self.write, self.find_whole, self.fence)
-        rest = pieces | "Land" >> beam.ParDo(landing).with_output_types(PACKED_PIECE)
+        rest = parcels | "Land" >> beam.ParDo(landing).with_output_types(PACKED_PARCEL)
         seeds = [(shard.name, shard) for shard in self.shards]
         return (
-            {"pieces": rest, "shard": pieces.pipeline | "Seed shards" >> beam.Create(seeds)}
+            {"parcels": rest, "shard": parcels.pipeline | "Seed shards" >> beam.Create(seeds)}
             | "Meet by shard" >> beam.CoGroupByKey()
             | "Write shard"
             >> beam.FlatMap(
@@ -145,13 +145,13 @@ class Land(beam.PTransform):
 
 
 class _Landing(beam.DoFn):
-    """Keeps the pieces of one shard at a time, and writes it when they are all there."""
+    """Keeps the parcels of one shard at a time, and writes it when they are all there."""
 
     def __init__(
         self,
         shards: Mapping[str, LandedShard],
         kinds: tuple[str, ...],
-        write: Callable[[Any, Sequence[Piece]], Any],
+        write: Callable[[Any, Sequence[Parcel]], Any],
         find_whole: Callable[[Any], Any],
         fence: Fence | None,
     ) -> None:
@@ -159,7 +159,7 @@ class _Landing(beam.DoFn):
         self._shards, self._kinds = shards, kinds
         self._write, self._find_whole, self._fence = write, find_whole, fence
         self._name = ""
-        self._kept: list[Piece] = []
+        self._kept: list[Parcel] = []
         self._told: SettledRows | None = None
 
     def setup(self) -> None:
@@ -171,13 +171,13 @@ class _Landing(beam.DoFn):
         self._name, self._kept = "", []
 
     def process(self, element: tuple[str, tuple[str, int, int, bytes]]) -> Iterator[Any]:
-        """Keeps a piece; gives on those of another shard, which will not be whole here."""
-        name, piece = element[0], Piece(*element[1])
-        self._count(piece.rows)
+        """Keeps a parcel; gives on those of another shard, which will not be whole here."""
+        name, parcel = element[0], Parcel(*element[1])
+        self._count(parcel.rows)
         if name != self._name:
             yield from self._give_on()
             self._name = name
-        self._kept.append(piece)
+        self._kept.append(parcel)
         shard = self._shards.get(name)
         if shard is not None and all_here(shard.sources, self._kept, self._kinds):
             kept, self._kept = self._kept, []
@@ -195,13 +195,13 @@ class _Landing(beam.DoFn):
 
     def _give_on(self) -> list[tuple[str, tuple[str, int, int, bytes]]]:
         kept, self._kept = self._kept, []
-        return [(self._name, (*piece,)) for piece in kept]
+        return [(self._name, (*parcel,)) for parcel in kept]
 
 
 def _write_once(
     shard: LandedShard,
-    pieces: Sequence[Piece],
-    write: Callable[[Any, Sequence[Piece]], Any],
+    parcels: Sequence[Parcel],
+    write: Callable[[Any, Sequence[Parcel]], Any],
     find_whole: Callable[[Any], Any],
     fence: Fence | None,
 ) -> list[Any]:
@@ -210,7 +210,7 @@ def _write_once(
         if fence is not None:
             fence.check()
         whole = find_whole(shard)
-        return [whole if whole is not None else write(shard, pieces)]
+        return [whole if whole is not None else write(shard, parcels)]
     except FencedError:
         return []
 
@@ -218,11 +218,11 @@ def _write_once(
 def _write_met(
     group: tuple[str, Mapping[str, Iterable[Any]]],
     *,
-    write: Callable[[Any, Sequence[Piece]], Any],
+    write: Callable[[Any, Sequence[Parcel]], Any],
     find_whole: Callable[[Any], Any],
     fence: Fence | None,
 ) -> list[Any]:
-    """The receipt of the shard whose seed and pieces have met; none where the run is over.
+    """The receipt of the shard whose seed and parcels have met; none where the run is over.
 
     Raises:
         LandingError: the name is not that of exactly one shard.
@@ -231,5 +231,5 @@ def _write_met(
     shards = list(parts["shard"])
     if len(shards) != 1:
         raise LandingError(f"batches must be of one output shard, {name} is of {len(shards)}")
-    pieces = [Piece(*piece) for piece in parts["pieces"]]
-    return _write_once(shards[0], pieces, write, find_whole, fence)
+    parcels = [Parcel(*parcel) for parcel in parts["parcels"]]
+    return _write_once(shards[0], parcels, write, find_whole, fence)

@@ -13,7 +13,7 @@ import pyarrow as pa
 from transforms.record import Batch
 
 Packed = tuple[str, bytes]
-"""A packed batch or table under the name of its source shard."""
+"""A packed table under the name of its source shard."""
 
 PICKLE_PROTOCOL = 5
 
@@ -29,13 +29,8 @@ def from_bytes(data: bytes) -> Batch[Any]:
     return batch
 
 
-def pack(batch: Batch[Any]) -> Packed:
-    """`batch`, which should be light, packed for the shuffle to its shard."""
-    return batch.shard, to_bytes(batch)
-
-
 def unpack(packed: Iterable[bytes]) -> Iterator[Batch[Any]]:
-    """The batches that were packed, in the order they arrive in."""
+    """The batches that `to_bytes` wrote down, in the order they arrive in."""
     return map(from_bytes, packed)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from indexes.storage.paths import as_path, is_stored
 from transforms.dataset.files import OutputError, make_folder, write_bytes
 from transforms.fetching.fetcher import fetch_links
 from transforms.fetching.options import FetchOptions
@@ -25,6 +26,9 @@ class LinkedPictures:
 
     A source to open pictures from, and not to go through: it knows no list of them.
 
+    Raises:
+        SourceError: `store` is not on this machine.
+
     >>> import tempfile
     >>> from transforms.fetching.linked_pictures import LinkedPictures
     >>> pictures = LinkedPictures(tempfile.mkdtemp())
@@ -34,6 +38,10 @@ class LinkedPictures:
 
     store: str
     options: FetchOptions = field(default_factory=FetchOptions)
+
+    def __post_init__(self) -> None:
+        if is_stored(as_path(self.store)):
+            raise SourceError(f"{self.store}: fetched pictures must be on this machine")
 
     def shards(self) -> list[SourceShard]:
         """Nothing can be listed.

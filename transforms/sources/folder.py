@@ -22,7 +22,7 @@ from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from indexes.storage.paths import is_stored
 from indexes.storage.systems import is_address
-from transforms.pictures.decoding import DEFAULT_LIMITS, PictureError, PictureLimits, normalise
+from transforms.pictures.decoding import PictureError, PictureLimits, normalise
 from transforms.protocols import SourceError, SourceShard
 from transforms.record import Reject, SourceImage
 from transforms.sources.captions_file import captions_of, join_captions, load_captions
@@ -36,11 +36,12 @@ from transforms.sources.listing import (
     know_file,
     list_folder,
 )
+from transforms.sources.picture_folder import PictureFolder
 from transforms.sources.texts import MAX_TEXT_BYTES, clean_text, decode_text
 
 
 @dataclass(frozen=True)
-class FolderSource:
+class FolderSource(PictureFolder):
     """The pictures below the folder `path`, `shard_size` rows to a shard.
 
     The folder is listed and searched for duplicates once, by the first call of `shards` or `read`;
@@ -71,15 +72,11 @@ class FolderSource:
     ('read', 'not_an_image')
     """
 
-    path: str
-    shard_size: int = 1000
-    limits: PictureLimits = DEFAULT_LIMITS
     captions: str | None = None
     _plans: list[AnyPlan] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        if type(self.shard_size) is not int or self.shard_size < 1:
-            raise SourceError(f"shard_size must be a whole number >= 1, got {self.shard_size!r}")
+        super().__post_init__()
         if is_address(self.path):
             raise SourceError(f"{self.path}: a folder on a store is a StoredFolderSource")
         if self.captions is not None and is_address(self.captions):
@@ -122,12 +119,7 @@ class FolderSource:
         Raises:
             SourceError: as `plan`.
         """
-        rows = self.plan().rows
-        starts = range(0, rows, self.shard_size)
-        return [
-            SourceShard(f"{number:05d}", self.path, start, min(start + self.shard_size, rows))
-            for number, start in enumerate(starts)
-        ]
+        return self.cut_rows(self.plan().rows)
 
     def read(self, shard: SourceShard) -> Iterator[SourceImage | Reject]:
         """The rows of `shard`; `position` counts from the folder's first row."""
@@ -143,23 +135,12 @@ class FolderSource:
         name = unquote_to_bytes(reference)
         if name.startswith(b"/") or b".." in name.split(b"/"):
             raise SourceError(f"{reference}: a reference must stay inside {self.path}")
-        try:
-            return normalise(_read_file(self._locate(name), self.limits), self.limits).bytes
-        except (OSError, ValueError, PictureError) as error:
-            # A name with a zero byte is a ValueError.
-            raise SourceError(
-                f"{reference}: the picture is gone from {self.path}: {error}"
-            ) from error
+        return self.read_again(reference, lambda: _read_file(self._locate(name), self.limits))
 
     def describe(self) -> dict[str, object]:
         """The source as plain data."""
-        return {
-            "kind": "folder",
-            "path": self.path,
-            "shard_size": self.shard_size,
-            "limits": self.limits.describe(),
-            **({"captions": self.captions} if self.captions is not None else {}),
-        }
+        told = {} if self.captions is None else {"captions": self.captions}
+        return {**super().describe(), **told}
 
     def listing(self) -> Listing:
         """The files of all rows and their captions, as they are now.

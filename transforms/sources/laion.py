@@ -12,6 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from indexes.storage.errors import refuse_outage
 from indexes.storage.paths import as_path
 from transforms.protocols import SourceError
 from transforms.sources.columns import FIELDS, find_columns
@@ -180,6 +181,7 @@ class LaionMetadata:
 
         Raises:
             SourceError: the file cannot be read any more.
+        StorageError: the store does not give it.
         """
         schema = self.schema()
         try:
@@ -196,6 +198,7 @@ class LaionMetadata:
                         extra={name: row.get(name) for name in schema.names},
                     )
         except DAMAGED as error:
+            refuse_outage(error)
             raise SourceError(
                 f"{shard.file}: cannot read rows {shard.start} to {shard.stop}: "
                 f"{' '.join(str(error).split())}"

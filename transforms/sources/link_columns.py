@@ -9,11 +9,14 @@ and column there is none. A missing value is null, and so is NaN where numbers a
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from indexes.storage.errors import refuse_outage
+from indexes.storage.store_path import StorePath
 from transforms.protocols import SourceError
 
 MAX_TEXT_BYTES = 65_536
@@ -33,17 +36,29 @@ def open_table(path: Path, *, texts_apart: bool = True) -> Iterator[pq.ParquetFi
 
     Raises:
         SourceError: it cannot be read.
+        StorageError: the store does not give it.
     """
     try:
         names: list[str] = []
         if texts_apart:
-            with pq.ParquetFile(path) as file:
+            with _open(path) as file:
                 schema = file.schema_arrow
                 names = [each.name for each in schema if any(is_(each.type) for is_ in _TEXTS)]
-        with pq.ParquetFile(path, read_dictionary=names) as file:
+        with _open(path, read_dictionary=names) as file:
             yield file
     except DAMAGED as error:
+        refuse_outage(error)
         raise SourceError(f"{path}: no readable Parquet file: {_line(error)}") from error
+
+
+@contextmanager
+def _open(path: Path, **options: Any) -> Iterator[pq.ParquetFile]:
+    if not isinstance(path, StorePath):
+        with pq.ParquetFile(path, **options) as table:
+            yield table
+        return
+    with path.open("rb") as file, pq.ParquetFile(file, **options) as table:
+        yield table
 
 
 def read_batches(

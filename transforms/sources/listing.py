@@ -128,8 +128,13 @@ def list_folder(
 def list_archives(paths: Iterable[Path]) -> Listing:
     """Files that hold many pictures each, known by their names; on a store none is read."""
     paths = list(paths)
-    if paths and isinstance(paths[0], StorePath):
-        return list_stored({path.name for path in paths}, paths[0].parent)
+    stored: dict[StorePath, set[str]] = {}
+    for path in paths:
+        if isinstance(path, StorePath):
+            stored.setdefault(path.parent, set()).add(path.name)
+    if stored:
+        listed = (list_stored(names, folder) for folder, names in stored.items())
+        return Listing({name: tag for each in listed for name, tag in each.files.items()})
     return Listing(
         {
             quote_from_bytes(os.fsencode(path.name)): know_file(

@@ -17,11 +17,12 @@ from indexes.storage.mirrors import is_plain
 from indexes.storage.paths import as_path
 from indexes.storage.statuses import Info, content_tag
 from indexes.storage.store_path import StorePath
-from transforms.pictures.decoding import DEFAULT_LIMITS, PictureError, PictureLimits, normalise
+from transforms.pictures.decoding import PictureError, normalise
 from transforms.protocols import SourceError, SourceShard
 from transforms.record import Reject, SourceImage
 from transforms.sources.folder_rows import caption_places, is_sidecar, picture_row, reject_row
 from transforms.sources.listing import Listing
+from transforms.sources.picture_folder import PictureFolder
 from transforms.sources.stored_content import find_stored_duplicates
 from transforms.sources.stored_plan import KeptPlan, StoredPlan, keep_plan
 from transforms.sources.texts import MAX_TEXT_BYTES, clean_text, decode_text
@@ -36,7 +37,7 @@ _Fetched = tuple[bytes | PictureError, bytes | None]
 
 
 @dataclass(frozen=True)
-class StoredFolderSource:
+class StoredFolderSource(PictureFolder):
     """The pictures below the folder at the address `path`, `shard_size` rows to a shard.
 
     Keys, order, captions and rejects are those of a `FolderSource` of the same files. The folder
@@ -63,16 +64,12 @@ class StoredFolderSource:
     ('chair.png', 'a small yellow chair', True)
     """
 
-    path: str
-    shard_size: int = 1000
-    limits: PictureLimits = DEFAULT_LIMITS
     _plans: list[StoredPlan | KeptPlan] = field(
         default_factory=list, init=False, repr=False, compare=False
     )
 
     def __post_init__(self) -> None:
-        if type(self.shard_size) is not int or self.shard_size < 1:
-            raise SourceError(f"shard_size must be a whole number >= 1, got {self.shard_size!r}")
+        super().__post_init__()
         if not isinstance(as_path(self.path), StorePath):
             raise SourceError(f"{self.path}: a StoredFolderSource is on a store")
 
@@ -124,12 +121,7 @@ class StoredFolderSource:
         Raises:
             SourceError, StorageError: as `plan`.
         """
-        rows = len(self.plan().names)
-        starts = range(0, rows, self.shard_size)
-        return [
-            SourceShard(f"{number:05d}", self.path, start, min(start + self.shard_size, rows))
-            for number, start in enumerate(starts)
-        ]
+        return self.cut_rows(len(self.plan().names))
 
     def read(self, shard: SourceShard) -> Iterator[SourceImage | Reject]:
         """The rows of `shard`; `position` counts from the folder's first row.
@@ -170,22 +162,8 @@ class StoredFolderSource:
         name = os.fsdecode(unquote_to_bytes(reference))
         if not is_plain(name):
             raise SourceError(f"{reference}: a reference must stay inside {self.path}")
-        try:
-            data = (self.root / name).read_bytes(self.limits.max_bytes + 1)
-            return normalise(data, self.limits).bytes
-        except (StorageMissingError, PictureError) as error:
-            raise SourceError(
-                f"{reference}: the picture is gone from {self.path}: {error}"
-            ) from error
-
-    def describe(self) -> dict[str, object]:
-        """The source as plain data."""
-        return {
-            "kind": "folder",
-            "path": self.path,
-            "shard_size": self.shard_size,
-            "limits": self.limits.describe(),
-        }
+        most = self.limits.max_bytes + 1
+        return self.read_again(reference, lambda: (self.root / name).read_bytes(most))
 
     def listing(self) -> Listing:
         """The files of all rows and their captions, as the store lists them now.

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from indexes.errors import PairloomError
+from indexes.storage.paths import as_path
 from transforms.package_data import find_package_data
 
 FORMAT_VERSION = 1
@@ -225,7 +226,7 @@ def load_lexicon(path: str | None = None) -> Lexicon:
     Raises:
         LexiconError: there is no such file, or it is not a table of this format.
     """
-    place = Path(path) if path is not None else packaged_table()
+    place = as_path(path) if path is not None else packaged_table()
     try:
         text = gzip.decompress(place.read_bytes()).decode()
     except (OSError, EOFError, UnicodeDecodeError) as error:
