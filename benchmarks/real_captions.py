@@ -15,45 +15,26 @@ import argparse
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import support.silent_libraries  # noqa: F401
 from support.intervals import wilson
+from support.real_marks import EditMark, read_marks
 from support.reporting import Target, add_report_flags, at_least, at_most, finish
 
 from pipelines.rewrite.captions import read_captions
 from pipelines.terminal.console import CommandError
-from transforms.package_data import find_package_data
 from transforms.words.lexicon import load_lexicon
 from transforms.words.pool_words import count_pool
 from transforms.words.proposals import RewriteOptions, Rewriter
 
-MARKS = find_package_data("data_manifests", "lexicon/real_captions.tsv")
 SETS = {"flickr8k and coco": ("flickr8k", "coco"), "alt text": ("cc",)}
 LAST_ROUND = "2"
 LEAST_COVERAGE = {"flickr8k": 0.80, "coco": 0.75, "cc": 0.40}
 
 
-@dataclass(frozen=True)
-class Mark:
-    """What a person found of one edit: by whom, of which set, in which round, and how sensible."""
-
-    round: str
-    set: str
-    rewriter: str
-    sensible: int
-
-
-def read_marks() -> list[Mark]:
-    """All marks, in the order of the file."""
-    lines = MARKS.read_text(encoding="utf-8").splitlines()[1:]
-    cells = [line.split("\t") for line in lines]
-    return [Mark(each[0], each[1], each[3], int(each[8])) for each in cells]
-
-
-def count_marks(marks: list[Mark]) -> dict[str, dict[str, int]]:
+def count_marks(marks: list[EditMark]) -> dict[str, dict[str, int]]:
     """How many edits were judged, sensible and nonsense, by `rewriter: sets`, in the last round."""
     counted = {}
     for rewriter in ("new", "old"):

@@ -31,11 +31,10 @@ from transforms.protocols import Captioner, Encoder, SourceShard
 from transforms.read import read_batches
 from transforms.record import Batch, EditExample, EditQuery, SourceImage
 from transforms.retrieve import retrieve_batch
-from transforms.rewrite import Rewriter, Rewriting, apply_rewriting
+from transforms.rewrite import Rewriting, apply_rewriting
 from transforms.segment import segment_batch
 from transforms.select import select_batch
-from transforms.words.lexicon import load_lexicon
-from transforms.words.pool_words import count_pool
+from transforms.words.proposals import load_rewriter
 from transforms.write import light_finished, write_shard
 
 
@@ -65,9 +64,7 @@ def load_build(plan: BuildPlan) -> LoadedBuild:
     index = plan.open_index()
     same_captioner = index.description["captioner"] == identity(plan.preset.captioner)
     encoder = load_encoder(plan.preset.encoder)
-    lexicon = load_lexicon()
-    pool = count_pool(sample_captions(index), lexicon)
-    rewriter = Rewriter(lexicon, plan.options.rewrite, pool)
+    rewriter = load_rewriter(plan.options.rewrite, sample_captions(index), encoder=encoder)
     build = LoadedBuild(
         plan=plan,
         index=index,

@@ -43,6 +43,8 @@ def plan_service_build(
     """
     if options.method == "mine":
         raise ValueError("method must be search: a service cannot be asked for all its captions")
+    if options.rewrite.judge != "none":
+        raise ValueError("judge must be none: a service cannot be asked for all its captions")
     check_service_options(options.retrieve, options.thresholds)
     retrieve = dataclasses.replace(options.retrieve, candidates="search")
     options = dataclasses.replace(options, retrieve=retrieve)

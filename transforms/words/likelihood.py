@@ -48,6 +48,10 @@ any noun."""
 BOUND_GROUPS = frozenset({"material", "ground", "hair", "bustle", "weather"})
 """Adjectives that are put in only where the pool has them before that very noun."""
 
+MIXED_NOUN_WEIGHT = 0.25
+"""How often a thing is exchanged, beside what describes it, where the pool's texts are mixed: there
+nouns of one family go wrong four times as often as adjectives and opposites."""
+
 NO_POOL = "only the captions of a pool tell whether it fits"
 
 PERSON_WEIGHT = 0.5
@@ -83,6 +87,8 @@ def noun_plausibility(
     """
     pool = reading.pool
     kind = reading.lexicon.wider.get(sense.family, "")
+    if span.partner is not None and not _has_compound(reading, span, lemma):
+        return Plausibility(why_not="the pool hardly has it in such a compound")
     if wide and (kind == "person" or sense.role == "known"):
         return Plausibility(why_not="it is of another family")
     if wide and pool is not None and 0 < pool.mentions.get(lemma, 0) < LEAST_MENTIONS:
@@ -115,6 +121,17 @@ def noun_plausibility(
     if total < (LEAST_WIDE if wide else LEAST_FREE if free else LEAST_BOUND):
         return Plausibility(total, "the pool has it too seldom in such company")
     return Plausibility(total)
+
+
+def _has_compound(reading: CaptionReading, span: Span, lemma: str) -> bool:
+    """Whether the pool often has `lemma` right beside the other noun of the compound of `span`."""
+    assert span.partner is not None
+    if reading.pool is None:
+        return False
+    other = span.tokens[span.partner]
+    name = key(other.word, other.lemma if other.lemma in reading.pool.mentions else "")
+    company = (">" if span.modifies else "<", "", name)
+    return reading.pool.company.get((lemma, company), 0) >= OFTEN
 
 
 def _told(company: Company) -> str:
@@ -157,8 +174,11 @@ def draw_weight(
     as men into women, however many of either the pool has.
     """
     weight = _balance(reading.pool, own, substitute.lemma) * math.exp(min(0.0, log_ratio))
-    if "person.n.01" in reading.lexicon.ancestors(substitute.synset):
+    person = "person.n.01" in reading.lexicon.ancestors(substitute.synset)
+    if person:
         weight *= PERSON_WEIGHT
+    elif reading.pool is not None and reading.pool.mixed and own.tag == "noun":
+        weight *= MIXED_NOUN_WEIGHT
     return weight
 
 

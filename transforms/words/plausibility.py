@@ -195,8 +195,14 @@ def describe_noun(lemma: str, synset: str, lexicon: Lexicon) -> Described:
 
 
 # Words for men, each with the like word for women, where both are in the table.
-_MALE = words("male man boy guy gentleman king prince waiter groom bridegroom monk policeman")
-_FEMALE = words("female woman girl lady queen princess waitress bride nun policewoman mermaid")
+_MALE = words(
+    "male man boy guy gentleman king prince waiter groom bridegroom monk policeman father dad "
+    "grandfather son businessman"
+)
+_FEMALE = words(
+    "female woman girl lady queen princess waitress bride nun policewoman mermaid mother mom "
+    "grandmother daughter businesswoman"
+)
 _BEARDS = words("beard bearded mustache moustache goatee")
 _HE = words("he him his himself shirtless") | _BEARDS
 _SHE = words("she her hers herself pregnant bikini bikinis bra dress gown skirt")
@@ -213,7 +219,7 @@ _COUNTED = words("two three four five six seven eight nine ten")
 def numbers_allow(context: frozenset[str]) -> bool:
     """Whether a number may change: no other word of the caption counts the same things."""
     apart = "other" in context and "each" not in context
-    return not apart and not context & _COUNTING and len(context & _COUNTED) == 1
+    return not apart and not context & _COUNTING and len(context & (_COUNTED | {"several"})) == 1
 
 
 # What some verbs ask of the noun before or after them: no hamster barks, nobody rides a goat.

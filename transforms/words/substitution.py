@@ -66,12 +66,10 @@ def _nouns(reading: CaptionReading, span: Span) -> Iterator[Considered]:
     if why:
         yield Considered(own.text, "", why_not=why)
         return
-    determiner = determiner_of(span.tokens, span.token)
-    people = own.lemma == "people"
-    need = COUNTED if people else needed_countability(sense, determiner, is_plural=own.plural)
+    need = _needed(span, sense)
     described = describe_noun(own.lemma, sense.synset, lexicon)
     found: list[Considered] = []
-    for wide in (False, True) if reading.pool is not None else (False,):
+    for wide in (False, True) if reading.goes_wide else (False,):
         substitutes = [one for one in lexicon.noun_substitutes(sense, wide=wide) if one.listed]
         family = tuple(sorted({own.lemma, *(one.lemma for one in substitutes)}))
         for substitute in substitutes:
@@ -258,6 +256,16 @@ def _judged(
     return Considered(
         span.own.text, word, replace(proposal, plausibility=found.log_ratio, weight=weight)
     )
+
+
+def _needed(span: Span, sense: NounSense) -> frozenset[str]:
+    """`needed_countability` of a noun where it stands; inside a compound any will do."""
+    if span.modifies:
+        return COUNTED | UNCOUNTED
+    if span.own.lemma == "people":
+        return COUNTED
+    determiner = determiner_of(span.tokens, span.first)
+    return needed_countability(sense, determiner, is_plural=span.own.plural)
 
 
 def needed_countability(sense: NounSense, determiner: str, *, is_plural: bool) -> frozenset[str]:
