@@ -71,6 +71,13 @@ class CaptionReading:
         """The words of the caption, in lower case, those of compounds one by one."""
         return frozenset(word for token in self.tokens for word in token.word.split(" "))
 
+    def context_beside(self, own: Token) -> frozenset[str]:
+        """The words of the caption but those of `own`, of which a "tennis player" has two."""
+        if " " not in own.word:
+            return self.context
+        others = (token for token in self.tokens if token != own)
+        return frozenset(word for token in others for word in token.word.split(" "))
+
     @property
     def goes_wide(self) -> bool:
         """Whether words of other families may be put in: where a pool tells that is not mixed."""

@@ -32,20 +32,34 @@ LEAST_MENTIONS = 30
 TELLING = 30
 """A word of another family must be seen in company that no more different nouns are seen in."""
 
-BOUND_KINDS = frozenset({"scenery", "household"})
+BOUND_KINDS = frozenset({"scenery", "household", "eatables"})
 """Wide kinds that only a pool's captions allow: on a beach one does what one does in no kitchen."""
 
-STRICT_FAMILIES = frozenset({"grounds", "open places", "pets"})
+STRICT_FAMILIES = frozenset(
+    {
+        "grounds",
+        "open places",
+        "pets",
+        "players of games",
+        "rackets",
+        "times of day",
+        "seasons",
+        "shops",
+    }
+)
 """Families that are so even where the company suits any noun: a dog does what no rabbit does."""
 
 OFTEN = 3
 """A word that the pool has so often beside another goes with it, even if others go better."""
 
+COMPOUND_OFTEN = 2
+"""A word takes another's place in a compound that the pool has so often with it."""
+
 FEWEST, MANY = 2, 8
 """Company that fewer different nouns are seen in is too rare to ask for; company of so many suits
 any noun."""
 
-BOUND_GROUPS = frozenset({"material", "ground", "hair", "bustle", "weather"})
+BOUND_GROUPS = frozenset({"material", "ground", "hair", "bustle", "weather", "period"})
 """Adjectives that are put in only where the pool has them before that very noun."""
 
 MIXED_NOUN_WEIGHT = 0.25
@@ -97,7 +111,7 @@ def noun_plausibility(
         return Plausibility(why_not=NO_POOL)
     if pool is None or not pool.company:
         return Plausibility()
-    free = not wide and kind in FREE_KINDS
+    free = not wide and kind in FREE_KINDS and sense.family not in STRICT_FAMILIES
     found = reading.companies(span.own.lemma, span.own.word)
     if not found and not free:
         return Plausibility(why_not="the pool does not know what stands by it")
@@ -115,7 +129,7 @@ def noun_plausibility(
             telling = not wide or pool.breadth.get(company, 0) <= TELLING
             seen = seen or (telling and (lemma, company) in pool.company)
             asked = asked or FEWEST <= pool.breadth.get(company, 0) < MANY
-    asked = asked or wide or sense.family in STRICT_FAMILIES
+    asked = asked or wide or pool.mixed or sense.family in STRICT_FAMILIES
     if asked and not seen and not free:
         return Plausibility(total, "the pool never has it in such company")
     if total < (LEAST_WIDE if wide else LEAST_FREE if free else LEAST_BOUND):
@@ -131,7 +145,7 @@ def _has_compound(reading: CaptionReading, span: Span, lemma: str) -> bool:
     other = span.tokens[span.partner]
     name = key(other.word, other.lemma if other.lemma in reading.pool.mentions else "")
     company = (">" if span.modifies else "<", "", name)
-    return reading.pool.company.get((lemma, company), 0) >= OFTEN
+    return reading.pool.company.get((lemma, company), 0) >= COMPOUND_OFTEN
 
 
 def _told(company: Company) -> str:

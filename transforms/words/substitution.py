@@ -7,6 +7,7 @@ and pronouns ask. What a pool's captions say of a substitute is in `likelihood`.
 from collections.abc import Iterator
 from dataclasses import replace
 
+from transforms.words.agreement import age_allows, fixtures_allow, numbers_allow, sex_allows
 from transforms.words.edits import CaptionReading, Considered, make_proposal
 from transforms.words.inflection import plural, singular_forms
 from transforms.words.lexicon import AdjectiveSense, NounSense, Substitute
@@ -23,12 +24,9 @@ from transforms.words.plausibility import (
     WEATHERED,
     Described,
     adjective_fits,
-    age_allows,
     colour_suits,
     describe_noun,
-    numbers_allow,
     preposition_allows,
-    sex_allows,
     verbs_allow,
 )
 from transforms.words.senses import choose_sense
@@ -69,7 +67,7 @@ def _nouns(reading: CaptionReading, span: Span) -> Iterator[Considered]:
     need = _needed(span, sense)
     described = describe_noun(own.lemma, sense.synset, lexicon)
     found: list[Considered] = []
-    for wide in (False, True) if reading.goes_wide else (False,):
+    for wide in (False, True) if reading.goes_wide and span.partner is None else (False,):
         substitutes = [one for one in lexicon.noun_substitutes(sense, wide=wide) if one.listed]
         family = tuple(sorted({own.lemma, *(one.lemma for one in substitutes)}))
         for substitute in substitutes:
@@ -162,7 +160,8 @@ def _left_alone(reading: CaptionReading, span: Span, sense: NounSense) -> str:
         return "such words are left as they are"
     if own.lemma in LAYOUT:
         return "it says where things stand, or what kind of picture it is"
-    if not sense.family:
+    mixed = reading.pool is not None and reading.pool.mixed
+    if not sense.family or (mixed and sense.role == "known"):
         return "nobody listed what may take its place"
     if _said_again(reading, span):
         return "the caption speaks of it twice"
@@ -215,6 +214,8 @@ def _why_no_change(reading: CaptionReading, own: Token, substitute: Substitute) 
     other = reading.named.get(substitute.synset, own.word)
     if other != own.word:
         return f"the caption has it as {other!r}"
+    if not fixtures_allow(own.lemma, reading.context):
+        return "the caption tells what stands in such a room"
     if not age_allows(own.lemma, substitute.lemma, reading.context):
         return "a word of the caption tells another age"
     if own.lemma == "people" and substitute.lemma != "child":
@@ -234,7 +235,8 @@ _TOLD = frozenset({"boy", "girl", "son", "daughter"})
 
 def _why_unusable(reading: CaptionReading, own: Token, lemma: str, word: str) -> str:
     """Why `word` cannot be put in: it is there already, a pronoun or the pool speaks against it."""
-    context, pool = reading.context, reading.pool
+    pool = reading.pool
+    context = reading.context_beside(own)
     parts = word.lower().split(" ")
     if pool is not None and not all(part in pool.captions for part in parts):
         return "no caption of the pool has it"

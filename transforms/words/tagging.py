@@ -201,9 +201,19 @@ def _read_verbs(tokens: list[Token], place: int, lexicon: Lexicon) -> Token:
         return replace(token, tag="verb") if bare and ends else token
     if before.tag != "noun":
         return token
+    does = token.word.endswith("ing") and token.lemma not in lexicon.listed_nouns
+    if does and _is_animate(before, lexicon):  # "a woman shopping", "people skiing"
+        return replace(token, tag="verb", plural=False)
     agrees = token.plural and not before.plural and token.lemma in lexicon.verbs
     agrees = agrees or (before.plural and not token.plural and token.word in lexicon.verbs)
     return replace(token, tag="verb") if agrees and not _opens_noun(tokens, place + 1) else token
+
+
+def _is_animate(token: Token, lexicon: Lexicon) -> bool:
+    """Whether a noun names a person or an animal in the sense it most often has."""
+    senses = lexicon.nouns.get(token.lemma, ())
+    found = lexicon.ancestors(senses[0].synset) if senses else frozenset()
+    return bool(found & {"person.n.01", "people.n.01", "animal.n.01"})
 
 
 def _read_number(tokens: list[Token], place: int, lexicon: Lexicon) -> Token:
