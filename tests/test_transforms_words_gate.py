@@ -38,7 +38,7 @@ def test_captions_pass(caption):
         ("dress gown fashion party evening style summer women", "strings words"),
         ("the team never wins because it rained", "judges"),
         ("the guard said that both men left the room", "news"),
-        ("some captions have been written that were not seen", "tells what was"),
+        ("the first steps were taken on a moon", "tells what was"),
         ("heavy rain -- the city in winter", "headline"),
         ("12 of 30 in 1999 and 2004 at the shop", "figures"),
     ],

@@ -32,7 +32,7 @@ LEAST_MENTIONS = 30
 TELLING = 30
 """A word of another family must be seen in company that no more different nouns are seen in."""
 
-BOUND_KINDS = frozenset({"scenery", "household", "eatables"})
+BOUND_KINDS = frozenset({"scenery", "household", "eatables", "sights"})
 """Wide kinds that only a pool's captions allow: on a beach one does what one does in no kitchen."""
 
 STRICT_FAMILIES = frozenset(
@@ -41,7 +41,6 @@ STRICT_FAMILIES = frozenset(
         "open places",
         "pets",
         "players of games",
-        "rackets",
         "times of day",
         "seasons",
         "shops",
@@ -127,7 +126,8 @@ def noun_plausibility(
         total += ratio
         if len(company) == 3 or company[0] == "=":
             telling = not wide or pool.breadth.get(company, 0) <= TELLING
-            seen = seen or (telling and (lemma, company) in pool.company)
+            times = pool.company.get((lemma, company), 0)
+            seen = seen or (telling and times >= (OFTEN if wide else 1))
             asked = asked or FEWEST <= pool.breadth.get(company, 0) < MANY
     asked = asked or wide or pool.mixed or sense.family in STRICT_FAMILIES
     if asked and not seen and not free:

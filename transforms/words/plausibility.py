@@ -113,7 +113,9 @@ _ONLY: dict[tuple[str, str], tuple[frozenset[str], frozenset[str]]] = {
 }
 _AGES = {("young", "old"), ("old", "young"), ("older", "young"), ("elderly", "young")}
 # Those whose age their name tells, or who are old in another sense.
-_AGELESS = words("friend mother father parent mom dad grandmother grandfather couple")
+_AGELESS = words(
+    "brother sister friend mother father parent mom dad grandmother grandfather couple"
+)
 _SIZES = words("small large little big huge tiny giant enormous")
 
 
@@ -165,7 +167,7 @@ def adjective_fits(
         sense.lemma in _SIZES or pair in (("young", "old"), ("old", "young"))
     ):
         return False
-    if sense.lemma in _SIZES and noun.ancestors & FLUIDS:
+    if sense.lemma in _SIZES and (noun.ancestors & FLUIDS or noun.lemma in CURLY):
         return False
     return pair not in _ONLY or _kind_fits(pair, noun)
 

@@ -72,16 +72,16 @@ def find_spans(tokens: tuple[Token, ...], lexicon: Lexicon) -> list[Span]:
         if token.tag == "noun" and token.lemma in lexicon.nouns:
             if stands_alone(tokens, place):
                 spans.append(Span("noun", tokens, place, place))
-            elif (partner := compound_partner(tokens, place)) is not None:
+            elif (partner := compound_partner(tokens, place, lexicon)) is not None:
                 spans.append(Span("noun", tokens, place, place, partner))
         elif token.tag in ("adjective", "number") and token.lemma in lexicon.adjectives:
-            head = described_noun(tokens, place)
+            head = described_noun(tokens, place, lexicon)
             if head is not None:
                 spans.append(Span("adjective", tokens, place, head))
     return spans
 
 
-def compound_partner(tokens: tuple[Token, ...], place: int) -> int | None:
+def compound_partner(tokens: tuple[Token, ...], place: int, lexicon: Lexicon) -> int | None:
     """The place of the other noun in a compound of just two, such as "kitchen table", or None."""
     beside = [
         at
@@ -95,10 +95,12 @@ def compound_partner(tokens: tuple[Token, ...], place: int) -> int | None:
     whole = not any(one.tag in ("noun", "proper") for one in around)
     measured = last + 1 < len(tokens) and tokens[last + 1].word == "of"
     plain = not tokens[first].plural and " " not in tokens[first].text
-    return beside[0] if whole and plain and not measured else None
+    # What the table does not know may be a verb: "a man jumps".
+    known = tokens[last].lemma in lexicon.nouns or not tokens[last].word.endswith(("s", "ing"))
+    return beside[0] if whole and plain and known and not measured else None
 
 
-def described_noun(tokens: tuple[Token, ...], place: int) -> int | None:
+def described_noun(tokens: tuple[Token, ...], place: int, lexicon: Lexicon) -> int | None:
     """Where the noun stands that the adjective at `place` describes, or None."""
     following = place + 1
     while following < len(tokens) and (
@@ -108,7 +110,9 @@ def described_noun(tokens: tuple[Token, ...], place: int) -> int | None:
     if following < len(tokens) and tokens[following].tag == "noun":
         if stands_alone(tokens, following, before_of=True):
             return following
-        partner = compound_partner(tokens, following)  # in "a red kitchen table" the table is red
+        partner = compound_partner(
+            tokens, following, lexicon
+        )  # in "a red kitchen table" the table is red
         return partner if partner == following + 1 else None
     if following == place + 1 and place >= 2 and tokens[place - 1].word in COPULAS:
         return place - 2 if tokens[place - 2].tag == "noun" else None

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from transforms.words.agreement import age_allows, fixtures_allow, numbers_allow, sex_allows
+from transforms.words.countability import inflected, needed_in
 from transforms.words.edits import CaptionReading, Considered, make_proposal
 from transforms.words.inflection import plural, singular_forms
 from transforms.words.lexicon import AdjectiveSense, NounSense, Substitute
@@ -38,11 +39,7 @@ from transforms.words.spans import (
     neighbouring_verbs,
     preposition_of,
 )
-from transforms.words.vocabulary import LAYOUT, MATERIALS, NUMBERS, SINGULAR_DETERMINERS
-
-COUNTED = frozenset({"count", "both"})
-UNCOUNTED = frozenset({"mass", "both"})
-PLURAL_ONLY = frozenset({"plural"})
+from transforms.words.vocabulary import LAYOUT, MATERIALS
 
 
 def consider(reading: CaptionReading, span: Span) -> list[Considered]:
@@ -64,7 +61,7 @@ def _nouns(reading: CaptionReading, span: Span) -> Iterator[Considered]:
     if why:
         yield Considered(own.text, "", why_not=why)
         return
-    need = _needed(span, sense)
+    need = needed_in(span, sense)
     described = describe_noun(own.lemma, sense.synset, lexicon)
     found: list[Considered] = []
     for wide in (False, True) if reading.goes_wide and span.partner is None else (False,):
@@ -72,7 +69,7 @@ def _nouns(reading: CaptionReading, span: Span) -> Iterator[Considered]:
         family = tuple(sorted({own.lemma, *(one.lemma for one in substitutes)}))
         for substitute in substitutes:
             other = describe_noun(substitute.lemma, substitute.synset, lexicon)
-            word = _inflected(substitute, need, is_plural=own.plural)
+            word = inflected(substitute, need, is_plural=own.plural)
             name = word or substitute.lemma.replace("_", " ")
             why = (
                 "another number or countability"
@@ -80,7 +77,7 @@ def _nouns(reading: CaptionReading, span: Span) -> Iterator[Considered]:
                 else _why_unusable(reading, own, substitute.lemma, word)
             )
             why = why or _why_not_there(span, described, other)
-            why = why or _why_no_change(reading, own, substitute)
+            why = why or _why_no_change(reading, span, substitute)
             if why:
                 found.append(Considered(own.text, name, why_not=why))
                 continue
@@ -163,6 +160,8 @@ def _left_alone(reading: CaptionReading, span: Span, sense: NounSense) -> str:
     mixed = reading.pool is not None and reading.pool.mixed
     if not sense.family or (mixed and sense.role == "known"):
         return "nobody listed what may take its place"
+    if determiner_of(span.tokens, span.first) in _ANY:
+        return "it is any of its kind"
     if _said_again(reading, span):
         return "the caption speaks of it twice"
     made = before is not None and (before.word in MATERIALS or before.word in _LIKENESSES)
@@ -172,6 +171,8 @@ def _left_alone(reading: CaptionReading, span: Span, sense: NounSense) -> str:
 
 
 _ABSENT = frozenset({"no", "without"})
+_ANY = frozenset({"every", "any"})
+_WHOSE = frozenset({"his", "her", "their", "my", "your", "our", "its", "'s"})
 
 
 def _is_absent(span: Span) -> bool:
@@ -209,8 +210,9 @@ def _why_not_there(span: Span, old: Described, new: Described) -> str:
     return ""
 
 
-def _why_no_change(reading: CaptionReading, own: Token, substitute: Substitute) -> str:
+def _why_no_change(reading: CaptionReading, span: Span, substitute: Substitute) -> str:
     """Why nobody would see `substitute`: the caption has it by another name, or it may be meant."""
+    own = span.own
     other = reading.named.get(substitute.synset, own.word)
     if other != own.word:
         return f"the caption has it as {other!r}"
@@ -222,6 +224,9 @@ def _why_no_change(reading: CaptionReading, own: Token, substitute: Substitute) 
         return "the people may be some"
     if substitute.lemma == "child" and own.lemma in CHILDREN:
         return "it is one already"
+    grown = own.lemma in CHILDREN and substitute.lemma not in CHILDREN
+    if grown and determiner_of(span.tokens, span.first) in _WHOSE:
+        return "it is the child of one"
     if own.lemma in CHILDREN - _TOLD:
         if substitute.lemma in _TOLD:
             return "the child may be one"
@@ -258,41 +263,3 @@ def _judged(
     return Considered(
         span.own.text, word, replace(proposal, plausibility=found.log_ratio, weight=weight)
     )
-
-
-def _needed(span: Span, sense: NounSense) -> frozenset[str]:
-    """`needed_countability` of a noun where it stands; inside a compound any will do."""
-    if span.modifies:
-        return COUNTED | UNCOUNTED
-    if span.own.lemma == "people":
-        return COUNTED
-    determiner = determiner_of(span.tokens, span.first)
-    return needed_countability(sense, determiner, is_plural=span.own.plural)
-
-
-def needed_countability(sense: NounSense, determiner: str, *, is_plural: bool) -> frozenset[str]:
-    """Which countabilities can stand where a noun stands; empty where that cannot be told.
-
-    Args:
-        sense: the noun that stands there.
-        determiner: the article, number or possessive before it, in lower case, or nothing.
-        is_plural: whether it stands in the plural.
-    """
-    if sense.countability == "plural":
-        return PLURAL_ONLY
-    if is_plural or determiner in SINGULAR_DETERMINERS | NUMBERS:
-        return COUNTED
-    if sense.countability == "unknown":
-        return COUNTED if determiner and determiner != "some" else frozenset()
-    if determiner == "":
-        return UNCOUNTED if sense.countability in UNCOUNTED else COUNTED
-    return UNCOUNTED if sense.countability == "mass" or determiner == "some" else COUNTED
-
-
-def _inflected(substitute: Substitute, need: frozenset[str], *, is_plural: bool) -> str:
-    """The substitute in the number wanted, empty where it has none."""
-    kind = substitute.countability
-    if kind not in need:
-        return ""
-    word = substitute.lemma.replace("_", " ")
-    return plural(word) if is_plural and kind != "plural" else word
