@@ -17,7 +17,10 @@ _HE = words("he him his himself shirtless") | _BEARDS
 _SHE = words("she her hers herself pregnant bikini bikinis bra dress gown skirt")
 _ADULTS = words("man woman")
 _SMALL = words("little tiny toddling")
-_KIN = words("son daughter sons daughters wife husband mother father parents girlfriend boyfriend")
+_KIN = words(
+    "son daughter sons daughters wife husband mother father parents girlfriend boyfriend grandfather grandmother dad mom "
+    "fiancé fiancée engagement wedding"
+)
 _AGE = words("year years yr yrs month months")
 
 _COUNTING = words("one another others both first second third pair couple single dozen")

@@ -36,15 +36,8 @@ BOUND_KINDS = frozenset({"scenery", "household", "eatables", "sights"})
 """Wide kinds that only a pool's captions allow: on a beach one does what one does in no kitchen."""
 
 STRICT_FAMILIES = frozenset(
-    {
-        "grounds",
-        "open places",
-        "pets",
-        "players of games",
-        "times of day",
-        "seasons",
-        "shops",
-    }
+    {"grounds", "open places", "pets", "times of day", "seasons", "shops"}
+    | {"players of games", "riders"}
 )
 """Families that are so even where the company suits any noun: a dog does what no rabbit does."""
 
@@ -64,6 +57,9 @@ BOUND_GROUPS = frozenset({"material", "ground", "hair", "bustle", "weather", "pe
 MIXED_NOUN_WEIGHT = 0.25
 """How often a thing is exchanged, beside what describes it, where the pool's texts are mixed: there
 nouns of one family go wrong four times as often as adjectives and opposites."""
+
+RISKY_WEIGHT = 0.4
+"""How often scenery, household and words of other families are drawn beside what goes wrong less."""
 
 NO_POOL = "only the captions of a pool tell whether it fits"
 
@@ -106,7 +102,7 @@ def noun_plausibility(
         return Plausibility(why_not="it is of another family")
     if wide and pool is not None and 0 < pool.mentions.get(lemma, 0) < LEAST_MENTIONS:
         return Plausibility(why_not="the pool has it too seldom to tell")
-    if pool is None and kind in BOUND_KINDS:
+    if pool is None and (kind in BOUND_KINDS or sense.family == "players of games"):
         return Plausibility(why_not=NO_POOL)
     if pool is None or not pool.company:
         return Plausibility()
@@ -114,6 +110,7 @@ def noun_plausibility(
     found = reading.companies(span.own.lemma, span.own.word)
     if not found and not free:
         return Plausibility(why_not="the pool does not know what stands by it")
+    least = OFTEN if wide else 2 if kind in BOUND_KINDS else 1
     total, asked, seen = 0.0, False, False
     for company in found:
         ratio = pool.log_ratio(lemma, company, family)
@@ -127,7 +124,7 @@ def noun_plausibility(
         if len(company) == 3 or company[0] == "=":
             telling = not wide or pool.breadth.get(company, 0) <= TELLING
             times = pool.company.get((lemma, company), 0)
-            seen = seen or (telling and times >= (OFTEN if wide else 1))
+            seen = seen or (telling and times >= least)
             asked = asked or FEWEST <= pool.breadth.get(company, 0) < MANY
     asked = asked or wide or pool.mixed or sense.family in STRICT_FAMILIES
     if asked and not seen and not free:
@@ -180,9 +177,17 @@ def adjective_plausibility(
 
 
 def draw_weight(
-    reading: CaptionReading, own: Token, substitute: Substitute, log_ratio: float
+    reading: CaptionReading,
+    own: Token,
+    substitute: Substitute,
+    log_ratio: float,
+    *,
+    family: str = "",
+    wide: bool = False,
 ) -> float:
     """How often to draw a substitute beside others, in (0, 1].
+
+    `family` is a noun's, and `wide` says whether the substitute is of another.
 
     The likelier the oftener; people less often than things; and as many edits turn women into men
     as men into women, however many of either the pool has.
@@ -193,6 +198,8 @@ def draw_weight(
         weight *= PERSON_WEIGHT
     elif reading.pool is not None and reading.pool.mixed and own.tag == "noun":
         weight *= MIXED_NOUN_WEIGHT
+    elif wide or reading.lexicon.wider.get(family) in BOUND_KINDS:
+        weight *= RISKY_WEIGHT
     return weight
 
 

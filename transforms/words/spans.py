@@ -180,4 +180,6 @@ def stands_alone(tokens: tuple[Token, ...], place: int, *, before_of: bool = Fal
     if any(one.tag in ("noun", "proper") or one.text == "-" for one in near):
         return False
     follower = tokens[place + 1].word if place + 1 < len(tokens) else ""
-    return before_of or follower != "of"
+    after = tokens[place + 2].word if place + 2 < len(tokens) else ""
+    owner = follower in ("'", "’") and after == "s"  # "the water 's surface"
+    return before_of or not (follower == "of" or owner)

@@ -82,7 +82,10 @@ def _nouns(reading: CaptionReading, span: Span) -> Iterator[Considered]:
                 found.append(Considered(own.text, name, why_not=why))
                 continue
             likely = noun_plausibility(reading, span, sense, substitute.lemma, family, wide=wide)
-            found.append(_judged(reading, span, word, substitute, likely))
+            weight = draw_weight(
+                reading, own, substitute, likely.log_ratio, family=sense.family, wide=wide
+            )
+            found.append(_judged(reading, span, word, substitute, likely, weight))
         if any(one.proposal is not None for one in found):
             break
     if not found:
@@ -115,7 +118,8 @@ def _adjectives(reading: CaptionReading, span: Span) -> Iterator[Considered]:
             found = adjective_plausibility(
                 reading.pool, sense, substitute.lemma, noun, family, known=described is not None
             )
-            yield _judged(reading, span, word, substitute, found)
+            weight = draw_weight(reading, own, substitute, found.log_ratio)
+            yield _judged(reading, span, word, substitute, found, weight)
 
 
 def _why_left_alone(
@@ -186,6 +190,7 @@ def _said_again(reading: CaptionReading, span: Span) -> bool:
     """Whether another word of the caption names the same thing, or is made of its name."""
     own = span.own
     stems = {form.replace("_", " ") for form in (own.lemma, own.word, *singular_forms(own.word))}
+    stems |= set(own.word.split(" ")[:-1])  # a tennis player in a tennis match
     for place, token in enumerate(span.tokens):
         if place == span.token:
             continue
@@ -254,11 +259,15 @@ def _why_unusable(reading: CaptionReading, own: Token, lemma: str, word: str) ->
 
 
 def _judged(
-    reading: CaptionReading, span: Span, word: str, substitute: Substitute, found: Plausibility
+    reading: CaptionReading,
+    span: Span,
+    word: str,
+    substitute: Substitute,
+    found: Plausibility,
+    weight: float,
 ) -> Considered:
     if found.why_not:
         return Considered(span.own.text, word, why_not=found.why_not)
-    weight = draw_weight(reading, span.own, substitute, found.log_ratio)
     proposal = make_proposal(reading.caption, span, word, substitute)
     return Considered(
         span.own.text, word, replace(proposal, plausibility=found.log_ratio, weight=weight)
