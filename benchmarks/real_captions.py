@@ -3,12 +3,14 @@
     python benchmarks/real_captions.py [--captions NAME=FILE ...] [--seed 0] [--json]
 
 The marks are in data_manifests/lexicon/real_captions.tsv: edits of Flickr8k, COCO and Conceptual
-Captions by today's rewriter (`new`) and that of 0.1 (`old`), shuffled and judged by one person who
-was not told which was whose. 2 is sensible: it can be seen, differs to the eye and could be true of
-a picture like that; 1 is unlikely or hardly visible; 0 is nonsense. The rules were changed a little
-after the first round; the second is of captions drawn anew. The captions are not ours to ship: the
-marks name them by the keys of their sets. `--captions` takes files of one's own, KEY<tab>CAPTION,
-and counts the captions that get an edit, each file being its own pool.
+Captions by today's rewriter (`new`), shuffled among those of an earlier one, and judged by one
+person who was not told which was whose. 2 is sensible: it can be seen, differs to the eye and could
+be true of a picture like that; 1 is unlikely or hardly visible; 0 is nonsense. Rounds 1 and 2 have
+the rewriter of 0.1 beside them (`old`), rounds 3 to 6, judged more strictly, the one of round 2
+(`before`). The rules were changed after every round but the last, each of captions drawn anew. The
+captions are not ours to ship: the marks name them by the keys of their sets. `--captions` takes
+files of one's own, KEY<tab>CAPTION, and counts the captions that get an edit, each file being its
+own pool.
 """
 
 import argparse
@@ -30,19 +32,23 @@ from transforms.words.pool_words import count_pool
 from transforms.words.proposals import RewriteOptions, Rewriter
 
 SETS = {"flickr8k and coco": ("flickr8k", "coco"), "alt text": ("cc",)}
-LAST_ROUND = "2"
+LAST_ROUND = "6"
+ROUNDS = {"new": (LAST_ROUND,), "before": ("3", "4", "5", LAST_ROUND), "old": ("2",)}
+"""Whose marks count: of today's rewriter those that no rule was changed after, of the others all
+that were judged beside it."""
+
 LEAST_COVERAGE = {"flickr8k": 0.80, "coco": 0.75, "cc": 0.40}
 
 
 def count_marks(marks: list[EditMark]) -> dict[str, dict[str, int]]:
-    """How many edits were judged, sensible and nonsense, by `rewriter: sets`, in the last round."""
+    """How many edits were judged, sensible and nonsense, by `rewriter: sets`, in its `ROUNDS`."""
     counted = {}
-    for rewriter in ("new", "old"):
+    for rewriter, rounds in ROUNDS.items():
         for name, sets in SETS.items():
             found = [
                 mark.sensible
                 for mark in marks
-                if mark.rewriter == rewriter and mark.set in sets and mark.round == LAST_ROUND
+                if mark.rewriter == rewriter and mark.set in sets and mark.round in rounds
             ]
             counted[f"{rewriter}: {name}"] = {
                 "judged": len(found),

@@ -18,8 +18,8 @@ _SHE = words("she her hers herself pregnant bikini bikinis bra dress gown skirt"
 _ADULTS = words("man woman")
 _SMALL = words("little tiny toddling")
 _KIN = words(
-    "son daughter sons daughters wife husband mother father parents girlfriend boyfriend grandfather grandmother dad mom "
-    "fiancé fiancée engagement wedding"
+    "son daughter sons daughters wife husband mother father parents girlfriend boyfriend "
+    "grandfather grandmother dad mom fiancé fiancée engagement wedding"
 )
 _AGE = words("year years yr yrs month months")
 
@@ -29,11 +29,8 @@ _COUNTED = words("two three four five six seven eight nine ten")
 
 def numbers_allow(context: frozenset[str]) -> bool:
     """Whether a number may change: no other word of the caption counts the same things."""
-    return (
-        "other" not in context
-        and not context & _COUNTING
-        and len(context & (_COUNTED | {"several"})) == 1
-    )
+    apart = "other" in context and "each" not in context
+    return not apart and not context & _COUNTING and len(context & (_COUNTED | {"several"})) == 1
 
 
 # What stands in a room of one kind and in no other.
@@ -65,4 +62,4 @@ def age_allows(old: str, new: str, context: frozenset[str]) -> bool:
         return False
     if new in _ADULTS:
         return not context & (_AGE | _SMALL)
-    return not context & (_AGE | _BEARDS)
+    return not context & (_AGE | _BEARDS | {"pregnant"})

@@ -59,7 +59,7 @@ MIXED_NOUN_WEIGHT = 0.25
 nouns of one family go wrong four times as often as adjectives and opposites."""
 
 RISKY_WEIGHT = 0.4
-"""How often scenery, household and words of other families are drawn beside what goes wrong less."""
+"""How often scenery, household and words of other families are drawn beside safer exchanges."""
 
 NO_POOL = "only the captions of a pool tell whether it fits"
 
@@ -110,7 +110,7 @@ def noun_plausibility(
     found = reading.companies(span.own.lemma, span.own.word)
     if not found and not free:
         return Plausibility(why_not="the pool does not know what stands by it")
-    least = OFTEN if wide else 2 if kind in BOUND_KINDS else 1
+    least = 2 if wide or (pool.mixed and kind in BOUND_KINDS) else 1
     total, asked, seen = 0.0, False, False
     for company in found:
         ratio = pool.log_ratio(lemma, company, family)
