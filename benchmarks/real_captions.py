@@ -6,11 +6,11 @@ The marks are in data_manifests/lexicon/real_captions.tsv: edits of Flickr8k, CO
 Captions by today's rewriter (`new`), shuffled among those of an earlier one, and judged by one
 person who was not told which was whose. 2 is sensible: it can be seen, differs to the eye and could
 be true of a picture like that; 1 is unlikely or hardly visible; 0 is nonsense. Rounds 1 and 2 have
-the rewriter of 0.1 beside them (`old`), rounds 3 to 6, judged more strictly, the one of round 2
-(`before`). The rules were changed after every round but the last, each of captions drawn anew. The
-captions are not ours to ship: the marks name them by the keys of their sets. `--captions` takes
-files of one's own, KEY<tab>CAPTION, and counts the captions that get an edit, each file being its
-own pool.
+the rewriter of 0.1 beside them (`old`), rounds 3 to 6, judged more strictly, that of round 2
+(`before`). The rules were changed after every round up to the fifth, each of captions drawn anew.
+Round 7, of the new one alone, tried a rule that was taken back. The captions are not ours to ship:
+the marks name them by the keys of their sets. `--captions` takes files of one's own,
+KEY<tab>CAPTION, and counts the captions that get an edit, each file being its own pool.
 """
 
 import argparse

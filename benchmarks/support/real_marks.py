@@ -27,4 +27,15 @@ def read_marks() -> list[EditMark]:
     """All marks, in the order of the file."""
     lines = MARKS.read_text(encoding="utf-8").splitlines()[1:]
     cells = [line.split("\t") for line in lines]
-    return [EditMark(*each[:6], sensible=int(each[8])) for each in cells]
+    return [
+        EditMark(
+            round=each[0],
+            set=each[1],
+            key=each[2],
+            rewriter=each[3],
+            source_phrase=each[4],
+            target_phrase=each[5],
+            sensible=int(each[8]),
+        )
+        for each in cells
+    ]

@@ -110,7 +110,7 @@ def noun_plausibility(
     found = reading.companies(span.own.lemma, span.own.word)
     if not found and not free:
         return Plausibility(why_not="the pool does not know what stands by it")
-    least = 2 if wide or (pool.mixed and kind in BOUND_KINDS) else 1
+    least = OFTEN if wide else 2 if kind in BOUND_KINDS else 1
     total, asked, seen = 0.0, False, False
     for company in found:
         ratio = pool.log_ratio(lemma, company, family)
