@@ -64,7 +64,7 @@ def test_texts_from_anywhere_are_edited_with_more_care():
     plain, mixed = (count_pool(each, LEXICON) for each in (captions, [*captions, *headlines]))
     assert mixed.mixed
     assert not plain.mixed
-    caption = "a black dog sleeps on a bed"
+    caption = "a dog sleeps on a sofa"
     weights = [
         {one.target_phrase: one.weight for one in Rewriter(LEXICON, pool=pool).possible(caption)}
         for pool in (plain, mixed)
