@@ -79,6 +79,11 @@ def test_pairs_are_of_the_services_pictures(server, tiny_preset, tmp_path):
     assert shards_of(again) == shards_of(folder) != {}
 
 
+def test_a_service_has_no_captions_to_judge_by(server, tiny_preset, tmp_path):
+    with pytest.raises(ValueError, match="judge must be none"):
+        plan(server, tiny_preset, tmp_path, rewrite=RewriteOptions(edits=4, judge="encoder"))
+
+
 def test_captions_decide_before_pictures_are_fetched(server, tiny_preset, tmp_path):
     folder = tmp_path / "pairs"
     run_build(plan(server, tiny_preset, folder), Execution())

@@ -3,6 +3,7 @@ import json
 import pytest
 
 from pipelines.main import main
+from stilllife.scene import draw_scene
 
 CAPTIONS = "a\ta man in a red jacket\nb\ta woman in a blue jacket\n\nc\thow to buy a jacket\n"
 
@@ -68,6 +69,23 @@ def test_kinds_are_left_out(captions, capsys):
     assert {row["source_phrase"] for row in table(capsys.readouterr().out)} == {"jacket"}
 
 
+def test_a_presets_encoder_judges(tmp_path, capsys):
+    captions = "".join(f"{draw_scene(1, index).caption()}\n" for index in range(40))
+    path = tmp_path / "captions.txt"
+    path.write_text(captions)
+
+    def edited(*flags):
+        assert main(["rewrite", str(path), "--edits", "3", *flags]) == 0
+        return table(capsys.readouterr().out)
+
+    plain = edited()
+    judged = ("--judge", "encoder", "--preset", "stilllife", "--least-judgement")
+    assert edited(*judged, "-1000") == plain
+    assert edited(*judged, "1000") == []
+    some = edited(*judged, "0.5")
+    assert 0 < len(some) < len(plain)
+
+
 @pytest.mark.parametrize(
     ("content", "flags", "code", "rule"),
     [
@@ -76,6 +94,10 @@ def test_kinds_are_left_out(captions, capsys):
         (b"\x00\xff\x00\xfe\x01", [], 1, "must be a text file"),
         (b"a dog", ["--without", "persons!"], 2, "--without must be one of"),
         (b"a dog", ["--pool", "nowhere.txt"], 1, "cannot read nowhere.txt"),
+        (b"a dog", ["--judge", "encoder"], 2, "--judge encoder needs a --preset"),
+        (b"a dog", ["--judge", "encoder", "--preset", "stilllife", "--no-pool"], 2, "no --no-pool"),
+        (b"a dog", ["--least-judgement", "nan"], 2, "least_judgement must be finite, got nan"),
+        (b"a dog", ["--tagger", "spacy:nowhere"], 1, "spacy"),
     ],
 )
 def test_what_is_wrong_is_one_line(tmp_path, capsys, content, flags, code, rule):

@@ -56,3 +56,33 @@ def test_kinds_can_be_left_out():
     assert "woman" not in targets(caption, pool, without=("person",))
     assert "blue jacket" not in targets(caption, pool, without=("colour",))
     assert "sweater" not in targets(caption, pool, without=("tops",))
+
+
+def test_texts_from_anywhere_are_edited_with_more_care():
+    captions = ["a dog sleeps on a sofa", "a cat sleeps on a sofa", "a black dog"] * 30
+    headlines = ["how to choose a dog", "check out this sofa for sale"] * 10
+    plain, mixed = (count_pool(each, LEXICON) for each in (captions, [*captions, *headlines]))
+    assert mixed.mixed
+    assert not plain.mixed
+    caption = "a dog sleeps on a sofa"
+    weights = [
+        {one.target_phrase: one.weight for one in Rewriter(LEXICON, pool=pool).possible(caption)}
+        for pool in (plain, mixed)
+    ]
+    assert weights[1]["cat"] < weights[0]["cat"]
+
+
+def test_what_is_said_of_a_tennis_player_keeps_the_player():
+    pool = ["a tennis player runs", "a soccer player runs"] * 20
+    assert "soccer player" in targets("a tennis player runs", pool)
+    assert "soccer player" not in targets("a tennis player runs in a tennis match", pool)
+    assert "soccer player" not in {
+        one.target_phrase for one in Rewriter(LEXICON).possible("a tennis player runs")
+    }
+
+
+def test_parents_and_their_children_keep_their_age():
+    pool = ["a boy with a kite", "a woman with a kite", "a man with a son"] * 10
+    assert "boy" in targets("a man with a kite", pool)
+    assert "boy" not in targets("a man with his son and a kite", pool)
+    assert "child" not in targets("a pregnant woman with a kite", ["a child with a kite"] * 10)

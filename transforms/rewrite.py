@@ -14,9 +14,7 @@ from transforms.protocols import Encoder
 from transforms.record import Batch, EditQuery, Reject, SourceImage, reject_source
 from transforms.words.edits import Proposal
 from transforms.words.gate import why_no_caption
-from transforms.words.lexicon import load_lexicon
-from transforms.words.pool_words import count_pool
-from transforms.words.proposals import RewriteOptions, Rewriter
+from transforms.words.proposals import RewriteOptions, Rewriter, load_rewriter
 from transforms.words.senses import PictureSenseScorer, SenseScorer
 
 __all__ = ["Proposal", "Rewrite", "RewriteOptions", "Rewriter", "rewrite_batch"]
@@ -89,19 +87,23 @@ class Rewriting:
 
 @dataclass(frozen=True)
 class LoadRewriting:
-    """Loads the word table once a process, and the encoder and the pool's captions if asked to."""
+    """Loads the word table once a process, and the encoder and the pool's captions if asked to.
+
+    `by_picture` says whether the encoder, where there is one, looks at pictures.
+    """
 
     options: RewriteOptions
     lexicon: str | None
     load_captions: Callable[[], Iterable[str]] | None
     load_encoder: Callable[[], Encoder] | None
+    by_picture: bool = True
 
     def __call__(self) -> Rewriting:
         """The rules and the encoder."""
-        lexicon = load_lexicon(self.lexicon)
-        pool = count_pool(self.load_captions(), lexicon) if self.load_captions is not None else None
-        rewriter = Rewriter(lexicon, self.options, pool)
-        return Rewriting(rewriter, self.load_encoder() if self.load_encoder is not None else None)
+        encoder = self.load_encoder() if self.load_encoder is not None else None
+        captions = self.load_captions() if self.load_captions is not None else None
+        rewriter = load_rewriter(self.options, captions, lexicon=self.lexicon, encoder=encoder)
+        return Rewriting(rewriter, encoder if self.by_picture else None)
 
 
 class SourceSenseScorer:
@@ -147,10 +149,13 @@ class Rewrite(beam.PTransform):
             a substitute must occur there, and in company like this; None for no restriction.
             Hashable, called once a process.
         load_encoder: gives the encoder by which the picture has a say in which sense of a word is
-            meant; None to go by frequency and the caption's other words. Hashable.
+            meant; None to go by frequency and the caption's other words. Hashable. The same encoder
+            judges edits where `options.judge` says so.
+        by_picture: whether the picture has that say where there is an encoder.
 
     Raises:
-        LexiconError: while the pipeline runs, where the table cannot be read.
+        LexiconError, TaggerError: while the pipeline runs, where the table or the tagger cannot be
+            loaded.
 
     >>> import apache_beam as beam, pairloom
     >>> source = pairloom.StillLifeSource(count=1, told=True)
@@ -167,8 +172,11 @@ class Rewrite(beam.PTransform):
     lexicon: str | None = None
     load_captions: Callable[[], Iterable[str]] | None = None
     load_encoder: Callable[[], Encoder] | None = None
+    by_picture: bool = True
 
     def expand(self, batches: beam.PCollection) -> beam.PCollection:
         """Wires `rewrite_batch`."""
-        load = LoadRewriting(self.options, self.lexicon, self.load_captions, self.load_encoder)
+        load = LoadRewriting(
+            self.options, self.lexicon, self.load_captions, self.load_encoder, self.by_picture
+        )
         return batches | RunBatches(BatchHandler(load=load, apply=apply_rewriting, name="Rewrite"))

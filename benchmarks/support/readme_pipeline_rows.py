@@ -151,7 +151,7 @@ def fetch_hostile(results: Results) -> list[Row]:
 
 
 def real_captions(results: Results) -> list[Row]:
-    """Sensible edits of captions that nobody here wrote, today's and those of 0.1."""
+    """Sensible edits of captions that nobody here wrote, today's and those before."""
     marks = results.one("real_captions").figures["marks"]
     share = {name: f"{each['sensible'] / each['judged']:.1%}" for name, each in marks.items()}
     return [
@@ -159,8 +159,8 @@ def real_captions(results: Results) -> list[Row]:
             "`benchmarks/real_captions.py`",
             "edits of real captions, judged without knowing by which rewriter: sensible ones of "
             "Flickr8k and COCO; of alt text",
-            f"{share['new: flickr8k and coco']}; {share['new: alt text']}; by the rewriter of 0.1 "
-            f"{share['old: flickr8k and coco']}; {share['old: alt text']} "
+            f"{share['new: flickr8k and coco']}; {share['new: alt text']}; by the rewriter before "
+            f"{share['before: flickr8k and coco']}; {share['before: alt text']} "
             "([docs/lexicon.md](docs/lexicon.md))",
         )
     ]

@@ -148,12 +148,13 @@ def _retrieve(plan: BuildPlan, index: PictureIndex | None) -> beam.PTransform:
 
 
 def _rewrite(plan: BuildPlan) -> Rewrite:
-    by_picture = plan.options.senses == "picture"
+    options = plan.options
     captions = LoadPoolCaptions(plan.index_folder, plan.index_identity)
     return Rewrite(
-        plan.options.rewrite,
+        options.rewrite,
         load_captions=captions if plan.service is None else None,
-        load_encoder=LoadEncoder(plan.preset.encoder) if by_picture else None,
+        load_encoder=LoadEncoder(plan.preset.encoder) if options.rewrite_asks_encoder else None,
+        by_picture=options.senses == "picture",
     )
 
 

@@ -33,11 +33,10 @@ from transforms.read import read_batches
 from transforms.record import Batch, EditExample, EditQuery, SourceImage
 from transforms.retrieve import retrieve_batch
 from transforms.retrieve_service import retrieve_from_service_batch
-from transforms.rewrite import Rewriter, Rewriting, apply_rewriting
+from transforms.rewrite import Rewriting, apply_rewriting
 from transforms.segment import segment_batch
 from transforms.select import select_batch
-from transforms.words.lexicon import load_lexicon
-from transforms.words.pool_words import count_pool
+from transforms.words.proposals import load_rewriter
 from transforms.write import light_finished, write_shard
 
 
@@ -69,9 +68,8 @@ def load_build(plan: BuildPlan) -> LoadedBuild:
     use_one_thread()
     index = plan.open_index() if plan.service is None else None
     encoder = load_encoder(plan.preset.encoder)
-    lexicon = load_lexicon()
-    pool = count_pool(sample_captions(index), lexicon) if index is not None else None
-    rewriter = Rewriter(lexicon, plan.options.rewrite, pool)
+    captions = sample_captions(index) if index is not None else None
+    rewriter = load_rewriter(plan.options.rewrite, captions, encoder=encoder)
     build = LoadedBuild(
         plan=plan,
         index=index,

@@ -65,6 +65,11 @@ class BuildOptions:
                 f"attempts must be at least edits ({self.edits}), got {self.rewrite.edits}"
             )
 
+    @property
+    def rewrite_asks_encoder(self) -> bool:
+        """Whether Rewrite needs the encoder: for senses by pictures, or to judge edits."""
+        return self.senses == "picture" or self.rewrite.judge != "none"
+
 
 @dataclass(frozen=True, kw_only=True)
 class BuildPlan:
@@ -168,7 +173,7 @@ def _parts(options: BuildOptions) -> tuple[str, ...]:
 
 def _described(options: BuildOptions) -> dict[str, Any]:
     """The options by name; `regions`, and its numbers, only where it is another than always."""
-    described = dataclasses.asdict(options)
+    described = dataclasses.asdict(options) | {"rewrite": options.rewrite.describe()}
     if options.regions == BY_SEGMENTER:
         del described["regions"]
         return described

@@ -47,6 +47,8 @@ def plan_service_build(
         raise ValueError("method must be search: a service cannot be asked for all its captions")
     if is_stored(as_path(folder)):
         raise ValueError(f"--out must be on this machine with an index that is a service: {folder}")
+    if options.rewrite.judge != "none":
+        raise ValueError("judge must be none: a service cannot be asked for all its captions")
     check_service_options(options.retrieve, options.thresholds)
     retrieve = dataclasses.replace(options.retrieve, candidates="search")
     options = dataclasses.replace(options, retrieve=retrieve)

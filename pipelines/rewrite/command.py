@@ -11,14 +11,21 @@ from indexes.folder import open_index
 from pipelines.build.index_words import sample_captions
 from pipelines.rewrite.captions import KeyedCaption, read_captions
 from pipelines.terminal.arguments import JSON_HELP, any_path, whole_number
-from pipelines.terminal.console import print_json_line, print_note, show_progress
+from pipelines.terminal.console import (
+    EXIT_USAGE,
+    CommandError,
+    print_json_line,
+    print_note,
+    show_progress,
+)
 from pipelines.terminal.editing_words import add_rewrite_flags, read_rewrite_options
 from transforms.dataset.files import write_bytes
+from transforms.models.loading import load_encoder
+from transforms.presets import load_preset, place_preset
+from transforms.protocols import Encoder
 from transforms.words.edits import Considered, Proposal
 from transforms.words.gate import why_no_caption
-from transforms.words.lexicon import load_lexicon
-from transforms.words.pool_words import count_pool
-from transforms.words.proposals import Rewriter
+from transforms.words.proposals import Rewriter, load_rewriter
 
 COLUMNS = (
     "key",
@@ -60,6 +67,9 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--seed", type=whole_number(0), default=0)
     parser.add_argument("--edits", type=whole_number(1), default=1, help="edits of a caption")
     add_rewrite_flags(parser)
+    parser.add_argument(
+        "--preset", help="with --judge encoder: the networks whose encoder judges, as for build"
+    )
     parser.add_argument("--json", action="store_true", help=JSON_HELP)
     parser.set_defaults(run=run)
 
@@ -70,15 +80,13 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         CommandError: a file cannot be read, or a flag breaks a rule.
         IndexFolderError: the index cannot be read.
+        TaggerError, PresetError, ModelError: a tagger or an encoder cannot be loaded.
         OutputError: the table cannot be written.
     """
     options = read_rewrite_options(arguments, edits=arguments.edits)
     captions = read_captions(arguments.file)
-    rewriter = Rewriter(load_lexicon(), options, None)
-    pool_captions = find_pool(arguments, captions)
-    if pool_captions is not None:
-        pool = count_pool(pool_captions, rewriter.lexicon)
-        rewriter = Rewriter(rewriter.lexicon, options, pool)
+    encoder = load_judging_encoder(arguments)
+    rewriter = load_rewriter(options, find_pool(arguments, captions), encoder=encoder)
     if arguments.explain:
         for each in captions:
             print(explain(rewriter, each))
@@ -114,6 +122,24 @@ def run(arguments: argparse.Namespace) -> int:
             }
         )
     return 0
+
+
+def load_judging_encoder(arguments: argparse.Namespace) -> Encoder | None:
+    """The encoder that judges edits, where one is asked for.
+
+    Raises:
+        CommandError: it is asked for without a preset or without a pool.
+        PresetError, ModelError: it cannot be loaded.
+    """
+    if arguments.judge == "none":
+        return None
+    for flag, missing in (
+        ("a --preset that has one", arguments.preset is None),
+        ("the captions of a pool, so no --no-pool", arguments.no_pool),
+    ):
+        if missing:
+            raise CommandError(f"--judge encoder needs {flag}", exit_code=EXIT_USAGE)
+    return load_encoder(place_preset(load_preset(arguments.preset)).encoder)
 
 
 def find_pool(

@@ -52,8 +52,8 @@ def plan_index(preset, folder, *, source=POOL, **settings):
 
 
 def plan_pairs(preset, index_folder, folder, *, source=SOURCE, **settings):
-    settings = {"captions": "source", "batch_size": 8} | settings
-    options = BuildOptions(rewrite=RewriteOptions(edits=4), **settings)
+    rewrite = {"rewrite": RewriteOptions(edits=4)}
+    options = BuildOptions(**({"captions": "source", "batch_size": 8} | rewrite | settings))
     return plan_build(
         source=source,
         index_folder=str(index_folder),

@@ -71,6 +71,18 @@ class CaptionReading:
         """The words of the caption, in lower case, those of compounds one by one."""
         return frozenset(word for token in self.tokens for word in token.word.split(" "))
 
+    def context_beside(self, own: Token) -> frozenset[str]:
+        """The words of the caption but those of `own`, of which a "tennis player" has two."""
+        if " " not in own.word:
+            return self.context
+        others = (token for token in self.tokens if token != own)
+        return frozenset(word for token in others for word in token.word.split(" "))
+
+    @property
+    def goes_wide(self) -> bool:
+        """Whether words of other families may be put in: where a pool tells that is not mixed."""
+        return self.pool is not None and not self.pool.mixed
+
     @cached_property
     def named(self) -> dict[str, str]:
         """The senses that the caption's nouns may have, each with the word that has it."""
@@ -120,6 +132,10 @@ def make_proposal(caption: str, span: Span, word: str, substitute: Substitute) -
         prompt = caption[: before.start] + fitting + caption[before.end : own.start] + target
         prompt += caption[own.end :]
     source_phrase, target_phrase = own.text, target
+    if span.modifies:
+        source_phrase, target_phrase = (
+            f"{one} {span.tokens[span.token + 1].text}" for one in (own.text, target)
+        )
     if span.part_of_speech == "adjective":
         source_phrase, target_phrase = (_phrase(span, one) for one in (own.text, target))
     return Proposal(
@@ -137,9 +153,8 @@ def make_proposal(caption: str, span: Span, word: str, substitute: Substitute) -
 
 
 def _phrase(span: Span, adjective: str) -> str:
-    """Adjective and noun; in "dark blue car" the colour stays between them."""
+    """Adjective and noun, a compound whole; in "dark blue car" the colour stays between them."""
     between = span.tokens[span.token + 1 : span.head]
-    kept = []
-    if adjective.lower() in ("dark", "light"):
-        kept = [one.text for one in between if one.tag == "adjective"]
+    tags = {"noun", "adjective"} if adjective.lower() in ("dark", "light") else {"noun"}
+    kept = [one.text for one in between if one.tag in tags]
     return " ".join([adjective, *kept, span.noun.text])

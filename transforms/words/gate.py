@@ -44,11 +44,17 @@ _SHOPS = words(
     "update episode season lyrics magazine-cover infographic chart graph diagram"
 )
 _JUDGING = words(
-    "always never ever everybody everyone nobody should must would could want wants wanted "
-    "need needs will won't can't cannot didn't doesn't isn't wasn't according because if "
-    "whether"
+    "always never ever everybody everyone nobody want wants wanted need needs can might may "
+    "because if whether"
 )
 MOST_JUDGING = 1
+_NEWS = words(
+    "should must would could shall will won't can't cannot didn't doesn't isn't wasn't according "
+    "said says alleged alleges announced announces claimed claims accused charged arrested seized "
+    "convicted sentenced killed reported reportedly allegedly revealed confirmed"
+)
+_PAST = re.compile(r"(?<!\bthat )(?<!\bwhich )(?<!\bwho )\b(was|were|had)\b", re.IGNORECASE)
+_DASHES = re.compile(r"\w\s*--")
 
 
 def why_no_caption(text: str) -> str:
@@ -69,6 +75,8 @@ def why_no_caption(text: str) -> str:
         (_LINK, "it holds an address or marks of a program"),
         (_PRICE, "it names a price"),
         (_QUOTE, "it quotes, asks or lists"),
+        (_PAST, "it tells what was"),
+        (_DASHES, "it is a headline"),
     ):
         if pattern.search(text):
             return why
@@ -79,6 +87,8 @@ def why_no_caption(text: str) -> str:
         return "it advises or asks"
     if found & _SHOPS:
         return "it sells or tells"
+    if found & _NEWS:
+        return "it is news or advice"
     if len(found & _JUDGING) > MOST_JUDGING:
         return "it judges rather than shows"
     joining = sum(word in FUNCTION_WORDS or word in DETERMINERS for word in spelled)

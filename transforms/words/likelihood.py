@@ -32,21 +32,34 @@ LEAST_MENTIONS = 30
 TELLING = 30
 """A word of another family must be seen in company that no more different nouns are seen in."""
 
-BOUND_KINDS = frozenset({"scenery", "household"})
+BOUND_KINDS = frozenset({"scenery", "household", "eatables", "sights"})
 """Wide kinds that only a pool's captions allow: on a beach one does what one does in no kitchen."""
 
-STRICT_FAMILIES = frozenset({"grounds", "open places", "pets"})
+STRICT_FAMILIES = frozenset(
+    {"grounds", "open places", "pets", "times of day", "seasons", "shops"}
+    | {"players of games", "riders"}
+)
 """Families that are so even where the company suits any noun: a dog does what no rabbit does."""
 
 OFTEN = 3
 """A word that the pool has so often beside another goes with it, even if others go better."""
 
+COMPOUND_OFTEN = 2
+"""A word takes another's place in a compound that the pool has so often with it."""
+
 FEWEST, MANY = 2, 8
 """Company that fewer different nouns are seen in is too rare to ask for; company of so many suits
 any noun."""
 
-BOUND_GROUPS = frozenset({"material", "ground", "hair", "bustle", "weather"})
+BOUND_GROUPS = frozenset({"material", "ground", "hair", "bustle", "weather", "period"})
 """Adjectives that are put in only where the pool has them before that very noun."""
+
+MIXED_NOUN_WEIGHT = 0.25
+"""How often a thing is exchanged, beside what describes it, where the pool's texts are mixed: there
+nouns of one family go wrong four times as often as adjectives and opposites."""
+
+RISKY_WEIGHT = 0.4
+"""How often scenery, household and words of other families are drawn beside safer exchanges."""
 
 NO_POOL = "only the captions of a pool tell whether it fits"
 
@@ -83,18 +96,21 @@ def noun_plausibility(
     """
     pool = reading.pool
     kind = reading.lexicon.wider.get(sense.family, "")
+    if span.partner is not None and not _has_compound(reading, span, lemma):
+        return Plausibility(why_not="the pool hardly has it in such a compound")
     if wide and (kind == "person" or sense.role == "known"):
         return Plausibility(why_not="it is of another family")
     if wide and pool is not None and 0 < pool.mentions.get(lemma, 0) < LEAST_MENTIONS:
         return Plausibility(why_not="the pool has it too seldom to tell")
-    if pool is None and kind in BOUND_KINDS:
+    if pool is None and (kind in BOUND_KINDS or sense.family == "players of games"):
         return Plausibility(why_not=NO_POOL)
     if pool is None or not pool.company:
         return Plausibility()
-    free = not wide and kind in FREE_KINDS
+    free = not wide and kind in FREE_KINDS and sense.family not in STRICT_FAMILIES
     found = reading.companies(span.own.lemma, span.own.word)
     if not found and not free:
         return Plausibility(why_not="the pool does not know what stands by it")
+    least = OFTEN if wide else 2 if kind in BOUND_KINDS else 1
     total, asked, seen = 0.0, False, False
     for company in found:
         ratio = pool.log_ratio(lemma, company, family)
@@ -107,14 +123,26 @@ def noun_plausibility(
         total += ratio
         if len(company) == 3 or company[0] == "=":
             telling = not wide or pool.breadth.get(company, 0) <= TELLING
-            seen = seen or (telling and (lemma, company) in pool.company)
+            times = pool.company.get((lemma, company), 0)
+            seen = seen or (telling and times >= least)
             asked = asked or FEWEST <= pool.breadth.get(company, 0) < MANY
-    asked = asked or wide or sense.family in STRICT_FAMILIES
+    asked = asked or wide or pool.mixed or sense.family in STRICT_FAMILIES
     if asked and not seen and not free:
         return Plausibility(total, "the pool never has it in such company")
     if total < (LEAST_WIDE if wide else LEAST_FREE if free else LEAST_BOUND):
         return Plausibility(total, "the pool has it too seldom in such company")
     return Plausibility(total)
+
+
+def _has_compound(reading: CaptionReading, span: Span, lemma: str) -> bool:
+    """Whether the pool often has `lemma` right beside the other noun of the compound of `span`."""
+    assert span.partner is not None
+    if reading.pool is None:
+        return False
+    other = span.tokens[span.partner]
+    name = key(other.word, other.lemma if other.lemma in reading.pool.mentions else "")
+    company = (">" if span.modifies else "<", "", name)
+    return reading.pool.company.get((lemma, company), 0) >= COMPOUND_OFTEN
 
 
 def _told(company: Company) -> str:
@@ -149,16 +177,29 @@ def adjective_plausibility(
 
 
 def draw_weight(
-    reading: CaptionReading, own: Token, substitute: Substitute, log_ratio: float
+    reading: CaptionReading,
+    own: Token,
+    substitute: Substitute,
+    log_ratio: float,
+    *,
+    family: str = "",
+    wide: bool = False,
 ) -> float:
     """How often to draw a substitute beside others, in (0, 1].
+
+    `family` is a noun's, and `wide` says whether the substitute is of another.
 
     The likelier the oftener; people less often than things; and as many edits turn women into men
     as men into women, however many of either the pool has.
     """
     weight = _balance(reading.pool, own, substitute.lemma) * math.exp(min(0.0, log_ratio))
-    if "person.n.01" in reading.lexicon.ancestors(substitute.synset):
+    person = "person.n.01" in reading.lexicon.ancestors(substitute.synset)
+    if person:
         weight *= PERSON_WEIGHT
+    elif reading.pool is not None and reading.pool.mixed and own.tag == "noun":
+        weight *= MIXED_NOUN_WEIGHT
+    elif wide or reading.lexicon.wider.get(family) in BOUND_KINDS:
+        weight *= RISKY_WEIGHT
     return weight
 
 

@@ -111,6 +111,11 @@ _ONLY: dict[tuple[str, str], tuple[frozenset[str], frozenset[str]]] = {
     ("thin", "full"): (frozenset(), frozenset()),
     ("wide", "narrow"): (frozenset({"way.n.06", "body_of_water.n.01"}), frozenset({"door"})),
 }
+_AGES = {("young", "old"), ("old", "young"), ("older", "young"), ("elderly", "young")}
+# Those whose age their name tells, or who are old in another sense.
+_AGELESS = words(
+    "brother sister friend mother father parent mom dad grandmother grandfather couple"
+)
 _SIZES = words("small large little big huge tiny giant enormous")
 
 
@@ -142,10 +147,14 @@ def adjective_fits(
         return pair not in _ONLY or _kind_fits(pair, noun)
     if sense.group in ("number", "hair"):
         return True
+    if pair in _AGES and (noun.lemma in _AGELESS or "young_mammal.n.01" in noun.ancestors):
+        return False
     if sense.group == "age":
         return bool(noun.ancestors & {"person.n.01", "people.n.01"}) and noun.lemma not in CHILDREN
     if sense.group == "weather":
         return noun.lemma in WEATHERED
+    if sense.group == "period":
+        return bool(noun.ancestors & (THINGS | PLACES))
     if sense.group == "bustle":
         return bool(noun.ancestors & PLACES)
     if sense.group in ("material", "ground"):
@@ -158,7 +167,7 @@ def adjective_fits(
         sense.lemma in _SIZES or pair in (("young", "old"), ("old", "young"))
     ):
         return False
-    if sense.lemma in _SIZES and noun.ancestors & FLUIDS:
+    if sense.lemma in _SIZES and (noun.ancestors & FLUIDS or noun.lemma in CURLY):
         return False
     return pair not in _ONLY or _kind_fits(pair, noun)
 
@@ -194,26 +203,7 @@ def describe_noun(lemma: str, synset: str, lexicon: Lexicon) -> Described:
     return Described(lemma, lexicon.ancestors(synset))
 
 
-# Words for men, each with the like word for women, where both are in the table.
-_MALE = words("male man boy guy gentleman king prince waiter groom bridegroom monk policeman")
-_FEMALE = words("female woman girl lady queen princess waitress bride nun policewoman mermaid")
-_BEARDS = words("beard bearded mustache moustache goatee")
-_HE = words("he him his himself shirtless") | _BEARDS
-_SHE = words("she her hers herself pregnant bikini bikinis bra dress gown skirt")
-_ADULTS = words("man woman")
-_SMALL = words("little tiny toddling")
-_AGE = words("year years yr yrs month months")
-
-
 ANIMATE = frozenset({"person.n.01", "animal.n.01"})
-_COUNTING = words("one another others both first second third pair couple single dozen")
-_COUNTED = words("two three four five six seven eight nine ten")
-
-
-def numbers_allow(context: frozenset[str]) -> bool:
-    """Whether a number may change: no other word of the caption counts the same things."""
-    apart = "other" in context and "each" not in context
-    return not apart and not context & _COUNTING and len(context & _COUNTED) == 1
 
 
 # What some verbs ask of the noun before or after them: no hamster barks, nobody rides a goat.
@@ -265,19 +255,3 @@ def preposition_allows(old: str, new: str, before: str) -> bool:
     if before in ("in", "inside") and old in _IN:
         return new not in _ON
     return True
-
-
-def sex_allows(old: str, new: str, context: frozenset[str]) -> bool:
-    """Whether `new` fits what the caption's words say of the sex of `old`: no woman and "his"."""
-    if new in _MALE and old not in _MALE and context & _SHE:
-        return False
-    return not (new in _FEMALE and old not in _FEMALE and context & _HE)
-
-
-def age_allows(old: str, new: str, context: frozenset[str]) -> bool:
-    """Whether `new` fits what the caption's words say of the age of `old`: no little man."""
-    if (old in CHILDREN) == (new in CHILDREN) or old not in CHILDREN | _ADULTS:
-        return True
-    if new in _ADULTS:
-        return not context & (_AGE | _SMALL)
-    return not context & (_AGE | _BEARDS)

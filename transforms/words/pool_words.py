@@ -14,6 +14,7 @@ from functools import lru_cache
 from itertools import islice
 
 from indexes.captions import caption_words
+from transforms.words.gate import why_no_caption
 from transforms.words.inflection import plural
 from transforms.words.lexicon import Lexicon
 from transforms.words.senses import stem
@@ -21,6 +22,12 @@ from transforms.words.vocabulary import DETERMINERS, FUNCTION_WORDS, NUMBERS, QU
 
 MOST_CAPTIONS = 100_000
 """No more captions of a pool are counted in company: enough for every word that is common in it."""
+
+JUDGED_CAPTIONS = 2_000
+"""So many of a pool's captions are asked whether they are captions at all."""
+
+MIXED = 0.05
+"""A pool of which more than this share describes no pictures is of texts from anywhere."""
 
 MOST_RATES = 200_000
 """So many rates of families are kept rather than summed again."""
@@ -46,6 +53,8 @@ class PoolWords:
             adjective before each noun, as `("=", noun)`.
         breadth: how many different nouns are mentioned in each company.
         forms: the forms of nouns that mentions are told by, see `noun_forms`.
+        mixed: whether many of the captions are none: texts from anywhere, in which words stand
+            beside one another for other reasons than in pictures.
     """
 
     captions: Mapping[str, int]
@@ -53,6 +62,7 @@ class PoolWords:
     company: Mapping[tuple[str, Company], int] = field(default_factory=dict)
     forms: Mapping[tuple[str, ...], str] = field(default_factory=dict)
     breadth: Mapping[Company, int] = field(default_factory=dict)
+    mixed: bool = False
     _rates: dict[tuple[tuple[str, ...], Company], float] = field(default_factory=dict, repr=False)
 
     def log_ratio(self, lemma: str, company: Company, family: tuple[str, ...]) -> float:
@@ -91,7 +101,10 @@ def count_pool(
     seen: Counter[str] = Counter()
     mentions: Counter[str] = Counter()
     company: Counter[tuple[str, Company]] = Counter()
+    asked = none = 0
     for caption in islice(captions, MOST_CAPTIONS):
+        if asked < JUDGED_CAPTIONS:
+            asked, none = asked + 1, none + bool(why_no_caption(caption))
         spelled = caption_words(caption)
         if words is None:
             seen.update(set(spelled))
@@ -104,7 +117,8 @@ def count_pool(
                 mentions[adjective] += 1
                 company[adjective, ("=", lemma or key(word))] += 1
     breadth = Counter(each for _, each in company)
-    return PoolWords(seen if words is None else words, mentions, company, forms, breadth)
+    mixed = none > MIXED * asked
+    return PoolWords(seen if words is None else words, mentions, company, forms, breadth, mixed)
 
 
 def noun_forms(lexicon: Lexicon) -> dict[tuple[str, ...], str]:

@@ -5,18 +5,24 @@ kept. Every choice is drawn from (seed, key) alone.
 """
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field, replace
 
+from transforms.protocols import Encoder
 from transforms.record import PARTS_OF_SPEECH, RELATIONS
 from transforms.words.edits import CaptionReading, Considered, Proposal
 from transforms.words.gate import why_no_caption
-from transforms.words.lexicon import Lexicon
-from transforms.words.pool_words import PoolWords
+from transforms.words.judging import LEAST_JUDGEMENT, EditJudge, load_nearest_captions
+from transforms.words.lexicon import Lexicon, load_lexicon
+from transforms.words.pool_words import PoolWords, count_pool
 from transforms.words.senses import SenseScorer
 from transforms.words.spans import find_spans
 from transforms.words.substitution import consider
+from transforms.words.taggers import TEXTBLOB, Tagger, check_tagger, load_tagger, penn_tags
 from transforms.words.tagging import tag_caption
+
+JUDGES = ("none", "encoder")
 
 
 @dataclass(frozen=True)
@@ -26,6 +32,9 @@ class RewriteOptions:
     `seed` is the run's seed, `edits` the most proposals for one caption (at least 1), `relations`
     and `parts_of_speech` the kinds allowed. `without` names what is left as it is: families of the
     word table, wide kinds of them such as `person`, or groups of adjectives such as `colour`.
+    `tagger` says which words are nouns, see `taggers.check_tagger`. `judge` is `none` or `encoder`:
+    then an edit that a text encoder finds further from the captions of the pool than the caption
+    was, by `least_judgement` of their spread, is not proposed.
 
     Raises:
         ValueError: a value is out of its range.
@@ -40,9 +49,17 @@ class RewriteOptions:
     relations: tuple[str, ...] = RELATIONS
     parts_of_speech: tuple[str, ...] = PARTS_OF_SPEECH
     without: tuple[str, ...] = ()
+    tagger: str = TEXTBLOB
+    judge: str = "none"
+    least_judgement: float = LEAST_JUDGEMENT
 
     def __post_init__(self) -> None:
         """Checks the ranges."""
+        check_tagger(self.tagger)
+        if self.judge not in JUDGES:
+            raise ValueError(f"judge must be one of {', '.join(JUDGES)}, got {self.judge!r}")
+        if not math.isfinite(self.least_judgement):
+            raise ValueError(f"least_judgement must be finite, got {self.least_judgement}")
         if self.edits < 1:
             raise ValueError(f"edits must be at least 1, got {self.edits}")
         for given, allowed, name in (
@@ -51,6 +68,15 @@ class RewriteOptions:
         ):
             if not given or not set(given) <= set(allowed):
                 raise ValueError(f"{name} must be some of {', '.join(allowed)}, got {given}")
+
+    def describe(self) -> dict[str, object]:
+        """The options by name, as a manifest has them: what no run had before only where chosen."""
+        plain = asdict(self)
+        if self.tagger == TEXTBLOB:
+            del plain["tagger"]
+        if self.judge == "none":
+            del plain["judge"], plain["least_judgement"]
+        return plain
 
 
 @dataclass(frozen=True)
@@ -62,11 +88,15 @@ class Rewriter:
         options: what may be proposed.
         pool: what the captions of the pool say; a substitute must occur there, and in company
             like this caption's. None: no restriction.
+        tagger: says which part of speech each word is.
+        judge: judges the edits that were drawn; None: all of them are proposed.
     """
 
     lexicon: Lexicon
     options: RewriteOptions = field(default_factory=RewriteOptions)
     pool: PoolWords | None = None
+    tagger: Tagger = penn_tags
+    judge: EditJudge | None = None
 
     def propose(
         self, caption: str, key: str, sense_scorer: SenseScorer | None = None
@@ -83,11 +113,33 @@ class Rewriter:
             sense_scorer: what the picture says about senses, if it is asked.
         """
         left = self.possible(caption, sense_scorer)
+        kept: list[Proposal] = []
+        drawn = 0
+        while left and len(kept) < self.options.edits:
+            some = self._draw_some(left, key, self.options.edits - len(kept), kept, drawn)
+            drawn += len(some)
+            gone = {one.edit_prompt for one in some}
+            left = [one for one in left if one.edit_prompt not in gone]
+            kept += self._judged(caption, some)
+        return kept
+
+    def _judged(self, caption: str, drawn: list[Proposal]) -> list[Proposal]:
+        """Those that the judge does not find too far from the pool."""
+        if self.judge is None:
+            return drawn
+        scores = self.judge.judge(caption, [one.edit_prompt for one in drawn])
+        least = self.options.least_judgement
+        return [one for one, score in zip(drawn, scores, strict=True) if score >= least]
+
+    def _draw_some(
+        self, left: list[Proposal], key: str, count: int, kept: list[Proposal], before: int
+    ) -> list[Proposal]:
+        """Up to `count` of `left`; `kept` were drawn already, `before` draws were made."""
         drawn: list[Proposal] = []
-        while left and len(drawn) < self.options.edits:
-            used = {one.source_phrase for one in drawn}
+        while left and len(drawn) < count:
+            used = {one.source_phrase for one in (*kept, *drawn)}
             fresh = [one for one in left if one.source_phrase not in used] or left
-            number = len(drawn)
+            number = before + len(drawn)
             phrases = sorted({one.source_phrase for one in fresh})
             weights = [
                 max(one.weight for one in fresh if one.source_phrase == phrase)
@@ -113,7 +165,7 @@ class Rewriter:
         why = why_no_caption(caption)
         if why:
             return [Considered("", "", why_not=why)]
-        tokens = tag_caption(caption, self.lexicon)
+        tokens = tag_caption(caption, self.lexicon, self.tagger)
         without = frozenset(self.options.without)
         reading = CaptionReading(caption, tokens, self.lexicon, self.pool, sense_scorer, without)
         return [
@@ -133,3 +185,33 @@ class Rewriter:
             if left < 0:
                 return place
         return len(weights) - 1
+
+
+def load_rewriter(
+    options: RewriteOptions,
+    captions: Iterable[str] | None = None,
+    *,
+    lexicon: str | None = None,
+    encoder: Encoder | None = None,
+) -> Rewriter:
+    """The rewriter of `options` with all that it needs.
+
+    Args:
+        options: what may be proposed, and what has a say.
+        captions: the pool's; None for no restriction.
+        lexicon: file of the word table; None for the one that ships with the project.
+        encoder: the text encoder that judges, where `options.judge` asks for one.
+
+    Raises:
+        LexiconError, TaggerError: the table or the tagger cannot be loaded.
+        ValueError: the judge is asked for without captions or encoder.
+    """
+    table, tagger = load_lexicon(lexicon), load_tagger(options.tagger)
+    if options.judge == "none":
+        pool = None if captions is None else count_pool(captions, table)
+        return Rewriter(table, options, pool, tagger)
+    if captions is None or encoder is None:
+        raise ValueError("judge encoder needs the captions of a pool and a text encoder")
+    kept = list(captions)
+    judge = load_nearest_captions(encoder, kept)
+    return Rewriter(table, options, count_pool(kept, table), tagger, judge)

@@ -7,6 +7,8 @@ and pronouns ask. What a pool's captions say of a substitute is in `likelihood`.
 from collections.abc import Iterator
 from dataclasses import replace
 
+from transforms.words.agreement import age_allows, fixtures_allow, numbers_allow, sex_allows
+from transforms.words.countability import inflected, needed_in
 from transforms.words.edits import CaptionReading, Considered, make_proposal
 from transforms.words.inflection import plural, singular_forms
 from transforms.words.lexicon import AdjectiveSense, NounSense, Substitute
@@ -23,12 +25,9 @@ from transforms.words.plausibility import (
     WEATHERED,
     Described,
     adjective_fits,
-    age_allows,
     colour_suits,
     describe_noun,
-    numbers_allow,
     preposition_allows,
-    sex_allows,
     verbs_allow,
 )
 from transforms.words.senses import choose_sense
@@ -40,11 +39,7 @@ from transforms.words.spans import (
     neighbouring_verbs,
     preposition_of,
 )
-from transforms.words.vocabulary import LAYOUT, MATERIALS, NUMBERS, SINGULAR_DETERMINERS
-
-COUNTED = frozenset({"count", "both"})
-UNCOUNTED = frozenset({"mass", "both"})
-PLURAL_ONLY = frozenset({"plural"})
+from transforms.words.vocabulary import LAYOUT, MATERIALS
 
 
 def consider(reading: CaptionReading, span: Span) -> list[Considered]:
@@ -66,17 +61,15 @@ def _nouns(reading: CaptionReading, span: Span) -> Iterator[Considered]:
     if why:
         yield Considered(own.text, "", why_not=why)
         return
-    determiner = determiner_of(span.tokens, span.token)
-    people = own.lemma == "people"
-    need = COUNTED if people else needed_countability(sense, determiner, is_plural=own.plural)
+    need = needed_in(span, sense)
     described = describe_noun(own.lemma, sense.synset, lexicon)
     found: list[Considered] = []
-    for wide in (False, True) if reading.pool is not None else (False,):
+    for wide in (False, True) if reading.goes_wide and span.partner is None else (False,):
         substitutes = [one for one in lexicon.noun_substitutes(sense, wide=wide) if one.listed]
         family = tuple(sorted({own.lemma, *(one.lemma for one in substitutes)}))
         for substitute in substitutes:
             other = describe_noun(substitute.lemma, substitute.synset, lexicon)
-            word = _inflected(substitute, need, is_plural=own.plural)
+            word = inflected(substitute, need, is_plural=own.plural)
             name = word or substitute.lemma.replace("_", " ")
             why = (
                 "another number or countability"
@@ -84,12 +77,15 @@ def _nouns(reading: CaptionReading, span: Span) -> Iterator[Considered]:
                 else _why_unusable(reading, own, substitute.lemma, word)
             )
             why = why or _why_not_there(span, described, other)
-            why = why or _why_no_change(reading, own, substitute)
+            why = why or _why_no_change(reading, span, substitute)
             if why:
                 found.append(Considered(own.text, name, why_not=why))
                 continue
             likely = noun_plausibility(reading, span, sense, substitute.lemma, family, wide=wide)
-            found.append(_judged(reading, span, word, substitute, likely))
+            weight = draw_weight(
+                reading, own, substitute, likely.log_ratio, family=sense.family, wide=wide
+            )
+            found.append(_judged(reading, span, word, substitute, likely, weight))
         if any(one.proposal is not None for one in found):
             break
     if not found:
@@ -122,7 +118,8 @@ def _adjectives(reading: CaptionReading, span: Span) -> Iterator[Considered]:
             found = adjective_plausibility(
                 reading.pool, sense, substitute.lemma, noun, family, known=described is not None
             )
-            yield _judged(reading, span, word, substitute, found)
+            weight = draw_weight(reading, own, substitute, found.log_ratio)
+            yield _judged(reading, span, word, substitute, found, weight)
 
 
 def _why_left_alone(
@@ -164,8 +161,11 @@ def _left_alone(reading: CaptionReading, span: Span, sense: NounSense) -> str:
         return "such words are left as they are"
     if own.lemma in LAYOUT:
         return "it says where things stand, or what kind of picture it is"
-    if not sense.family:
+    mixed = reading.pool is not None and reading.pool.mixed
+    if not sense.family or (mixed and sense.role == "known"):
         return "nobody listed what may take its place"
+    if determiner_of(span.tokens, span.first) in _ANY:
+        return "it is any of its kind"
     if _said_again(reading, span):
         return "the caption speaks of it twice"
     made = before is not None and (before.word in MATERIALS or before.word in _LIKENESSES)
@@ -175,6 +175,8 @@ def _left_alone(reading: CaptionReading, span: Span, sense: NounSense) -> str:
 
 
 _ABSENT = frozenset({"no", "without"})
+_ANY = frozenset({"every", "any"})
+_WHOSE = frozenset({"his", "her", "their", "my", "your", "our", "its", "'s"})
 
 
 def _is_absent(span: Span) -> bool:
@@ -188,6 +190,7 @@ def _said_again(reading: CaptionReading, span: Span) -> bool:
     """Whether another word of the caption names the same thing, or is made of its name."""
     own = span.own
     stems = {form.replace("_", " ") for form in (own.lemma, own.word, *singular_forms(own.word))}
+    stems |= set(own.word.split(" ")[:-1])  # a tennis player in a tennis match
     for place, token in enumerate(span.tokens):
         if place == span.token:
             continue
@@ -212,17 +215,23 @@ def _why_not_there(span: Span, old: Described, new: Described) -> str:
     return ""
 
 
-def _why_no_change(reading: CaptionReading, own: Token, substitute: Substitute) -> str:
+def _why_no_change(reading: CaptionReading, span: Span, substitute: Substitute) -> str:
     """Why nobody would see `substitute`: the caption has it by another name, or it may be meant."""
+    own = span.own
     other = reading.named.get(substitute.synset, own.word)
     if other != own.word:
         return f"the caption has it as {other!r}"
+    if not fixtures_allow(own.lemma, reading.context):
+        return "the caption tells what stands in such a room"
     if not age_allows(own.lemma, substitute.lemma, reading.context):
         return "a word of the caption tells another age"
     if own.lemma == "people" and substitute.lemma != "child":
         return "the people may be some"
     if substitute.lemma == "child" and own.lemma in CHILDREN:
         return "it is one already"
+    grown = own.lemma in CHILDREN and substitute.lemma not in CHILDREN
+    if grown and determiner_of(span.tokens, span.first) in _WHOSE:
+        return "it is the child of one"
     if own.lemma in CHILDREN - _TOLD:
         if substitute.lemma in _TOLD:
             return "the child may be one"
@@ -236,7 +245,8 @@ _TOLD = frozenset({"boy", "girl", "son", "daughter"})
 
 def _why_unusable(reading: CaptionReading, own: Token, lemma: str, word: str) -> str:
     """Why `word` cannot be put in: it is there already, a pronoun or the pool speaks against it."""
-    context, pool = reading.context, reading.pool
+    pool = reading.pool
+    context = reading.context_beside(own)
     parts = word.lower().split(" ")
     if pool is not None and not all(part in pool.captions for part in parts):
         return "no caption of the pool has it"
@@ -249,40 +259,16 @@ def _why_unusable(reading: CaptionReading, own: Token, lemma: str, word: str) ->
 
 
 def _judged(
-    reading: CaptionReading, span: Span, word: str, substitute: Substitute, found: Plausibility
+    reading: CaptionReading,
+    span: Span,
+    word: str,
+    substitute: Substitute,
+    found: Plausibility,
+    weight: float,
 ) -> Considered:
     if found.why_not:
         return Considered(span.own.text, word, why_not=found.why_not)
-    weight = draw_weight(reading, span.own, substitute, found.log_ratio)
     proposal = make_proposal(reading.caption, span, word, substitute)
     return Considered(
         span.own.text, word, replace(proposal, plausibility=found.log_ratio, weight=weight)
     )
-
-
-def needed_countability(sense: NounSense, determiner: str, *, is_plural: bool) -> frozenset[str]:
-    """Which countabilities can stand where a noun stands; empty where that cannot be told.
-
-    Args:
-        sense: the noun that stands there.
-        determiner: the article, number or possessive before it, in lower case, or nothing.
-        is_plural: whether it stands in the plural.
-    """
-    if sense.countability == "plural":
-        return PLURAL_ONLY
-    if is_plural or determiner in SINGULAR_DETERMINERS | NUMBERS:
-        return COUNTED
-    if sense.countability == "unknown":
-        return COUNTED if determiner and determiner != "some" else frozenset()
-    if determiner == "":
-        return UNCOUNTED if sense.countability in UNCOUNTED else COUNTED
-    return UNCOUNTED if sense.countability == "mass" or determiner == "some" else COUNTED
-
-
-def _inflected(substitute: Substitute, need: frozenset[str], *, is_plural: bool) -> str:
-    """The substitute in the number wanted, empty where it has none."""
-    kind = substitute.countability
-    if kind not in need:
-        return ""
-    word = substitute.lemma.replace("_", " ")
-    return plural(word) if is_plural and kind != "plural" else word

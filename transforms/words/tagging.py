@@ -1,19 +1,17 @@
 """Finds the nouns and adjectives of a caption that may be exchanged.
 
-TextBlob's lexicon tagger (its data come with its wheel) gives a first reading word by word. It was
-made for newspapers; captions are short noun phrases, so the word table and a few rules then say
-which words form one noun, which are verbs after all, and which must be left alone.
+A tagger (`taggers`: TextBlob's, whose data come with its wheel, or spaCy's) gives a first reading.
+They were made for newspapers and the web; captions are short noun phrases, so the word table and
+rules then say which words form one noun, which are verbs after all, and which must be left alone.
 """
 
 import re
-import warnings
-from collections.abc import Callable
 from dataclasses import replace
-from functools import cache
 
 from transforms.words.inflection import lemma_of, plural, singular_forms
 from transforms.words.lexicon import Lexicon
 from transforms.words.spans import Token, determiner_of
+from transforms.words.taggers import Tagger, penn_tags
 from transforms.words.vocabulary import (
     COPULAS,
     DETERMINERS,
@@ -28,35 +26,14 @@ LONGEST_COMPOUND = 4
 _TOKEN = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*['’]?|\d+(?:[.,:]\d+)*|[^\w\s]|_")
 
 
-@cache
-def _tagger() -> Callable[..., list[tuple[str, str]]]:
-    from textblob.en import tag
-
-    with warnings.catch_warnings():
-        # TextBlob leaves its data files to the garbage collector.
-        warnings.simplefilter("ignore", ResourceWarning)
-        tag("a", tokenize=False)
-    loaded: Callable[..., list[tuple[str, str]]] = tag
-    return loaded
-
-
-def penn_tags(words: list[str]) -> list[str]:
-    """Penn Treebank tags of TextBlob's lexicon tagger, one for each lower-cased word."""
-    tag = _tagger()
-    tagged = tag(" ".join(words), tokenize=False)
-    if len(tagged) != len(words):
-        return [tag(word, tokenize=False)[0][1] if word.isalpha() else "SYM" for word in words]
-    return [penn for _, penn in tagged]
-
-
-def tag_caption(caption: str, lexicon: Lexicon) -> tuple[Token, ...]:
+def tag_caption(caption: str, lexicon: Lexicon, tagger: Tagger = penn_tags) -> tuple[Token, ...]:
     """The tokens of `caption`, compounds joined, each with its tag and table entry."""
     tokens = [Token(m.group(), m.start(), m.end()) for m in _TOKEN.finditer(caption)]
     if not caption.isupper():  # capitals throughout tell no names
         tokens = _mark_proper(tokens)
     tokens = _join_compounds(tokens, caption, lexicon)
     words = [token.word.replace(" ", "-") for token in tokens]
-    tags = penn_tags(words) if words else []
+    tags = tagger(words) if words else []
     tokens = [_first_reading(token, tag, lexicon) for token, tag in zip(tokens, tags, strict=True)]
     for rule in (_read_nouns, _read_adjectives, _read_verbs, _read_number):
         tokens = [rule(tokens, place, lexicon) for place in range(len(tokens))]
@@ -224,9 +201,19 @@ def _read_verbs(tokens: list[Token], place: int, lexicon: Lexicon) -> Token:
         return replace(token, tag="verb") if bare and ends else token
     if before.tag != "noun":
         return token
+    does = token.word.endswith("ing") and token.lemma not in lexicon.listed_nouns
+    if does and _is_animate(before, lexicon):  # "a woman shopping", "people skiing"
+        return replace(token, tag="verb", plural=False)
     agrees = token.plural and not before.plural and token.lemma in lexicon.verbs
     agrees = agrees or (before.plural and not token.plural and token.word in lexicon.verbs)
     return replace(token, tag="verb") if agrees and not _opens_noun(tokens, place + 1) else token
+
+
+def _is_animate(token: Token, lexicon: Lexicon) -> bool:
+    """Whether a noun names a person or an animal in the sense it most often has."""
+    senses = lexicon.nouns.get(token.lemma, ())
+    found = lexicon.ancestors(senses[0].synset) if senses else frozenset()
+    return bool(found & {"person.n.01", "people.n.01", "animal.n.01"})
 
 
 def _read_number(tokens: list[Token], place: int, lexicon: Lexicon) -> Token:

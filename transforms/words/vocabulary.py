@@ -22,7 +22,7 @@ LAYOUT = words(
     "closeup screenshot selfie group bunch couple pair row line lot number set piece part "
     "slice stack pile variety type kind crowd herd flock collection bit half area place "
     "ground floor surface display position air person someone thing object item way "
-    "day night time body"
+    "day time body"
 )
 FUNCTION_WORDS = words(
     "of in on at by for with without from to into onto over under above below behind beside "
