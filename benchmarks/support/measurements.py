@@ -62,6 +62,7 @@ MEASUREMENTS = (
     Measurement(benchmark="rewrite_sentences", short=True),
     Measurement(benchmark="real_captions", short=True),
     Measurement(benchmark="index_recall", short=True),
+    Measurement(benchmark="index_scale", flags=PEER),
     Measurement(benchmark="structure_position", short=True),
     Measurement(benchmark="candidate_scoring", short=True),
     Measurement(benchmark="full_size", flags=("--pictures", "4")),

@@ -55,5 +55,6 @@ ROWS: Sequence[Callable[[Results], list[Row]]] = (
     pipeline.rewrite_sentences,
     pipeline.real_captions,
     pipeline.search_and_layout,
+    pipeline.index_scale,
     models.full_size,
 )
