@@ -26,10 +26,10 @@ WRITE_BYTES = 1 << 20
 
 SPARE_NEIGHBOURS = 16
 """So many more are asked of FAISS than wanted, for ties to be settled among."""
-SPARE_OF_BYTES = 2
+SPARE_OF_BYTES = 3
 SPARE_OF_CODES = 15
-"""Of bytes one in so many more, where that is more, and of codes so many times as many: they are
-then told apart by the vectors themselves."""
+"""Of bytes and of codes so many times as many more, where that is more: they are then told apart by
+the vectors themselves."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ class FaissIndex:
         if kind is faiss.IndexIVFPQ:
             return max(SPARE_NEIGHBOURS, SPARE_OF_CODES * k)
         if kind is faiss.IndexIVFScalarQuantizer:
-            return max(SPARE_NEIGHBOURS, k // SPARE_OF_BYTES)
+            return max(SPARE_NEIGHBOURS, SPARE_OF_BYTES * k)
         return SPARE_NEIGHBOURS
 
     def search(self, queries: Vectors, k: int) -> tuple[Vectors, Rows]:

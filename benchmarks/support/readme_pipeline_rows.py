@@ -237,6 +237,45 @@ def search_and_layout(results: Results) -> list[Row]:
     ]
 
 
+def index_scale(results: Results) -> list[Row]:
+    """Recall, speed and cost of the search index as the collection grows, beside autofaiss's."""
+    sizes = results.one("index_scale").figures["sizes"]
+    lines = [_usual_line(size["indexes"]["ours"]) for size in sizes]
+    faster = [
+        min(size["exact_ms"].values()) / line["query_ms"]
+        for size, line in zip(sizes, lines, strict=True)
+    ]
+    largest = sizes[-1]
+    ours, peer = largest["indexes"]["ours"], largest["indexes"]["autofaiss"]
+    other = _usual_line(peer)
+    return [
+        (
+            "`benchmarks/index_scale.py --peer .venv-interop/bin/python`",
+            "recall@10 of the search index, and its speed over exact search's; "
+            f"{', '.join(whole(size['vectors']) for size in sizes)} drawn vectors",
+            f"{listed([line['recall']['pictures'] for line in lines], 3)}; "
+            f"{listed(faster, 0)} times ([docs/retrieval.md](docs/retrieval.md))",
+        ),
+        (
+            "",
+            f"the same of {whole(largest['vectors'])} beside autofaiss on its defaults: recall@10, "
+            "time of a query; peak memory and time of building",
+            f"{lines[-1]['recall']['pictures']:.3f} against {other['recall']['pictures']:.3f}, "
+            f"{lines[-1]['query_ms']:.2f} against {other['query_ms']:.2f} ms of a core; "
+            f"{ours['peak_mib']:.0f} against {peer['peak_mib']:.0f} MiB, "
+            f"{ours['seconds']:.0f} against {peer['seconds']:.0f} s",
+        ),
+    ]
+
+
+def _usual_line(index: dict[str, Any]) -> dict[str, Any]:
+    """The line of an index as it is searched where nothing else is asked."""
+    line: dict[str, Any] = next(
+        line for line in index["lines"] if line["probes"] == index["probes"]
+    )
+    return line
+
+
 def _share_of_sources(cases: Sequence[dict[str, Any]]) -> str:
     if all(case["yield"] == 1 for case in cases):
         return "all of the sources"
