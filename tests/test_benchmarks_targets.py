@@ -70,12 +70,6 @@ def changed(name, place, value):
         ),
         (
             "host_work",
-            ("two_workers_speedup",),
-            1.5,
-            "seconds of one worker / of two, larger build",
-        ),
-        (
-            "host_work",
             ("growth",),
             1.2,
             "processor seconds a source, larger / smaller",

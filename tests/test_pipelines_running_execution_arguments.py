@@ -27,7 +27,7 @@ def test_addresses_stay_as_they_are():
     words = ("index", "still-life", "--out", "s3://bucket/index", "--runner", "FnApiRunner")
     arguments = read_arguments(words)
     read_execution(arguments)
-    assert arguments.out == "s3://bucket/index"
+    assert str(arguments.out) == "s3://bucket/index"
 
 
 def test_a_misspelt_flag_of_beams_is_refused_before_anything_is_done():

@@ -131,15 +131,17 @@ def load_judging_encoder(arguments: argparse.Namespace) -> Encoder | None:
         CommandError: it is asked for without a preset or without a pool.
         PresetError, ModelError: it cannot be loaded.
     """
+    preset = None if arguments.preset is None else load_preset(arguments.preset)
     if arguments.judge == "none":
-        return None
+        return None  # a preset that cannot be used is told of all the same
     for flag, missing in (
-        ("a --preset that has one", arguments.preset is None),
+        ("a --preset that has one", preset is None),
         ("the captions of a pool, so no --no-pool", arguments.no_pool),
     ):
         if missing:
             raise CommandError(f"--judge encoder needs {flag}", exit_code=EXIT_USAGE)
-    return load_encoder(place_preset(load_preset(arguments.preset)).encoder)
+    assert preset is not None
+    return load_encoder(place_preset(preset).encoder)
 
 
 def find_pool(
