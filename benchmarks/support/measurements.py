@@ -63,6 +63,7 @@ MEASUREMENTS = (
     Measurement(benchmark="real_captions", short=True),
     Measurement(benchmark="mined_captions", short=True),
     Measurement(benchmark="index_recall", short=True),
+    Measurement(benchmark="index_scale", flags=PEER),
     Measurement(benchmark="structure_position", short=True),
     Measurement(benchmark="candidate_scoring", short=True),
     Measurement(benchmark="precision", short=True),

@@ -56,6 +56,7 @@ ROWS: Sequence[Callable[[Results], list[Row]]] = (
     pipeline.real_captions,
     pipeline.mined_captions,
     pipeline.search_and_layout,
+    pipeline.index_scale,
     models.precision,
     models.full_size,
 )
