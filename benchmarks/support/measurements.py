@@ -57,6 +57,7 @@ MEASUREMENTS = (
     Measurement(benchmark="identical_bytes", flags=("--pool", "100", "--sources", "100", "--told")),
     Measurement(benchmark="fetch_hostile"),
     Measurement(benchmark="fetch_peer", flags=PEER),
+    Measurement(benchmark="embed_peer", flags=PEER),
     Measurement(benchmark="editor_table"),
     *(Measurement(benchmark="region_table", flags=TRAINED_BACKENDS, seed=seed) for seed in SEEDS),
     Measurement(benchmark="rewrite_sentences", short=True),

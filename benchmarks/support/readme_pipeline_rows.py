@@ -200,6 +200,23 @@ def fetch_peer(results: Results) -> list[Row]:
     ]
 
 
+def embed_peer(results: Results) -> list[Row]:
+    """How fast pictures are embedded beside clip-retrieval."""
+    figures = results.one("embed_peer").figures
+    whole_command, pace = figures["pictures_a_second"], figures["pace"]
+    return [
+        (
+            "`benchmarks/embed_peer.py --peer .venv-interop/bin/python`",
+            f"index of {figures['pictures']} JPEGs beside `clip-retrieval inference`: ViT-B/32, "
+            f"float32, on all cores, {figures['workers']} workers",
+            f"{figures['ratio']:.2f} times as many a second by the whole command "
+            f"({whole_command['ours']:.1f} against {whole_command['peer']:.1f}), "
+            f"{figures['pace_ratio']:.2f} times without its start ({pace['ours']:.1f} against "
+            f"{pace['peer']:.1f})",
+        )
+    ]
+
+
 def rewrite_sentences(results: Results) -> list[Row]:
     """How many edits of sentences a person found good."""
     figures = results.one("rewrite_sentences").figures

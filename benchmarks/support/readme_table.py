@@ -47,6 +47,7 @@ ROWS: Sequence[Callable[[Results], list[Row]]] = (
     pipeline.identical_bytes,
     pipeline.fetch_hostile,
     pipeline.fetch_peer,
+    pipeline.embed_peer,
     models.small_models,
     models.editor_table,
     models.region_table,
