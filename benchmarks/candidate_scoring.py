@@ -45,8 +45,8 @@ from transforms.presets import load_preset
 from transforms.read import read_batches
 from transforms.record import Batch, EditQuery
 from transforms.retrieve import RetrieveOptions, query_vectors, retrieve_batch
-from transforms.rewrite import RewriteOptions, Rewriter, Rewriting, apply_rewriting
-from transforms.words.lexicon import load_lexicon
+from transforms.rewrite import RewriteOptions, Rewriting, apply_rewriting
+from transforms.words.proposals import load_rewriter
 
 WAYS = ("one by one", "the stage", "search alone")
 OPTIONS = RetrieveOptions()
@@ -62,7 +62,7 @@ def prepare(
     run_index(plan, Execution())
     index = open_index(folder)
     options = RewriteOptions(seed=arguments.seed, edits=4)
-    rewriting = Rewriting(Rewriter(load_lexicon(), options), None)
+    rewriting = Rewriting(load_rewriter(options), None)
     encoder = load_encoder(preset.encoder)
     source = StillLifeSource(
         count=arguments.sources, seed=arguments.seed, told=True, shard_size=arguments.sources

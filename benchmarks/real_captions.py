@@ -27,9 +27,7 @@ from support.reporting import Target, add_report_flags, at_least, at_most, finis
 
 from pipelines.rewrite.captions import read_captions
 from pipelines.terminal.console import CommandError
-from transforms.words.lexicon import load_lexicon
-from transforms.words.pool_words import count_pool
-from transforms.words.proposals import RewriteOptions, Rewriter
+from transforms.words.proposals import RewriteOptions, load_rewriter
 
 SETS = {"flickr8k and coco": ("flickr8k", "coco"), "alt text": ("cc",)}
 LAST_ROUND = "6"
@@ -65,9 +63,7 @@ def measure_coverage(path: Path, seed: int) -> dict[str, float]:
         CommandError: the file cannot be read.
     """
     captions = read_captions(path)
-    lexicon = load_lexicon()
-    pool = count_pool((each.caption for each in captions), lexicon)
-    rewriter = Rewriter(lexicon, RewriteOptions(seed=seed), pool)
+    rewriter = load_rewriter(RewriteOptions(seed=seed), (each.caption for each in captions))
     began = time.thread_time()
     edited = sum(bool(rewriter.propose(each.caption, each.key)) for each in captions)
     seconds = time.thread_time() - began

@@ -20,8 +20,8 @@ from support.intervals import wilson
 from support.reporting import Target, add_report_flags, at_least, at_most, finish
 
 from transforms.package_data import find_package_data
-from transforms.rewrite import RewriteOptions, Rewriter
-from transforms.words.lexicon import load_lexicon
+from transforms.rewrite import RewriteOptions
+from transforms.words.proposals import load_rewriter
 
 SENTENCES = find_package_data("data_manifests", "lexicon/sentences.tsv")
 VERDICTS = find_package_data("data_manifests", "lexicon/verdicts.tsv")
@@ -55,7 +55,7 @@ def read_verdicts() -> dict[tuple[str, str], SentenceRating]:
 
 def measure(seed: int) -> dict[str, Any]:
     """Counts over all sentences, the edits judged bad, and those nobody has judged."""
-    rewriter = Rewriter(load_lexicon(), RewriteOptions(seed=seed))
+    rewriter = load_rewriter(RewriteOptions(seed=seed))
     verdicts = read_verdicts()
     sentences = read_sentences()
     bad, unjudged, judged = [], [], []

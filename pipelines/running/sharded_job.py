@@ -55,8 +55,8 @@ class ShardedJob(Generic[ShardT]):
     leaves it to the execution. `folder` is what the shards are written to, where there is one; the
     graph of such a job takes a `fence` as well, this run's leave to write there, and None where no
     other run can be at it. `is_whole` is then asked by workers too, and is pickled to them.
-    leaves it to the execution. `in_pieces` says how several processes make one shard together, with
-    the same bytes again; None where they cannot.
+    `in_pieces` says how several processes make one shard together, with the same bytes again; None
+    where they cannot.
     """
 
     label: str
