@@ -105,3 +105,22 @@ class TestPictureProcessor:
     def test_only_rgb(self):
         with pytest.raises(ValueError, match="must be RGB, got L"):
             PictureProcessor(height=2, width=2)([Image.new("L", (2, 2))])
+
+
+@pytest.mark.parametrize("size", [(224, 224), (37, 300), (640, 480)])
+def test_what_a_card_looks_up_is_the_same_to_the_last_bit(size):
+    processor = PictureProcessor(height=24, width=32, shortest_edge=32)
+    pixels = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), np.uint8)
+    images = [Image.fromarray(pixels), Image.new("RGB", size, (0, 255, 128))]
+    found = processor.on_device(images, torch.device("cpu"))
+    assert found.dtype == torch.float32
+    assert found.shape == (2, 3, 24, 32)
+    assert torch.equal(found, processor(images))
+
+
+def test_a_network_gets_its_pictures_in_its_own_precision():
+    processor = PictureProcessor(height=8, width=8)
+    images = [Image.new("RGB", (8, 8), (9, 99, 199))]
+    found = processor.for_network(images, torch.nn.Linear(1, 1).to(torch.bfloat16))
+    assert found.dtype == torch.bfloat16
+    assert torch.equal(found, processor(images).to(torch.bfloat16))

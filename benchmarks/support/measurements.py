@@ -53,6 +53,7 @@ LAYOUT_ROWS = (
 MEASUREMENTS = (
     *(Measurement(benchmark="pair_quality", seed=seed) for seed in SEEDS),
     Measurement(benchmark="host_work"),
+    Measurement(benchmark="growth"),
     *(Measurement(benchmark="memory", seed=seed) for seed in SEEDS),
     Measurement(benchmark="identical_bytes", flags=("--pool", "100", "--sources", "100", "--told")),
     Measurement(benchmark="fetch_hostile"),
@@ -69,6 +70,7 @@ MEASUREMENTS = (
     Measurement(benchmark="candidate_scoring", short=True),
     Measurement(benchmark="precision", short=True),
     Measurement(benchmark="full_size", flags=("--pictures", "4")),
+    Measurement(benchmark="card_stages"),
     *(Measurement(benchmark="diffedit_table", seed=seed) for seed in SEEDS),
     *(Measurement(benchmark="zestguide_table", flags=LAYOUT_ROWS, seed=seed) for seed in SEEDS),
 )

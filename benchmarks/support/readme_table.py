@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+from support import readme_cost_rows as costs
 from support import readme_model_rows as models
 from support import readme_pipeline_rows as pipeline
 from support.readme_words import Row
@@ -41,9 +42,10 @@ def _write(write: Callable[[Results], list[Row]], results: Results) -> list[Row]
 
 ROWS: Sequence[Callable[[Results], list[Row]]] = (
     pipeline.pair_quality,
-    pipeline.host_work,
-    pipeline.candidate_scoring,
-    pipeline.memory,
+    costs.host_work,
+    costs.growth,
+    costs.candidate_scoring,
+    costs.memory,
     pipeline.identical_bytes,
     pipeline.fetch_hostile,
     pipeline.fetch_peer,
@@ -60,4 +62,5 @@ ROWS: Sequence[Callable[[Results], list[Row]]] = (
     pipeline.index_scale,
     models.precision,
     models.full_size,
+    costs.card_stages,
 )

@@ -40,14 +40,23 @@ def plan(job: Job, sources: int, folder: Path, *, shard_size: int) -> BuildPlan:
 
 def measure_way(way: str, build: BuildPlan) -> tuple[Spent, dict[str, float]]:
     """What one build took, and the seconds of its stages; of a plain loop these are not known."""
+    if way != "plain loop":
+        return measure_build(build, workers=2 if way == "two workers" else 1)
     before, began = _processor_seconds(), time.perf_counter()
-    seconds: dict[str, float] = {}
-    if way == "plain loop":
-        plain_build(build)
-    else:
-        seconds = run_build(build, Execution(workers=2 if way == "two workers" else 1)).seconds
+    plain_build(build)
+    return _spent_since(before, began), {}
+
+
+def measure_build(build: BuildPlan, workers: int) -> tuple[Spent, dict[str, float]]:
+    """What one build by the Beam graph took, and the seconds of its stages."""
+    before, began = _processor_seconds(), time.perf_counter()
+    seconds = run_build(build, Execution(workers=workers)).seconds
+    return _spent_since(before, began), seconds
+
+
+def _spent_since(before: float, began: float) -> Spent:
     clock = time.perf_counter() - began
-    return Spent(clock=clock, processor=_processor_seconds() - before), seconds
+    return Spent(clock=clock, processor=_processor_seconds() - before)
 
 
 def _processor_seconds() -> float:

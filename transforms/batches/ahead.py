@@ -14,7 +14,7 @@ from typing import TypeVar
 ItemT = TypeVar("ItemT")
 ReadyT = TypeVar("ReadyT")
 
-MOST_THREADS = 8
+MOST_THREADS = 16
 """A process has as many threads as the machine has cores, but no more: its model wants one too."""
 
 

@@ -10,7 +10,7 @@ from PIL import Image
 from transforms.models.chunks import chunks, pad_chunk
 from transforms.models.devices import NetworkOptions
 from transforms.models.files import locate
-from transforms.models.folder import check_folder, load_network, load_tokenizer, to_network
+from transforms.models.folder import check_folder, load_network, load_tokenizer
 from transforms.models.pictures import PictureProcessor, read_picture_processor
 from transforms.models.spec import ModelSpec, read_options
 from transforms.protocols import GeneratedCaption
@@ -60,7 +60,7 @@ class BlipCaptioner:
     def _caption_chunk(self, images: Sequence[Image.Image]) -> list[GeneratedCaption]:
         import torch
 
-        pixels = to_network(self.pictures(pad_chunk(images, self.rows)), self.network)
+        pixels = self.pictures.for_network(pad_chunk(images, self.rows), self.network)
         with torch.inference_mode():
             # With `input_ids` BLIP's generate would drop the last token of the prompt.
             written = self.network.generate(

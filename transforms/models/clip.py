@@ -14,7 +14,6 @@ from transforms.models.folder import (
     check_folder,
     load_network,
     load_tokenizer,
-    to_network,
     tokenise,
 )
 from transforms.models.pictures import PictureProcessor, read_picture_processor
@@ -76,8 +75,9 @@ class ClipEncoder:
         found = [np.empty((0, self.dimension), np.float32)]
         for chunk in chunks(images, self.rows):
             with torch.inference_mode():
-                pixels = self.pictures(pad_chunk(chunk, self.rows))
-                out = self.network.get_image_features(to_network(pixels, self.network))
+                rows = pad_chunk(chunk, self.rows)
+                pixels = self.pictures.for_network(rows, self.network)
+                out = self.network.get_image_features(pixels)
                 found.append(unit_vectors(out.pooler_output[: len(chunk)]))
         return np.concatenate(found)
 

@@ -15,7 +15,6 @@ from transforms.models.folder import (
     check_folder,
     load_network,
     load_tokenizer,
-    to_network,
     tokenise,
 )
 from transforms.models.pictures import PictureProcessor, read_picture_processor
@@ -68,7 +67,7 @@ class ClipSegSegmenter:
         words = tokenise(self.tokenizer, phrases, length=length)
         with torch.inference_mode():
             logits = self.network(
-                pixel_values=to_network(self.pictures(images), self.network),
+                pixel_values=self.pictures.for_network(images, self.network),
                 input_ids=words["input_ids"].to(device),
                 attention_mask=words["attention_mask"].to(device),
                 # The pictures are larger than those the position table was trained for.

@@ -64,8 +64,9 @@ class OpenClipEncoder:
         found = [np.empty((0, self.dimension), np.float32)]
         for chunk in chunks(images, self.rows):
             with torch.inference_mode():
-                pixels = self.pictures(pad_chunk(chunk, self.rows))
-                features = self.network.encode_image(to_network(pixels, self.network))
+                rows = pad_chunk(chunk, self.rows)
+                pixels = self.pictures.for_network(rows, self.network)
+                features = self.network.encode_image(pixels)
                 found.append(unit_vectors(features[: len(chunk)]))
         return np.concatenate(found)
 

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
+from transforms.models.folder import to_network
 from transforms.models.spec import ModelError
 from transforms.resizing import cut_ends, resize_cheaply
 
@@ -57,15 +59,46 @@ class PictureProcessor:
         """RGB pictures of any sizes as float32 [n, 3, height, width]."""
         import torch
 
-        # A channel has 256 values: each is reckoned once, and looked up for every point.
-        values = np.arange(256, dtype=np.float32)[:, None] * np.float32(self.scale)
-        table = (values - np.asarray(self.mean, np.float32)) / np.asarray(self.std, np.float32)
+        table = self._values()
         rows = np.empty((len(images), 3, self.height, self.width), np.float32)
         for row, image in zip(rows, images, strict=True):
             pixels = np.asarray(self.fit(image))
             for channel in range(3):
                 np.take(table[:, channel], pixels[:, :, channel], out=row[channel])
         return torch.from_numpy(rows)
+
+    def for_network(self, images: Sequence[Image.Image], network: Any) -> "torch.Tensor":
+        """The same where `network` computes, in its own precision.
+
+        A card gets bytes and looks the values up itself: they are the same to the last bit, and a
+        processor that serves it would have been busy with them longer than the card with the rest.
+        """
+        if next(network.parameters()).device.type == "cpu":
+            return to_network(self(images), network)
+        return to_network(self.on_device(images, next(network.parameters()).device), network)
+
+    def on_device(self, images: Sequence[Image.Image], device: "torch.device") -> "torch.Tensor":
+        """What calling gives, float32 [n, 3, height, width], looked up on `device`."""
+        import torch
+
+        stacked = np.empty((len(images), self.height, self.width, 3), np.uint8)
+        for row, image in zip(stacked, images, strict=True):
+            row[:] = np.asarray(self.fit(image))
+        pixels = torch.from_numpy(stacked).to(device)
+        table = torch.from_numpy(self._values()).to(device)
+        shape = (len(images), self.height, self.width)
+        rows = [
+            table[:, channel].index_select(0, pixels[..., channel].int().flatten()).view(shape)
+            for channel in range(3)
+        ]
+        return torch.stack(rows, dim=1)
+
+    def _values(self) -> npt.NDArray[np.float32]:
+        """A channel has 256 values: each is reckoned once, and looked up for every point."""
+        values = np.arange(256, dtype=np.float32)[:, None] * np.float32(self.scale)
+        table: npt.NDArray[np.float32] = values - np.asarray(self.mean, np.float32)
+        table /= np.asarray(self.std, np.float32)
+        return table
 
     def fit(self, image: Image.Image) -> Image.Image:
         """The picture at the network's size, before normalisation."""

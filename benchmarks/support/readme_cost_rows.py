@@ -1,0 +1,107 @@
+"""The README's rows about what work costs as it grows, and on cards, from the results kept."""
+
+from support.readme_words import Row, listed, seeds_of, shared, whole
+from support.results import Results
+
+
+def host_work(results: Results) -> list[Row]:
+    """The graph beside a plain loop, two workers beside one, and a large build beside a small."""
+    figures = results.one("host_work").figures
+    small, large = map(whole, figures["sizes"])
+    took = {way: found["clock"] for way, found in figures["ms_a_source"].items()}
+    return [
+        (
+            f"`benchmarks/host_work.py`; {small} and {large} sources",
+            "build against a plain loop over the same functions, one worker",
+            f"{figures['graph_to_plain_loop']:.2f} times the processor's time",
+        ),
+        (
+            "",
+            f"two workers against one, {large} sources; {small} sources",
+            f"{figures['two_workers_speedup']:.2f}; {figures['two_workers_speedup_smaller']:.2f} "
+            f"times faster ({took['one worker, larger']:.1f} and "
+            f"{took['two workers, larger']:.1f} ms a source of {large})",
+        ),
+        (
+            "",
+            f"processor's time of a source among {large} against {small}",
+            f"{figures['growth']:.2f}",
+        ),
+    ]
+
+
+def growth(results: Results) -> list[Row]:
+    """What a source costs as a build grows."""
+    result = results.one("growth")
+    figures = result.figures
+    few, *_, many = (whole(one["sources"]) for one in figures["builds"])
+    costs = listed([one["processor_ms"] for one in figures["builds"]], 1)
+    sizes = ", ".join(whole(one["sources"]) for one in figures["builds"])
+    return [
+        (
+            f"`benchmarks/growth.py`; {sizes} sources, {figures['workers']} workers",
+            "processor's time of a source among ever more, each with its pool",
+            f"{costs} ms: {figures['growth']:.2f} times for {many} what the cheapest from {few} on "
+            f"takes, on a {result.machine}",
+        )
+    ]
+
+
+def candidate_scoring(results: Results) -> list[Row]:
+    """What the stage Retrieve takes of a candidate, and took before."""
+    figures = results.one("candidate_scoring").figures
+    before = figures["before_ratio"]
+    return [
+        (
+            "`benchmarks/candidate_scoring.py`",
+            f"{whole(figures['candidates'])} candidates found and scored in batches, one thread",
+            f"{whole(100 * round(figures['candidates_a_second'] / 100))} a second, "
+            f"{figures['ratio']:.0f} times as many as one after another"
+            + ("" if before is None else f" and {before:.1f} times as many as in 0.2.0"),
+        )
+    ]
+
+
+def memory(results: Results) -> list[Row]:
+    """Peak memory of a large collection beside a small one."""
+    found = results.all("memory")
+    figures = [result.figures for result in found]
+    small, large = (
+        shared([each["sources"][size] for each in figures]) for size in ("small", "large")
+    )
+    workers = shared([each["workers"] for each in figures])
+    known = [each["peak_mib"] for each in figures if each["peak_mib"] is not None]
+    against = ", ".join(
+        f"{mib['large']['build']:.0f} against {mib['small']['build']:.0f}" for mib in known
+    )
+    return [
+        (
+            f"`benchmarks/memory.py --seed N`, {seeds_of(found)}",
+            f"peak memory of {large} sources against {small}, "
+            + ("one worker" if workers == "1" else f"{workers} workers"),
+            f"build {listed([each['ratio']['build'] for each in figures], 2)} ({against} MiB), "
+            f"index {listed([each['ratio']['index'] for each in figures], 2)}",
+        )
+    ]
+
+
+def card_stages(results: Results) -> list[Row]:
+    """How fast the networks are on a card, beside what it could compute."""
+    result = results.one("card_stages")
+    figures = result.figures
+    parts = dict.fromkeys(one["part"] for one in figures["steps"])
+    return [
+        (
+            f"`benchmarks/card_stages.py`, {figures['device']}, {figures['dtype']}"
+            if number == 0
+            else "",
+            f"{part} at full size, random weights: a second, and share of what the card could "
+            "compute",
+            "; ".join(
+                f"{one['step']} {whole(round(one['a_second']))} ({one['share_of_roofline']:.0%})"
+                for one in figures["steps"]
+                if one["part"] == part
+            ),
+        )
+        for number, part in enumerate(parts)
+    ]
