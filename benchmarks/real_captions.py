@@ -6,7 +6,7 @@ The marks are in data_manifests/lexicon/real_captions.tsv: edits of Flickr8k, CO
 Captions by today's rewriter (`new`), shuffled among those of an earlier one, and judged by one
 person who was not told which was whose. 2 is sensible: it can be seen, differs to the eye and could
 be true of a picture like that; 1 is unlikely or hardly visible; 0 is nonsense. Rounds 1 and 2 have
-the rewriter of 0.1 beside them (`old`), rounds 3 to 6, judged more strictly, that of round 2
+the rewriter of 0.1 beside them (`old`), rounds 3 to 6 and 8, judged more strictly, that of round 2
 (`before`). The rules were changed after every round up to the fifth, each of captions drawn anew.
 Round 7, of the new one alone, tried a rule that was taken back. The captions are not ours to ship:
 the marks name them by the keys of their sets. `--captions` takes files of one's own,
@@ -30,8 +30,8 @@ from pipelines.terminal.console import CommandError
 from transforms.words.proposals import RewriteOptions, load_rewriter
 
 SETS = {"flickr8k and coco": ("flickr8k", "coco"), "alt text": ("cc",)}
-LAST_ROUND = "6"
-ROUNDS = {"new": (LAST_ROUND,), "before": ("3", "4", "5", LAST_ROUND), "old": ("2",)}
+LAST_ROUNDS = ("6", "8")
+ROUNDS = {"new": LAST_ROUNDS, "before": ("3", "4", "5", *LAST_ROUNDS), "old": ("2",)}
 """Whose marks count: of today's rewriter those that no rule was changed after, of the others all
 that were judged beside it."""
 
@@ -77,7 +77,7 @@ def measure_coverage(path: Path, seed: int) -> dict[str, float]:
 def list_targets(figures: Mapping[str, Any]) -> list[Target]:
     """Sense and nonsense of the judged edits, and coverage and speed where they were measured."""
     targets = []
-    goals = {"flickr8k and coco": at_least(0.92), "alt text": at_least(0.80, kind="aim")}
+    goals = {"flickr8k and coco": at_least(0.92), "alt text": at_least(0.80)}
     for name, goal in goals.items():
         found = figures["marks"][f"new: {name}"]
         judged, sensible, nonsense = found["judged"], found["sensible"], found["nonsense"]
@@ -94,7 +94,7 @@ def list_targets(figures: Mapping[str, Any]) -> list[Target]:
                 Target(
                     name=f"nonsense, {name}",
                     value=nonsense / judged,
-                    bound=at_most(0.01),
+                    bound=at_most(0.01, kind="aim"),
                     interval=wilson(nonsense, judged),
                 )
             )

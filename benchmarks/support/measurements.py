@@ -53,7 +53,7 @@ LAYOUT_ROWS = (
 MEASUREMENTS = (
     *(Measurement(benchmark="pair_quality", seed=seed) for seed in SEEDS),
     Measurement(benchmark="host_work"),
-    Measurement(benchmark="growth"),
+    Measurement(benchmark="growth", flags=("--sizes", "1000", "4000", "16000")),
     *(Measurement(benchmark="memory", seed=seed) for seed in SEEDS),
     Measurement(benchmark="identical_bytes", flags=("--pool", "100", "--sources", "100", "--told")),
     Measurement(benchmark="fetch_hostile"),
