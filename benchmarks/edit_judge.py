@@ -1,11 +1,12 @@
-"""Measures whether a text encoder's judgement tells good edits of captions from bad ones.
+"""Measures whether a network's judgement tells good edits of captions from bad ones.
 
-    python benchmarks/edit_judge.py [--pool 800] [--sources 200] [--seed 0] [--json]
+    python benchmarks/edit_judge.py [--judge encoder|captioner] [--pool 800] [--sources 200]
+                                    [--seed 0] [--json]
     python benchmarks/edit_judge.py --captions NAME=FILE ... --sentence-model DIR
 
 Of still lifes: the captions of a drawn pool judge the rewriter's edits of other captions, and
 nonsense that is planted in the same captions: a background of a size, a thing with a background's
-pattern, a background where a thing stood. The encoder is the still life's own.
+pattern, a background where a thing stood. The networks are the still life's own.
 
 Of real captions: the edits marked in data_manifests/lexicon/real_captions.tsv, as far as their
 captions are in the files given, KEY<tab>CAPTION a line, which are also the pools. Good is what was
@@ -32,11 +33,12 @@ from pipelines.rewrite.captions import read_captions
 from pipelines.terminal.console import CommandError
 from stilllife.scene import draw_scene
 from stilllife.words import BACKGROUNDS, NOUNS, SIZES
-from transforms.models.loading import load_encoder
+from transforms.models.loading import load_captioner, load_encoder
 from transforms.presets import load_preset
 from transforms.protocols import Encoder
+from transforms.words import judging
 from transforms.words.inflection import article
-from transforms.words.judging import LEAST_JUDGEMENT, NearestCaptions, load_nearest_captions
+from transforms.words.judging import BY_CAPTIONER, BY_ENCODER, LEAST_JUDGEMENT, EditJudge
 from transforms.words.proposals import RewriteOptions, load_rewriter
 
 
@@ -64,10 +66,15 @@ def plant_nonsense(caption: str) -> dict[str, str]:
     }
 
 
-def judge_still_lifes(pool: int, sources: int, seed: int) -> list[Judged]:
-    """Good edits and planted nonsense of drawn captions, judged by the still life's encoder."""
+def judge_still_lifes(by: str, pool: int, sources: int, seed: int) -> list[Judged]:
+    """Good edits and planted nonsense of drawn captions, judged by the still life's networks."""
     captions = [draw_scene(seed, index).caption() for index in range(pool + sources)]
-    judge = load_judge(load_encoder(load_preset("stilllife").encoder), captions[:pool])
+    preset = load_preset("stilllife")
+    judge = (
+        load_judge(captions[:pool], by, encoder=load_encoder(preset.encoder))
+        if by == BY_ENCODER
+        else load_judge(captions[:pool], by, captioner=load_captioner(preset.captioner))
+    )
     rewriter = load_rewriter(RewriteOptions(seed=seed), captions[:pool])
     found = []
     for number, caption in enumerate(captions[pool:]):
@@ -80,13 +87,13 @@ def judge_still_lifes(pool: int, sources: int, seed: int) -> list[Judged]:
     return found
 
 
-def load_judge(encoder: Encoder, captions: Sequence[str]) -> NearestCaptions:
+def load_judge(captions: Sequence[str], by: str = BY_ENCODER, **networks: Any) -> EditJudge:
     """The judge by these captions.
 
     Raises:
         CommandError: they are too few or too much alike.
     """
-    judge = load_nearest_captions(encoder, captions)
+    judge = judging.load_judge(by, captions, **networks)
     if judge is None:
         raise CommandError("the captions must be more, or less alike, to judge by")
     return judge
@@ -113,7 +120,7 @@ def judge_marks(encoder: Encoder, name: str, path: Path) -> list[Judged]:
         CommandError: the file cannot be read, or has too few captions.
     """
     captions = {each.key: each.caption for each in read_captions(path)}
-    judge = load_judge(encoder, list(captions.values()))
+    judge = load_judge(list(captions.values()), encoder=encoder)
     found = []
     for mark in read_marks():
         prompt = edited(captions[mark.key], mark) if mark.key in captions else None
@@ -161,6 +168,7 @@ def list_targets(figures: Mapping[str, Any]) -> list[Target]:
 def main() -> int:
     """Prints the figures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--judge", choices=(BY_ENCODER, BY_CAPTIONER), default=BY_ENCODER)
     parser.add_argument("--pool", type=int, default=800, help="still lifes that judge")
     parser.add_argument("--sources", type=int, default=200, help="still lifes that are edited")
     parser.add_argument("--captions", action="append", default=[], metavar="NAME=FILE")
@@ -169,10 +177,14 @@ def main() -> int:
     encoders.add_argument("--preset", default="stilllife")
     add_report_flags(parser)
     arguments = parser.parse_args()
+    if arguments.captions and arguments.judge != BY_ENCODER:
+        parser.error("--captions are judged by an encoder")
     figures: dict[str, Any] = {}
     try:
         if not arguments.captions:
-            found = judge_still_lifes(arguments.pool, arguments.sources, arguments.seed)
+            found = judge_still_lifes(
+                arguments.judge, arguments.pool, arguments.sources, arguments.seed
+            )
             figures["still life"] = summarise(found)
         else:
             encoder = (

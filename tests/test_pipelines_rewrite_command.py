@@ -69,7 +69,8 @@ def test_kinds_are_left_out(captions, capsys):
     assert {row["source_phrase"] for row in table(capsys.readouterr().out)} == {"jacket"}
 
 
-def test_a_presets_encoder_judges(tmp_path, capsys):
+@pytest.mark.parametrize(("judge", "least"), [("encoder", "0.5"), ("captioner", "0.1")])
+def test_a_presets_network_judges(tmp_path, capsys, judge, least):
     captions = "".join(f"{draw_scene(1, index).caption()}\n" for index in range(40))
     path = tmp_path / "captions.txt"
     path.write_text(captions)
@@ -79,10 +80,10 @@ def test_a_presets_encoder_judges(tmp_path, capsys):
         return table(capsys.readouterr().out)
 
     plain = edited()
-    judged = ("--judge", "encoder", "--preset", "stilllife", "--least-judgement")
+    judged = ("--judge", judge, "--preset", "stilllife", "--least-judgement")
     assert edited(*judged, "-1000") == plain
     assert edited(*judged, "1000") == []
-    some = edited(*judged, "0.5")
+    some = edited(*judged, least)
     assert 0 < len(some) < len(plain)
 
 

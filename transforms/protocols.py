@@ -59,6 +59,15 @@ class Captioner(Protocol):
 
 
 @runtime_checkable
+class TextLikelihood(Protocol):
+    """A captioner that says how likely it would have been to write given texts."""
+
+    def log_likelihoods(self, images: Sequence[Image.Image], texts: Sequence[str]) -> Vectors:
+        """The log-likelihood of each text for the RGB picture beside it, in nats, at most 0."""
+        ...
+
+
+@runtime_checkable
 class Encoder(Protocol):
     """Maps pictures and texts into one space (CLIP)."""
 

@@ -10,7 +10,7 @@ import apache_beam as beam
 
 from transforms.batches.inference import BatchHandler, RunBatches
 from transforms.pictures.decoding import decode_kept
-from transforms.protocols import Encoder
+from transforms.protocols import Captioner, Encoder
 from transforms.record import Batch, EditQuery, Reject, SourceImage, reject_source
 from transforms.words.edits import Proposal
 from transforms.words.gate import why_no_caption
@@ -97,12 +97,16 @@ class LoadRewriting:
     load_captions: Callable[[], Iterable[str]] | None
     load_encoder: Callable[[], Encoder] | None
     by_picture: bool = True
+    load_captioner: Callable[[], Captioner] | None = None
 
     def __call__(self) -> Rewriting:
         """The rules and the encoder."""
         encoder = self.load_encoder() if self.load_encoder is not None else None
         captions = self.load_captions() if self.load_captions is not None else None
-        rewriter = load_rewriter(self.options, captions, lexicon=self.lexicon, encoder=encoder)
+        captioner = self.load_captioner() if self.load_captioner is not None else None
+        rewriter = load_rewriter(
+            self.options, captions, lexicon=self.lexicon, encoder=encoder, captioner=captioner
+        )
         return Rewriting(rewriter, encoder if self.by_picture else None)
 
 
@@ -152,10 +156,12 @@ class Rewrite(beam.PTransform):
             meant; None to go by frequency and the caption's other words. Hashable. The same encoder
             judges edits where `options.judge` says so.
         by_picture: whether the picture has that say where there is an encoder.
+        load_captioner: gives the captioner that judges edits where `options.judge` says so.
+            Hashable.
 
     Raises:
-        LexiconError, TaggerError: while the pipeline runs, where the table or the tagger cannot be
-            loaded.
+        LexiconError, TaggerError, ModelError: while the pipeline runs, where the table, the tagger
+            or a network cannot be loaded.
 
     >>> import apache_beam as beam, pairloom
     >>> source = pairloom.StillLifeSource(count=1, told=True)
@@ -173,10 +179,16 @@ class Rewrite(beam.PTransform):
     load_captions: Callable[[], Iterable[str]] | None = None
     load_encoder: Callable[[], Encoder] | None = None
     by_picture: bool = True
+    load_captioner: Callable[[], Captioner] | None = None
 
     def expand(self, batches: beam.PCollection) -> beam.PCollection:
         """Wires `rewrite_batch`."""
         load = LoadRewriting(
-            self.options, self.lexicon, self.load_captions, self.load_encoder, self.by_picture
+            self.options,
+            self.lexicon,
+            self.load_captions,
+            self.load_encoder,
+            self.by_picture,
+            self.load_captioner,
         )
         return batches | RunBatches(BatchHandler(load=load, apply=apply_rewriting, name="Rewrite"))

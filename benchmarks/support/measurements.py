@@ -53,7 +53,7 @@ LAYOUT_ROWS = (
 MEASUREMENTS = (
     *(Measurement(benchmark="pair_quality", seed=seed) for seed in SEEDS),
     Measurement(benchmark="host_work"),
-    Measurement(benchmark="growth", flags=("--sizes", "1000", "4000", "16000")),
+    Measurement(benchmark="growth", flags=("--sizes", "500", "2000", "8000")),
     *(Measurement(benchmark="memory", seed=seed) for seed in SEEDS),
     Measurement(benchmark="identical_bytes", flags=("--pool", "100", "--sources", "100", "--told")),
     Measurement(benchmark="fetch_hostile"),
@@ -70,7 +70,6 @@ MEASUREMENTS = (
     Measurement(benchmark="candidate_scoring", short=True),
     Measurement(benchmark="precision", short=True),
     Measurement(benchmark="full_size", flags=("--pictures", "4")),
-    Measurement(benchmark="card_stages"),
     *(Measurement(benchmark="diffedit_table", seed=seed) for seed in SEEDS),
     *(Measurement(benchmark="zestguide_table", flags=LAYOUT_ROWS, seed=seed) for seed in SEEDS),
 )

@@ -83,25 +83,3 @@ def memory(results: Results) -> list[Row]:
             f"index {listed([each['ratio']['index'] for each in figures], 2)}",
         )
     ]
-
-
-def card_stages(results: Results) -> list[Row]:
-    """How fast the networks are on a card, beside what it could compute."""
-    result = results.one("card_stages")
-    figures = result.figures
-    parts = dict.fromkeys(one["part"] for one in figures["steps"])
-    return [
-        (
-            f"`benchmarks/card_stages.py`, {figures['device']}, {figures['dtype']}"
-            if number == 0
-            else "",
-            f"{part} at full size, random weights: a second, and share of what the card could "
-            "compute",
-            "; ".join(
-                f"{one['step']} {whole(round(one['a_second']))} ({one['share_of_roofline']:.0%})"
-                for one in figures["steps"]
-                if one["part"] == part
-            ),
-        )
-        for number, part in enumerate(parts)
-    ]

@@ -62,5 +62,4 @@ ROWS: Sequence[Callable[[Results], list[Row]]] = (
     pipeline.index_scale,
     models.precision,
     models.full_size,
-    costs.card_stages,
 )

@@ -155,6 +155,9 @@ def _rewrite(plan: BuildPlan) -> Rewrite:
         load_captions=captions if plan.service is None else None,
         load_encoder=LoadEncoder(plan.preset.encoder) if options.rewrite_asks_encoder else None,
         by_picture=options.senses == "picture",
+        load_captioner=(
+            LoadCaptioner(plan.preset.captioner) if options.rewrite_asks_captioner else None
+        ),
     )
 
 

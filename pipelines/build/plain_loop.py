@@ -27,7 +27,7 @@ from transforms.dataset.shards import OutputShard, ShardReceipt
 from transforms.embed import embed_queries_batch
 from transforms.fetching.linked_pictures import LinkedPictures
 from transforms.models.files import identity
-from transforms.models.loading import LoadCaptioner, load_encoder
+from transforms.models.loading import LoadCaptioner, load_captioner, load_encoder
 from transforms.protocols import Captioner, Encoder, SourceShard
 from transforms.read import read_batches
 from transforms.record import Batch, EditExample, EditQuery, SourceImage
@@ -69,7 +69,13 @@ def load_build(plan: BuildPlan) -> LoadedBuild:
     index = plan.open_index() if plan.service is None else None
     encoder = load_encoder(plan.preset.encoder)
     captions = sample_captions(index) if index is not None else None
-    rewriter = load_rewriter(plan.options.rewrite, captions, encoder=encoder)
+    judging = plan.options.rewrite_asks_captioner
+    rewriter = load_rewriter(
+        plan.options.rewrite,
+        captions,
+        encoder=encoder,
+        captioner=load_captioner(plan.preset.captioner) if judging else None,
+    )
     build = LoadedBuild(
         plan=plan,
         index=index,

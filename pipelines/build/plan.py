@@ -21,6 +21,7 @@ from transforms.record import SEARCH_METHODS
 from transforms.retrieve import RetrieveOptions
 from transforms.rewrite import RewriteOptions
 from transforms.select import SelectionThresholds
+from transforms.words.judging import BY_CAPTIONER, BY_ENCODER
 
 SENSES = ("frequency", "picture")
 
@@ -68,7 +69,12 @@ class BuildOptions:
     @property
     def rewrite_asks_encoder(self) -> bool:
         """Whether Rewrite needs the encoder: for senses by pictures, or to judge edits."""
-        return self.senses == "picture" or self.rewrite.judge != "none"
+        return self.senses == "picture" or self.rewrite.judge == BY_ENCODER
+
+    @property
+    def rewrite_asks_captioner(self) -> bool:
+        """Whether Rewrite needs the captioner, to judge edits."""
+        return self.rewrite.judge == BY_CAPTIONER
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,6 +13,7 @@ from transforms.models.loading import LoadEncoder
 from transforms.presets import Preset
 from transforms.protocols import Source
 from transforms.retrieve_service import check_service_options
+from transforms.words.judging import NO_JUDGE
 
 PICTURES_SUFFIX = ".pictures"
 """The folder of the pictures that were fetched has the data set's name and this."""
@@ -47,7 +48,7 @@ def plan_service_build(
         raise ValueError("method must be search: a service cannot be asked for all its captions")
     if is_stored(as_path(folder)):
         raise ValueError(f"--out must be on this machine with an index that is a service: {folder}")
-    if options.rewrite.judge != "none":
+    if options.rewrite.judge != NO_JUDGE:
         raise ValueError("judge must be none: a service cannot be asked for all its captions")
     check_service_options(options.retrieve, options.thresholds)
     retrieve = dataclasses.replace(options.retrieve, candidates="search")

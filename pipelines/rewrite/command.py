@@ -20,11 +20,12 @@ from pipelines.terminal.console import (
 )
 from pipelines.terminal.editing_words import add_rewrite_flags, read_rewrite_options
 from transforms.dataset.files import write_bytes
-from transforms.models.loading import load_encoder
+from transforms.models.loading import load_captioner, load_encoder
 from transforms.presets import load_preset, place_preset
-from transforms.protocols import Encoder
+from transforms.protocols import Captioner, Encoder
 from transforms.words.edits import Considered, Proposal
 from transforms.words.gate import why_no_caption
+from transforms.words.judging import BY_ENCODER, NO_JUDGE
 from transforms.words.proposals import Rewriter, load_rewriter
 
 COLUMNS = (
@@ -68,7 +69,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--edits", type=whole_number(1), default=1, help="edits of a caption")
     add_rewrite_flags(parser)
     parser.add_argument(
-        "--preset", help="with --judge encoder: the networks whose encoder judges, as for build"
+        "--preset", help="with --judge: the networks of which one judges, as for build"
     )
     parser.add_argument("--json", action="store_true", help=JSON_HELP)
     parser.set_defaults(run=run)
@@ -80,13 +81,15 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         CommandError: a file cannot be read, or a flag breaks a rule.
         IndexFolderError: the index cannot be read.
-        TaggerError, PresetError, ModelError: a tagger or an encoder cannot be loaded.
+        TaggerError, PresetError, ModelError: a tagger or a network cannot be loaded.
         OutputError: the table cannot be written.
     """
     options = read_rewrite_options(arguments, edits=arguments.edits)
     captions = read_captions(arguments.file)
-    encoder = load_judging_encoder(arguments)
-    rewriter = load_rewriter(options, find_pool(arguments, captions), encoder=encoder)
+    encoder, captioner = load_judging(arguments)
+    rewriter = load_rewriter(
+        options, find_pool(arguments, captions), encoder=encoder, captioner=captioner
+    )
     if arguments.explain:
         for each in captions:
             print(explain(rewriter, each))
@@ -124,24 +127,27 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def load_judging_encoder(arguments: argparse.Namespace) -> Encoder | None:
-    """The encoder that judges edits, where one is asked for.
+def load_judging(arguments: argparse.Namespace) -> tuple[Encoder | None, Captioner | None]:
+    """The encoder or the captioner that judges edits, where one is asked for.
 
     Raises:
         CommandError: it is asked for without a preset or without a pool.
         PresetError, ModelError: it cannot be loaded.
     """
     preset = None if arguments.preset is None else load_preset(arguments.preset)
-    if arguments.judge == "none":
-        return None  # a preset that cannot be used is told of all the same
+    if arguments.judge == NO_JUDGE:
+        return None, None  # a preset that cannot be used is told of all the same
     for flag, missing in (
         ("a --preset that has one", preset is None),
         ("the captions of a pool, so no --no-pool", arguments.no_pool),
     ):
         if missing:
-            raise CommandError(f"--judge encoder needs {flag}", exit_code=EXIT_USAGE)
+            raise CommandError(f"--judge {arguments.judge} needs {flag}", exit_code=EXIT_USAGE)
     assert preset is not None
-    return load_encoder(place_preset(preset).encoder)
+    placed = place_preset(preset)
+    if arguments.judge == BY_ENCODER:
+        return load_encoder(placed.encoder), None
+    return None, load_captioner(placed.captioner)
 
 
 def find_pool(

@@ -4,9 +4,9 @@ import argparse
 
 from pipelines.terminal.console import EXIT_USAGE, CommandError
 from transforms.record import PARTS_OF_SPEECH, RELATIONS
-from transforms.words.judging import LEAST_JUDGEMENT
+from transforms.words.judging import JUDGES, LEAST_JUDGEMENT, NO_JUDGE
 from transforms.words.lexicon import load_lexicon
-from transforms.words.proposals import JUDGES, RewriteOptions
+from transforms.words.proposals import RewriteOptions
 from transforms.words.taggers import TEXTBLOB, check_tagger, load_tagger
 
 
@@ -35,16 +35,17 @@ def add_rewrite_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--judge",
         choices=JUDGES,
-        default="none",
+        default=NO_JUDGE,
         help="what judges edits after the rules: the preset's text encoder, which leaves out those "
-        "that lie further from the pool's captions than the caption did, or none (default none)",
+        "that lie further from the pool's captions than the caption did, or its captioner, which "
+        "leaves out those that it would sooner not write (default none)",
     )
     parser.add_argument(
         "--least-judgement",
         type=float,
         default=LEAST_JUDGEMENT,
         metavar="SPREADS",
-        help="with --judge encoder: the least that is kept, in standard deviations of the pool "
+        help="with --judge: the least that is kept, in standard deviations of the pool "
         f"(default {LEAST_JUDGEMENT:g})",
     )
 

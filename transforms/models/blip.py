@@ -5,18 +5,22 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from PIL import Image
 
 from transforms.models.chunks import chunks, pad_chunk
 from transforms.models.devices import NetworkOptions
 from transforms.models.files import locate
-from transforms.models.folder import check_folder, load_network, load_tokenizer
+from transforms.models.folder import check_folder, load_network, load_tokenizer, tokenise
 from transforms.models.pictures import PictureProcessor, read_picture_processor
 from transforms.models.spec import ModelSpec, read_options
-from transforms.protocols import GeneratedCaption
+from transforms.protocols import GeneratedCaption, Vectors
 
 if TYPE_CHECKING:
     import torch
+
+LONGEST_TEXT = 64
+"""A text whose likelihood is asked is cut to so many tokens."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,52 @@ class BlipCaptioner:
             self._read(row.tolist(), chances.tolist())
             for row, chances in zip(tokens[: len(images)], probabilities, strict=False)
         ]
+
+    def log_likelihoods(self, images: Sequence[Image.Image], texts: Sequence[str]) -> Vectors:
+        """Sum over a text's tokens and its end of log p(token | picture, tokens before).
+
+        One for each text, float32, in nats, at most 0; of more than `LONGEST_TEXT` tokens the first
+        count.
+
+        Raises:
+            ValueError: more or fewer texts than pictures.
+        """
+        if len(images) != len(texts):
+            raise ValueError(f"one text per picture: {len(images)} and {len(texts)}")
+        found = [np.empty(0, np.float32)]
+        for chunk in chunks(list(zip(images, texts, strict=True)), self.rows):
+            rows = pad_chunk(chunk, self.rows)
+            likely = self._log_likelihoods([one for one, _ in rows], [text for _, text in rows])
+            found.append(likely[: len(chunk)])
+        return np.concatenate(found)
+
+    def _log_likelihoods(self, images: list[Image.Image], texts: list[str]) -> Vectors:
+        import torch
+
+        network = self.network
+        with torch.inference_mode():
+            pixels = self.pictures.for_network(images, network)
+            seen = network.vision_model(pixel_values=pixels).last_hidden_state
+            tokens, there = self.read(texts, LONGEST_TEXT)
+            logits = network.text_decoder(
+                input_ids=tokens, attention_mask=there, encoder_hidden_states=seen
+            ).logits
+            chances = torch.log_softmax(logits[:, :-1].float(), dim=-1)
+            of_tokens = chances.gather(-1, tokens[:, 1:, None]).squeeze(-1)
+            likely: Vectors = (of_tokens * there[:, 1:]).sum(1).cpu().numpy()
+        return likely
+
+    def read(self, texts: list[str], length: int) -> "tuple[torch.Tensor, torch.Tensor]":
+        """Tokens as the decoder writes them, from its start to the end, and where there are any.
+
+        Both int64 [n, length], or as long as the network's table of positions where that is less.
+        """
+        config = self.network.config.text_config
+        words = tokenise(self.tokenizer, texts, length=min(length, config.max_position_embeddings))
+        tokens = words["input_ids"].to(self.network.device)
+        # BLIP's decoder starts with a token of its own, where its tokenizer puts BERT's.
+        tokens[:, 0] = config.bos_token_id
+        return tokens, words["attention_mask"].to(self.network.device)
 
     def _token_probabilities(self, written: Any) -> "torch.Tensor":
         """Probability of each written token given those before it, float32 [n, length]."""

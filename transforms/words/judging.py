@@ -1,8 +1,9 @@
-"""What a text encoder says of edits: whether they stay as near the pool's captions as they were.
+"""What networks say of edits: an encoder by the pool's captions, a captioner by its own words.
 
 An edit that could be true of a picture like these reads like something the pool says; one that
 could not lies apart from all of its captions. How near a text is to the pool is the mean cosine of
-its embedding with those of its nearest captions.
+its embedding with those of its nearest captions. A captioner has learned what is said of pictures:
+it is asked how likely it would have written a text of a picture in which there is nothing.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,10 +11,18 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+from PIL import Image
 
 from indexes.captions import same_caption_key
 from transforms.models.chunks import chunks
-from transforms.protocols import Encoder, Vectors
+from transforms.models.spec import ModelError
+from transforms.protocols import Captioner, Encoder, TextLikelihood, Vectors
+
+NO_JUDGE = "none"
+BY_ENCODER = "encoder"
+BY_CAPTIONER = "captioner"
+JUDGES = (NO_JUDGE, BY_ENCODER, BY_CAPTIONER)
+"""What may judge edits after the rules."""
 
 NEIGHBOURS = 8
 """So many of the pool's captions say how near a text is."""
@@ -28,7 +37,10 @@ TEXTS_AT_ONCE = 64
 """Texts that are embedded together."""
 
 LEAST_JUDGEMENT = -1.0
-"""An edit that lies further from the pool than its caption, by so much of `spread`, is left out."""
+"""An edit that is judged worse than its caption, by so much of `spread`, is left out."""
+
+NOTHING = Image.new("RGB", (64, 64), (128, 128, 128))
+"""The picture of which a captioner is asked: grey, so that its words alone count."""
 
 
 class EditJudge(Protocol):
@@ -101,3 +113,65 @@ def load_nearest_captions(encoder: Encoder, captions: Iterable[str]) -> NearestC
         scores[at, list(places[keys[row]])] = -np.inf
     spread = float(mean_of_highest(scores).std())
     return NearestCaptions(encoder, places, embeddings, spread) if spread > 0 else None
+
+
+@dataclass(frozen=True)
+class CaptionerWords:
+    """Judges edits by how likely a captioner would have written them of nothing.
+
+    Args:
+        captioner: gives log-likelihoods of texts.
+        spread: the standard deviation of those of the pool's captions, in nats.
+    """
+
+    captioner: TextLikelihood
+    spread: float
+
+    def judge(self, caption: str, prompts: Sequence[str]) -> list[float]:
+        """How much likelier each edit is than `caption`, in units of `spread`."""
+        before, *after = log_likelihoods(self.captioner, [caption, *prompts])
+        return [(float(one) - float(before)) / self.spread for one in after]
+
+
+def log_likelihoods(captioner: TextLikelihood, texts: Sequence[str]) -> Vectors:
+    """Of each text, of a picture in which there is nothing."""
+    return captioner.log_likelihoods([NOTHING] * len(texts), texts)
+
+
+def load_captioner_words(
+    captioner: TextLikelihood, captions: Iterable[str]
+) -> CaptionerWords | None:
+    """The judge by a captioner; None where the pool is too small or too uniform for a measure.
+
+    Of more than `SPREAD_SAMPLE` captions every second, third ... is asked.
+    """
+    kept = list(captions)
+    kept = kept[:: max(1, -(-len(kept) // SPREAD_SAMPLE))]
+    if len(kept) < 2:
+        return None
+    likely = [log_likelihoods(captioner, some) for some in chunks(kept, TEXTS_AT_ONCE)]
+    spread = float(np.concatenate(likely).std())
+    return CaptionerWords(captioner, spread) if spread > 0 else None
+
+
+def load_judge(
+    judge: str,
+    captions: Sequence[str],
+    *,
+    encoder: Encoder | None = None,
+    captioner: Captioner | None = None,
+) -> EditJudge | None:
+    """The judge of that name by the pool of `captions`; None where these tell nothing.
+
+    Raises:
+        ValueError: the network that is to judge is not there.
+        ModelError: the captioner cannot say how likely texts are.
+    """
+    if judge == BY_ENCODER and encoder is not None:
+        return load_nearest_captions(encoder, captions)
+    if judge == BY_CAPTIONER and captioner is not None:
+        if not isinstance(captioner, TextLikelihood):
+            name = type(captioner).__name__
+            raise ModelError(f"captioner {name} cannot judge: it gives no likelihoods of texts")
+        return load_captioner_words(captioner, captions)
+    raise ValueError(f"judge {judge} is not there to ask")

@@ -9,11 +9,11 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 
-from transforms.protocols import Encoder
+from transforms.protocols import Captioner, Encoder
 from transforms.record import PARTS_OF_SPEECH, RELATIONS
 from transforms.words.edits import CaptionReading, Considered, Proposal
 from transforms.words.gate import why_no_caption
-from transforms.words.judging import LEAST_JUDGEMENT, EditJudge, load_nearest_captions
+from transforms.words.judging import JUDGES, LEAST_JUDGEMENT, NO_JUDGE, EditJudge, load_judge
 from transforms.words.lexicon import Lexicon, load_lexicon
 from transforms.words.pool_words import PoolWords, count_pool
 from transforms.words.senses import SenseScorer
@@ -21,8 +21,6 @@ from transforms.words.spans import find_spans
 from transforms.words.substitution import consider
 from transforms.words.taggers import TEXTBLOB, Tagger, check_tagger, load_tagger, penn_tags
 from transforms.words.tagging import tag_caption
-
-JUDGES = ("none", "encoder")
 
 
 @dataclass(frozen=True)
@@ -32,9 +30,9 @@ class RewriteOptions:
     `seed` is the run's seed, `edits` the most proposals for one caption (at least 1), `relations`
     and `parts_of_speech` the kinds allowed. `without` names what is left as it is: families of the
     word table, wide kinds of them such as `person`, or groups of adjectives such as `colour`.
-    `tagger` says which words are nouns, see `taggers.check_tagger`. `judge` is `none` or `encoder`:
-    then an edit that a text encoder finds further from the captions of the pool than the caption
-    was, by `least_judgement` of their spread, is not proposed.
+    `tagger` says which words are nouns, see `taggers.check_tagger`. `judge` is `none`, or `encoder`
+    or `captioner`: then an edit that this finds worse than the caption was, by `least_judgement` of
+    the spread of the pool's captions, is not proposed.
 
     Raises:
         ValueError: a value is out of its range.
@@ -50,7 +48,7 @@ class RewriteOptions:
     parts_of_speech: tuple[str, ...] = PARTS_OF_SPEECH
     without: tuple[str, ...] = ()
     tagger: str = TEXTBLOB
-    judge: str = "none"
+    judge: str = NO_JUDGE
     least_judgement: float = LEAST_JUDGEMENT
 
     def __post_init__(self) -> None:
@@ -74,7 +72,7 @@ class RewriteOptions:
         plain = asdict(self)
         if self.tagger == TEXTBLOB:
             del plain["tagger"]
-        if self.judge == "none":
+        if self.judge == NO_JUDGE:
             del plain["judge"], plain["least_judgement"]
         return plain
 
@@ -193,6 +191,7 @@ def load_rewriter(
     *,
     lexicon: str | None = None,
     encoder: Encoder | None = None,
+    captioner: Captioner | None = None,
 ) -> Rewriter:
     """The rewriter of `options` with all that it needs.
 
@@ -200,18 +199,20 @@ def load_rewriter(
         options: what may be proposed, and what has a say.
         captions: the pool's; None for no restriction.
         lexicon: file of the word table; None for the one that ships with the project.
-        encoder: the text encoder that judges, where `options.judge` asks for one.
+        encoder: the text encoder that judges, where `options.judge` asks for it.
+        captioner: the captioner that judges, where `options.judge` asks for it.
 
     Raises:
         LexiconError, TaggerError: the table or the tagger cannot be loaded.
-        ValueError: the judge is asked for without captions or encoder.
+        ValueError: a judge is asked for without captions, or is not there.
+        ModelError: the captioner that is to judge cannot say how likely texts are.
     """
     table, tagger = load_lexicon(lexicon), load_tagger(options.tagger)
-    if options.judge == "none":
+    if options.judge == NO_JUDGE:
         pool = None if captions is None else count_pool(captions, table)
         return Rewriter(table, options, pool, tagger)
-    if captions is None or encoder is None:
-        raise ValueError("judge encoder needs the captions of a pool and a text encoder")
+    if captions is None:
+        raise ValueError(f"judge {options.judge} needs the captions of a pool")
     kept = list(captions)
-    judge = load_nearest_captions(encoder, kept)
+    judge = load_judge(options.judge, kept, encoder=encoder, captioner=captioner)
     return Rewriter(table, options, count_pool(kept, table), tagger, judge)
