@@ -53,7 +53,6 @@ LAYOUT_ROWS = (
 MEASUREMENTS = (
     *(Measurement(benchmark="pair_quality", seed=seed) for seed in SEEDS),
     Measurement(benchmark="host_work"),
-    Measurement(benchmark="growth", flags=("--sizes", "500", "2000", "8000")),
     *(Measurement(benchmark="memory", seed=seed) for seed in SEEDS),
     Measurement(benchmark="identical_bytes", flags=("--pool", "100", "--sources", "100", "--told")),
     Measurement(benchmark="fetch_hostile"),

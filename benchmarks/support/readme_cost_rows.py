@@ -30,23 +30,6 @@ def host_work(results: Results) -> list[Row]:
     ]
 
 
-def growth(results: Results) -> list[Row]:
-    """What a source costs as a build grows."""
-    result = results.one("growth")
-    figures = result.figures
-    few, *_, many = (whole(one["sources"]) for one in figures["builds"])
-    costs = listed([one["processor_ms"] for one in figures["builds"]], 1)
-    sizes = ", ".join(whole(one["sources"]) for one in figures["builds"])
-    return [
-        (
-            f"`benchmarks/growth.py`; {sizes} sources, {figures['workers']} workers",
-            "processor's time of a source among ever more, each with its pool",
-            f"{costs} ms: {figures['growth']:.2f} times for {many} what the cheapest from {few} on "
-            f"takes, on a {result.machine}",
-        )
-    ]
-
-
 def candidate_scoring(results: Results) -> list[Row]:
     """What the stage Retrieve takes of a candidate, and took before."""
     figures = results.one("candidate_scoring").figures
