@@ -13,8 +13,11 @@ from indexes.storage.paths import as_path
 from pipelines.build.regions import BY_SEGMENTER, describe_pair_settings, region_parts
 from transforms.caption import CAPTIONS, captioner_identity
 from transforms.dataset.manifest import hash_configuration
+from transforms.models.adaptation_heads import LOADER as HEADS
+from transforms.models.adaptation_heads import load_heads
 from transforms.models.devices import PLACEMENTS
 from transforms.models.files import identity
+from transforms.models.spec import ModelSpec
 from transforms.presets import PIPELINE_PARTS, Preset
 from transforms.protocols import Source
 from transforms.record import SEARCH_METHODS
@@ -77,7 +80,8 @@ class BuildPlan:
 
     `index_identity` tells the index from one that is made anew in its place
     (`PictureIndex.identity`). Where `service` is given it is asked instead, and `index_folder` is
-    its address.
+    its address. `heads` are the adaptation heads in whose space Retrieve searches; None for the
+    encoder's own.
     """
 
     source: Source
@@ -89,6 +93,7 @@ class BuildPlan:
     configuration: dict[str, Any]
     index_identity: str | None = None
     service: KnnService | None = None
+    heads: ModelSpec | None = None
 
     def open_index(self) -> PictureIndex:
         """The index.
@@ -112,13 +117,17 @@ def plan_build(
     preset: Preset,
     options: BuildOptions,
     folder: str,
+    heads: ModelSpec | None = None,
 ) -> BuildPlan:
     """A plan whose index fits the preset; `open_pool` opens the source the index was made from.
 
     Raises:
         IndexFolderError: the index is not finished or was made with another encoder.
-        ModelError, SourceError: a model or the pool cannot be found.
+        ModelError, SourceError: a model or the pool cannot be found, or `heads` were trained over
+            another encoder.
     """
+    if heads is not None:
+        load_heads(heads).require_encoder(identity(preset.encoder))
     index = open_index(index_folder, encoder=identity(preset.encoder))
     pool = index.description.get("source")
     if not isinstance(pool, dict):
@@ -134,8 +143,9 @@ def plan_build(
         preset=preset,
         options=options,
         folder=folder,
-        configuration=describe_build(source, about, preset, options),
+        configuration=describe_build(source, about, preset, options, heads=heads),
         index_identity=index.identity,
+        heads=heads,
     )
 
 
@@ -146,16 +156,22 @@ def _placements_of(index: PictureIndex) -> dict[str, Any]:
 
 
 def describe_build(
-    source: Source, index: Mapping[str, object], preset: Preset, options: BuildOptions
+    source: Source,
+    index: Mapping[str, object],
+    preset: Preset,
+    options: BuildOptions,
+    *,
+    heads: ModelSpec | None = None,
 ) -> dict[str, Any]:
     """All that decides a build, as plain data; `index` is what is said of the index."""
     captioned_by = captioner_identity(preset.captioner, options.captions)
     placements = preset.placements(_parts(options))
+    adapted = {} if heads is None else {HEADS: identity(heads)}
     return {
         "preset": preset.name,
         "source": source.describe(),
         "index": dict(index),
-        "models": preset.identities(_parts(options)) | {"captions": captioned_by},
+        "models": preset.identities(_parts(options)) | {"captions": captioned_by} | adapted,
         "options": _plain(_described(options)),
         "edits": options.edits,
         "thresholds": _plain(dataclasses.asdict(options.thresholds)),
@@ -173,7 +189,10 @@ def _parts(options: BuildOptions) -> tuple[str, ...]:
 
 def _described(options: BuildOptions) -> dict[str, Any]:
     """The options by name; `regions`, and its numbers, only where it is another than always."""
-    described = dataclasses.asdict(options) | {"rewrite": options.rewrite.describe()}
+    described = dataclasses.asdict(options) | {
+        "rewrite": options.rewrite.describe(),
+        "retrieve": options.retrieve.describe(),
+    }
     if options.regions == BY_SEGMENTER:
         del described["regions"]
         return described
