@@ -47,7 +47,15 @@ def query_vector(
 
 def add_delta(image: Vectors, delta: Vectors, *, weight: float) -> Vectors:
     """The unit vector (d,) of i + w delta, i the embedding `image` at unit length (eq. 3.2)."""
-    return normalised(normalised(image) + weight * delta)
+    return normalised(move(normalised(image), delta, weight=weight))
+
+
+def move(images: Vectors, deltas: Vectors, *, weight: float) -> Vectors:
+    """Unit vectors (n, d), or one (d,), and w times their deltas; of whatever length.
+
+    What is nearest to them does not depend on it.
+    """
+    return images + weight * deltas
 
 
 def mean_delta(source_texts: Vectors, target_texts: Vectors) -> Vectors:

@@ -4,14 +4,32 @@ What an optimiser step sees is a function of (index, seed, step), as with pairs.
 """
 
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
 
 from editing.training.objective import EmbeddingBatch
 from editing.training.pair_stream import PairsError
-from indexes.folder import PictureIndex
-from indexes.search import Rows
+from indexes.search import Rows, Vectors
+
+
+class CaptionedVectors(Protocol):
+    """What is streamed: an `indexes.folder.PictureIndex`, or what is like it."""
+
+    @property
+    def folder(self) -> Path:
+        """Where they lie; errors name it."""
+        ...
+
+    def captions(self) -> list[str]:
+        """What each picture shows; empty where nobody says."""
+        ...
+
+    def embeddings(self, rows: Rows) -> Vectors:
+        """The unit embeddings of some pictures, float32 (n, d)."""
+        ...
 
 
 class EmbeddingStream:
@@ -24,7 +42,7 @@ class EmbeddingStream:
         PairsError: fewer pictures than a batch have a caption.
     """
 
-    def __init__(self, index: PictureIndex, *, batch_size: int, seed: int = 0) -> None:
+    def __init__(self, index: CaptionedVectors, *, batch_size: int, seed: int = 0) -> None:
         if batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, got {batch_size}")
         self._index = index
