@@ -1,7 +1,7 @@
 """Embeddings of the public SIMAT set: made by an encoder of the pictures' crops, or one's own."""
 
 from collections.abc import Iterator, Sequence
-from itertools import batched
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +24,10 @@ def encode_set(
     queries: QuerySet, encoder: Encoder, pictures: Iterator[Image.Image]
 ) -> SetEmbeddings:
     """The embeddings of a set by an encoder; `pictures` come in the order of the set's."""
-    images = np.concatenate([encoder.encode_images(some) for some in batched(pictures, AT_ONCE)])
+    found = []
+    while some := list(islice(pictures, AT_ONCE)):
+        found.append(encoder.encode_images(some))
+    images = np.concatenate(found)
     words = queries.words()
     return SetEmbeddings(
         images=images,
