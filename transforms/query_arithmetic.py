@@ -55,7 +55,8 @@ def move(images: Vectors, deltas: Vectors, *, weight: float) -> Vectors:
 
     What is nearest to them does not depend on it.
     """
-    return images + weight * deltas
+    moved: Vectors = images + weight * deltas
+    return moved
 
 
 def mean_delta(source_texts: Vectors, target_texts: Vectors) -> Vectors:
@@ -71,4 +72,5 @@ def mean_delta(source_texts: Vectors, target_texts: Vectors) -> Vectors:
 
 def sum_deltas(deltas: Sequence[Vectors], *, dimension: int) -> Vectors:
     """The sum of several changes at once, float32 (d,); zero of none."""
-    return np.sum([np.zeros(dimension, np.float32), *deltas], axis=0, dtype=np.float32)
+    total: Vectors = np.sum([np.zeros(dimension, np.float32), *deltas], axis=0, dtype=np.float32)
+    return total

@@ -9,7 +9,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 PAPER, INK, GRID = (251, 250, 247), (32, 36, 42), (222, 219, 211)
 COLOURS = ((29, 105, 180), (214, 40, 40), (34, 139, 84), (148, 96, 190), (205, 133, 30), INK)
-SIDE, MARGIN, GAP, FONT = 300, 56, 40, 13
+SIDE, MARGIN, LEGEND, FONT = 300, 56, 170, 13
+WIDTH, HEIGHT = SIDE + 2 * MARGIN + LEGEND, SIDE + 2 * MARGIN
 
 Point = tuple[float, float]
 
@@ -27,15 +28,10 @@ class Chart:
 def draw_charts(figures: Mapping[str, Any], path: str) -> None:
     """Writes all diagrams of a result as one PNG file."""
     charts = [*_score_charts(figures), *_head_charts(figures), *_layout_charts(figures)]
-    sheet = Image.new("RGB", (2 * (SIDE + 2 * MARGIN + GAP), 0 + _height(len(charts))), PAPER)
+    sheet = Image.new("RGB", (2 * WIDTH, -(-len(charts) // 2) * HEIGHT), PAPER)
     for number, chart in enumerate(charts):
-        left = (number % 2) * (SIDE + 2 * MARGIN + GAP)
-        sheet.paste(_draw(chart), (left, (number // 2) * _height(1)))
+        sheet.paste(_draw(chart), ((number % 2) * WIDTH, (number // 2) * HEIGHT))
     sheet.save(Path(path), format="PNG", optimize=True)
-
-
-def _height(charts: int) -> int:
-    return -(-charts // 2) * (SIDE + 2 * MARGIN + 10)
 
 
 def _curve(points: Mapping[str, float]) -> list[Point]:
@@ -74,21 +70,22 @@ def _head_charts(figures: Mapping[str, Any]) -> list[Chart]:
 def _layout_charts(figures: Mapping[str, Any]) -> list[Chart]:
     return [
         Chart(
-            title=f"layout, own caption, {name}",
+            title=f"layout, {name}, {query}",
             across="distance from where it was, px",
             up="right",
             lines={
                 rule: [(point["px"], point["right"]) for point in points.values()]
-                for rule, points in layout["queries"]["own caption"].items()
+                for rule, points in rules.items()
             },
         )
         for name, layout in figures["layout"].items()
+        for query, rules in layout["queries"].items()
+        if query != "words, lambda 0.75"
     ]
 
 
 def _draw(chart: Chart) -> Image.Image:
-    size = (SIDE + 2 * MARGIN, SIDE + 2 * MARGIN)
-    image = Image.new("RGB", size, PAPER)
+    image = Image.new("RGB", (WIDTH, HEIGHT), PAPER)
     draw, font = ImageDraw.Draw(image), ImageFont.load_default(FONT)
     points = [point for line in chart.lines.values() for point in line]
     low, high = min(x for x, _ in points), max(x for x, _ in points)
@@ -108,13 +105,12 @@ def _draw(chart: Chart) -> Image.Image:
         draw.text((x, MARGIN + SIDE + 6), f"{tick:.3g}", fill=INK, font=font, anchor="ma")
     draw.text((MARGIN, 12), chart.title, fill=INK, font=font)
     draw.text((MARGIN, 30), chart.up, fill=INK, font=font)
-    draw.text((MARGIN + SIDE, size[1] - 22), chart.across, fill=INK, font=font, anchor="ra")
+    draw.text((MARGIN + SIDE, HEIGHT - 22), chart.across, fill=INK, font=font, anchor="ra")
     for number, (name, line) in enumerate(chart.lines.items()):
         colour = COLOURS[number % len(COLOURS)]
         placed = [place(point) for point in line]
         draw.line(placed, fill=colour, width=2)
         for x, y in placed:
             draw.ellipse([x - 2, y - 2, x + 2, y + 2], fill=colour)
-        below = MARGIN + SIDE - 8 - 16 * (len(chart.lines) - number)
-        draw.text((MARGIN + SIDE - 4, below), name, fill=colour, font=font, anchor="ra")
+        draw.text((MARGIN + SIDE + 14, MARGIN + 18 * number), name, fill=colour, font=font)
     return image

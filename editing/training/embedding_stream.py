@@ -5,7 +5,7 @@ What an optimiser step sees is a function of (index, seed, step), as with pairs.
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from editing.training.pair_stream import PairsError
 from indexes.search import Rows, Vectors
 
 
+@runtime_checkable
 class CaptionedVectors(Protocol):
     """What is streamed: an `indexes.folder.PictureIndex`, or what is like it."""
 

@@ -96,7 +96,9 @@ class SimatEditor:
             EditError: the words ask for no change.
         """
         if settings.delta == "none":
-            return self._texts([request.prompt], pool)[0]
+            [prompt] = self._texts([request.prompt], pool)
+            vector: Vectors = prompt
+            return vector
         delta = self._delta(request, settings, pool)
         return add_delta(pool.space.image(image), delta, weight=settings.weight)
 
@@ -116,7 +118,8 @@ class SimatEditor:
         if span.before and span.after:
             return self._mean_delta([span.before], [span.after], pool)
         [text] = self._texts([span.after or span.before], pool)
-        return text if span.after else -text
+        delta: Vectors = text if span.after else -text
+        return delta
 
     def _sentences_delta(self, span: ChangedSpan, settings: SimatSettings, pool: Pool) -> Vectors:
         """Where no caption has the words, the delta of the words themselves."""

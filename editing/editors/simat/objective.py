@@ -122,7 +122,7 @@ class HeadObjective:
         right = [
             batch.captions[place] == text for place, text in zip(found, batch.captions, strict=True)
         ]
-        return sum(right) / len(right)
+        return float(sum(right) / len(right))
 
     def heads(self) -> AdaptationHeads:
         """The heads of now, as they are applied and kept."""

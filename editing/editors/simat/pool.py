@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from PIL import Image
@@ -13,7 +14,7 @@ from indexes.captions import caption_words
 from indexes.folder import PictureIndex, PictureRow, open_index
 from transforms.models.adaptation_heads import AdaptationHeads
 from transforms.pictures.decoding import PictureError, decode_kept
-from transforms.protocols import Source, SourceError
+from transforms.protocols import SourceError
 from transforms.search_space import SearchSpace
 
 MOST_CAPTIONS = 200_000
@@ -31,10 +32,10 @@ def index_identity(folder: str) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Pool:
-    """An index and its source."""
+    """An index, and what gives the bytes of its pictures by their references."""
 
     space: SearchSpace
-    source: Source
+    open_picture: Callable[[str], bytes]
 
     @property
     def index(self) -> PictureIndex:
@@ -48,7 +49,7 @@ class Pool:
             EditError: it is gone, or is another one now.
         """
         try:
-            data = self.source.open(row.reference)
+            data = self.open_picture(row.reference)
             if hashlib.sha256(data).hexdigest() != row.content_sha256:
                 raise EditError(f"the picture {row.key} is not the one that the index has seen")
             return decode_kept(data)
@@ -64,7 +65,7 @@ class Pool:
     def sentences(self, words: str, most: int) -> list[str]:
         """The first captions, at most so many, that hold `words` one after another."""
         wanted = caption_words(words)
-        found = []
+        found: list[str] = []
         for caption in self.captions:
             if len(found) == most:
                 break
@@ -105,4 +106,4 @@ def open_pool(
         raise SettingError(
             "simat gives pictures of an index: load_editor needs open_source=pairloom.open_source"
         )
-    return Pool(SearchSpace(index, heads), open_source(about))
+    return Pool(SearchSpace(index, heads), open_source(about).open)

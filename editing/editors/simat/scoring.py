@@ -101,7 +101,8 @@ class SimatTask:
             (self.starts(places[at : at + QUERIES_AT_ONCE]) @ captions.T).argmax(1)
             for at in range(0, len(places), QUERIES_AT_ONCE)
         ]
-        return captions[np.concatenate(found)]
+        nearest: Vectors = captions[np.concatenate(found)]
+        return nearest
 
     def targets(self, places: Numbers) -> Vectors:
         """The embedding of each query's target caption, (n, d)."""
@@ -135,7 +136,8 @@ class SimatTask:
         right = self.right(self.search(vectors, places, max(at)), places)
         weights = self.queries.weights()[places]
         return SimatScore(
-            answered={n: right[:, :n].any(1) for n in at}, weights=weights / weights.sum()
+            answered={n: np.asarray(right[:, :n].any(1)) for n in at},
+            weights=weights / weights.sum(),
         )
 
 
