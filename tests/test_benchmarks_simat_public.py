@@ -98,7 +98,7 @@ def test_pictures_are_cut_out_of_visual_genome_s(capsys, tables, tmp_path, prese
     genome = tmp_path / "genome"
     genome.mkdir()
     for number, name in enumerate(("7", "8", "9")):
-        (genome / f"{name}.jpg").write_bytes(picture_bytes(number, size=(16, 8)))
+        (genome / f"{name}.jpg").write_bytes(picture_bytes(number, size=(32, 16)))
     kept = tmp_path / "kept.npz"
     measure(capsys, tables, "--visual-genome", genome, *presets, "--save", kept)
     images = np.load(kept)["images"]

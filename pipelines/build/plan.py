@@ -104,6 +104,16 @@ class BuildPlan:
         return open_index(self.index_folder, identity=self.index_identity)
 
     @property
+    def models(self) -> dict[str, str]:
+        """One line for each model that tells it from any other: the preset's, and the heads.
+
+        Raises:
+            ModelError: local weights that would have to be hashed are not there.
+        """
+        heads = self.configuration["models"].get(HEADS)
+        return self.preset.identities() | ({} if heads is None else {HEADS: heads})
+
+    @property
     def configuration_hash(self) -> str:
         """What every shard's receipt is stamped with."""
         return hash_configuration(self.configuration)

@@ -28,7 +28,9 @@ Wide = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class HeadOptions:
-    """Heads have nothing to choose."""
+    """Where the networks beside them compute; heads are small and compute on the processor."""
+
+    device: str = "cpu"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
