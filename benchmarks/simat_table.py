@@ -1,7 +1,7 @@
 """How well pictures are found by picture and words, on still lifes, whose truth is exact.
 
     python benchmarks/simat_table.py [--pool N] [--training N] [--queries N] [--steps N]
-        [--work DIR] [--chart FILE] [--seed N] [--json]
+        [--chart FILE] [--seed N] [--json]
 
 Of a pool's pictures of one thing and of those of two a set of SIMAT's kind is made: every edit that
 the world knows and whose result another picture of the set shows. Half of the pictures have the
@@ -10,7 +10,7 @@ queries that lambda is chosen on, the other half those that are measured. Printe
 caption, beside the thesis's baselines; of adaptation heads over temperatures, also over encoders
 that were made worse; and, of queries that weigh structure too, how far things moved.
 
-Captions are the true ones. `--work DIR` keeps the indexes; `--chart FILE` draws curves (PNG).
+Captions are the true ones; `--chart FILE` draws curves (PNG).
 """
 
 import argparse
@@ -18,20 +18,19 @@ from collections.abc import Mapping
 from typing import Any
 
 import support.silent_libraries  # noqa: F401
-from support.reporting import Target, at_least, at_most, finish
+from support.reporting import Target, add_report_flags, at_least, at_most, finish
 from support.simat_chart import draw_charts
-from support.simat_heads import Distortion, train_heads
+from support.simat_heads import Distortion, RememberingEncoder, train_heads
 from support.simat_layout import layout_bounds, layout_curves
+from support.simat_pool import DrawnPool, draw_pool, load_batch_encoder
 from support.simat_rows import score_curves, score_queries, score_words
 from support.simat_set import LifeSet, embed_set, life_set
-from support.still_life_job import Job, add_job_flags, open_job, open_work
 
 from editing.editors.simat.query_set import Numbers
 from editing.editors.simat.scoring import SetEmbeddings, SimatTask
 from editing.editors.simat.settings import HeadTraining
-from indexes.folder import PictureIndex, open_index
 from pipelines.terminal.console import print_table
-from transforms.models.loading import load_encoder
+from transforms.presets import load_preset
 from transforms.protocols import Encoder
 
 ONE, TWO = "one thing", "two things"
@@ -40,13 +39,14 @@ TEMPERATURES = (0.01, 0.03, 0.1, 0.3, 1.0)
 LIKE_THE_WEB_S = "noise, texts in a narrow cone"
 ENCODERS = {
     "as it is": Distortion(),
-    "cones of the same width": Distortion(image_gap=1.0, text_gap=1.0),
     "texts in a narrow cone": Distortion(image_gap=1.0, text_gap=3.0),
     "noise of length 1": Distortion(noise=1.0),
     LIKE_THE_WEB_S: Distortion(image_gap=1.0, text_gap=3.0, noise=1.0),
 }
 """What is done to the encoder."""
 UNADAPTED = "no heads"
+APART = 1000
+"""Heads learn of pictures of the seed that is so much greater."""
 HEAD_COLUMNS = ("heads", "", "words, lambda 1", "best", "lambda", "text to image")
 LAYOUT_COLUMNS = ("query", "rule", "value", "right", "px")
 KEEPING = "0.1"
@@ -65,35 +65,28 @@ def main() -> None:
     parser.add_argument(
         "--queries", type=int, default=3_000, help="of one thing; half of two (default 3000)"
     )
-    parser.add_argument("--steps", type=int, default=600, help="of training (default 600)")
+    parser.add_argument("--steps", type=int, default=400, help="of training (default 400)")
     parser.add_argument("--batch-size", type=int, default=512, help="of training (default 512)")
     parser.add_argument("--chart", metavar="FILE", help="draw the curves, a PNG file")
-    add_job_flags(parser)
+    parser.add_argument("--preset", default="stilllife", help="whose encoder (default stilllife)")
+    add_report_flags(parser)
     arguments = parser.parse_args()
-    arguments.told = True
-    with open_work(arguments) as work:
-        pool = open_job(arguments, work, pool=arguments.pool)
-        arguments.seed += 1000
-        training = open_job(arguments, work, pool=arguments.training)
-        arguments.seed -= 1000
-        figures = measure(pool, training, arguments)
+    figures = measure(arguments)
     print_figures(figures)
     if arguments.chart:
         draw_charts(figures, arguments.chart)
     finish(arguments, figures=figures, targets=list_targets(figures))
 
 
-def measure(pool: Job, training: Job, arguments: argparse.Namespace) -> dict[str, Any]:
+def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     """Everything, as plain data."""
-    encoder = load_encoder(pool.preset.encoder)
-    indexes = []
-    for job in (pool, training):
-        print(f"indexing {job.pool.count} pictures in {job.index_folder}", flush=True)
-        job.index(workers=1)
-        indexes.append(open_index(job.index_folder))
-    index, learnt = indexes
+    spec = load_preset(arguments.preset).encoder
+    encoder = RememberingEncoder(load_batch_encoder(spec))
+    print(f"looking at {arguments.pool} and {arguments.training} pictures", flush=True)
+    pool = draw_pool(arguments.pool, encoder, seed=arguments.seed)
+    learnt = draw_pool(arguments.training, encoder, seed=arguments.seed + APART)
     seed = arguments.seed
-    sets = {name: life_set(index, things=n, seed=seed) for name, n in THINGS.items()}
+    sets = {name: life_set(pool, things=n, seed=seed) for name, n in THINGS.items()}
     sentences = learnt.captions()
     tasks = {name: embed_set(found, encoder, sentences=sentences) for name, found in sets.items()}
     counts = {ONE: arguments.queries, TWO: arguments.queries // 2}
@@ -135,7 +128,7 @@ def modality_gap(task: SimatTask) -> dict[str, float]:
 def measure_heads(
     tasks: Mapping[str, SimatTask],
     halves: Mapping[str, tuple[Numbers, ...]],
-    learnt: PictureIndex,
+    learnt: DrawnPool,
     encoder: Encoder,
     arguments: argparse.Namespace,
 ) -> dict[str, Any]:

@@ -14,8 +14,8 @@ from editing.editors.simat.settings import HeadTraining
 from editing.training.embedding_stream import EmbeddingStream
 from editing.training.loop_settings import LoopSettings
 from editing.training.trainer import Trainer
-from indexes.folder import PictureIndex
 from indexes.search import Rows, Vectors
+from support.simat_pool import DrawnPool
 from transforms.models.adaptation_heads import AdaptationHeads
 from transforms.protocols import Encoder
 
@@ -54,6 +54,30 @@ class Distortion:
         return unit
 
 
+class RememberingEncoder:
+    """An encoder that reads no text twice: many heads are trained on the same captions."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        self._encoder = encoder
+        self._known: dict[str, Vectors] = {}
+
+    @property
+    def dimension(self) -> int:
+        """Length of an embedding."""
+        return self._encoder.dimension
+
+    def encode_images(self, images: Sequence[Image.Image]) -> Vectors:
+        """Embeddings of pictures."""
+        return self._encoder.encode_images(images)
+
+    def encode_texts(self, texts: Sequence[str]) -> Vectors:
+        """Embeddings of texts."""
+        new = [text for text in dict.fromkeys(texts) if text not in self._known]
+        if new:
+            self._known |= dict(zip(new, self._encoder.encode_texts(new), strict=True))
+        return np.stack([self._known[text] for text in texts])
+
+
 @dataclass(frozen=True, eq=False)
 class DistortedEncoder:
     """An encoder whose embeddings are distorted."""
@@ -76,28 +100,28 @@ class DistortedEncoder:
 
 
 @dataclass(frozen=True, eq=False)
-class DistortedIndex:
-    """An index whose embeddings are distorted, to train on."""
+class DistortedPool:
+    """A pool whose embeddings are distorted, to train on."""
 
-    index: PictureIndex
+    pool: DrawnPool
     distortion: Distortion
 
     @property
     def folder(self) -> Path:
-        """Where the index lies."""
-        return self.index.folder
+        """Where the pool would lie."""
+        return self.pool.folder
 
     def captions(self) -> list[str]:
         """What its pictures show."""
-        return self.index.captions()
+        return self.pool.captions()
 
     def embeddings(self, rows: Rows) -> Vectors:
         """The embeddings of some."""
-        return self.distortion.images(self.index.embeddings(rows), rows)
+        return self.distortion.images(self.pool.embeddings(rows), rows)
 
 
 def train_heads(
-    index: PictureIndex,
+    pool: DrawnPool,
     encoder: Encoder,
     settings: HeadTraining,
     *,
@@ -106,7 +130,7 @@ def train_heads(
     batch_size: int,
     seed: int,
 ) -> AdaptationHeads:
-    """Heads over a distorted encoder, trained on an index as `pairloom train` does it."""
+    """Heads over a distorted encoder, trained on a pool as `pairloom train` does it on an index."""
     objective = HeadObjective(
         encoder=DistortedEncoder(encoder, distortion), identity="distorted", settings=settings
     )
@@ -119,7 +143,7 @@ def train_heads(
         checkpoint_every=steps,
         gradients_every=steps,
     )
-    stream = EmbeddingStream(DistortedIndex(index, distortion), batch_size=batch_size, seed=seed)
+    stream = EmbeddingStream(DistortedPool(pool, distortion), batch_size=batch_size, seed=seed)
     with tempfile.TemporaryDirectory(prefix="pairloom-benchmark-") as folder:
         trainer = Trainer(objective, loop, Accelerator(), folder=Path(folder), identities=("",))
         trainer.run(0, stream.batches(), on_step=_quietly, on_sample=_quietly)

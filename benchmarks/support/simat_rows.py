@@ -5,7 +5,6 @@ from typing import Any
 
 from editing.editors.simat.query_set import Numbers
 from editing.editors.simat.scoring import (
-    LAMBDAS,
     DeltaOf,
     SimatScore,
     SimatTask,
@@ -78,15 +77,14 @@ def read_curve(scores: Mapping[float, SimatScore]) -> dict[str, float]:
 
 def score_words(task: SimatTask, *, chosen: Numbers, tested: Numbers) -> dict[str, Any]:
     """Word deltas at lambda 1 and at the best lambda, and text to image: what heads change."""
-    rows = _score_curve("words", task, chosen, tested, of="words")
-    one, best = rows["words, lambda 1"], rows["words, best lambda"]
+    scores, scale = curve(task, tested), best_lambda(curve(task, chosen))
     return {
-        "lambda_1": one["at_1"],
-        "lambda_1_interval": one["at_1_interval"],
-        "best": best["at_1"],
-        "best_interval": best["at_1_interval"],
-        "lambda": best["lambda"],
+        "lambda_1": scores[1.0].at(1),
+        "lambda_1_interval": scores[1.0].interval(1),
+        "best": scores[scale].at(1),
+        "best_interval": scores[scale].interval(1),
+        "lambda": scale,
         "own_caption": curve(task, tested, of="captions", lambdas=(1.0,))[1.0].at(1),
         "text": task.score(task.targets(tested), tested, at=(1,)).at(1),
-        "curve": read_curve(curve(task, tested, lambdas=LAMBDAS)),
+        "curve": read_curve(scores),
     }

@@ -9,10 +9,10 @@ import numpy.typing as npt
 from editing.editors.simat.pool import exchange
 from editing.editors.simat.query_set import Numbers, QuerySet, SimatQuery
 from editing.editors.simat.scoring import SetEmbeddings, SimatTask
-from indexes.folder import PictureIndex
 from indexes.search import Vectors
 from stilllife.scene import Scene
-from stilllife.truth import attribute_of, position_error, possible_edits, truth_of
+from stilllife.truth import attribute_of, position_error, possible_edits
+from support.simat_pool import DrawnPool
 from transforms.protocols import Encoder
 
 SENTENCES = 64
@@ -21,7 +21,7 @@ SENTENCES = 64
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LifeSet:
-    """Pictures of an index with so many things each, and all feasible queries on them.
+    """Pictures of a pool with so many things each, and all feasible queries on them.
 
     `scenes` is what they truly show, `structures` (n, 256) their structure maps.
     """
@@ -50,14 +50,13 @@ class LifeSet:
         )
 
 
-def life_set(index: PictureIndex, *, things: int, seed: int) -> LifeSet:
-    """The set of an index's pictures with `things` things; a seeded half of them is for tests.
+def life_set(pool: DrawnPool, *, things: int, seed: int) -> LifeSet:
+    """The set of a pool's pictures with `things` things; a seeded half of them is for tests.
 
     A query is an edit that the world knows and whose result another picture of the set shows.
     """
-    shown = {row: truth_of(key) for row, key in enumerate(index.keys())}
-    rows = [row for row, scene in shown.items() if len(scene.things) == things]
-    scenes = [shown[row] for row in rows]
+    rows = [row for row, scene in enumerate(pool.scenes) if len(scene.things) == things]
+    scenes = [pool.scenes[row] for row in rows]
     texts = [scene.caption() for scene in scenes]
     numbers = {text: number for number, text in enumerate(dict.fromkeys(texts))}
     halves = np.random.default_rng([seed, things]).permutation(len(rows)) < len(rows) / 2
@@ -69,10 +68,10 @@ def life_set(index: PictureIndex, *, things: int, seed: int) -> LifeSet:
     ]
     return LifeSet(
         scenes=scenes,
-        images=index.embeddings(rows),
-        structures=index.structures(rows),
+        images=pool.vectors[rows],
+        structures=pool.maps[rows],
         queries=QuerySet(
-            pictures=[index.key(row) for row in rows],
+            pictures=[pool.pictures[row].key for row in rows],
             captions=list(numbers),
             shows=np.array([numbers[text] for text in texts], dtype=np.int64),
             queries=queries,

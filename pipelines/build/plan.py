@@ -199,10 +199,8 @@ def _parts(options: BuildOptions) -> tuple[str, ...]:
 
 def _described(options: BuildOptions) -> dict[str, Any]:
     """The options by name; `regions`, and its numbers, only where it is another than always."""
-    described = dataclasses.asdict(options) | {
-        "rewrite": options.rewrite.describe(),
-        "retrieve": options.retrieve.describe(),
-    }
+    own = {name: getattr(options, name).describe() for name in ("rewrite", "retrieve")}
+    described = dataclasses.asdict(options) | own
     if options.regions == BY_SEGMENTER:
         del described["regions"]
         return described
