@@ -5,8 +5,8 @@ outside its folder knows its name: commands read the spec. Imports no network li
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, runtime_checkable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar, runtime_checkable
 
 from editing.parts import Parts
 from editing.requests import EditOutput, OnStep, Request
@@ -47,21 +47,30 @@ class Editor(Protocol[AskedT]):
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe(Generic[SettingsT]):
-    """How an editor is trained on pairs.
+    """How an editor is trained.
 
     `settings` are those of its loss, `parts` the parts that training with them needs, `load` the
-    networks and the loss over them. `upgrade` brings the description of a run that an earlier
-    version wrote to today's form; it raises a KeyError for what it does not know.
+    networks and the loss over them. `data` says on what: a data set of `pairs`, or the pictures of
+    an `index` with their captions. `loop` has the settings of the training loop, by name, that
+    suit it better than the loop's own defaults. `upgrade` brings the description of a run that an
+    earlier version wrote to today's form; it raises a KeyError for what it does not know.
     """
 
     settings: type[SettingsT]
     parts: Callable[[SettingsT], tuple[str, ...]]
-    load: "Callable[[Parts, SettingsT], Objective[Any]]"
+    load: "Callable[[Parts, SettingsT], Objective[Any, Any]]"
+    data: Literal["pairs", "index"] = "pairs"
+    loop: Mapping[str, Any] = field(default_factory=dict)
     upgrade: Callable[[dict[str, Any]], dict[str, Any]] | None = None
 
 
 def no_defaults(settings: Any) -> Mapping[str, str]:
     """The choices of an editor for which a preset makes none."""
+    return {}
+
+
+def reads_nothing(settings: Any) -> Mapping[str, str]:
+    """What an editor's settings name that is read, where they name nothing."""
     return {}
 
 
@@ -83,6 +92,8 @@ class EditorSpec(Generic[SettingsT]):
     | `parts` | what it needs of a preset, keys of `editing.parts.PART_LOADERS` |
     | `settings_parts` | what it needs of a preset besides, as its settings ask for |
     | `preset_defaults` | what a preset chooses for it where its settings do not; see below |
+    | `reads` | what its settings name that it reads: of each, what tells it from another |
+    | `ranks` | it gives as many results as `Request.results` asks for, and ranks them itself |
     | `needs` | the fields of a `Request` that must be filled |
     | `needs_words` | it looks itself for what may change, by words (`Request.phrase`) |
     | `regions` | the region finder that it uses where a person names none, a key of `REGIONS` |
@@ -103,6 +114,8 @@ class EditorSpec(Generic[SettingsT]):
     parts: tuple[str, ...] = ()
     settings_parts: Callable[[SettingsT], tuple[str, ...]] = no_more_parts
     preset_defaults: Callable[[SettingsT], Mapping[str, str]] = no_defaults
+    reads: Callable[[SettingsT], Mapping[str, str]] = reads_nothing
+    ranks: bool = False
     needs: tuple[str, ...] = ()
     needs_words: bool = False
     regions: str | None = None

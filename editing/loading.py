@@ -17,7 +17,7 @@ from PIL import Image
 from editing.editor import Editor, EditorSpec
 from editing.errors import EditError, SettingError
 from editing.layouts import Layout
-from editing.parts import Parts
+from editing.parts import OpenSource, Parts
 from editing.regions.explaining import draw_region
 from editing.regions.finder import FoundRegion, RegionFinder, RegionSpec, find_missing
 from editing.regions.registry import NO_REGIONS, find_regions_spec
@@ -47,7 +47,9 @@ class EditorChoice:
     @property
     def part_names(self) -> tuple[str, ...]:
         """All parts that are needed whatever the settings, keys of `PART_LOADERS`."""
-        return (*self.spec.parts, *(self.regions.parts if self.regions else ()))
+        trained = self.spec.model.part if self.spec.model else None
+        given = (trained,) if trained in self.parts.replaced else ()
+        return (*self.spec.parts, *given, *(self.regions.parts if self.regions else ()))
 
     def describe(self, settings: Any) -> dict[str, Any]:
         """What edits depend on, as plain data, beside the `settings` they are made with.
@@ -61,12 +63,14 @@ class EditorChoice:
             regions = {"name": self.regions.name, "settings": chosen}
         names = (*self.part_names, *self.spec.settings_parts(settings))
         defaults = self.parts.preset.choices(self.spec.preset_defaults(settings))
+        read = dict(self.spec.reads(settings))
         return {
             "editor": self.spec.name,
             "models": self.parts.identities(names),
             "dtype": self.parts.dtype,
             "regions": regions,
             **({"defaults": defaults} if defaults else {}),
+            **({"reads": read} if read else {}),
         }
 
     def describe_edits(self, settings: Any) -> dict[str, Any]:
@@ -254,12 +258,14 @@ def load_editor(
     regions: str | None = None,
     device: str | None = None,
     dtype: str | None = None,
+    open_source: OpenSource | None = None,
 ) -> LoadedEditor:
     """The editor `name`, ready to edit, by the models of a preset.
 
     `model` is a run of `pairloom train`, which trained editors need. `regions` names a region
     finder, `none` for none; None for the editor's own choice. `device` is torch's word, `dtype` the
-    diffusion model's precision: float32, float16 or bfloat16.
+    diffusion model's precision: float32, float16 or bfloat16. `open_source` is
+    `pairloom.open_source`, for editors that look into an index.
 
     Called `editor(image, prompt, seed=0)` with an RGB picture of any size and what the result shall
     show, it gives an `EditOutput`, whose `image` is RGB and of the picture's size. The same seed
@@ -279,6 +285,6 @@ def load_editor(
     ('RGB', True)
     """
     chosen = load_preset(preset) if isinstance(preset, str) else preset
-    parts = Parts(preset=chosen, device=device, dtype=dtype)
+    parts = Parts(preset=chosen, device=device, dtype=dtype, open_source=open_source)
     place = on_this_machine(model) if model is not None else None
     return choose_editor(name, parts, model=place, regions=regions).load()

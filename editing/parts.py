@@ -8,10 +8,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from transforms.models.adaptation_heads import load_heads
 from transforms.models.files import identity
 from transforms.models.loading import load_captioner, load_encoder, load_segmenter
 from transforms.models.spec import ModelSpec
 from transforms.presets import Preset
+from transforms.protocols import Source
 
 if TYPE_CHECKING:
     from editing.boxes.text_region_net import TextRegionNet
@@ -92,11 +94,16 @@ PART_LOADERS: dict[str, PartLoader] = {
     "inpainting": PartLoader(_load_inpainting, "inpainting"),
     "masked_sdedit": PartLoader(_load_masked_sdedit, "masked_sdedit"),
     "masked_token": PartLoader(_load_masked_token, "masked_token"),
+    "adaptation_heads": PartLoader(load_heads, "adaptation_heads"),
 }
 """Every part an editor can ask for. `clip_space` is the encoder for tensors, with gradients."""
 
 OF_DIFFUSION = ("diffusion", "inpainting", "masked_sdedit")
 """Parts of a preset that are latent diffusion models, whose precision can be chosen."""
+
+
+OpenSource = Callable[[Mapping[str, object]], Source]
+"""Opens the source that a mapping describes, as `Source.describe` gave it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,14 +112,16 @@ class Parts:
 
     `replaced` stands in for parts of the preset, as trained weights do for the ones they were
     trained from. `device` is torch's word for where all parts compute, None for what the preset
-    says; `dtype` is the precision of diffusion models' weights, likewise. Pickled, it forgets
-    what was loaded and what was hashed.
+    says; `dtype` is the precision of diffusion models' weights, likewise. `open_source` opens what
+    a source says of itself, for editors that look into an index of it; None where nothing does.
+    Pickled, it forgets what was loaded and what was hashed.
     """
 
     preset: Preset
     replaced: Mapping[str, ModelSpec] = field(default_factory=dict)
     device: str | None = None
     dtype: str | None = None
+    open_source: OpenSource | None = None
     _loaded: dict[tuple[str, ModelSpec], Any] = field(
         default_factory=dict, repr=False, compare=False
     )

@@ -9,6 +9,7 @@ from editing.editors.iedit.spec import IEDIT, MASKED_IEDIT
 from editing.editors.learned_regions.spec import LEARNED_REGIONS
 from editing.editors.retrieve.spec import RETRIEVE
 from editing.editors.sdedit.spec import SDEDIT
+from editing.editors.simat.spec import SIMAT
 from editing.editors.zestguide.spec import ZESTGUIDE
 from editing.errors import SettingError
 
@@ -17,6 +18,7 @@ EDITORS: dict[str, EditorSpec[Any]] = {
     for spec in (
         COPY,
         RETRIEVE,
+        SIMAT,
         SDEDIT,
         IEDIT,
         MASKED_IEDIT,

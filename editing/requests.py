@@ -20,10 +20,15 @@ Explain = Callable[[Image.Image], Image.Image]
 
 @dataclass(frozen=True)
 class Edit:
-    """One result: the picture, and how well it goes with its prompt (cosine by CLIP, or None)."""
+    """One result: the picture, and how well it goes with its prompt (cosine by CLIP, or None).
+
+    A picture that was found and not made has its `key` in the index where it was found, and the
+    score of the query that found it.
+    """
 
     image: Image.Image
     score: float | None = None
+    key: str | None = None
 
 
 @dataclass(frozen=True)
@@ -58,10 +63,11 @@ class Request:
     | `mask_phrase` | what may change, in words; for region finders |
     | `pseudo_target_image` | a real picture that stands for the result, RGB |
     | `layout` | what shall stand where, of the picture's size |
+    | `results` | how many, best first, of an editor that ranks them itself; others give one |
 
     Raises:
-        EditError: a picture that is not RGB, no prompt, words that are no text, or a mask or
-            layout of another size.
+        EditError: a picture that is not RGB, no prompt, words that are no text, a mask or layout
+            of another size, or no result that is wanted.
     """
 
     image: Image.Image
@@ -71,8 +77,11 @@ class Request:
     mask_phrase: str | None = None
     pseudo_target_image: Image.Image | None = None
     layout: Layout | None = None
+    results: int = 1
 
     def __post_init__(self) -> None:
+        if self.results < 1:
+            raise EditError(f"results must be at least 1, got {self.results}")
         for image in filter(None, (self.image, self.pseudo_target_image)):
             if image.mode != "RGB":
                 raise EditError(f"a picture must be RGB, got {image.mode}")

@@ -22,3 +22,7 @@ class TrainedPart:
         within = folder / self.inside
         place = within if within.is_dir() else folder
         return ModelSpec(loader=self.loader, location=str(place.resolve()))
+
+
+ADAPTATION_HEADS = TrainedPart(part="adaptation_heads", loader="adaptation_heads", inside="heads")
+"""Linear layers over an encoder, for arithmetic with its embeddings; no preset names any."""

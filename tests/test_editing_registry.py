@@ -17,7 +17,7 @@ from editing.regions.registry import REGIONS, find_regions_spec
 from editing.registry import BASELINE, COMPARED, DEFAULT, EDITORS, find_editor
 from editing.requests import Request
 from editing.settings import describe_settings
-from editing.training.objective import Objective
+from editing.training.objective import Objective, PictureObjective
 
 ROOT = Path(__file__).parent.parent
 NETWORK_LIBRARIES = (
@@ -40,6 +40,7 @@ class TestNames:
         assert list(EDITORS) == [
             "copy",
             "retrieve",
+            "simat",
             "sdedit",
             "iedit",
             "iedit-m",
@@ -59,7 +60,7 @@ class TestNames:
         with pytest.raises(SettingError) as caught:
             find_editor("magic")
         assert str(caught.value) == (
-            "editor must be one of copy, retrieve, sdedit, iedit, iedit-m, encode-decode, "
+            "editor must be one of copy, retrieve, simat, sdedit, iedit, iedit-m, encode-decode, "
             "diffedit, learned-regions, zestguide, got 'magic'"
         )
 
@@ -102,9 +103,7 @@ class TestEverySpec:
     @each_editor
     def test_its_parts_are_known_ones(self, spec):
         assert set(spec.parts) <= PART_LOADERS.keys()
-        finder = REGIONS.get(spec.model_regions)
-        parts = (*spec.parts, *(finder.parts if finder else ()))
-        assert spec.model is None or spec.model.part in parts
+        assert spec.model is None or spec.model.part in PART_LOADERS
         assert set(spec.settings_parts(spec.settings())) <= PART_LOADERS.keys()
 
     @each_editor
@@ -163,7 +162,7 @@ class TestEveryRegionSpec:
 class TestEveryRecipe:
     def test_who_is_trained(self):
         trained = [spec.name for spec in EDITORS.values() if spec.recipe]
-        assert trained == ["iedit", "learned-regions"]
+        assert trained == ["simat", "iedit", "learned-regions"]
 
     @trained
     def test_its_settings_have_defaults_and_its_parts_are_known(self, spec):
@@ -175,7 +174,7 @@ class TestEveryRecipe:
     def test_it_loads_an_objective(self, spec, editing_preset):
         objective = spec.recipe.load(Parts(preset=editing_preset), spec.recipe.settings())
         assert isinstance(objective, Objective)
-        assert objective.picture_size > 0
+        assert isinstance(objective, PictureObjective) == (spec.recipe.data == "pairs")
         groups = [objective.group_of(step) for step in range(4)]
         assert set(groups) <= set(range(len(objective.groups)))
 

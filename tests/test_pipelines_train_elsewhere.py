@@ -3,7 +3,7 @@
 import pytest
 from accelerate import Accelerator
 from fakes.accelerator import forget_accelerator
-from fakes.command_line import run
+from fakes.command_line import pool_folder, run
 from fakes.far_device import FAR, far_device
 
 from editing.registry import EDITORS
@@ -24,9 +24,22 @@ def last_losses(world, name, out):
     more = ("--num-inference-steps", 2) if name == "learned-regions" else ()
     preset = ("--preset", world / "tiny.yaml", "--gradients-every", 1, "--learning-rate", 1e-2)
     asked = ("--editor", name, "--out", out, *preset, *flags, *more, "--json")
-    outcome = run("train", world / "pairs", *asked)
+    outcome = run("train", data_of(world, name), *asked)
     assert outcome.code == 0, outcome.err
     return outcome.counts["terms"]
+
+
+def data_of(world, name):
+    """The pairs of `world`, or an index by its networks."""
+    recipe = EDITORS[name].recipe
+    assert recipe is not None
+    if recipe.data == "pairs":
+        return world / "pairs"
+    index = world / "index"
+    if not index.exists():
+        flags = ("--captions", "source", "--preset", world / "tiny.yaml")
+        assert run("index", pool_folder(), "--out", index, *flags).code == 0
+    return index
 
 
 @pytest.mark.slow

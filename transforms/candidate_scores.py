@@ -22,9 +22,11 @@ def score_rows(
     *,
     pool: PoolRows,
     entries: PoolEntries,
-    query_vector: Vectors,
+    retrieval: Vectors,
 ) -> tuple[Candidate, ...]:
     """The pictures in `rows` as candidates with every score, by falling `retrieval`, then row.
+
+    `retrieval` (n,) is what the query vector gives each of them.
 
     A candidate that the query came with keeps the caption it came with: of a picture that has
     several, that is the one which was mined.
@@ -32,7 +34,6 @@ def score_rows(
     if not rows:
         return ()
     embeddings = pool.embeddings(rows)
-    retrieval = inner_products(query_vector, embeddings)
     order = np.lexsort((np.asarray(rows), -retrieval))
     ranked = [rows[place] for place in order]
     embeddings = embeddings[order]

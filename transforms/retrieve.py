@@ -5,97 +5,36 @@ import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
-from typing import Literal
 
 import apache_beam as beam
 import numpy as np
 
 from indexes.folder import PictureIndex
-from indexes.search import NO_ROW, Vectors
+from indexes.search import Vectors
 from transforms.batches.inference import MapBatches
 from transforms.candidate_scores import score_rows
+from transforms.models.adaptation_heads import AdaptationHeads, load_heads
+from transforms.models.spec import ModelSpec
 from transforms.pictures.structure import structure_similarities
 from transforms.pool_rows import PoolEntries, PoolRows, inner_products
+from transforms.query_arithmetic import QUERY_KINDS
+from transforms.query_search import QuerySearch, query_vectors
 from transforms.record import Batch, EditQuery
-from transforms.scores import as_vector, normalised
+from transforms.retrieve_options import CANDIDATE_KINDS, RetrieveOptions
+from transforms.scores import as_vector
+from transforms.search_space import SearchSpace
 
-QueryKind = Literal["mean", "text", "delta", "blend"]
-CandidateKind = Literal["search", "mine", "both"]
-
-QUERY_KINDS: tuple[QueryKind, ...] = ("mean", "text", "delta", "blend")
-CANDIDATE_KINDS: tuple[CandidateKind, ...] = ("search", "mine", "both")
-DEFAULT_WEIGHTS: dict[QueryKind, float] = {"delta": 1.0, "blend": 0.3}
+__all__ = [
+    "CANDIDATE_KINDS",
+    "QUERY_KINDS",
+    "Retrieve",
+    "RetrieveOptions",
+    "query_vectors",
+    "retrieve_batch",
+]
 
 EXCLUDED_RESERVE = 16
 """So many more neighbours are fetched than wanted, to replace the source and its copies."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class RetrieveOptions:
-    """How candidates are looked for.
-
-    `query` is the query vector (see `query_vectors`), `weight` the w of `delta` (1 where None) and
-    `blend` (0.3 where None). `candidates` is where they come from: `search` = the `k` nearest
-    neighbours of the query vector, `mine` = pictures whose caption has the very words of the edit
-    prompt, at most `cap` of them, `both` = both. A picture whose embedding has a cosine above
-    `near_copy` with the source's is taken for a copy of it and passed over; None allows all.
-
-    Raises:
-        ValueError: a value is out of its range, or a weight is given to a query without one.
-
-    >>> import pairloom
-    >>> pairloom.RetrieveOptions(query="blend", weight=0.5)
-    RetrieveOptions(query='blend', weight=0.5, candidates='both', k=16, cap=16, near_copy=0.999)
-    """
-
-    query: QueryKind = "text"
-    weight: float | None = None
-    candidates: CandidateKind = "both"
-    k: int = 16
-    cap: int = 16
-    near_copy: float | None = 0.999
-
-    def __post_init__(self) -> None:
-        if self.query not in QUERY_KINDS:
-            raise ValueError(f"query must be one of {QUERY_KINDS}, got {self.query!r}")
-        if self.candidates not in CANDIDATE_KINDS:
-            raise ValueError(
-                f"candidates must be one of {CANDIDATE_KINDS}, got {self.candidates!r}"
-            )
-        if self.weight is not None and self.query not in DEFAULT_WEIGHTS:
-            raise ValueError(f"weight belongs to delta and blend, got query {self.query!r}")
-        if self.weight is not None and not 0 <= self.weight < np.inf:
-            raise ValueError(f"weight must be at least 0 and finite, got {self.weight}")
-        for name in ("k", "cap"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if self.near_copy is not None and not 0 < self.near_copy <= 1:
-            raise ValueError(f"near_copy must be in (0, 1], got {self.near_copy}")
-
-
-def query_vectors(queries: Sequence[EditQuery], options: RetrieveOptions) -> Vectors:
-    """One unit vector per query, float32 (n, d), by `options.query`.
-
-    With unit embeddings i of the source image, s of its caption and t of the edit prompt:
-    `mean` i + t (their average; iEdit), `text` t, `delta` i + w (t - s), `blend` t + w i.
-    """
-    weight = options.weight if options.weight is not None else DEFAULT_WEIGHTS.get(options.query, 0)
-    return np.stack([_query_vector(query, options.query, weight) for query in queries])
-
-
-def _query_vector(query: EditQuery, kind: QueryKind, weight: float) -> Vectors:
-    if not (query.source_embedding and query.caption_embedding and query.edit_embedding):
-        raise ValueError(f"query {query.key} has no embeddings: Embed comes before Retrieve")
-    image = normalised(as_vector(query.source_embedding))
-    caption = normalised(as_vector(query.caption_embedding))
-    edit = normalised(as_vector(query.edit_embedding))
-    if kind == "mean":
-        return normalised(image + edit)
-    if kind == "text":
-        return edit
-    if kind == "delta":
-        return normalised(image + weight * (edit - caption))
-    return normalised(edit + weight * image)
 
 
 @dataclass(frozen=True)
@@ -121,18 +60,23 @@ class _Offer:
 
 
 def retrieve_batch(
-    batch: Batch[EditQuery], index: PictureIndex, options: RetrieveOptions
+    batch: Batch[EditQuery],
+    index: PictureIndex,
+    options: RetrieveOptions,
+    *,
+    heads: AdaptationHeads | None = None,
 ) -> Batch[EditQuery]:
     """`batch` with the candidates of every query, scored, best query score first.
 
     A query that comes with candidates (from Mine) keeps them and has them scored. The source
     itself, pictures of the same content and near-copies are never candidates. A query may end with
-    none: Select says so.
+    none: Select says so. With `heads` queries are made, searched and scored in their space.
     """
     if not batch.records:
         return batch
-    vectors = query_vectors(batch.records, options)
-    offers = _find_offers(batch.records, vectors, index, options)
+    search = QuerySearch(SearchSpace(index, heads), options)
+    vectors = search.vectors(batch.records)
+    offers = _find_offers(batch.records, vectors, search)
     pool = PoolRows(index, chain.from_iterable(offer.rows() for offer in offers))
     offers = [
         _without_near_copies(query, offer, pool, options)
@@ -145,10 +89,11 @@ def retrieve_batch(
         chosen = _admit(query, offer, entries, options)
         own = pool
         if len(chosen.near) < min(options.k, offer.asked) and offer.asked < len(index):
-            chosen = _look_further(query, vector, offer, entries, index, options)
+            chosen = _look_further(query, vector, offer, entries, search)
             own = PoolRows(index, chosen.rows())
         rows = list(dict.fromkeys(chosen.rows()))
-        candidates = score_rows(query, rows, pool=own, entries=entries, query_vector=vector)
+        retrieval = search.scores(query, vector, rows, own)
+        candidates = score_rows(query, rows, pool=own, entries=entries, retrieval=retrieval)
         records.append(dataclasses.replace(query, candidates=candidates))
     return dataclasses.replace(batch, records=tuple(records))
 
@@ -159,8 +104,9 @@ def retrieve_batch(
 class Retrieve(beam.PTransform):
     """Batches of embedded EditQuery to the same with candidates; see `retrieve_batch`.
 
-    `index` travels as its path and is opened once a process. Queries without embeddings make the
-    running pipeline raise `ValueError`: Embed comes first.
+    `index` travels as its path and is opened once a process, as are `heads`, adaptation heads
+    (`transforms.models.adaptation_heads`), None for the encoder's own space. Queries without
+    embeddings make the running pipeline raise `ValueError`: Embed comes first.
 
     >>> import apache_beam as beam, pairloom
     >>> source = pairloom.StillLifeSource(count=1, told=True)
@@ -176,26 +122,45 @@ class Retrieve(beam.PTransform):
 
     index: PictureIndex
     options: RetrieveOptions = field(default_factory=RetrieveOptions)
+    heads: ModelSpec | None = None
 
     def expand(self, batches: beam.PCollection) -> beam.PCollection:
         """Searches for every batch."""
-        search = functools.partial(retrieve_batch, index=self.index, options=self.options)
+        search = functools.partial(
+            _retrieve_by_spec, index=self.index, options=self.options, heads=self.heads
+        )
         return batches | "Retrieve" >> MapBatches(search, name="Retrieve")
 
 
+def _retrieve_by_spec(
+    batch: Batch[EditQuery],
+    *,
+    index: PictureIndex,
+    options: RetrieveOptions,
+    heads: ModelSpec | None,
+) -> Batch[EditQuery]:
+    loaded = _heads_of(heads) if heads is not None else None
+    return retrieve_batch(batch, index, options, heads=loaded)
+
+
+@functools.lru_cache(maxsize=4)
+def _heads_of(spec: ModelSpec) -> AdaptationHeads:
+    """The heads of a spec, loaded once a process."""
+    return load_heads(spec)
+
+
 def _find_offers(
-    queries: Sequence[EditQuery], vectors: Vectors, index: PictureIndex, options: RetrieveOptions
+    queries: Sequence[EditQuery], vectors: Vectors, search: QuerySearch
 ) -> list[_Offer]:
     """What each query came with, or what the index has for it."""
     searching = [number for number, query in enumerate(queries) if not query.candidates]
-    depth = min(options.k + EXCLUDED_RESERVE, len(index))
-    near: dict[int, list[int]] = {}
+    index, options = search.space.index, search.options
+    depth = search.depth(options.k + EXCLUDED_RESERVE)
+    near: dict[int, Sequence[int]] = {}
     if options.candidates != "mine" and searching:
-        _, found = index.search(vectors[searching], depth)
-        near = {
-            number: [row for row in rows if row != NO_ROW]
-            for number, rows in zip(searching, found.tolist(), strict=True)
-        }
+        asking = [queries[number] for number in searching]
+        found = search.near(asking, vectors[searching], depth)
+        near = dict(zip(searching, found, strict=True))
     return [
         _Offer(given=[each.row for each in query.candidates])
         if query.candidates
@@ -266,15 +231,13 @@ def _look_further(
     vector: Vectors,
     offer: _Offer,
     entries: PoolEntries,
-    index: PictureIndex,
-    options: RetrieveOptions,
+    search: QuerySearch,
 ) -> _Offer:
     """What `_admit` gives where copies abound: of ever more neighbours, until it is enough."""
-    asked = offer.asked
+    asked, index, options = offer.asked, search.space.index, search.options
     while True:
         asked = min(4 * asked, len(index))
-        _, found = index.search(vector[None], asked)
-        rows = [row for row in found[0].tolist() if row != NO_ROW]
+        [rows] = search.near([query], vector[None], asked)
         near, _ = _keep_unlike(query, rows, PoolRows(index, rows), options)
         chosen = _admit(query, dataclasses.replace(offer, near=near), entries, options)
         if len(chosen.near) >= options.k or asked >= len(index):

@@ -94,6 +94,30 @@ def zestguide_table(results: Results) -> list[Row]:
     ]
 
 
+def simat_table(results: Results) -> list[Row]:
+    """Pictures found by picture and words, and what keeps things in their place."""
+    found = results.all("simat_table")
+    names = ("one thing", "two things")
+    rows = [[result.figures["rows"][name] for result in found] for name in names]
+    words, own = (
+        " and ".join(listed([each[row]["at_1"] for each in some], 3) for some in rows)
+        for row in ("words, best lambda", "own caption, lambda 1")
+    )
+    text = [result.figures["layout"]["one thing"]["queries"]["text"] for result in found]
+    weighed = [each["cosine + w structure"] for each in text]
+    before, after = (listed([each[w]["px"] for each in weighed], 1) for w in ("0", "0.1"))
+    return [
+        (
+            f"`benchmarks/simat_table.py --seed N`, {seeds_of(found)}; pools of "
+            f"{shared([each.figures['pool'] for each in found])}",
+            "SIMAT score of pictures found by a picture and exchanged words, in pictures of one "
+            "thing and of two",
+            f"{words}; by its own caption {own}; things lie {before} px from where they lay, with "
+            f"structure weighed {after} ([docs/simat.md](docs/simat.md))",
+        )
+    ]
+
+
 def precision(results: Results) -> list[Row]:
     """What an encoder takes in half precision, and how far its embeddings move."""
     result = results.one("precision")

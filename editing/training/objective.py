@@ -34,8 +34,29 @@ def _change(record: ColumnsT, change: Callable[[Any], Any]) -> ColumnsT:
     return replace(record, **{f.name: change(getattr(record, f.name)) for f in fields(record)})
 
 
+@dataclass(frozen=True)
+class TrainingBatch(Columns):
+    """What a step is made of: examples, whatever they are."""
+
+    def __len__(self) -> int:
+        return len(getattr(self, fields(self)[0].name))
+
+    @property
+    def sides(self) -> tuple[int, int]:
+        """Height and width of its pictures; 0 where it has none."""
+        return 0, 0
+
+
 @dataclass(frozen=True, kw_only=True)
-class PairBatch(Columns):
+class EmbeddingBatch(TrainingBatch):
+    """Pictures of an index by their embeddings, unit vectors, and what each of them shows."""
+
+    images: Float[Tensor, "n d"]
+    captions: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairBatch(TrainingBatch):
     """Pairs to train on.
 
     `keys` name the pairs; `source` and `target` are x_1 and x_2 in [-1, 1]; `source_mask` and
@@ -54,6 +75,12 @@ class PairBatch(Columns):
     source_phrases: tuple[str, ...]
     target_phrases: tuple[str, ...]
     quality: PerExample
+
+    @property
+    def sides(self) -> tuple[int, int]:
+        """Height and width of its pictures."""
+        height, width = self.source.shape[-2:]
+        return height, width
 
     def join(self, other: "PairBatch") -> "PairBatch":
         """These pairs and those of `other`."""
@@ -89,10 +116,16 @@ class Outcome:
 
 
 DrawT = TypeVar("DrawT", bound=Columns)
+BatchT = TypeVar("BatchT", bound=TrainingBatch, contravariant=True)
+
+
+@dataclass(frozen=True)
+class NoDraw(Columns):
+    """The draw of an objective in whose steps nothing is random."""
 
 
 @runtime_checkable
-class Objective(Protocol[DrawT]):
+class Objective(Protocol[BatchT, DrawT]):
     """What is trained when, what is drawn for it, and the loss; an editor's own.
 
     `train` knows no more of an editor than this.
@@ -106,25 +139,15 @@ class Objective(Protocol[DrawT]):
         """
         ...
 
-    @property
-    def picture_size(self) -> int:
-        """Side in pixels of the pictures that are trained on where a person names none."""
-        ...
-
-    @property
-    def size_multiple(self) -> int:
-        """What the side of pictures that are trained on must be a multiple of, in pixels."""
-        ...
-
     def group_of(self, step: int) -> int:
         """Which of `groups` the step trains."""
         ...
 
     def draw(self, generator: torch.Generator, *, count: int, height: int, width: int) -> DrawT:
-        """What is random in a step on `count` pairs of pictures of this size, on the CPU."""
+        """What is random in a step on `count` examples with pictures of this size, on the CPU."""
         ...
 
-    def __call__(self, batch: PairBatch, draw: DrawT) -> Outcome:
+    def __call__(self, batch: BatchT, draw: DrawT) -> Outcome:
         """The loss of a batch, differentiable in the trained weights."""
         ...
 
@@ -140,15 +163,30 @@ class Objective(Protocol[DrawT]):
         """Makes the networks keep fewer activations and compute them again (checkpointing)."""
         ...
 
-    def edit_samples(
-        self, requests: Sequence[Request], generators: Sequence[torch.Generator]
-    ) -> list[EditOutput]:
-        """Edits by the weights of now, for a sheet of samples."""
-        ...
-
     def save(self, folder: Path) -> None:
         """Writes the trained editor's part into `folder`, from where its spec's `model` loads it.
 
         The folder may hold an earlier one.
         """
+        ...
+
+
+@runtime_checkable
+class PictureObjective(Objective[PairBatch, DrawT], Protocol[DrawT]):
+    """An objective over pairs of pictures."""
+
+    @property
+    def picture_size(self) -> int:
+        """Side in pixels of the pictures that are trained on where a person names none."""
+        ...
+
+    @property
+    def size_multiple(self) -> int:
+        """What the side of pictures that are trained on must be a multiple of, in pixels."""
+        ...
+
+    def edit_samples(
+        self, requests: Sequence[Request], generators: Sequence[torch.Generator]
+    ) -> list[EditOutput]:
+        """Edits by the weights of now, for a sheet of samples."""
         ...

@@ -23,7 +23,7 @@ from editing.training.checkpoints import (
     save_checkpoint,
 )
 from editing.training.loop_settings import LoopSettings
-from editing.training.objective import DrawT, Objective, PairBatch
+from editing.training.objective import DrawT, Objective, TrainingBatch
 
 MOST_SKIPPED = 24
 """Steps in a row that fp16 may leave out while it looks for a scale: it halves one of 2^16."""
@@ -64,7 +64,7 @@ def step_generator(seed: int, step: int) -> torch.Generator:
     return torch.Generator().manual_seed(drawn % 2**63)
 
 
-def begin_step(objective: Objective[Any], step: int) -> list[nn.Parameter]:
+def begin_step(objective: Objective[Any, Any], step: int) -> list[nn.Parameter]:
     """Makes the group of `step` the one that is trained, and gives its weights.
 
     Weights of the other groups require no gradient and have none, so that none is kept for them.
@@ -78,9 +78,9 @@ def begin_step(objective: Objective[Any], step: int) -> list[nn.Parameter]:
     return list(objective.groups[chosen].values())
 
 
-def split(batch: PairBatch, draw: DrawT, parts: int) -> Iterator[tuple[PairBatch, DrawT]]:
+def split(batch: TrainingBatch, draw: DrawT, parts: int) -> Iterator[tuple[TrainingBatch, DrawT]]:
     """A batch and its draw in `parts` equal parts."""
-    size = len(batch.edit_prompts) // parts
+    size = len(batch) // parts
     for start in range(0, size * parts, size):
         span = slice(start, start + size)
         yield batch.part(span), draw.part(span)
@@ -95,7 +95,7 @@ class Trainer:
 
     def __init__(
         self,
-        objective: Objective[Any],
+        objective: Objective[Any, Any],
         settings: LoopSettings,
         accelerator: Accelerator,
         *,
@@ -134,7 +134,7 @@ class Trainer:
     def run(
         self,
         first_step: int,
-        batches: Iterator[PairBatch],
+        batches: Iterator[TrainingBatch],
         *,
         on_step: Callable[[StepReport], None],
         on_sample: Callable[[int], None],
@@ -168,7 +168,7 @@ class Trainer:
                 "--learning-rate; earlier checkpoints are kept"
             ) from error
 
-    def _step(self, step: int, batch: PairBatch) -> StepReport:
+    def _step(self, step: int, batch: TrainingBatch) -> StepReport:
         trained = begin_step(self._objective, step)
         optimiser = self._optimisers[self._objective.group_of(step)]
         for group in optimiser.param_groups:
@@ -214,10 +214,10 @@ class Trainer:
                 "--precision bf16 or no"
             )
 
-    def _draw(self, step: int, batch: PairBatch) -> Any:
+    def _draw(self, step: int, batch: TrainingBatch) -> Any:
         """The device's share of the step's draw, which does not depend on how many there are."""
-        share = len(batch.edit_prompts)
-        height, width = batch.source.shape[-2:]
+        share = len(batch)
+        height, width = batch.sides
         whole = self._objective.draw(
             step_generator(self._settings.seed, step),
             count=share * self._accelerator.num_processes,

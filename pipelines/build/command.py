@@ -5,6 +5,7 @@ import dataclasses
 from typing import Any
 
 from editing.regions.registry import REGIONS
+from editing.trained_part import ADAPTATION_HEADS
 from indexes.storage.paths import as_path
 from pipelines.build.job import BuildSummary, run_build
 from pipelines.build.plan import SENSES, BuildOptions, BuildPlan, plan_build
@@ -16,6 +17,7 @@ from pipelines.terminal.arguments import (
     any_path,
     choices,
     existing_folder,
+    local_path,
     refuse_inside,
     whole_number,
 )
@@ -139,6 +141,22 @@ def _add_choice_flags(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--candidates-per-edit", type=whole_number(1), default=16)
     parser.add_argument(
+        "--structure-weight",
+        type=float,
+        metavar="W",
+        help="look for candidates that also lie where the source's things lie: of the "
+        "--structure-depth nearest those with the highest cosine + W structure (default: by the "
+        "query vector alone)",
+    )
+    parser.add_argument("--structure-depth", type=whole_number(1), default=256, metavar="N")
+    parser.add_argument(
+        "--heads",
+        type=local_path,
+        metavar="RUN",
+        help="adaptation heads, in whose space the query is made and searched: a run of train on "
+        "an index, or the folder of the heads (default: the encoder's own space)",
+    )
+    parser.add_argument(
         "--threshold",
         action="append",
         default=[],
@@ -175,6 +193,8 @@ def read_options(arguments: argparse.Namespace, preset: Preset) -> BuildOptions:
                 candidates=arguments.candidates,
                 k=arguments.candidates_per_edit,
                 cap=arguments.candidates_per_edit,
+                structure_weight=arguments.structure_weight,
+                structure_depth=arguments.structure_depth,
             ),
             thresholds=change_thresholds(dataclasses.asdict(thresholds), arguments.threshold),
         )
@@ -211,6 +231,12 @@ def _index(text: str) -> str:
 def _plan(arguments: argparse.Namespace, preset: Preset, options: BuildOptions) -> BuildPlan:
     source = open_source(arguments.source)
     if is_service(arguments.index):
+        if arguments.heads is not None or options.retrieve.structure_weight is not None:
+            raise CommandError(
+                "--heads and --structure-weight need an --index that is a folder: a service gives "
+                "neither embeddings nor structure",
+                exit_code=2,
+            )
         try:
             return plan_service_build(
                 source=source,
@@ -236,6 +262,7 @@ def _plan(arguments: argparse.Namespace, preset: Preset, options: BuildOptions) 
         preset=preset,
         options=options,
         folder=str(arguments.out),
+        heads=ADAPTATION_HEADS.spec(arguments.heads) if arguments.heads is not None else None,
     )
 
 

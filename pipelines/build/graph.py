@@ -139,7 +139,7 @@ def _pair_spans(
 
 def _retrieve(plan: BuildPlan, index: PictureIndex | None) -> beam.PTransform:
     if index is not None:
-        return Retrieve(index, plan.options.retrieve)
+        return Retrieve(index, plan.options.retrieve, plan.heads)
     assert plan.service is not None
     assert isinstance(plan.pool, LinkedPictures)
     return RetrieveFromService(

@@ -157,7 +157,7 @@ def _manifest(plan: BuildPlan, receipts: tuple[ShardReceipt, ...]) -> Manifest:
         source=plan.source.describe(),
         pool=plan.pool.describe(),
         seed=plan.options.seed,
-        models=plan.preset.identities(),
+        models=plan.models,
         software=software_versions(),
         shards=receipts,
     )

@@ -26,6 +26,7 @@ from transforms.dataset.shard_contents import tabulate
 from transforms.dataset.shards import OutputShard, ShardReceipt
 from transforms.embed import embed_queries_batch
 from transforms.fetching.linked_pictures import LinkedPictures
+from transforms.models.adaptation_heads import AdaptationHeads, load_heads
 from transforms.models.files import identity
 from transforms.models.loading import LoadCaptioner, load_captioner, load_encoder
 from transforms.protocols import Captioner, Encoder, SourceShard
@@ -54,6 +55,7 @@ class LoadedBuild:
     rewriting: Rewriting
     encoder: Encoder
     segmenter: Masker
+    heads: AdaptationHeads | None = None
 
 
 def load_build(plan: BuildPlan) -> LoadedBuild:
@@ -84,6 +86,7 @@ def load_build(plan: BuildPlan) -> LoadedBuild:
         rewriting=Rewriting(rewriter, encoder if plan.options.senses == "picture" else None),
         encoder=encoder,
         segmenter=choose_regions(plan.options.regions, plan.preset)(),
+        heads=load_heads(plan.heads) if plan.heads is not None else None,
     )
     spare_the_collector()
     return build
@@ -143,7 +146,7 @@ def find_candidates(build: LoadedBuild, pictures: Batch[SourceImage]) -> Batch[E
         queries, build.encoder, known=build.index, open_picture=build.plan.source.open
     )
     if build.index is not None:
-        return retrieve_batch(embedded, build.index, options.retrieve)
+        return retrieve_batch(embedded, build.index, options.retrieve, heads=build.heads)
     assert build.plan.service is not None
     assert isinstance(build.plan.pool, LinkedPictures)
     return retrieve_from_service_batch(

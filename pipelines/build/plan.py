@@ -13,8 +13,11 @@ from indexes.storage.paths import as_path
 from pipelines.build.regions import BY_SEGMENTER, describe_pair_settings, region_parts
 from transforms.caption import CAPTIONS, captioner_identity
 from transforms.dataset.manifest import hash_configuration
+from transforms.models.adaptation_heads import LOADER as HEADS
+from transforms.models.adaptation_heads import load_heads
 from transforms.models.devices import PLACEMENTS
 from transforms.models.files import identity
+from transforms.models.spec import ModelSpec
 from transforms.presets import PIPELINE_PARTS, Preset
 from transforms.protocols import Source
 from transforms.record import SEARCH_METHODS
@@ -83,7 +86,8 @@ class BuildPlan:
 
     `index_identity` tells the index from one that is made anew in its place
     (`PictureIndex.identity`). Where `service` is given it is asked instead, and `index_folder` is
-    its address.
+    its address. `heads` are the adaptation heads in whose space Retrieve searches; None for the
+    encoder's own.
     """
 
     source: Source
@@ -95,6 +99,7 @@ class BuildPlan:
     configuration: dict[str, Any]
     index_identity: str | None = None
     service: KnnService | None = None
+    heads: ModelSpec | None = None
 
     def open_index(self) -> PictureIndex:
         """The index.
@@ -103,6 +108,16 @@ class BuildPlan:
             IndexFolderError: it cannot be opened, or is not the one that the plan was made for.
         """
         return open_index(self.index_folder, identity=self.index_identity)
+
+    @property
+    def models(self) -> dict[str, str]:
+        """One line for each model that tells it from any other: the preset's, and the heads.
+
+        Raises:
+            ModelError: local weights that would have to be hashed are not there.
+        """
+        heads = self.configuration["models"].get(HEADS)
+        return self.preset.identities() | ({} if heads is None else {HEADS: heads})
 
     @property
     def configuration_hash(self) -> str:
@@ -118,13 +133,17 @@ def plan_build(
     preset: Preset,
     options: BuildOptions,
     folder: str,
+    heads: ModelSpec | None = None,
 ) -> BuildPlan:
     """A plan whose index fits the preset; `open_pool` opens the source the index was made from.
 
     Raises:
         IndexFolderError: the index is not finished or was made with another encoder.
-        ModelError, SourceError: a model or the pool cannot be found.
+        ModelError, SourceError: a model or the pool cannot be found, or `heads` were trained over
+            another encoder.
     """
+    if heads is not None:
+        load_heads(heads).require_encoder(identity(preset.encoder))
     index = open_index(index_folder, encoder=identity(preset.encoder))
     pool = index.description.get("source")
     if not isinstance(pool, dict):
@@ -140,8 +159,9 @@ def plan_build(
         preset=preset,
         options=options,
         folder=folder,
-        configuration=describe_build(source, about, preset, options),
+        configuration=describe_build(source, about, preset, options, heads=heads),
         index_identity=index.identity,
+        heads=heads,
     )
 
 
@@ -152,16 +172,22 @@ def _placements_of(index: PictureIndex) -> dict[str, Any]:
 
 
 def describe_build(
-    source: Source, index: Mapping[str, object], preset: Preset, options: BuildOptions
+    source: Source,
+    index: Mapping[str, object],
+    preset: Preset,
+    options: BuildOptions,
+    *,
+    heads: ModelSpec | None = None,
 ) -> dict[str, Any]:
     """All that decides a build, as plain data; `index` is what is said of the index."""
     captioned_by = captioner_identity(preset.captioner, options.captions)
     placements = preset.placements(_parts(options))
+    adapted = {} if heads is None else {HEADS: identity(heads)}
     return {
         "preset": preset.name,
         "source": source.describe(),
         "index": dict(index),
-        "models": preset.identities(_parts(options)) | {"captions": captioned_by},
+        "models": preset.identities(_parts(options)) | {"captions": captioned_by} | adapted,
         "options": _plain(_described(options)),
         "edits": options.edits,
         "thresholds": _plain(dataclasses.asdict(options.thresholds)),
@@ -179,7 +205,8 @@ def _parts(options: BuildOptions) -> tuple[str, ...]:
 
 def _described(options: BuildOptions) -> dict[str, Any]:
     """The options by name; `regions`, and its numbers, only where it is another than always."""
-    described = dataclasses.asdict(options) | {"rewrite": options.rewrite.describe()}
+    own = {name: getattr(options, name).describe() for name in ("rewrite", "retrieve")}
+    described = dataclasses.asdict(options) | own
     if options.regions == BY_SEGMENTER:
         del described["regions"]
         return described

@@ -1,6 +1,7 @@
 """`pairloom edit PHOTO --prompt WORDS --out FILE`: a picture edited by words."""
 
 import argparse
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from editing.regions.registry import NO_REGIONS, REGIONS
@@ -20,13 +21,14 @@ from pipelines.edit.layout_files import (
     read_layout,
     read_layout_flags,
 )
+from pipelines.edit.results import print_results, results_as_dicts
+from pipelines.sources import open_source
 from pipelines.terminal.arguments import JSON_HELP, MOST_SEED, any_path, whole_number
 from pipelines.terminal.console import (
     EXIT_USAGE,
     CommandError,
     print_json_line,
     print_note,
-    print_table,
     show_progress,
 )
 from pipelines.terminal.editor_arguments import (
@@ -106,7 +108,8 @@ def _add_result_flags(parser: argparse.ArgumentParser) -> None:
         "--results",
         type=whole_number(1, MOST_RESULTS),
         default=1,
-        help="how many; the best comes first, by CLIP's cosine of picture and prompt",
+        help="how many; the best comes first, by CLIP's cosine of picture and prompt, or by the "
+        "score of the query that found it",
     )
     parser.add_argument("--seed", type=whole_number(0, MOST_SEED), default=0)
 
@@ -126,24 +129,20 @@ def run(arguments: argparse.Namespace) -> int:
     check_outputs(paths, written, read=read)
     with editing_extra():
         output = edit(arguments, asked)
+    if len(output.edits) < len(paths):
+        print_note(f"--results: there are only {len(output.edits)}, got {arguments.results}")
+        paths = paths[: len(output.edits)]
     for path, result in zip(paths, output.edits, strict=True):
         write_png(path, result.image)
     for remark in output.remarks:
         print_note(remark.detail)
-    if arguments.results > 1:
-        scores = [(str(path), each.score) for path, each in zip(paths, output.edits, strict=True)]
-        print_table("results, best first", scores, columns=("file", "cosine with the prompt"))
-    else:
-        print(f"edited: {paths[0]}")
+    print_results(paths, output)
     if arguments.mask_out is not None:
         _write_mask(arguments, output)
     if arguments.explain is not None:
         _explain(arguments, output)
     if arguments.json:
-        results = [
-            {"file": str(path), "score": edit.score}
-            for path, edit in zip(paths, output.edits, strict=True)
-        ]
+        results = results_as_dicts(paths, output)
         remarks = [remark.name for remark in output.remarks]
         print_json_line({"editor": arguments.editor, "results": results, "remarks": remarks})
     return 0
@@ -178,7 +177,10 @@ def edit(arguments: argparse.Namespace, asked: AskedLayout | None = None) -> "Ed
     from editing.ranking import edit_several
 
     chosen = read_editor(
-        arguments, load_preset(arguments.preset), regions=wanted_regions(arguments)
+        arguments,
+        load_preset(arguments.preset),
+        regions=wanted_regions(arguments),
+        open_source=open_source,
     )
     check_layout(chosen, asked)
     request = read_request(arguments, chosen, asked)
@@ -186,8 +188,10 @@ def edit(arguments: argparse.Namespace, asked: AskedLayout | None = None) -> "Ed
     if arguments.mask_out is not None and not (looks or request.edit_mask or request.layout):
         raise CommandError(f"--mask-out: {chosen.name} used no mask", exit_code=EXIT_USAGE)
     check_needs(chosen.choice.spec, request)
-    editor = chosen.choice.load()
-    encoder = chosen.choice.parts.encoder if arguments.results > 1 else None
+    editor, ranks = chosen.choice.load(), chosen.choice.spec.ranks
+    request = dataclasses.replace(request, results=arguments.results if ranks else 1)
+    several = arguments.results > 1 and not ranks
+    encoder = chosen.choice.parts.encoder if several else None
     generator = torch.Generator().manual_seed(arguments.seed)
     with show_progress("editing", None, unit="steps") as advance:
         if encoder is None:

@@ -6,6 +6,7 @@ from typing import Any
 from editing.registry import DEFAULT, EDITORS
 from editing.remarks import in_words
 from pipelines.running.execution_arguments import add_execution_flags, read_execution
+from pipelines.sources import open_source
 from pipelines.terminal.arguments import any_path, existing_folder, whole_number
 from pipelines.terminal.console import fail, print_json_line, print_table
 from pipelines.terminal.editor_arguments import (
@@ -43,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
         from pipelines.edit_images.job import EditPlan, edit_images
 
     execution = read_execution(arguments)
-    chosen = read_editor(arguments, load_preset(arguments.preset))
+    chosen = read_editor(arguments, load_preset(arguments.preset), open_source=open_source)
     plan = EditPlan(
         dataset=arguments.dataset,
         folder=arguments.out,

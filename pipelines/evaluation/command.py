@@ -6,6 +6,7 @@ from typing import Any
 
 from editing.registry import BASELINE, COMPARED, EDITORS
 from indexes.folder_lock import lock_folder
+from pipelines.sources import open_source
 from pipelines.terminal.arguments import (
     JSON_HELP,
     existing_folder,
@@ -203,7 +204,7 @@ def read_plan(arguments: argparse.Namespace) -> Any:
 
     preset = load_preset(arguments.preset)
     names = list(dict.fromkeys(arguments.editors))
-    editors = read_editors(arguments, preset, names, compared=True)
+    editors = read_editors(arguments, preset, names, compared=True, open_source=open_source)
     plan = EvaluatePlan(
         dataset=arguments.dataset,
         folder=arguments.out,

@@ -14,7 +14,7 @@ from editing.diffusion.settings import DTYPES
 from editing.editor import EditorSpec
 from editing.errors import SettingError
 from editing.loading import EditorChoice, choose_editor
-from editing.parts import Parts
+from editing.parts import OpenSource, Parts
 from editing.regions.registry import NO_REGIONS, REGIONS
 from editing.registry import EDITORS
 from pipelines.terminal.arguments import local_path
@@ -164,16 +164,22 @@ def _region_owners() -> Owners:
 
 
 def read_editor(
-    arguments: argparse.Namespace, preset: Preset, *, regions: str | None = None
+    arguments: argparse.Namespace,
+    preset: Preset,
+    *,
+    regions: str | None = None,
+    open_source: OpenSource | None = None,
 ) -> ChosenEditor:
     """The editor that `--editor` and the other flags ask for; `regions` overrides `--regions`.
+
+    `open_source` is that of `Parts`.
 
     Raises:
         CommandError: see `read_editors`.
     """
     if regions is not None:
         arguments = argparse.Namespace(**{**vars(arguments), "regions": regions})
-    (chosen,) = read_editors(arguments, preset, [arguments.editor])
+    (chosen,) = read_editors(arguments, preset, [arguments.editor], open_source=open_source)
     return chosen
 
 
@@ -189,6 +195,7 @@ def read_editors(
     names: Sequence[str],
     *,
     compared: bool = False,
+    open_source: OpenSource | None = None,
 ) -> list[ChosenEditor]:
     """The editors `names` as the flags ask for them.
 
@@ -201,7 +208,9 @@ def read_editors(
             that breaks a rule.
     """
     given = GivenSettings(arguments, {**_editor_owners(), **_region_owners()})
-    parts = Parts(preset=preset, device=arguments.device, dtype=arguments.dtype)
+    parts = Parts(
+        preset=preset, device=arguments.device, dtype=arguments.dtype, open_source=open_source
+    )
     chosen = []
     used: list[str] = []
     for name in names:

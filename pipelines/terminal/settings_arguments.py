@@ -8,6 +8,7 @@ in groups, by who has them. `--set NAME=VALUE` says the same as the flag of the 
 
 import argparse
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NoReturn
 
 from editing.errors import SettingError
@@ -169,14 +170,15 @@ class GivenSettings:
                 values[name] = _read(setting, words)
         return values
 
-    def make(self, owner: str) -> Any:
-        """The settings of `owner`.
+    def make(self, owner: str, *, defaults: Mapping[str, Any] = MappingProxyType({})) -> Any:
+        """The settings of `owner`; `defaults` are values by name that nobody need give.
 
         Raises:
             CommandError: a value breaks a rule.
         """
         try:
-            return make_settings(self._kinds[owner], self.for_owner(owner), owner=owner)
+            values = {**defaults, **self.for_owner(owner)}
+            return make_settings(self._kinds[owner], values, owner=owner)
         except SettingError as error:
             raise CommandError(str(error), exit_code=EXIT_USAGE) from error
 

@@ -1,5 +1,5 @@
-"""`pairloom train`: an editor trained on a data set of pairs.
+"""`pairloom train`: an editor trained on a data set of pairs, or on an index.
 
-`job` sets data, objective and trainer going, `watch` tells how the run goes; which editor it is,
-the registry says.
+`job` sets data, objective and trainer going, `data` says what there is to train on, `watch` and
+`samples` tell how the run goes; which editor it is, the registry says.
 """

@@ -1,4 +1,4 @@
-"""`pairloom train DIR --out RUN`: an editor trained on a data set of pairs."""
+"""`pairloom train DIR --out RUN`: an editor trained on a data set of pairs, or on an index."""
 
 import argparse
 from typing import Any
@@ -14,6 +14,7 @@ from pipelines.terminal.settings_arguments import (
     Owners,
     add_set_flag,
     add_settings_flags,
+    for_help,
 )
 from transforms.presets import load_preset
 
@@ -25,13 +26,14 @@ def add_parser(subparsers: Any) -> None:
     """Adds `train` to the command line."""
     parser = subparsers.add_parser(
         "train",
-        help="train an editor on a data set of pairs",
-        description="Train an editor on the pairs of DIR, which is verified first, and write what "
+        help="train an editor on a data set of pairs, or on an index",
+        description="Train an editor on the pairs of DIR, which is verified first, or on the "
+        "pictures of an index, and write what "
         "edit, edit-images and evaluate take as --model. Run again after an interruption, it goes "
         "on from its last checkpoint and ends with the same weights. On several GPUs: accelerate "
         "launch -m pairloom train DIR ...",
     )
-    parser.add_argument("dataset", type=existing_folder, metavar="DIR", help="made by build")
+    parser.add_argument("dataset", type=existing_folder, metavar="DIR", help=_data_help())
     parser.add_argument(
         "--out", required=True, type=local_path, metavar="RUN", help="folder of the run"
     )
@@ -43,6 +45,11 @@ def add_parser(subparsers: Any) -> None:
     add_set_flag(parser)
     parser.add_argument("--json", action="store_true", help=JSON_HELP)
     parser.set_defaults(run=run)
+
+
+def _data_help() -> str:
+    of_index = [n for n, each in EDITORS.items() if each.recipe and each.recipe.data == "index"]
+    return for_help(f"made by build; for {', '.join(of_index)} made by index")
 
 
 def _trained() -> Owners:
@@ -81,13 +88,15 @@ def read_plan(arguments: argparse.Namespace) -> Any:
     from pipelines.train.job import TrainPlan
 
     given = GivenSettings(arguments, {**_SHARED, **_trained()})
-    given.refuse_foreign((LOOP, PAIRS, arguments.editor))
+    spec = EDITORS[arguments.editor]
+    assert spec.recipe is not None, "only editors that are trained can be chosen"
+    given.refuse_foreign((LOOP, *([PAIRS] if spec.recipe.data == PAIRS else []), spec.name))
     return TrainPlan(
         dataset=arguments.dataset,
         folder=arguments.out,
         preset=load_preset(arguments.preset),
-        spec=EDITORS[arguments.editor],
-        loop=given.make(LOOP),
-        pairs=given.make(PAIRS),
-        objective=given.make(arguments.editor),
+        spec=spec,
+        loop=given.make(LOOP, defaults=spec.recipe.loop),
+        pairs=given.make(PAIRS) if spec.recipe.data == PAIRS else PairSettings(),
+        objective=given.make(spec.name),
     )

@@ -1,4 +1,4 @@
-"""Training an editor on a data set of pairs: `pairloom train`, without its command line."""
+"""Training an editor on pairs or an index: `pairloom train`, without its command line."""
 
 import dataclasses
 import json
@@ -12,20 +12,19 @@ from accelerate import Accelerator
 
 from editing.editor import EditorSpec, Recipe
 from editing.parts import Parts
-from editing.pictures import MOST_TIMES
 from editing.trained_part import TrainedPart
 from editing.training.loop_settings import LoopSettings
 from editing.training.objective import Objective
 from editing.training.pair_settings import PairSettings
-from editing.training.pair_stream import PairStream
 from editing.training.trainer import Trainer
 from indexes.folder_lock import lock_folder
-from pipelines.running.job_folder import JobFolder, require_same, require_whole
-from pipelines.terminal.console import EXIT_USAGE, CommandError, print_note
+from pipelines.running.job_folder import JobFolder
+from pipelines.terminal.console import CommandError, print_note
+from pipelines.train.data import DATA_KINDS, DataKind, Samples, Stream, StreamPlan
 from pipelines.train.watch import SAMPLES, watch_run
-from transforms.dataset.files import hash_file, write_bytes
+from transforms.dataset.files import write_bytes
 from transforms.dataset.folder import COMPLETED
-from transforms.dataset.manifest import MANIFEST, hash_configuration, load_manifest
+from transforms.dataset.manifest import hash_configuration
 from transforms.presets import Preset
 
 RUN = "run.json"
@@ -39,7 +38,10 @@ _FREE = ("steps", "checkpoint_every", "sample_every", "gradients_every", "gradie
 
 @dataclass(frozen=True, kw_only=True)
 class TrainPlan:
-    """All that decides a training run; `objective` are the settings of the editor's recipe."""
+    """All that decides a training run; `objective` are the settings of the editor's recipe.
+
+    `dataset` is the folder of what it is trained on, `pairs` how pairs are read, where it is these.
+    """
 
     dataset: Path
     folder: Path
@@ -62,6 +64,11 @@ class TrainPlan:
         assert self.spec.model is not None, f"{self.spec.name} is trained, so it takes a model"
         return self.spec.model
 
+    @property
+    def data(self) -> DataKind:
+        """What kind of data it is trained on."""
+        return DATA_KINDS[self.recipe.data]
+
     def description(self) -> dict[str, Any]:
         """What the run is of, as plain data.
 
@@ -72,10 +79,10 @@ class TrainPlan:
         parts = self.recipe.parts(self.objective)
         return {
             "editor": self.spec.name,
-            "dataset": {"manifest_sha256": hash_file(self.dataset / MANIFEST)},
+            "dataset": dict(self.data.describe(self.dataset)),
             "models": Parts(preset=self.preset).identities(parts),
             "loop": dataclasses.asdict(self.loop),
-            "pairs": dataclasses.asdict(self.pairs),
+            **({"pairs": dataclasses.asdict(self.pairs)} if self.data.with_pairs else {}),
             "objective": dataclasses.asdict(self.objective),
         }
 
@@ -118,11 +125,11 @@ def train(plan: TrainPlan) -> TrainSummary | None:
     Of several processes one gives the summary, the others None.
 
     Raises:
-        CommandError: the data set is not whole, or the folder holds another run.
+        CommandError: the data are not whole, or the folder holds another run.
         FolderLockedError: another process writes there.
         DatasetError, PairsError, TrainingError, CheckpointError, ModelError: in one line each.
     """
-    require_whole(plan.dataset)
+    plan.data.require_whole(plan.dataset)
     description = plan.description()
     accelerator = Accelerator(mixed_precision=plan.loop.precision)
     # One of several processes writes for all.
@@ -139,11 +146,11 @@ def _train(
         _run_folder(plan.folder).claim(*identities)  # before networks are loaded in vain
     parts = Parts(preset=plan.preset, device=str(accelerator.device))
     objective = plan.recipe.load(parts, plan.objective)
-    check_size(plan.pairs.size, objective)
+    plan.data.check(plan_stream(plan, accelerator.num_processes), objective)
     if accelerator.is_main_process:
         begin_run(plan.folder, description, identities)
     accelerator.wait_for_everyone()
-    stream = open_stream(plan, objective, accelerator.num_processes)
+    stream, samples = open_stream(plan, objective, accelerator.num_processes)
     objective.keep_in(plan.folder / KEPT / str(accelerator.process_index))
     trainer = Trainer(
         objective,
@@ -160,11 +167,9 @@ def _train(
         trainer.run(first, batches, on_step=_ignore, on_sample=_ignore)
         accelerator.end_training()
         return None
-    with watch_run(
-        plan.folder, objective, first=first, steps=plan.loop.steps, shown=stream
-    ) as watch:
+    with watch_run(plan.folder, first=first, steps=plan.loop.steps, samples=samples) as watch:
         trainer.run(first, batches, on_step=watch.step, on_sample=watch.sample)
-    require_same(plan.dataset, description)
+    plan.data.require_same(plan.dataset, description)
     place = plan.folder / plan.output.inside
     save_whole(objective, place)
     write_bytes(plan.folder / COMPLETED, b"")
@@ -179,7 +184,7 @@ def _train(
     )
 
 
-def save_whole(objective: Objective[Any], place: Path) -> None:
+def save_whole(objective: Objective[Any, Any], place: Path) -> None:
     """Writes what was trained to the folder `place`, which appears when all of it is there."""
     unfinished = place.with_name(f".{place.name}.tmp")
     shutil.rmtree(unfinished, ignore_errors=True)
@@ -192,21 +197,25 @@ def _ignore(_: object) -> None:
     """Other processes have nobody to tell."""
 
 
-def open_stream(plan: TrainPlan, objective: Objective[Any], devices: int) -> PairStream:
-    """The pairs of the plan, for so many devices together.
-
-    Raises:
-        DatasetError, PairsError: they cannot be read, or not be trained on.
-    """
-    size = plan.pairs.size or objective.picture_size
-    return PairStream(
-        plan.dataset,
-        load_manifest(plan.dataset),
-        plan.pairs,
-        size=size,
+def plan_stream(plan: TrainPlan, devices: int) -> StreamPlan:
+    """What is read for a plan, for so many devices together."""
+    return StreamPlan(
+        folder=plan.dataset,
+        pairs=plan.pairs,
         batch_size=plan.loop.pairs_a_step(devices),
         seed=plan.loop.seed,
     )
+
+
+def open_stream(
+    plan: TrainPlan, objective: Objective[Any, Any], devices: int
+) -> tuple[Stream, Samples]:
+    """The data of the plan, for so many devices together, and what is shown of the run.
+
+    Raises:
+        DatasetError, PairsError: the data cannot be read, or not be trained on.
+    """
+    return plan.data.open(plan_stream(plan, devices), objective)
 
 
 def known_identities(plan: TrainPlan, description: dict[str, Any]) -> tuple[str, ...]:
@@ -230,21 +239,6 @@ def known_identities(plan: TrainPlan, description: dict[str, Any]) -> tuple[str,
         return (mark, stored["identity"]) if run_identity(upgraded) == mark else (mark,)
     except KeyError:
         return (mark,)
-
-
-def check_size(size: int | None, objective: Objective[Any]) -> None:
-    """Makes sure that the model can be trained on pictures of that side; None for its own.
-
-    Raises:
-        CommandError: it cannot.
-    """
-    multiple, own = objective.size_multiple, objective.picture_size
-    if size is not None and (size % multiple or size > MOST_TIMES * own):
-        raise CommandError(
-            f"size must be a multiple of {multiple} pixels and at most {MOST_TIMES * own} "
-            f"({MOST_TIMES} times the {own} that the model was trained at), got {size}",
-            exit_code=EXIT_USAGE,
-        )
 
 
 def _run_folder(folder: Path) -> JobFolder:

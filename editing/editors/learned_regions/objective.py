@@ -35,15 +35,10 @@ from editing.inpainting.requests import inpaint_requests
 from editing.regions.learned import LearnedRegions
 from editing.requests import EditOutput, Request
 from editing.tensors import PictureTensor
-from editing.training.objective import Columns, Outcome, PairBatch
+from editing.training.objective import NoDraw, Outcome, PairBatch
 
 INITIAL_SEED = 0
 """Draws the network's first weights."""
-
-
-@dataclass(frozen=True)
-class NoDraw(Columns):
-    """Nothing is random in a step: the noise of a pair's edits is its key's."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -91,7 +86,7 @@ class RegionObjective:
         return 0
 
     def draw(self, generator: torch.Generator, *, count: int, height: int, width: int) -> NoDraw:
-        """Nothing."""
+        """Nothing: the noise of a pair's edits is its key's."""
         return NoDraw()
 
     def save_memory(self) -> None:
