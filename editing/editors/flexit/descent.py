@@ -34,8 +34,8 @@ class EditLoss:
     """L_total of equation 4.5, and ours: less what a captioner makes of the prompt.
 
     `masks` are 1 where `sources` may change, elsewhere the sources' own pixels are looked at; None
-    where all may. `perceptual` and `captioner` are None where they have no weight; `source_features`
-    are what the former sees in the sources.
+    where all may. `perceptual`, which sees `source_features` in the sources, and `captioner` are
+    None where they have no weight.
     """
 
     way: Way

@@ -71,7 +71,7 @@ class Way:
 WAYS: dict[str, Way] = {
     "measured": Way(
         embedding="dot",
-        steps=60,
+        steps=40,
         step_size=0.03,
         schedule="cosine",
         momentum=0.0,

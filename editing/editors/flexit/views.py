@@ -57,8 +57,12 @@ def _draw(generator: torch.Generator, count: int) -> Tensor:
     return torch.rand(count, _DRAWN, generator=generator, device=generator.device).cpu()
 
 
-def look_at(pictures: PictureBatch, maps: ViewMaps) -> PictureBatch:
-    """The views of pictures, those of each picture together: (b * views, 3, height, width).
+Looks = Float[Tensor, "looks 3 height width"]
+"""Views of all pictures of a batch, those of each picture together, in [-1, 1]."""
+
+
+def look_at(pictures: PictureBatch, maps: ViewMaps) -> Looks:
+    """The views of pictures, as many of each as it has maps.
 
     What a turned view shows beyond an edge is the picture mirrored there; gradients pass.
     """
