@@ -57,7 +57,7 @@ def draw_fooled(
         some = [places[n] for n in spread_evenly(len(places), min(shown, len(places)))]
         columns.append([(tasks[place], kept.images[place]) for place in some])
     entries = []
-    for number in range(max(map(len, columns))):
+    for number in range(max(1, *map(len, columns))):  # where none is fooled, an empty page
         pictures: list[Image.Image | None] = []
         words: list[str] = []
         for column in columns:
