@@ -187,8 +187,9 @@ class TestTelling:
             *("--explain", tmp_path / "how.png"),
         )
         assert outcome.code == 0, outcome.error
-        assert Image.open(tmp_path / "edited.png").size == (SIZE, SIZE)
-        assert Image.open(tmp_path / "how.png").size[0] > 4 * SIZE
+        with Image.open(tmp_path / "edited.png") as edited, Image.open(tmp_path / "how.png") as how:
+            assert edited.size == (SIZE, SIZE)
+            assert how.size[0] > 4 * SIZE
         refused = run(
             "edit",
             tmp_path / "photo.png",

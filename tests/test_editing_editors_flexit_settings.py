@@ -17,8 +17,6 @@ from editing.editors.flexit.settings import WAYS, FlexItSettings, needed_parts
         ({"momentum": 1.0}, "momentum must be in [0, 1), got 1.0"),
         ({"weight_image": -0.1}, "weight_image must be at least 0, got -0.1"),
         ({"prior_share": 1.1}, "prior_share must be in [0, 1], got 1.1"),
-        ({"embedding": "cosine"}, "embedding must be one of squared, dot, got 'cosine'"),
-        ({"ways": "best"}, "ways must be one of measured, thesis, got 'best'"),
         (
             {"encoders": "encoder, eyes"},
             "encoders must be of encoder, second_encoder, third_encoder, segmenter, got 'eyes'",

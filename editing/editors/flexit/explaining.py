@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+import torch
 from PIL import Image
 
 from editing.pictures import tensor_to_picture
@@ -23,8 +24,12 @@ class Trace:
     pictures: list[tuple[int, Image.Image]] = field(default_factory=list)
 
     def keep(self, step: int, picture: PictureTensor) -> None:
-        """Keeps the picture, in [-1, 1], before that step."""
-        self.pictures.append((step, tensor_to_picture(picture)))
+        """Keeps the picture, in [-1, 1], before that step, if all of it is finite.
+
+        Of one that is not, the edit itself tells in the end.
+        """
+        if bool(torch.isfinite(picture).all()):
+            self.pictures.append((step, tensor_to_picture(picture)))
 
 
 def draw_explanation(request: Request, trace: Trace, result: Image.Image) -> Image.Image:
