@@ -52,7 +52,6 @@ def make_loss(model, way=PLAIN, *, masks=None, count=2):
         sources=sources,
         source_latents=source_latents,
         masks=masks,
-        prompts=("red",) * count,
     )
 
 

@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+import torch
 from fakes.command_line import run
 from fakes.diffusion import SIZE
 from fakes.editors import seeded
@@ -153,8 +154,9 @@ class TestParts:
         class Broken:
             """Gives no numbers for the second of two."""
 
-            def __call__(self, pictures, texts):
-                return pictures.mean((1, 2, 3)) * pictures.new_tensor([1.0, float("nan")])
+            def of_texts(self, texts):
+                factors = torch.tensor([1.0, float("nan")])
+                return lambda pictures: pictures.mean((1, 2, 3)) * factors
 
         def load(name):
             return Broken() if name == "caption_likelihood" else parts.load(name)

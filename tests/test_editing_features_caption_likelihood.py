@@ -36,7 +36,7 @@ def test_it_is_the_sum_of_the_words_chances(likelihood):
     ids = tokenizer(text).input_ids
     start = network.config.text_config.bos_token_id
     with torch.no_grad():
-        found = likelihood(seen, [text]).item()
+        found = likelihood.of_texts([text])(seen).item()
         states = network.vision_model(
             pixel_values=likelihood.captioner.pictures([noise(0)])
         ).last_hidden_state
@@ -52,14 +52,14 @@ def test_it_is_the_sum_of_the_words_chances(likelihood):
 
 def test_a_text_does_not_depend_on_longer_ones_beside_it(likelihood):
     with torch.no_grad():
-        both = likelihood(pictures(), ["a bus", "a small red apple on the bus"])
-        alone = likelihood(pictures()[:1], ["a bus"])
+        both = likelihood.of_texts(["a bus", "a small red apple on the bus"])(pictures())
+        alone = likelihood.of_texts(["a bus"])(pictures()[:1])
     torch.testing.assert_close(both[:1], alone, atol=1e-4, rtol=1e-4)
 
 
 def test_gradients_pass_through_the_picture(likelihood):
     seen = pictures().requires_grad_()
-    likelihood(seen, ["a bus", "a train"]).sum().backward()
+    likelihood.of_texts(["a bus", "a train"])(seen).sum().backward()
     assert (seen.grad.flatten(1).norm(dim=1) > 0).all()
 
 
@@ -67,15 +67,15 @@ def test_what_the_captioner_writes_is_likelier_than_what_it_would_not(likelihood
     (written,) = load_blip(spec).caption([noise(0)])
     other = " ".join(["train", *written.text.split()[1:]]) or "train"
     with torch.no_grad():
-        likely = likelihood(pictures(1), [written.text or "a"]).item()
-        less = likelihood(pictures(1), [other]).item()
+        likely = likelihood.of_texts([written.text or "a"])(pictures(1)).item()
+        less = likelihood.of_texts([other])(pictures(1)).item()
     assert math.isfinite(likely)
     assert likely >= less
 
 
 def test_one_text_a_picture(likelihood):
     with pytest.raises(ValueError, match="one text per picture: 2 and 1"):
-        likelihood(pictures(), ["a"])
+        likelihood.of_texts(["a"])(pictures())
 
 
 def test_other_captioners_are_refused():

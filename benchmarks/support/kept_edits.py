@@ -77,10 +77,15 @@ def keep_edits(
 
 def _write(kept: KeptEdits, path: Path) -> None:
     tall = Image.fromarray(np.concatenate(list(kept.pictures)))
-    fields = {"count": len(kept.pictures), "seconds": kept.seconds, "device": kept.device}
     unfinished = path.with_suffix(".tmp")
     with unfinished.open("wb") as file:
-        np.savez(file, png=np.frombuffer(encode_png(tall), np.uint8), **fields)
+        np.savez(
+            file,
+            png=np.frombuffer(encode_png(tall), np.uint8),
+            count=len(kept.pictures),
+            seconds=kept.seconds,
+            device=kept.device,
+        )
     unfinished.replace(path)
 
 

@@ -17,13 +17,16 @@ from transforms.models.folder import to_network, tokenise
 from transforms.models.loading import load_by
 from transforms.models.spec import ModelSpec
 
+TextLikelihood = Callable[[PictureBatch], PerExample]
+"""Of pictures in [-1, 1] the log-likelihood of a text for each, in nats, at most 0."""
+
 
 @runtime_checkable
 class CaptionLikelihood(Protocol):
     """A captioner that tells how likely it would have been to write a given text."""
 
-    def __call__(self, pictures: PictureBatch, texts: Sequence[str]) -> PerExample:
-        """The log-likelihood of a text for each picture, in nats, at most 0; gradients pass."""
+    def of_texts(self, texts: Sequence[str]) -> TextLikelihood:
+        """The log-likelihood of these texts, one for each picture; gradients pass."""
         ...
 
 
@@ -33,26 +36,28 @@ class BlipLikelihood:
 
     captioner: BlipCaptioner
 
-    def __call__(self, pictures: PictureBatch, texts: Sequence[str]) -> PerExample:
-        """The sum of log p(text | picture) over the text's tokens and its end.
+    def of_texts(self, texts: Sequence[str]) -> TextLikelihood:
+        """The sum of log p(text | picture) over the tokens of each text and its end.
 
-        Texts that are longer than the network's table of positions are cut.
-
-        Raises:
-            ValueError: more or fewer texts than pictures.
+        Texts that are longer than the network's table of positions are cut. What comes out raises a
+        ValueError for more or fewer pictures than texts.
         """
-        if len(texts) != len(pictures):
-            raise ValueError(f"one text per picture: {len(pictures)} and {len(texts)}")
         network = self.captioner.network
-        fitted = fit_pictures(pictures.to(network.device), self.captioner.pictures)
-        seen = network.vision_model(pixel_values=to_network(fitted, network)).last_hidden_state
         ids, present = self._read(texts)
-        logits: Tensor = network.text_decoder(
-            input_ids=ids, attention_mask=present, encoder_hidden_states=seen
-        ).logits
-        chances = torch.log_softmax(logits[:, :-1].float(), dim=-1)
-        of_tokens = chances.gather(-1, ids[:, 1:, None]).squeeze(-1)
-        return (of_tokens * present[:, 1:]).sum(1)
+
+        def likelihood(pictures: PictureBatch) -> PerExample:
+            if len(texts) != len(pictures):
+                raise ValueError(f"one text per picture: {len(pictures)} and {len(texts)}")
+            fitted = fit_pictures(pictures.to(network.device), self.captioner.pictures)
+            seen = network.vision_model(pixel_values=to_network(fitted, network)).last_hidden_state
+            logits: Tensor = network.text_decoder(
+                input_ids=ids, attention_mask=present, encoder_hidden_states=seen
+            ).logits
+            chances = torch.log_softmax(logits[:, :-1].float(), dim=-1)
+            of_tokens = chances.gather(-1, ids[:, 1:, None]).squeeze(-1)
+            return (of_tokens * present[:, 1:]).sum(1)
+
+        return likelihood
 
     def _read(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
         """Tokens as the decoder writes them, from its start to the end, and where there are any."""

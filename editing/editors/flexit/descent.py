@@ -20,7 +20,7 @@ from editing.editors.flexit.prior import DiffusionPrior
 from editing.editors.flexit.settings import Way
 from editing.editors.flexit.target import JointEncoder
 from editing.editors.flexit.views import ViewMaps, draw_views
-from editing.features.caption_likelihood import CaptionLikelihood
+from editing.features.caption_likelihood import TextLikelihood
 from editing.features.perceptual import PerceptualFeatures
 from editing.finite import require_some_finite
 from editing.tensors import Embeddings, LatentMask, MaskBatch, PerExample, PictureBatch
@@ -34,8 +34,8 @@ class EditLoss:
     """L_total of equation 4.5, and ours: less what a captioner makes of the prompt.
 
     `masks` are 1 where `sources` may change, elsewhere the sources' own pixels are looked at; None
-    where all may. `perceptual`, which sees `source_features` in the sources, and `captioner` are
-    None where they have no weight.
+    where all may. `perceptual`, which sees `source_features` in the sources, and `captioner`, which
+    knows the prompts, are None where they have no weight.
     """
 
     way: Way
@@ -45,10 +45,9 @@ class EditLoss:
     sources: PictureBatch
     source_latents: Latents
     masks: MaskBatch | None
-    prompts: tuple[str, ...]
     perceptual: PerceptualFeatures | None = None
     source_features: Tensor | None = None
-    captioner: CaptionLikelihood | None = None
+    captioner: TextLikelihood | None = None
 
     def __call__(self, latents: Latents, maps: ViewMaps) -> tuple[PerExample, PictureBatch]:
         """The loss of each edit, with the pictures that it is of; gradients pass."""
@@ -58,7 +57,7 @@ class EditLoss:
             embeddings = self.encoder.embed_pictures(pictures, maps)
             loss = embedding_loss(embeddings.float(), self.target, kind=way.embedding)
             if self.captioner is not None:
-                likely = self.captioner(pictures, self.prompts)
+                likely = self.captioner(pictures)
                 loss = loss - way.weight_captioner * likely.to(loss.device)
             if self.perceptual is not None and self.source_features is not None:
                 distance = perceptual_distance(self.perceptual(pictures), self.source_features)
@@ -140,7 +139,8 @@ def _gradient(loss: EditLoss, z: Latents, maps: ViewMaps) -> tuple[Latents, Pict
 
 
 def _length(values: Latents) -> PerExample:
-    return torch.linalg.vector_norm(values.flatten(1), dim=1)
+    length: PerExample = torch.linalg.vector_norm(values.flatten(1), dim=1)
+    return length
 
 
 def _unit(values: Latents) -> Tensor:

@@ -76,7 +76,10 @@ class _Run:
     def autoencoder(self) -> Autoencoder:
         """Whose latents are moved."""
         found: Any = self.editor.load_part(AUTOENCODERS[self.settings.latent])
-        return found if not self.settings.snap else dataclasses.replace(found, snap=True)
+        autoencoder: Autoencoder = (
+            dataclasses.replace(found, snap=True) if self.settings.snap else found
+        )
+        return autoencoder
 
     def edit_latents(self, batch: LatentBatch) -> Latents:
         """The latents of requests that are worked on at one size, moved."""
@@ -111,6 +114,9 @@ class _Run:
             weight_source=way.weight_source,
         )
         perceptual = load("perceptual") if way.weight_perceptual > 0 else None
+        captioner = None
+        if way.weight_captioner > 0:
+            captioner = load("caption_likelihood").of_texts(batch.prompts)
         return EditLoss(
             way=way,
             autoencoder=autoencoder,
@@ -119,10 +125,9 @@ class _Run:
             sources=sources,
             source_latents=source_latents,
             masks=masks,
-            prompts=batch.prompts,
             perceptual=perceptual,
             source_features=None if perceptual is None else perceptual(sources),
-            captioner=load("caption_likelihood") if way.weight_captioner > 0 else None,
+            captioner=captioner,
         )
 
     def _pictures(

@@ -34,7 +34,8 @@ def perceptual_distance(
     """
     channels = 1 if features.ndim == 4 else -1
     one, other = (F.normalize(each, dim=channels) for each in (features, source_features))
-    return (one - other).square().sum(channels).flatten(1).mean(1)
+    distance: PerExample = (one - other).square().sum(channels).flatten(1).mean(1)
+    return distance
 
 
 def latent_distance(latents: Latents, source_latents: Latents) -> PerExample:
@@ -44,4 +45,5 @@ def latent_distance(latents: Latents, source_latents: Latents) -> PerExample:
     """
     moved = torch.linalg.vector_norm(latents - source_latents, dim=1).flatten(1).sum(1)
     whole = torch.linalg.vector_norm(source_latents, dim=1).flatten(1).sum(1)
-    return moved / whole.clamp_min(torch.finfo(torch.float32).tiny)
+    distance: PerExample = moved / whole.clamp_min(torch.finfo(torch.float32).tiny)
+    return distance

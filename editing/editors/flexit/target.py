@@ -25,7 +25,8 @@ class JointEncoder:
         views = look_at(make_square(pictures), maps)
         found = [F.normalize(space.embed_pictures(views), dim=1) for space in self.spaces]
         joined = torch.cat([each.to(found[0].device) for each in found], 1)
-        return joined.unflatten(0, (len(pictures), -1)).mean(1)
+        mean: Embeddings = joined.unflatten(0, (len(pictures), -1)).mean(1)
+        return mean
 
     @torch.no_grad()
     def embed_texts(self, texts: Sequence[str]) -> Embeddings:
