@@ -1,7 +1,8 @@
 """FlexIT on still lifes: the thesis's form, the form found best, and what each part brings.
 
     python benchmarks/flexit_table.py [--edits N] [--steps N] [--dtype NAME] [--device NAME]
-        [--work DIR] [--together N] [--timed N] [--sheet FILE] [--fooled FILE] [--seed N] [--json]
+        [--rows NAME ...] [--work DIR] [--together N] [--timed N] [--sheet FILE] [--fooled FILE]
+        [--seed N] [--json]
 
 Edits of colour, noun and size in pictures of one thing (40%) and of two (60%), in combinations that
 no network was trained on. Source and target of an edit are of one cluster: two colours, sizes, or
@@ -45,7 +46,7 @@ import torch
 from support.diffedit_rows import draw_mixed, retrieve_targets
 from support.edit_cells import TOGETHER
 from support.flexit_measures import EditMeter, describe, draw_real
-from support.flexit_rows import list_cells
+from support.flexit_rows import ALWAYS, list_cells
 from support.flexit_sheet import draw_fooled, draw_page
 from support.flexit_targets import Cell, list_targets, stand_all
 from support.flexit_time import time_edits
@@ -73,6 +74,8 @@ def measure(arguments: argparse.Namespace, work: Path) -> dict[str, Any]:
     meter = EditMeter(tasks, here.encoder, judge)
     rows: dict[str, dict[float, Cell]] = {}
     for row, cells in list_cells(arguments.steps).items():
+        if row not in (*ALWAYS, *arguments.rows):
+            continue
         rows[row] = {}
         for value, cell in cells.items():
             kept = keep_edits(cell, tasks, there, seed=seed, work=work, together=arguments.together)
@@ -138,6 +141,14 @@ def main() -> None:
     parser.add_argument("--device", default="cpu", help="where edits are made, such as cuda")
     parser.add_argument("--together", type=int, default=TOGETHER, help="edits in one pass")
     parser.add_argument("--timed", type=int, default=5, help="edits that are made to time them")
+    parser.add_argument(
+        "--rows",
+        nargs="+",
+        choices=tuple(list_cells(1)),
+        default=tuple(list_cells(1)),
+        metavar="NAME",
+        help=f"rows besides {', '.join(ALWAYS)} (default all)",
+    )
     parser.add_argument("--work", type=Path, help="where edits are kept")
     parser.add_argument("--sheet", type=Path, help="write a page of edits, a PNG file")
     parser.add_argument("--fooled", type=Path, help="write a page of those that fool CLIP")

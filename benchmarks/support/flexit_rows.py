@@ -11,8 +11,9 @@ from support.edit_cells import Cell
 
 GROW = FLEXIT.region_defaults["mask_grow"]
 
-STRENGTHS = (0.1, 0.15, 0.2, 0.3, 0.4, 0.5)
-MASKED_STRENGTHS = (0.2, 0.3, 0.4, 0.5)
+STRENGTHS = (0.1, 0.15, 0.2)
+MASKED_STRENGTHS = (0.3, 0.5)
+"""About where the default errs, and below."""
 
 COPY, RETRIEVE, SDEDIT, MASKED = "copy", "retrieve", "sdedit", "sdedit, segmenter"
 DEFAULT, THESIS = "flexit", "flexit, thesis"
@@ -20,6 +21,10 @@ OF_THESIS = (THESIS, "flexit, thesis, dot product", "flexit, thesis, codes")
 """Rows of the thesis's form: as it says, by its code's loss, and in a latent of codes."""
 
 Cells = Mapping[str, Mapping[float, Cell]]
+
+
+ALWAYS = (COPY, SDEDIT, MASKED, DEFAULT, THESIS)
+"""Rows that targets are of."""
 
 
 def list_cells(steps: int) -> Cells:

@@ -20,16 +20,16 @@ SHOWN = {
     "no prior": ("flexit, no prior", None),
     "flexit": (DEFAULT, None),
     "sdedit 0.2": (SDEDIT, 0.2),
-    "masked sdedit": (MASKED, 0.4),
+    "masked sdedit": (MASKED, 0.5),
 }
-"""Cells by the words over their pictures; None for the only one of a row."""
+"""Cells by the words over their pictures; None for the only one of a row. Others are left out."""
 
 
 def draw_page(
     tasks: Sequence[RegionTask], rows: Rows, judge: Judge, *, shown: int = 10
 ) -> Image.Image:
     """Some of the tasks: the source and edits by some cells, with what is wrong with each."""
-    cells = {name: _cell(rows[row], at) for name, (row, at) in SHOWN.items()}
+    cells = {name: _cell(rows[row], at) for name, (row, at) in SHOWN.items() if row in rows}
     entries = []
     for place in spread_evenly(len(tasks), shown):
         task = tasks[place]

@@ -22,9 +22,7 @@ ENCODERS: dict[str, str] = {
 }
 """The parts that pictures and texts are embedded by, by a preset's name for the model."""
 
-STEP_DIAL = Dial(
-    setting="step_size", values=(0.005, 0.01, 0.02, 0.03, 0.05, 0.1), flag="step-sizes"
-)
+STEP_DIAL = Dial(setting="step_size", values=(0.02, 0.03, 0.05, 0.08, 0.12), flag="step-sizes")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +70,7 @@ WAYS: dict[str, Way] = {
     "measured": Way(
         embedding="dot",
         steps=40,
-        step_size=0.03,
+        step_size=0.08,
         schedule="cosine",
         momentum=0.0,
         views=2,
@@ -83,7 +81,7 @@ WAYS: dict[str, Way] = {
         weight_perceptual=0.0,
         weight_latent=0.05,
         weight_captioner=0.1,
-        prior_share=0.5,
+        prior_share=0.7,
         prior_scale=4.0,
         prior_lowest=0.05,
         prior_highest=0.8,
