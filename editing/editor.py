@@ -97,6 +97,7 @@ class EditorSpec(Generic[SettingsT]):
     | `needs` | the fields of a `Request` that must be filled |
     | `needs_words` | it looks itself for what may change, by words (`Request.phrase`) |
     | `regions` | the region finder that it uses where a person names none, a key of `REGIONS` |
+    | `region_defaults` | settings of that finder that hold where a person gives no others |
     | `dial` | see `Dial`; None: an evaluation makes one cell of it |
     | `model` | the part that `--model` replaces; None: there is none |
     | `model_regions` | the region finder that a model is of, used where one is given |
@@ -119,6 +120,7 @@ class EditorSpec(Generic[SettingsT]):
     needs: tuple[str, ...] = ()
     needs_words: bool = False
     regions: str | None = None
+    region_defaults: Mapping[str, Any] = field(default_factory=dict)
     dial: Dial | None = None
     model: TrainedPart | None = None
     model_regions: str | None = None

@@ -243,7 +243,9 @@ def choose_editor(
         )
     if wanted is not None and wanted != NO_REGIONS:
         finder = find_regions_spec(wanted)
-        settings = make_settings(finder.settings, region_values, owner=finder.name)
+        usual = spec.region_defaults if wanted == spec.regions else {}
+        values = {**usual, **region_values}
+        settings = make_settings(finder.settings, values, owner=finder.name)
         return dataclasses.replace(choice, regions=finder, region_settings=settings)
     for name in region_values:
         raise SettingError(f"{name} is of regions, and none are looked for")

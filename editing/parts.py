@@ -19,10 +19,12 @@ if TYPE_CHECKING:
     from editing.boxes.text_region_net import TextRegionNet
     from editing.diffusion.model import LatentDiffusion
     from editing.features.backbone import Backbone
+    from editing.features.caption_likelihood import CaptionLikelihood
     from editing.features.clip import ClipSpace
     from editing.features.perceptual import PerceptualFeatures
     from editing.inpainting.inpainter import Inpainter
     from editing.inpainting.masked_token import MaskedTokenInpainter
+    from editing.inpainting.token_autoencoder import TokenAutoencoder
     from transforms.protocols import Captioner, Encoder, Segmenter
 
 
@@ -36,6 +38,12 @@ def _load_clip_space(spec: ModelSpec) -> "ClipSpace":
     from editing.features.clip import load_clip_space
 
     return load_clip_space(spec)
+
+
+def _load_caption_likelihood(spec: ModelSpec) -> "CaptionLikelihood":
+    from editing.features.caption_likelihood import load_caption_likelihood
+
+    return load_caption_likelihood(spec)
 
 
 def _load_perceptual(spec: ModelSpec) -> "PerceptualFeatures":
@@ -74,6 +82,12 @@ def _load_masked_token(spec: ModelSpec) -> "MaskedTokenInpainter":
     return load_masked_token(spec)
 
 
+def _load_token_autoencoder(spec: ModelSpec) -> "TokenAutoencoder":
+    from editing.inpainting.token_autoencoder import load_token_autoencoder
+
+    return load_token_autoencoder(spec)
+
+
 @dataclass(frozen=True)
 class PartLoader:
     """How a part is loaded, and from which part of a preset it is."""
@@ -88,6 +102,10 @@ PART_LOADERS: dict[str, PartLoader] = {
     "segmenter": PartLoader(load_segmenter, "segmenter"),
     "diffusion": PartLoader(_load_diffusion, "diffusion"),
     "clip_space": PartLoader(_load_clip_space, "encoder"),
+    "second_clip_space": PartLoader(_load_clip_space, "second_encoder"),
+    "third_clip_space": PartLoader(_load_clip_space, "third_encoder"),
+    "segmenter_clip_space": PartLoader(_load_clip_space, "segmenter"),
+    "caption_likelihood": PartLoader(_load_caption_likelihood, "captioner"),
     "perceptual": PartLoader(_load_perceptual, "perceptual"),
     "backbone": PartLoader(_load_backbone, "backbone"),
     "region_net": PartLoader(_load_region_net, "region_net"),
@@ -95,6 +113,7 @@ PART_LOADERS: dict[str, PartLoader] = {
     "masked_sdedit": PartLoader(_load_masked_sdedit, "masked_sdedit"),
     "masked_token": PartLoader(_load_masked_token, "masked_token"),
     "adaptation_heads": PartLoader(load_heads, "adaptation_heads"),
+    "token_autoencoder": PartLoader(_load_token_autoencoder, "masked_token"),
 }
 """Every part an editor can ask for. `clip_space` is the encoder for tensors, with gradients."""
 

@@ -5,6 +5,7 @@ from typing import Any
 from editing.editor import EditorSpec
 from editing.editors.copy.spec import COPY
 from editing.editors.diffedit.spec import DIFFEDIT, ENCODE_DECODE
+from editing.editors.flexit.spec import FLEXIT
 from editing.editors.iedit.spec import IEDIT, MASKED_IEDIT
 from editing.editors.learned_regions.spec import LEARNED_REGIONS
 from editing.editors.retrieve.spec import RETRIEVE
@@ -26,6 +27,7 @@ EDITORS: dict[str, EditorSpec[Any]] = {
         DIFFEDIT,
         LEARNED_REGIONS,
         ZESTGUIDE,
+        FLEXIT,
     )
 }
 """The editors by name, simplest first."""

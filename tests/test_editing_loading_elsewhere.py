@@ -37,6 +37,8 @@ ASKED = [
     ("zestguide", None, SHORT),
     ("zestguide", None, SHORT | {"ways": "thesis", "paint": 0.3}),
     ("zestguide", None, SHORT | {"strength": 0.5, "paste": True, "checkpointing": True}),
+    ("flexit", None, {"steps": 2, "weight_perceptual": 0.1}),
+    ("flexit", "none", {"steps": 1, "ways": "thesis", "views": 1, "encoders": "encoder,segmenter"}),
 ]
 
 

@@ -48,6 +48,7 @@ class TestNames:
             "diffedit",
             "learned-regions",
             "zestguide",
+            "flexit",
         ]
         assert all(spec.name == name for name, spec in EDITORS.items())
 
@@ -61,7 +62,7 @@ class TestNames:
             find_editor("magic")
         assert str(caught.value) == (
             "editor must be one of copy, retrieve, simat, sdedit, iedit, iedit-m, encode-decode, "
-            "diffedit, learned-regions, zestguide, got 'magic'"
+            "diffedit, learned-regions, zestguide, flexit, got 'magic'"
         )
 
     def test_regions_are_found_by_theirs(self):
@@ -113,6 +114,8 @@ class TestEverySpec:
     @each_editor
     def test_its_regions_are_known_ones(self, spec):
         assert {spec.regions, spec.model_regions} <= {None, *REGIONS}
+        if spec.region_defaults:
+            REGIONS[spec.regions].settings(**spec.region_defaults)
 
     @each_editor
     def test_its_dial_turns_a_setting_that_takes_every_value(self, spec):

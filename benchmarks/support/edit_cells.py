@@ -68,11 +68,22 @@ def measure_cell(
     cell: Cell, tasks: Sequence[RegionTask], parts: Parts, judge: Judge, *, seed: int, work: Path
 ) -> Measured:
     """A cell's edits of the tasks, from `work` where they were measured before."""
-    facts = [asdict(cell), [task.key for task in tasks], seed, parts.dtype]
-    chosen = _choose(cell, parts)
-    facts.append(chosen.describe_edits(chosen.spec.settings(**cell.settings)))
+    facts = facts_of(cell, tasks, parts, seed=seed)
     make = maker_of(cell, parts)
     return measure_edits(cell.editor, facts, make, tasks, judge, seed=seed, work=work)
+
+
+def facts_of(cell: Cell, tasks: Sequence[RegionTask], parts: Parts, *, seed: int) -> list[Any]:
+    """What tells a cell's edits of some tasks from all others, as plain data."""
+    chosen = _choose(cell, parts)
+    described = chosen.describe_edits(chosen.spec.settings(**cell.settings))
+    return [asdict(cell), [task.key for task in tasks], seed, parts.dtype, described]
+
+
+def file_of(name: str, facts: Sequence[Any], work: Path, *, suffix: str = ".json") -> Path:
+    """Where in `work` is kept what `facts` tell from all else."""
+    digest = hashlib.sha256(json.dumps(list(facts), sort_keys=True).encode()).hexdigest()[:16]
+    return work / f"{name}-{digest}{suffix}"
 
 
 def maker_of(cell: Cell, parts: Parts) -> MakeEdits:
@@ -109,13 +120,12 @@ def measure_edits(
     work: Path,
 ) -> Measured:
     """The edits that `make` makes of tasks; `facts` tell them from all others in `work`."""
-    digest = hashlib.sha256(json.dumps(list(facts), sort_keys=True).encode()).hexdigest()[:16]
-    path = work / f"{name}-{digest}.json"
+    path = file_of(name, facts, work)
     if path.exists():
         return Measured(**json.loads(path.read_text(encoding="utf-8")))
     columns: dict[str, list[float]] = {"both": [], "error": []}
     spent = 0.0
-    with show_progress(f"{name} {digest[:4]}", len(tasks), unit="edits") as advance:
+    with show_progress(f"{name} {path.stem[-16:-12]}", len(tasks), unit="edits") as advance:
         for start in range(0, len(tasks), TOGETHER):
             some = tasks[start : start + TOGETHER]
             generators = [seeded(seed, start + number) for number in range(len(some))]

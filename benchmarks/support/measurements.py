@@ -72,6 +72,7 @@ MEASUREMENTS = (
     *(Measurement(benchmark="diffedit_table", seed=seed) for seed in SEEDS),
     *(Measurement(benchmark="zestguide_table", flags=LAYOUT_ROWS, seed=seed) for seed in SEEDS),
     *(Measurement(benchmark="simat_table", seed=seed) for seed in SEEDS),
+    *(Measurement(benchmark="flexit_table", seed=seed) for seed in SEEDS),
 )
 
 

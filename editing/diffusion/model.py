@@ -65,6 +65,12 @@ class LatentDiffusion:
         return device
 
     @property
+    def dtype(self) -> torch.dtype:
+        """The precision that the autoencoder decodes in."""
+        dtype: torch.dtype = self.vae.dtype
+        return dtype
+
+    @property
     def factor(self) -> int:
         """Pixels of a picture to one of a latent, along each side."""
         factor: int = 2 ** (len(self.vae.config.block_out_channels) - 1)

@@ -96,7 +96,8 @@ def draw_noise(like: Latents, generators: Sequence[torch.Generator]) -> Latents:
         raise ValueError(f"there must be {len(like)} generators, got {len(generators)}")
     shape = (1, *like.shape[1:])
     drawn = [torch.randn(shape, generator=each, device=each.device) for each in generators]
-    return torch.cat([noise.to(like.device) for noise in drawn])
+    # One way to a card for all, not one for each.
+    return torch.cat([noise.to(drawn[0].device) for noise in drawn]).to(like.device)
 
 
 def ddim_step(z_t: Latents, noise: Latents, alpha: Alphas, alpha_next: Alphas) -> Latents:

@@ -1,4 +1,4 @@
-"""From requests to latents and back: what every editor by a latent diffusion model does around it.
+"""From requests to latents and back: what every editor over latents does around its own part.
 
 An editor gives the middle, a function from a `LatentBatch` to edited latents. Pictures of different
 sizes are worked on apart.
@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from editing.diffusion.model import LatentDiffusion
+from editing.diffusion.autoencoder import Autoencoder
 from editing.diffusion.noise import Latents
 from editing.errors import NotFiniteError
 from editing.finite import require_finite_rows
@@ -32,7 +32,7 @@ from editing.tensors import LatentMask
 
 @dataclass(frozen=True, kw_only=True)
 class LatentBatch:
-    """Requests whose pictures are worked on at one size, as a diffusion model sees them.
+    """Requests whose pictures are worked on at one size, as latents.
 
     `edit_mask` is 1 where a latent may change, and None where nothing in the batch is masked.
     `places` are where its requests stand among all that are asked for.
@@ -51,7 +51,7 @@ EditLatents = Callable[[LatentBatch], Latents]
 
 @torch.inference_mode()
 def edit_pictures(
-    model: LatentDiffusion,
+    model: Autoencoder,
     requests: Sequence[Request],
     generators: Sequence[torch.Generator],
     edit_latents: EditLatents,
@@ -96,7 +96,7 @@ def edit_pictures(
 
 
 def _edit_batch(
-    model: LatentDiffusion,
+    model: Autoencoder,
     requests: Sequence[Request],
     batch: LatentBatch,
     edit_latents: EditLatents,
@@ -131,7 +131,7 @@ def _remarks(
 
 
 def _to_latents(
-    model: LatentDiffusion,
+    model: Autoencoder,
     requests: Sequence[Request],
     generators: Sequence[torch.Generator],
     size: tuple[int, int],

@@ -4,6 +4,7 @@ The encoders of `transforms.models` take decoded pictures and give numbers; a lo
 networks on tensors. Pictures are float32 NCHW in [-1, 1]; the weights are frozen.
 """
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -14,7 +15,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from editing.tensors import Embeddings, PictureBatch
-from transforms.models.clip import ClipEncoder, load_clip
+from transforms.models.clip import ClipEncoder, EncoderOptions, load_clip
+from transforms.models.clipseg import load_clipseg
 from transforms.models.folder import to_network, tokenise
 from transforms.models.open_clip import OpenClipEncoder, load_open_clip
 from transforms.models.pictures import PictureProcessor
@@ -219,11 +221,22 @@ def _open_clip(spec: ModelSpec) -> PatchClipSpace:
     return OpenClip(load_open_clip(spec))
 
 
+def _clipseg(spec: ModelSpec) -> PatchClipSpace:
+    """The CLIP inside of a CLIPSeg, at the size that its table of positions is for."""
+    found = load_clipseg(spec)
+    network = found.network.clip
+    side = network.config.vision_config.image_size
+    pictures = dataclasses.replace(found.pictures, height=side, width=side)
+    options = EncoderOptions(device=found.options.device, dtype=found.options.dtype)
+    return TransformersClip(ClipEncoder(network, found.tokenizer, pictures, options))
+
+
 CLIP_SPACES: Mapping[str, Callable[[ModelSpec], PatchClipSpace]] = {
     "clip": _transformers_clip,
     "open_clip": _open_clip,
+    "clipseg": _clipseg,
 }
-"""How an encoder of each loader is loaded for gradients."""
+"""How a model of each loader, an encoder or one that holds an encoder, is loaded for gradients."""
 
 
 def load_clip_space(spec: ModelSpec) -> PatchClipSpace:

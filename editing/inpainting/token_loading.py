@@ -22,19 +22,14 @@ def load_token_model(
     Raises:
         ModelError: a part is missing, damaged, or does not fit the others.
     """
-    from diffusers import UVit2DModel, VQModel
+    from diffusers import UVit2DModel
     from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
     places = {
-        part: _find(part, folder, base)
-        for part in ("vqvae", "transformer", "text_encoder", "tokenizer")
+        part: _find(part, folder, base) for part in ("transformer", "text_encoder", "tokenizer")
     }
-    for part, kind in (("vqvae", VQModel), ("transformer", UVit2DModel)):
-        found = read_config(places[part]).get("_class_name")
-        if found != kind.__name__:
-            raise ModelError(
-                f"{places[part]}: holds a {found or 'nameless'} network, not {kind.__name__}"
-            )
+    quantiser = load_quantiser(folder, base=base, device=device, variant=variant)
+    _check_kind(places["transformer"], UVit2DModel)
 
     def network(kind: Any, part: str, dtype: str) -> Any:
         own = variant if places[part].parent == folder else ""
@@ -43,7 +38,7 @@ def load_token_model(
     projected = CLIPTextModelWithProjection.__name__ in _architectures(places["text_encoder"])
     reader = CLIPTextModelWithProjection if projected else CLIPTextModel
     model = TokenModel(
-        quantiser=network(VQModel, "vqvae", "float32"),
+        quantiser=quantiser,
         transformer=network(UVit2DModel, "transformer", dtype),
         text_encoder=network(reader, "text_encoder", dtype),
         tokenizer=load_tokenizer(places["tokenizer"]),
@@ -51,6 +46,43 @@ def load_token_model(
     _check_codes(model, folder)
     _check_texts(model, folder, projected=projected)
     return model
+
+
+def load_quantiser(folder: Path, *, base: Path | None, device: str, variant: str = "") -> Any:
+    """The quantiser of a masked-token model, in float32: aMUSEd's gives no numbers in float16.
+
+    Raises:
+        ModelError: it is missing or damaged.
+    """
+    from diffusers import VQModel
+
+    place = _find("vqvae", folder, base)
+    _check_kind(place, VQModel)
+    own = variant if place.parent == folder else ""
+    return load_network(VQModel, place, device=device, dtype="float32", variant=own)
+
+
+def read_grid_side(folder: Path, *, base: Path | None) -> int:
+    """How many codes a side of the pictures has that a masked-token model was trained on.
+
+    Raises:
+        ModelError: its transformer is missing, or does not say so.
+    """
+    place = _find("transformer", folder, base)
+    return _grid_side(read_config(place).get("sample_size"), place)
+
+
+def _grid_side(side: Any, place: Path) -> int:
+    if not isinstance(side, int) or side < 1:
+        raise ModelError(f"{place}: sample_size must be a whole number above 0, got {side!r}")
+    return side
+
+
+def _check_kind(place: Path, kind: Any) -> None:
+    """Make sure that a folder holds a network of diffusers' class `kind`."""
+    found = read_config(place).get("_class_name")
+    if found != kind.__name__:
+        raise ModelError(f"{place}: holds a {found or 'nameless'} network, not {kind.__name__}")
 
 
 def _find(part: str, folder: Path, base: Path | None) -> Path:
@@ -78,9 +110,7 @@ def _architectures(folder: Path) -> list[Any]:
 def _check_codes(model: TokenModel, folder: Path) -> None:
     """Make sure that the transformer tells the quantiser's codes, and those of RGB pictures."""
     quantiser, transformer = model.quantiser.config, model.transformer.config
-    side = transformer.sample_size
-    if not isinstance(side, int) or side < 1:
-        raise ModelError(f"{folder}: sample_size must be a whole number above 0, got {side!r}")
+    _grid_side(transformer.sample_size, folder)
     if (quantiser.in_channels, quantiser.out_channels) != (3, 3):
         raise ModelError(
             f"{folder}: the quantiser must take and give pictures of 3 channels, "
