@@ -77,7 +77,7 @@ def has_fingerprints(folder: Path, part: Part, mark: str) -> bool:
     place = fingerprint_path(folder, part)
     try:
         about = read_json(place.with_suffix(".json"))
-        return about["index"] == mark and about["bytes"] == place.stat().st_size
+        return bool(about["index"] == mark and about["bytes"] == place.stat().st_size)
     except (IndexFolderError, OSError, KeyError):
         return False
 

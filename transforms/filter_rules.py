@@ -96,20 +96,19 @@ def _read_rule(name: str, text: str) -> FilterRule:
         raise FilterRuleError(f"a filter must be of one of {', '.join(VALUES)}, got {name!r}")
     unknown = text.endswith("?")
     body = text.removesuffix("?").strip()
-    for sign, bound in ((">=", "least"), ("<=", "most")):
-        if body.startswith(sign):
-            number = _number(body.removeprefix(sign))
-            if number is None or name == "licence":
-                raise FilterRuleError(f"filter {name}: no number can be {text!r}")
-            return FilterRule(text=text, unknown_passes=unknown, **{bound: number})
+    if body.startswith((">=", "<=")):
+        number = _number(body[2:])
+        if number is None or name == "licence":
+            raise FilterRuleError(f"filter {name}: no number can be {text!r}")
+        least, most = (number, None) if body[0] == ">" else (None, number)
+        return FilterRule(text=text, least=least, most=most, unknown_passes=unknown)
     outside = body.startswith("!")
     names = tuple(each.strip().casefold() for each in body.removeprefix("!").split(","))
     if name not in TEXTS or not all(names):
         wanted = ">=N, <=N, A,B or !A,B" if name in TEXTS else ">=N or <=N"
         raise FilterRuleError(f"filter {name}: the rule must be {wanted}, got {text!r}")
-    return FilterRule(
-        text=text, unknown_passes=unknown, **{"outside" if outside else "among": names}
-    )
+    among, others = ((), names) if outside else (names, ())
+    return FilterRule(text=text, among=among, outside=others, unknown_passes=unknown)
 
 
 def find_fault(

@@ -1,4 +1,4 @@
-"""A build that cleans what it made: the pairs lie in a folder of their own, clean ones beside it."""
+"""A build that cleans what it made: the pairs lie in a folder below the clean ones."""
 
 import argparse
 from pathlib import Path

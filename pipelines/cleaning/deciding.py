@@ -5,8 +5,9 @@ All of it is a function of the pairs, their groups and the options: not of an or
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from pipelines.cleaning.grouping import Pictures, Values
 from pipelines.cleaning.options import CleanOptions
@@ -63,19 +64,22 @@ def decide(pairs: Iterable[PairFacts], pictures: Pictures, options: CleanOptions
     left = sorted(pairs, key=lambda pair: pair.key)
     drops: dict[str, Drop] = {}
     before: dict[str, int] = {}
-    stages = (
-        (FILTER, bool(options.filters), lambda: filter_pairs(left, pictures, options.filters)),
-        (DECONTAMINATE, bool(pictures.tests), lambda: drop_tested(left, pictures.tests)),
-        (DEDUPLICATE, options.one_a_group, lambda: drop_copies(left)),
-        (SPLIT, bool(options.splits), lambda: drop_crossing(left, options)),
-        (BALANCE, bool(options.caps), lambda: cap_pairs(left, options.caps, options.seed)),
-    )
-    for stage, wanted, find in stages:
-        if wanted:
-            before[stage] = len(left)
-            found = find()
-            drops |= found
-            left = [pair for pair in left if pair.key not in found]
+    stages: list[tuple[str, Callable[[list[PairFacts]], dict[str, Drop]]]] = []
+    if options.filters:
+        stages.append((FILTER, partial(filter_pairs, pictures=pictures, rules=options.filters)))
+    if pictures.tests:
+        stages.append((DECONTAMINATE, partial(drop_tested, tests=pictures.tests)))
+    if options.one_a_group:
+        stages.append((DEDUPLICATE, drop_copies))
+    if options.splits:
+        stages.append((SPLIT, partial(drop_crossing, options=options)))
+    if options.caps:
+        stages.append((BALANCE, partial(cap_pairs, caps=options.caps, seed=options.seed)))
+    for stage, find in stages:
+        before[stage] = len(left)
+        found = find(left)
+        drops |= found
+        left = [pair for pair in left if pair.key not in found]
     return Decisions(drops, before)
 
 
@@ -107,7 +111,7 @@ def drop_tested(pairs: Iterable[PairFacts], tests: Mapping[str, str]) -> dict[st
     drops: dict[str, Drop] = {}
     for pair in pairs:
         for side, group in (("source", pair.source_group), ("target", pair.target_group)):
-            if group in tests:
+            if group is not None and group in tests:
                 detail = f"the {side} is a near-copy of the test picture {tests[group]}"
                 drops[pair.key] = Drop(DECONTAMINATE, f"{side}_in_test", detail)
                 break
@@ -124,10 +128,7 @@ def drop_copies(pairs: Iterable[PairFacts]) -> dict[str, Drop]:
     for pair in pairs:
         for group, sha256 in _pictures(pair):
             used[group][sha256] += 1
-    kept = {
-        group: min(counts, key=lambda sha256, counts=counts: (-counts[sha256], sha256))
-        for group, counts in used.items()
-    }
+    kept = {group: _most_used(counts) for group, counts in used.items()}
     drops: dict[str, Drop] = {}
     for pair in pairs:
         for side, (group, sha256) in zip(("source", "target"), _pictures(pair), strict=True):
@@ -136,6 +137,10 @@ def drop_copies(pairs: Iterable[PairFacts]) -> dict[str, Drop]:
                 drops[pair.key] = Drop(DEDUPLICATE, f"{side}_copy", detail)
                 break
     return drops
+
+
+def _most_used(counts: Mapping[str, int]) -> str:
+    return min(counts, key=lambda sha256: (-counts[sha256], sha256))
 
 
 def _pictures(pair: PairFacts) -> tuple[tuple[str, str], tuple[str, str]]:

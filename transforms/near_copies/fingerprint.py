@@ -51,4 +51,5 @@ def count_all_bits(
     first: npt.NDArray[np.uint64], second: npt.NDArray[np.uint64]
 ) -> npt.NDArray[np.int64]:
     """In how many bits the fingerprints differ row by row, of words (n, 4): int64 (n,)."""
-    return np.bitwise_count(first ^ second).sum(axis=1, dtype=np.int64)
+    found: npt.NDArray[np.int64] = np.bitwise_count(first ^ second).sum(axis=1, dtype=np.int64)
+    return found
