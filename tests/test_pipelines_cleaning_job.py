@@ -1,7 +1,6 @@
 """Whole data sets cleaned: nothing leaks, whatever the seed and the number of workers."""
 
 import json
-import os
 
 import pyarrow.parquet as pq
 import pytest
@@ -244,7 +243,7 @@ def test_cleaning_twice_says_both(parent, tmp_path):
 def test_a_set_that_is_not_finished_is_refused(parent, tmp_path):
     unfinished = tmp_path / "unfinished"
     copies.build(unfinished, originals=3, shards=1)
-    os.unlink(unfinished / "COMPLETED")
+    (unfinished / "COMPLETED").unlink()
     with pytest.raises(OutputError, match="COMPLETED is missing"):
         clean(unfinished, tmp_path / "out", caps={"source": 1})
 
