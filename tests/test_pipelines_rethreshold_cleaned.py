@@ -77,7 +77,7 @@ def test_pairs_that_come_back_have_their_pictures_and_no_masks(pairs, tmp_path):
     first = clean(pairs, tmp_path / "first", "sharpness=>=300")
     change(first, tmp_path / "changed", "sharpness=none")
     before = {key for key, *_ in keys(first)}
-    pictures = {row: data for row, data in enumerate(Opened().bytes)}
+    pictures = dict(enumerate(Opened().bytes))
     back = [
         row
         for path in sorted((tmp_path / "changed").glob("pairs-*.parquet"))
@@ -107,22 +107,18 @@ def test_what_was_not_measured_cannot_be_asked_for(pairs, tmp_path):
 def test_what_was_cleaned_twice_is_not_unravelled(pairs, tmp_path):
     first = clean(pairs, tmp_path / "first", "licence=CC0")
     assert run("clean", first, "--out", tmp_path / "second", "--cap", "exchange=2").code == 0
-    with pytest.raises(CommandError, match="was cleaned 2 times"):
+    with pytest.raises(CommandError, match="was cleaned 2 times or against a test set"):
         change(tmp_path / "second", tmp_path / "changed", "licence=none")
 
 
-def test_a_test_set_s_near_copies_stay_away(pairs, tmp_path):
-    first = clean(pairs, tmp_path / "first", "sharpness=>=300")
+def test_what_a_filter_dropped_does_not_come_back_past_a_test_set(pairs, tmp_path):
     tests = tmp_path / "tests"
     tests.mkdir()
-    for number in range(6):
-        (tests / f"{number}.png").write_bytes(Opened().bytes[number])
-    words = ("decontaminate", first, "--against", tests, "--out", tmp_path / "second")
-    assert run(*words).code == 0
-    away = {row for row in keys(tmp_path / "second", "rejects") if row[3] == "decontaminate"}
-    change(tmp_path / "second", tmp_path / "changed", "sharpness=>=200")
-    assert away
-    assert away <= set(keys(tmp_path / "changed", "rejects"))
+    (tests / "0.png").write_bytes(Opened().bytes[0])
+    assert run("decontaminate", pairs, "--against", tests, "--out", tmp_path / "out").code == 0
+    done = run("rethreshold", tmp_path / "out", "--out", tmp_path / "x", "--filter", "flat=none")
+    assert done.code == 2
+    assert "or against a test set" in done.error
 
 
 @pytest.mark.parametrize(

@@ -5,24 +5,18 @@ there, or was dropped, are in the shards. Nothing is measured and no network is 
 """
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from pipelines.cleaning.deciding import (
-    DECONTAMINATE,
-    STAGES,
-    Decisions,
-    PairFacts,
-    decide,
-)
+from pipelines.cleaning.deciding import STAGES, Decisions, PairFacts, decide
 from pipelines.cleaning.grouping import Pictures, Values
 from pipelines.cleaning.options import CleanOptions
 from pipelines.rethreshold.stored_shard import StoredShard, read_shard
 from pipelines.terminal.console import EXIT_USAGE, CommandError
 from transforms.dataset.clean_card import cleanings
-from transforms.dataset.clean_schema import CLEAN, CLEAN_NAMES, MEASURED_OF_BOTH, SIDES
+from transforms.dataset.clean_schema import CLEAN_NAMES, MEASURED_OF_BOTH, SIDES
 from transforms.dataset.manifest import Manifest
 from transforms.dataset.rows import Row
 from transforms.dataset.shards import ShardReceipt
@@ -39,14 +33,18 @@ def read_clean_options(manifest: Manifest, changes: list[str], *, folder: object
     """The options that a data set was cleaned by, with other filters.
 
     Raises:
-        CommandError: a filter says nothing, or the data set was cleaned more than once.
+        CommandError: a filter says nothing, or the data set was cleaned more than once or against
+            a test set.
     """
-    asked = [each for each in cleanings(manifest.configuration) if _asks(each)]
-    if len(asked) > 1:
+    times = cleanings(manifest.configuration)
+    if len(times) > 1 or times[0]["against"]:
+        # What a filter dropped before was never held against what was asked for later.
         raise CommandError(
-            f"{folder} was cleaned {len(asked)} times: change the filters of the first result"
+            f"{folder} was cleaned {len(times)} times or against a test set: change the filters of "
+            "the data set that was cleaned first, and clean the result again",
+            exit_code=EXIT_USAGE,
         )
-    said: Mapping[str, Any] = asked[0] if asked else manifest.configuration[CLEAN]
+    [said] = times
     try:
         filters = read_rules(changes, said["filters"])
     except FilterRuleError as error:
@@ -61,10 +59,6 @@ def read_clean_options(manifest: Manifest, changes: list[str], *, folder: object
     )
 
 
-def _asks(said: Mapping[str, Any]) -> bool:
-    return bool(said["filters"] or said["caps"] or said["splits"] or said["one_a_group"])
-
-
 @dataclass(frozen=True)
 class CleanedShard:
     """One shard of a cleaned data set: its records, and its clean columns by edit."""
@@ -74,14 +68,11 @@ class CleanedShard:
 
     @cached_property
     def dropped(self) -> dict[QueryKey, EditExample]:
-        """The pairs that cleaning dropped, as they would be; without masks.
-
-        What a test set took away stays away and is not among them.
-        """
+        """The pairs that cleaning dropped, as they would be; without masks."""
         queries = {(each.source.key, each.number): each for each in self.stored.queries}
         found: dict[QueryKey, EditExample] = {}
         for reject in self.stored.rejects:
-            if reject.stage in STAGES and reject.stage != DECONTAMINATE:
+            if reject.stage in STAGES:
                 assert reject.number is not None
                 query = queries[reject.key, reject.number]
                 target = next(each for each in query.candidates if each.key == reject.target_key)

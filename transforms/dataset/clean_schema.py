@@ -84,6 +84,14 @@ def split_names(configuration: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(map(str, layout)) if isinstance(layout, list) else ()
 
 
+def choose_split(configuration: Mapping[str, Any], wanted: str) -> str | None:
+    """The split `wanted` where a data set has it; None, which is all of it, where it has none.
+
+    Those who train want `train`, those who evaluate `test`.
+    """
+    return wanted if wanted in split_names(configuration) else None
+
+
 def split_of_shard(number: int, of: int, names: tuple[str, ...]) -> str | None:
     """The split that shard `number` of `of` is of; None where there are no `names`."""
     return names[number * len(names) // of] if names else None
