@@ -1,6 +1,6 @@
 """The groups of near-copies of an index: a part of its metadata that is made after it is finished.
 
-    groups/fingerprints_{i}.npy      uint8 (n, 32), the perceptual hashes of one part
+    groups/fingerprints_{i}.npy      uint8 (n, 320), the perceptual hashes of one part
     groups/groups.npy                S16 (pictures,), the group of every row
     groups/groups.json               of which index, by which rule, and the hash of groups.npy
 
@@ -62,7 +62,7 @@ def fingerprint_path(folder: Path, part: Part) -> Path:
 
 
 def write_fingerprints(folder: Path, part: Part, rows: npt.NDArray[np.uint8], mark: str) -> None:
-    """Writes the fingerprints of one part, uint8 (n, 32); `mark` is the index's identity.
+    """Writes the fingerprints of one part, uint8 (n, bytes); `mark` is the index's identity.
 
     Raises:
         IndexFolderError: they cannot be written.

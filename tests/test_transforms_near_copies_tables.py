@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from transforms.near_copies import tables
-from transforms.near_copies.fingerprint import FINGERPRINT_BYTES, as_words, count_all_bits
+from transforms.near_copies.fingerprint import VIEW_BYTES, VIEWS, as_words, count_all_bits
 from transforms.near_copies.rule import NearCopyRule
 from transforms.near_copies.tables import TABLES, Signatures, join_table
 
@@ -14,14 +14,15 @@ RULE = NearCopyRule()
 def draw(count, copies, *, seed=0, dimension=32, turned=0.03, noise=0.02):
     """Fingerprints and embeddings of `count` pictures, then of `copies` of the first of them."""
     random = np.random.default_rng(seed)
-    bits = random.integers(0, 2, (count, 8 * FINGERPRINT_BYTES), dtype=np.uint8)
+    bits = random.integers(0, 2, (count, 8 * VIEW_BYTES), dtype=np.uint8)
     vectors = random.standard_normal((count, dimension)).astype(np.float32)
     chosen = np.arange(copies) % count
     other = bits[chosen] ^ (random.random((copies, bits.shape[1])) < turned).astype(np.uint8)
     moved = vectors[chosen] + noise * random.standard_normal((copies, dimension))
     both = np.concatenate([vectors, moved.astype(np.float32)])
     both /= np.linalg.norm(both, axis=1, keepdims=True)
-    return np.packbits(np.concatenate([bits, other]), axis=1), both.astype(np.float32)
+    whole = np.packbits(np.concatenate([bits, other]), axis=1)
+    return np.tile(whole, VIEWS), both.astype(np.float32)
 
 
 def signatures(fingerprints, embeddings):

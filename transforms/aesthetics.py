@@ -15,7 +15,7 @@ import numpy.typing as npt
 from indexes.errors import PairloomError
 from transforms.protocols import Vectors
 
-_WEIGHT = re.compile(r"(?:.*\.)?(?:(\d+)\.)?weight")
+_WEIGHT = re.compile(r"(?:.*?\.)?(?:(\d+)\.)?weight")
 
 Matrix = npt.NDArray[np.float32]
 

@@ -8,7 +8,7 @@ from transforms.record import EmbeddedImage
 
 @dataclass(frozen=True, kw_only=True)
 class MeasuredImage:
-    """An embedded picture, its fingerprint (32 bytes) and its values by name.
+    """An embedded picture, its fingerprint and its values by name.
 
     `values` has those of `transforms.filter_rules.VALUES` that are known.
 
@@ -21,7 +21,7 @@ class MeasuredImage:
     >>> embedded = embed_images_batch(batch, load_encoder("stilllife"))
     >>> [measured] = measure_batch(embedded).records
     >>> isinstance(measured, MeasuredImage), len(measured.fingerprint)
-    (True, 32)
+    (True, 320)
     >>> measured.values["licence"], measured.values["width"]
     ('Apache-2.0', 64)
     """

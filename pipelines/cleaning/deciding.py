@@ -198,8 +198,10 @@ def cap_pairs(pairs: Iterable[PairFacts], caps: Mapping[str, int], seed: int) ->
         if full is None:
             taken.update(counted)
         else:
-            detail = f"at most {caps[full[0]]} pairs of one {full[0]}, {full[1]} has them"
-            drops[pair.key] = Drop(BALANCE, f"{full[0]}_cap", detail)
+            name, what = full
+            shown = what[:16] if name in ("source", "target") else what
+            detail = f"at most {caps[name]} pairs of one {name}, {shown} has them"
+            drops[pair.key] = Drop(BALANCE, f"{name}_cap", detail)
     return drops
 
 
@@ -208,7 +210,7 @@ def _counted(pair: PairFacts) -> list[tuple[str, str]]:
     (source, _), (target, _) = _pictures(pair)
     return [
         ("exchange", pair.exchange),
-        ("target", pair.target[:16]),
-        ("source", pair.source[:16]),
+        ("target", pair.target),
+        ("source", pair.source),
         *(("group", group) for group in sorted({source, target})),
     ]

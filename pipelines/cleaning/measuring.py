@@ -206,6 +206,7 @@ def measure_graph(
     pipeline: beam.Pipeline, spans: Sequence[PictureSpan], *, plan: MeasurePlan
 ) -> None:
     """Wires the stages that measure some batches; a batch's shard is its file's name."""
+    write = beam.Map(partial(write_measures, folder=plan.folder))
     _ = (
         pipeline
         | "Spans" >> beam.Create(list(spans))
@@ -213,7 +214,7 @@ def measure_graph(
         | "Read" >> beam.Map(partial(read_pictures, source=plan.source)).with_output_types(Batch)
         | "Embed" >> EmbedImages(LoadEncoder(plan.encoder))
         | "Measure" >> Measure(plan.load_head())
-        | "Write" >> beam.Map(partial(write_measures, folder=plan.folder))
+        | "Write" >> write.with_input_types(Batch)
     )
 
 

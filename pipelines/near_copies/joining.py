@@ -26,6 +26,9 @@ from transforms.near_copies.components import connect
 from transforms.near_copies.rule import NearCopyRule
 from transforms.near_copies.tables import TABLES, Rows, Signatures, join_table
 
+PICTURES_A_UNIT = 20_000
+"""Tables are put together until so many pictures are sorted: for fewer, starting is what costs."""
+
 OpenSignatures = Callable[[], Signatures]
 """Opens the same signatures in every worker; picklable."""
 
@@ -93,7 +96,7 @@ def find_pairs(join: Join, execution: Execution) -> list[Path]:
         is_whole=partial(is_joined, join=join),
         pictures=lambda table: join.count,
         graph=partial(join_graph, join=join),
-        least_pictures=1,
+        least_pictures=PICTURES_A_UNIT,
     )
     run_job(job, execution)
     return [join.path(table) for table in range(TABLES)]

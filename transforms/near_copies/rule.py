@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from transforms.near_copies.fingerprint import FINGERPRINT_BYTES
+from transforms.near_copies.fingerprint import VIEW_BYTES
 
-MOST_BITS = 8 * FINGERPRINT_BYTES
+MOST_BITS = 8 * VIEW_BYTES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,10 +29,10 @@ class NearCopyRule:
     ValueError: likely_cosine must be in [-1, 1], got 2
     """
 
-    sure_bits: int = 16
-    sure_cosine: float = 0.9
-    likely_bits: int = 64
-    likely_cosine: float = 0.97
+    sure_bits: int = 24
+    sure_cosine: float = 0.5
+    likely_bits: int = 44
+    likely_cosine: float = 0.955
 
     def __post_init__(self) -> None:
         for name in ("sure_bits", "likely_bits"):

@@ -14,7 +14,9 @@ import numpy.typing as npt
 
 from transforms.near_copies.fingerprint import (
     FINGERPRINT_BYTES,
+    VIEW_BYTES,
     Fingerprints,
+    Words,
     as_words,
     count_all_bits,
 )
@@ -39,7 +41,7 @@ Vectors = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Signatures:
-    """What is known of n pictures by row: uint8 (n, 32), and `embeddings(rows)`, unit float32.
+    """What is known of n pictures by row: fingerprints, and `embeddings(rows)`, unit float32.
 
     Both may be memory-mapped; no more than `ROWS_AT_ONCE` rows are asked for at once.
     """
@@ -69,7 +71,7 @@ def join_table(signatures: Signatures, table: int, rule: NearCopyRule) -> Rows:
     words = as_words(signatures.fingerprints)
     keys = _keys(signatures, table)
     # Under one key the most alike fingerprints stand together; rows decide between equal ones.
-    order = np.lexsort((words[:, 1], words[:, 0], keys)).astype(np.int64)
+    order = np.lexsort((words[:, 0, 1], words[:, 0, 0], keys)).astype(np.int64)
     keys = keys[order]
     found = [
         edges
@@ -91,9 +93,10 @@ def _keys(signatures: Signatures, table: int) -> npt.NDArray[np.uint64]:
     random = np.random.default_rng([_SEED, table])
     keys = np.empty(count, np.uint64)
     if table < FINGERPRINT_TABLES:
-        chosen = np.sort(random.choice(8 * FINGERPRINT_BYTES, bits, replace=False))
+        chosen = np.sort(random.choice(8 * VIEW_BYTES, bits, replace=False))
         for start, stop in _spans(count):
-            rows = np.unpackbits(signatures.fingerprints[start:stop], axis=1)[:, chosen]
+            whole = signatures.fingerprints[start:stop, :VIEW_BYTES]
+            rows = np.unpackbits(whole, axis=1)[:, chosen]
             keys[start:stop] = _pack(rows)
         return keys
     planes: Vectors | None = None
@@ -129,7 +132,7 @@ def _neighbours(keys: npt.NDArray[np.uint64], order: Rows) -> Iterator[tuple[Row
 
 def _near(
     signatures: Signatures,
-    words: npt.NDArray[np.uint64],
+    words: Words,
     first: Rows,
     second: Rows,
     rule: NearCopyRule,
