@@ -28,14 +28,21 @@ def cleanings(configuration: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def split_files(manifest: Manifest, kind: str) -> list[dict[str, Any]]:
-    """The files of a table by split, as the head of a card names them."""
+    """The files of a table by split, as the head of a card names them.
+
+    A split without a row is left out: programs that load data sets take it for an error.
+    """
     names = split_names(manifest.configuration)
     if not names:
         return [{"split": "train", "path": f"{kind}-*.parquet"}]
     files: dict[str | None, list[str]] = {name: [] for name in names}
+    rows = dict.fromkeys(files, 0)
     for shard in manifest.shards:
-        files[split_of_shard(shard.number, shard.of, names)].append(shard_file(kind, shard.shard))
-    return [{"split": name, "path": paths} for name, paths in files.items()]
+        name, file = split_of_shard(shard.number, shard.of, names), shard_file(kind, shard.shard)
+        files[name].append(file)
+        rows[name] += sum(each.rows for each in shard.files if each.name == file)
+    full = [name for name in files if rows[name]] or list(names)
+    return [{"split": name, "path": files[name]} for name in full]
 
 
 def allowed_licences(configuration: Mapping[str, Any]) -> list[str]:
