@@ -51,7 +51,8 @@ def read_clean_options(manifest: Manifest, changes: list[str], *, folder: object
         raise CommandError(str(error), exit_code=EXIT_USAGE) from error
     return CleanOptions(
         seed=said["seed"],
-        splits=said["splits"] or {},
+        # Where a split begins depends on those before it, and JSON has lost their order.
+        splits={name: said["splits"][name] for name in said["layout"]} if said["splits"] else {},
         filters=filters,
         caps=said["caps"],
         one_a_group=said["one_a_group"],
