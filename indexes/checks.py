@@ -12,11 +12,13 @@ from indexes.checksums import Sums, is_index_file, part_files, sum_file
 from indexes.described import DescribedIndex, describe_index
 from indexes.duplicate_keys import find_duplicate_key
 from indexes.faiss_checks import check_faiss
+from indexes.groups import group_problems
 from indexes.index_choice import DEFAULT_MEMORY_GIB
 from indexes.layout import (
     COMPLETED_FILE,
     EARLIER_MANIFEST_FILE,
     EMBEDDING_FOLDER,
+    GROUPS_FOLDER,
     INDEX_FILE,
     INDEX_PARAMETERS_FILE,
     LOOKUP_FILES,
@@ -137,6 +139,7 @@ def _check(
         for problem in metadata_problems(folder, parts):
             findings.tell(problem)
     check_faiss(described, findings.tell)
+    group_problems(folder, findings.tell)
 
 
 def _read_description(folder: Path, tell: Tell) -> DescribedIndex | None:
@@ -188,7 +191,7 @@ def _list_files(folder: Path, tell: Tell) -> dict[str, int]:
     for name, path in _visible(folder):
         status = path.lstat()
         problem = None
-        if name in _FOLDERS and stat.S_ISDIR(status.st_mode):
+        if name in (*_FOLDERS, GROUPS_FOLDER) and stat.S_ISDIR(status.st_mode):
             continue
         if not stat.S_ISREG(status.st_mode):
             problem = f"{name} must be a regular file"

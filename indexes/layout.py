@@ -6,6 +6,7 @@
     rejects/rejects_{i}.parquet      pictures that are not in it, and why (ours)
     lookup/metadata.arrow            all metadata in one file, to be memory-mapped (ours)
     lookup/keys.npy, captions.npy    uint64 (2, n), sorted hashes of texts and their rows (ours)
+    groups/...                       groups of near-copies, where asked for, see `indexes.groups`
     image.index, image.json          FAISS index by inner product, and what it is
     inputs.json                      the listing of the source it was made of (ours)
     pairloom.json                    what made the folder, and the hash of every file (ours)
@@ -35,6 +36,7 @@ METADATA_FOLDER = "metadata"
 STRUCTURE_FOLDER = "structure"
 REJECTS_FOLDER = "rejects"
 LOOKUP_FOLDER = "lookup"
+GROUPS_FOLDER = "groups"
 METADATA_FILE = f"{LOOKUP_FOLDER}/metadata.arrow"
 KEY_ROWS_FILE = f"{LOOKUP_FOLDER}/keys.npy"
 CAPTION_ROWS_FILE = f"{LOOKUP_FOLDER}/captions.npy"

@@ -32,7 +32,12 @@ if TYPE_CHECKING:
     from transforms.dataset.reader import open_pairs
     from transforms.dataset.shards import OutputShard
     from transforms.embed import EmbedImages, EmbedQueries
+    from transforms.filter import Filter
+    from transforms.filter_rules import FilterRule, read_rules
+    from transforms.measure import Measure
+    from transforms.measured import MeasuredImage
     from transforms.mine import Mine
+    from transforms.near_copies.rule import NearCopyRule
     from transforms.presets import Preset, load_preset
     from transforms.read import Read, plan_batches
     from transforms.record import (
@@ -71,15 +76,20 @@ __all__ = [
     "EmbedImages",
     "EmbedQueries",
     "EmbeddedImage",
+    "Filter",
+    "FilterRule",
     "FolderSource",
     "Img2DatasetSource",
     "IndexShard",
     "LaionMetadata",
     "LexiconRelations",
     "Mask",
+    "Measure",
+    "MeasuredImage",
     "Mine",
     "MineOptions",
     "NearCaptions",
+    "NearCopyRule",
     "OutputShard",
     "PairloomError",
     "PictureIndex",
@@ -110,6 +120,7 @@ __all__ = [
     "open_pairs",
     "open_source",
     "plan_batches",
+    "read_rules",
 ]
 
 _NAMES_BY_MODULE: dict[str, tuple[str, ...]] = {
@@ -125,7 +136,12 @@ _NAMES_BY_MODULE: dict[str, tuple[str, ...]] = {
     "transforms.dataset.reader": ("open_pairs",),
     "transforms.dataset.shards": ("OutputShard",),
     "transforms.embed": ("EmbedImages", "EmbedQueries"),
+    "transforms.filter": ("Filter",),
+    "transforms.filter_rules": ("FilterRule", "read_rules"),
+    "transforms.measure": ("Measure",),
+    "transforms.measured": ("MeasuredImage",),
     "transforms.mine": ("Mine",),
+    "transforms.near_copies.rule": ("NearCopyRule",),
     "transforms.presets": ("Preset", "load_preset"),
     "transforms.read": ("Read", "plan_batches"),
     "transforms.record": (

@@ -46,6 +46,8 @@ _COMMANDS = {
     "verify": "pipelines.verify.command",
     "report": "pipelines.report.command",
     "rethreshold": "pipelines.rethreshold.command",
+    "clean": "pipelines.clean.command",
+    "decontaminate": "pipelines.decontaminate.command",
     "fetch": "pipelines.fetch.command",
     "lexicon": "pipelines.lexicon.command",
     "train": "pipelines.train.command",

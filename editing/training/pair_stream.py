@@ -19,6 +19,7 @@ from editing.pictures import fit_square, mask_to_tensor, picture_to_tensor
 from editing.training.alignment import align_target
 from editing.training.objective import PairBatch
 from editing.training.pair_settings import PROMPT_COLUMNS, PairSettings
+from transforms.dataset.clean_schema import choose_split
 from transforms.dataset.manifest import Manifest
 from transforms.dataset.reader import (
     PSEUDO_TARGET_IMAGE,
@@ -70,7 +71,8 @@ class PairStream:
         self._size = size
         self._batch_size = batch_size
         self._seed = seed
-        dataset = PairsDataset(folder, manifest)
+        split = choose_split(manifest.configuration, "train")
+        dataset = PairsDataset(folder, manifest, split)
         self._limits = dataset.limits
         self._groups = dataset.row_groups()
         self.pairs = sum(group.rows for group in self._groups)

@@ -6,11 +6,13 @@ from typing import Any
 
 from editing.regions.registry import REGIONS
 from editing.trained_part import ADAPTATION_HEADS
-from indexes.storage.paths import as_path
+from pipelines.build.clean_pairs import choose_folder, clean_pairs
 from pipelines.build.job import BuildSummary, run_build
 from pipelines.build.plan import SENSES, BuildOptions, BuildPlan, plan_build
 from pipelines.build.regions import BY_SEGMENTER
 from pipelines.build.service_plan import is_service, plan_service_build
+from pipelines.cleaning.deciding import STAGES
+from pipelines.cleaning.reading import print_clean_summary, read_clean_options, summarise
 from pipelines.running.execution_arguments import add_execution_flags, read_execution
 from pipelines.sources import open_source
 from pipelines.terminal.arguments import (
@@ -21,6 +23,7 @@ from pipelines.terminal.arguments import (
     refuse_inside,
     whole_number,
 )
+from pipelines.terminal.clean_arguments import add_clean_flags
 from pipelines.terminal.console import (
     CommandError,
     format_seconds,
@@ -90,6 +93,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--seed", type=whole_number(0), default=0)
     add_device_flags(parser)
     _add_choice_flags(parser)
+    add_clean_flags(parser)
     add_sign_flag(parser)
     add_execution_flags(parser)
     parser.set_defaults(run=run)
@@ -207,19 +211,25 @@ def run(arguments: argparse.Namespace) -> int:
     key = read_signing_key(arguments.sign)
     execution, preset = read_execution(arguments), read_placed_preset(arguments)
     options = read_options(arguments, preset)
-    plan = _plan(arguments, preset, options)
+    cleaning = read_clean_options(arguments, seed=arguments.seed)
+    plan = _plan(arguments, preset, options, folder=str(choose_folder(arguments, cleaning)))
     refuse_inside("--out", arguments.out, plan.source.describe(), plan.pool.describe())
     if plan.service is None:
         refuse_inside("--index", arguments.index, plan.source.describe())
     summary = run_build(plan, execution, overwrite=arguments.overwrite)
-    if key is not None:
-        write_signature(as_path(plan.folder) / MANIFEST, key)
     print_build_summary(summary)
+    told = summary.as_dict()
+    if not cleaning.is_nothing:
+        manifest = clean_pairs(arguments, plan, cleaning, execution)
+        print_clean_summary(manifest, arguments.out, STAGES)
+        told |= {"cleaned": summarise(manifest, arguments.out)}
+    if key is not None:
+        write_signature(arguments.out / MANIFEST, key)
     if not summary.counts.pairs:
         what = f"pair of {summary.counts.sources} pictures could be made"
         print_note(nothing_made(what, summary.counts.rejects, where=summary.folder))
     if arguments.json:
-        print_json_line(summary.as_dict())
+        print_json_line(told)
     return 0
 
 
@@ -228,7 +238,9 @@ def _index(text: str) -> str:
     return text if is_service(text) else str(existing_folder(text))
 
 
-def _plan(arguments: argparse.Namespace, preset: Preset, options: BuildOptions) -> BuildPlan:
+def _plan(
+    arguments: argparse.Namespace, preset: Preset, options: BuildOptions, *, folder: str
+) -> BuildPlan:
     source = open_source(arguments.source)
     if is_service(arguments.index):
         if arguments.heads is not None or options.retrieve.structure_weight is not None:
@@ -244,7 +256,7 @@ def _plan(arguments: argparse.Namespace, preset: Preset, options: BuildOptions) 
                 name=arguments.index_name,
                 preset=preset,
                 options=options,
-                folder=str(arguments.out),
+                folder=folder,
                 fetch=FetchOptions(allow_addresses=tuple(arguments.allow_address)),
             )
         except ValueError as error:
@@ -261,7 +273,7 @@ def _plan(arguments: argparse.Namespace, preset: Preset, options: BuildOptions) 
         open_pool=open_source,
         preset=preset,
         options=options,
-        folder=str(arguments.out),
+        folder=folder,
         heads=ADAPTATION_HEADS.spec(arguments.heads) if arguments.heads is not None else None,
     )
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from editing.evaluation.cases import EditCase
 from pipelines.terminal.console import CommandError
+from transforms.dataset.clean_schema import choose_split
 from transforms.dataset.reader import Pair, PairsDataset, open_pairs
 from transforms.dataset.schema import PAIRS
 
@@ -26,6 +27,9 @@ def draw_cases(folder: Path, *, count: int, seed: int, balanced: bool = False) -
         DatasetError: the data set cannot be read, or a pair has no mask.
     """
     pairs = open_pairs(folder)
+    split = choose_split(pairs.manifest.configuration, "test")
+    if split is not None:
+        pairs = open_pairs(folder, split)
     if not pairs:
         raise CommandError(f"{folder}: the data set has no pairs to evaluate on")
     order = np.random.default_rng(seed).permutation(len(pairs)).tolist()

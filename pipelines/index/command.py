@@ -8,6 +8,7 @@ from indexes.storage.paths import as_path
 from pipelines.index.job import IndexSummary, run_index
 from pipelines.index.plan import IndexPlan, index_parts
 from pipelines.index.stored import looks_like_embeddings
+from pipelines.near_copies.index_groups import group_index
 from pipelines.running.execution_arguments import add_execution_flags, read_execution
 from pipelines.sources import open_source
 from pipelines.terminal.arguments import (
@@ -78,6 +79,12 @@ def add_parser(subparsers: Any) -> None:
         help="memory that the search index is to fit in; of more pictures it holds shortened "
         "vectors (default 16)",
     )
+    parser.add_argument(
+        "--near-copies",
+        action="store_true",
+        help="find the groups of near-copies as well, by which data sets are cleaned and split; an "
+        "index that is there is given them",
+    )
     add_execution_flags(parser)
     parser.set_defaults(run=run)
 
@@ -98,9 +105,12 @@ def run(arguments: argparse.Namespace) -> int:
     )
     refuse_inside("--out", arguments.out, plan.source.describe())
     summary = run_index(plan, execution, overwrite=arguments.overwrite)
-    print_index_summary(summary)
+    groups = None
+    if arguments.near_copies:
+        groups = group_index(as_path(plan.folder), plan.source, execution)["groups"]
+    print_index_summary(summary, groups)
     if arguments.json:
-        print_json_line(summary.as_dict())
+        print_json_line(summary.as_dict() | ({} if groups is None else {"groups": groups}))
     return 0
 
 
@@ -114,12 +124,13 @@ def _refuse_embeddings(source: str) -> None:
         )
 
 
-def print_index_summary(summary: IndexSummary) -> None:
-    """The table at the end of an index run."""
+def print_index_summary(summary: IndexSummary, groups: int | None = None) -> None:
+    """The table at the end of an index run; `groups` of near-copies, where they were made."""
     rows: list[tuple[object, ...]] = [
         ("pictures read", summary.sources),
         ("in the index", summary.indexed),
         *((f"rejected, {reason}", count) for reason, count in summary.rejects.items()),
+        *([] if groups is None else [("groups of near-copies", groups)]),
         ("parts", summary.parts),
         ("of these already there", summary.parts_skipped),
         *((f"time in {name}", format_seconds(s)) for name, s in summary.seconds.items()),

@@ -9,7 +9,10 @@ import numpy.typing as npt
 
 from pipelines.report.dataset import FinishedDataset
 
-STAGES = ("read", "caption", "rewrite", "embed", "retrieve", "mine", "select", "segment", "write")
+STAGES = (
+    *("read", "caption", "rewrite", "embed", "retrieve", "mine", "select", "segment", "write"),
+    *("filter", "decontaminate", "deduplicate", "split", "balance"),
+)
 AREA_BINS = 40
 
 Histogram = npt.NDArray[np.int64]

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from indexes.folder_lock import lock_folder
+from pipelines.cleaning.deciding import FILTER
+from pipelines.rethreshold.clean_writing import run_refilter
 from pipelines.rethreshold.stored_shard import PairPictures, choose_again, read_shard, segment_bare
 from pipelines.running.job_folder import require_same
 from pipelines.sources import open_source
@@ -35,6 +37,7 @@ from pipelines.terminal.signing_arguments import (
 )
 from pipelines.terminal.thresholds import change_thresholds
 from transforms import select
+from transforms.dataset.clean_schema import is_clean
 from transforms.dataset.files import OutputError, hash_file
 from transforms.dataset.folder import is_completed, prepare_output, write_manifest
 from transforms.dataset.manifest import (
@@ -144,6 +147,14 @@ def add_parser(subparsers: Any) -> None:
         metavar="PRESET",
         help="make masks for newly admitted pairs with the segmenter of this preset",
     )
+    parser.add_argument(
+        "--filter",
+        action="extend",
+        nargs="+",
+        default=[],
+        metavar="NAME=RULE",
+        help="of a data set that was cleaned: another rule for what was measured; `none` for none",
+    )
     add_sign_flag(parser)
     parser.add_argument("--overwrite", action="store_true", help="replace another data set in DIR2")
     parser.add_argument("--json", action="store_true", help="end with one line of JSON")
@@ -170,8 +181,18 @@ def run(
     key = read_signing_key(args.sign)
     parent = load_parent(args.folder)
     refuse_inside("--out", args.out, parent.source, parent.pool)
-    thresholds = change_thresholds(parent.configuration["thresholds"], args.threshold)
     segmenter = load_segmenter(args.segment) if args.segment else None
+    if is_clean(parent.configuration):
+        manifest = run_refilter(args, parent, segmenter, open_source)
+        if key is not None:
+            write_signature(args.out / MANIFEST, key)
+        _print_outcome(parent, manifest, folder=args.out, with_json=args.json)
+        return EXIT_OK
+    if args.filter:
+        raise CommandError(
+            f"{args.folder} was not cleaned: use `pairloom clean --filter`", exit_code=EXIT_USAGE
+        )
+    thresholds = change_thresholds(parent.configuration["thresholds"], args.threshold)
     task = Rethreshold(
         args.folder, args.out, parent, thresholds, segmenter, args.segment, open_source
     )
@@ -201,9 +222,9 @@ def _print_outcome(parent: Manifest, manifest: Manifest, *, folder: Path, with_j
     before, after = parent.counts, manifest.counts
     names = ("sources", "sources_with_pairs", "queries", "pairs")
     rows: list[tuple[object, ...]] = [(n, getattr(before, n), getattr(after, n)) for n in names]
-    stage = select.STAGE
-    old, new = before.rejects.get(stage, {}), after.rejects.get(stage, {})
-    rows += [(f"rejected: {r}", old.get(r, 0), new.get(r, 0)) for r in sorted({*old, *new})]
+    for stage in (select.STAGE, FILTER):
+        old, new = before.rejects.get(stage, {}), after.rejects.get(stage, {})
+        rows += [(f"rejected: {r}", old.get(r, 0), new.get(r, 0)) for r in sorted({*old, *new})]
     print_table("selected anew", rows, columns=("", "before", "after"))
     if not after.pairs:
         what = f"pair of {after.queries} edits proposed is selected"

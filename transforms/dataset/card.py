@@ -10,12 +10,12 @@ from typing import Any
 import pyarrow as pa
 import yaml
 
+from transforms.dataset.clean_card import cleaning_text, licence_words, split_files
+from transforms.dataset.clean_schema import columns_of, is_clean
 from transforms.dataset.manifest import Manifest
 from transforms.dataset.schema import (
     CANDIDATE_COLUMNS,
     IMAGE,
-    PAIR_COLUMNS,
-    REJECT_COLUMNS,
     Column,
     name_at,
 )
@@ -63,19 +63,22 @@ def card_text(manifest: Manifest) -> str:
 
     The first configuration, `default`, holds the pairs alone; rejects and candidates are others.
     """
+    clean = is_clean(manifest.configuration)
     head = yaml.safe_dump(_card_head(manifest), sort_keys=False, allow_unicode=True)
     parts = (
         f"---\n{head}---\n\n# Image-editing pairs\n\n{DESCRIPTION}\n",
         _made_from(manifest),
         f"## Counts\n\n{_count_table(manifest)}",
-        "## Columns of the pairs\n\n" + _column_table(PAIR_COLUMNS),
+        *filter(None, [cleaning_text(manifest)]),
+        "## Columns of the pairs\n\n" + _column_table(columns_of("pairs", clean=clean)),
         "## Columns of the rejects\n\n"
         "One row for each picture or proposed edit that did not become a pair "
-        '(`load_dataset(folder, "rejects")`).\n\n' + _column_table(REJECT_COLUMNS),
+        '(`load_dataset(folder, "rejects")`).\n\n'
+        + _column_table(columns_of("rejects", clean=clean)),
         "## Columns of the candidates\n\n"
         "One row for each edit that a target was looked for "
         '(`load_dataset(folder, "candidates")`).\n\n' + _column_table(CANDIDATE_COLUMNS),
-        f"## Licence\n\n{LICENCE_LINE}\n",
+        f"## Licence\n\n{LICENCE_LINE}{licence_words(manifest.configuration)}\n",
     )
     return "\n".join(parts)
 
@@ -84,7 +87,7 @@ def _card_head(manifest: Manifest) -> dict[str, Any]:
     configs = [
         {
             "config_name": "default" if kind == "pairs" else kind,
-            "data_files": [{"split": "train", "path": f"{kind}-*.parquet"}],
+            "data_files": split_files(manifest, kind),
         }
         for kind in KINDS
     ]
@@ -126,7 +129,9 @@ def _made_from(manifest: Manifest) -> str:
         f"{manifest.schema_version}. `manifest.json` holds the whole configuration, the software "
         "versions and the hash of every file.",
     ]
-    if manifest.parent:
+    if manifest.parent and is_clean(manifest.configuration):
+        lines.append(f"Cleaned from configuration `{_parent(manifest)}`.")
+    elif manifest.parent:
         lines.append(f"Selected anew from configuration `{_parent(manifest)}`.")
     if models:
         lines += ["", "Models:", "", *models]
@@ -189,7 +194,8 @@ def croissant_data(manifest: Manifest) -> dict[str, Any]:
         }
         for file in files
     ]
-    tables = (("pairs", PAIR_COLUMNS), ("rejects", REJECT_COLUMNS))
+    clean = is_clean(manifest.configuration)
+    tables = [(kind, columns_of(kind, clean=clean)) for kind in ("pairs", "rejects")]
     sets = [
         {
             "@type": "cr:FileSet",
@@ -207,7 +213,7 @@ def croissant_data(manifest: Manifest) -> dict[str, Any]:
         "conformsTo": "http://mlcommons.org/croissant/1.1",
         "name": f"{name_at(manifest.schema_version)}-pairs",
         "description": DESCRIPTION,
-        "license": LICENCE_LINE,
+        "license": LICENCE_LINE + licence_words(manifest.configuration),
         "version": f"{manifest.schema_version}.0.0",
         "distribution": [*objects, *sets],
         "recordSet": [_record_set(kind, columns) for kind, columns in tables],

@@ -11,6 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from transforms.dataset.clean_schema import CLEAN, is_clean, light_schema, split_names
 from transforms.dataset.files import FileReceipt, OutputError, hash_file
 from transforms.dataset.findings import Findings, Tell
 from transforms.dataset.folder import refuse_duplicate_keys
@@ -23,7 +24,6 @@ from transforms.dataset.listing import (
 )
 from transforms.dataset.manifest import Manifest, load_manifest
 from transforms.dataset.plain_data import PlainDataError, text
-from transforms.dataset.schema import SCHEMAS_WITHOUT_PICTURES
 from transforms.dataset.shard_contents import count_outcomes
 from transforms.dataset.shards import KINDS, ShardReceipt
 from transforms.dataset.table_checks import CheckedGroup, check_table
@@ -136,7 +136,7 @@ def _form_problems(manifest: Manifest) -> Iterator[str]:
     models = configuration.get("models", manifest.models)
     if not isinstance(models, dict) or not manifest.models.items() <= models.items():
         yield "models must be those of the configuration"
-    again = configuration.get("rethreshold")
+    again = configuration.get(CLEAN, configuration.get("rethreshold"))
     parent = again.get("parent") if isinstance(again, dict) else None
     if parent != manifest.parent:
         yield "parent must be that of the configuration"
@@ -191,15 +191,16 @@ def _check_rows(
         for kind, file in zip(KINDS, shard.files, strict=True)
     }
     limits = stored_limits(manifest.source, manifest.pool)
+    clean = is_clean(manifest.configuration)
     groups = {
-        kind: check_table(file, kind, shard.schema_version, tell, limits=limits)
+        kind: check_table(file, kind, shard.schema_version, tell, limits=limits, clean=clean)
         for kind, file in files.items()
     }
     tables: dict[str, pa.Table] = {}
     sound = True
     for kind in ("pairs", "rejects"):
         found = list(groups[kind])
-        schema = SCHEMAS_WITHOUT_PICTURES[kind]
+        schema = light_schema(kind, clean=clean)
         tables[kind] = pa.concat_tables(
             [schema.empty_table(), *(each.rows.cast(schema) for each in found)]
         ).combine_chunks()
@@ -208,8 +209,10 @@ def _check_rows(
         for _ in groups["candidates"]:
             pass
         return False
-    positions = _check_order(shard, tables["pairs"], tables["rejects"], tell)
-    if positions:
+    # The sources of a shard may be spread over those of several splits.
+    spread = bool(split_names(manifest.configuration))
+    positions = _check_order(shard, tables["pairs"], tables["rejects"], tell, spread=spread)
+    if positions and not spread:
         spans.append((shard.number, min(positions), max(positions) + 1))
     check_shard(
         manifest,
@@ -220,7 +223,7 @@ def _check_rows(
 
 
 def _check_order(
-    shard: ShardReceipt, pairs: pa.Table, rejects: pa.Table, tell: Tell
+    shard: ShardReceipt, pairs: pa.Table, rejects: pa.Table, tell: Tell, *, spread: bool
 ) -> Collection[int]:
     """What the rows of a shard say of it: whose they are, their order, their counts.
 
@@ -247,7 +250,7 @@ def _check_order(
             tell(where, f"the source at position {position} must have one key")
     if len(set(keys.values())) != len(keys):
         tell(where, "a source must stand at one position")
-    if keys and max(keys) - min(keys) + 1 != len(keys):
+    if keys and not spread and max(keys) - min(keys) + 1 != len(keys):
         tell(where, "every position from its first to its last must have a pair or a reject")
     named = {*pairs["source_shard"].to_pylist(), *rejects["shard"].to_pylist()}
     if named - {shard.name}:

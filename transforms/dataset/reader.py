@@ -19,6 +19,7 @@ from transforms.dataset.files import OutputError
 from transforms.dataset.manifest import Manifest, load_manifest
 from transforms.dataset.rows import Row, scores_from_row
 from transforms.dataset.schema import MASK_COMPUTED, PAIRS
+from transforms.dataset.splits import shards_of
 from transforms.dataset.tables import DatasetError, RowGroup, ShardedTable, find_shard_file
 from transforms.pictures.decoding import PictureError, decode_stored
 from transforms.pictures.limits import STORED_LIMITS, PictureLimits, stored_limits
@@ -134,21 +135,23 @@ class PairsDataset(Sequence[Pair]):
 
     `folder` and `manifest` are the data set's, `limits` what decoding one of its pictures may cost,
     by the sources that its manifest names. `table`, `rejects` and `candidates` are its three
-    tables by rows and columns, for what goes beyond single pairs.
+    tables by rows and columns, for what goes beyond single pairs. With `split` they are those of
+    one split of a data set that has some.
 
     A row group (100 pairs, encoded) is in memory at a time; reading in order reads each once, and
     a single pair costs its row group, unless it is the one that was read last.
     """
 
-    def __init__(self, folder: Path, manifest: Manifest) -> None:
+    def __init__(self, folder: Path, manifest: Manifest, split: str | None = None) -> None:
         self.folder = folder
+        self._shards = shards_of(manifest, split)
         self.manifest = manifest
         self.limits = stored_limits(manifest.source, manifest.pool)
         self.table = self._open_table("pairs")
         self._last: tuple[int, list[Row]] = (0, [])
 
     def _open_table(self, kind: str) -> ShardedTable:
-        return ShardedTable([find_shard_file(self.folder, kind, s) for s in self.manifest.shards])
+        return ShardedTable([find_shard_file(self.folder, kind, s) for s in self._shards])
 
     @cached_property
     def rejects(self) -> ShardedTable:
@@ -215,28 +218,15 @@ class PairsDataset(Sequence[Pair]):
         return self.table.row_groups()
 
 
-def open_pairs(folder: str | os.PathLike[str]) -> PairsDataset:
+def open_pairs(folder: str | os.PathLike[str], split: str | None = None) -> PairsDataset:
     """The pairs of the data set in `folder`, a sequence of `Pair`; reads its manifest and no shard.
 
-    >>> from pairloom import open_pairs
-    >>> pairs = open_pairs("small/pairs")
-    >>> pair = pairs[0]
-    >>> pair.caption
-    'a small yellow chair on the left of a patterned background'
-    >>> pair.edit_prompt
-    'a small red chair on the left of a patterned background'
-    >>> pair.source_image.size, pair.pseudo_target_image.size, pair.source_mask.mode
-    ((64, 64), (64, 64), 'L')
-    >>> sum(pair.scores.structure > 0.3 for pair in pairs) <= len(pairs)
-    True
-    >>> len(pairs) + len(pairs.rejects) >= pairs.manifest.counts.sources
-    True
-
-    It has a length, can be gone through, and gives single pairs and slices; see `Pair`.
+    It has a length, can be gone through, and gives single pairs and slices; see `Pair`. With
+    `split` it has the pairs of one split alone.
 
     Raises:
         DatasetError: `folder` is no folder, or its manifest is missing, of a schema version not
-            known here, or not whole.
+            known here, or not whole; or it has no such split.
 
     >>> from pairloom import open_pairs
     >>> pairs = open_pairs("small/pairs")
@@ -256,7 +246,7 @@ def open_pairs(folder: str | os.PathLike[str]) -> PairsDataset:
     if not folder.is_dir():
         raise DatasetError(f"a data set must be a folder, got {folder}")
     try:
-        return PairsDataset(folder, load_manifest(folder))
+        return PairsDataset(folder, load_manifest(folder), split)
     except OutputError as error:
         raise DatasetError(str(error)) from error
 

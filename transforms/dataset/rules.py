@@ -64,6 +64,8 @@ _OPTIONAL_SHARE = replace(_SHARE, nullable=True)
 _COSINE = Rule(nullable=True, least=-1, most=1, slack=_ROUNDING)
 _TRUTH = Rule(nullable=True, choices=(0.0, 1.0))
 _AS_FOUND = Rule(nullable=True)  # a collection's own number is not judged, but must be one
+_OPTIONAL_AMOUNT = Rule(nullable=True, least=0)
+_GROUP = Rule(nullable=True, pattern=r"[0-9a-f]{16}", words="16 lower-case hexadecimal digits")
 # They are shown in pages and terminals as they are.
 _SAFE = r"[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u2028\u2029\u202a-\u202e\u2066-\u2069]*"
 _LICENCE = Rule(nullable=True, pattern=_SAFE, words="without control characters")
@@ -129,6 +131,19 @@ RULES: dict[str, Rule] = {
     "target_licence": _LICENCE,
     "target_nsfw": _NULLABLE,
     "target_watermark": _AS_FOUND,
+    "split": replace(_IDENTIFIER, nullable=True),
+    "source_group": _GROUP,
+    "target_group": _GROUP,
+    "target_width": replace(_SIDE, nullable=True),
+    "target_height": replace(_SIDE, nullable=True),
+    "source_sharpness": _OPTIONAL_AMOUNT,
+    "source_flat": _OPTIONAL_SHARE,
+    "source_text": _OPTIONAL_SHARE,
+    "source_aesthetic": _AS_FOUND,
+    "target_sharpness": _OPTIONAL_AMOUNT,
+    "target_flat": _OPTIONAL_SHARE,
+    "target_text": _OPTIONAL_SHARE,
+    "target_aesthetic": _AS_FOUND,
 }
 """The rule of each column of the pairs but the pictures', and of the candidates by their names in
 the pairs."""

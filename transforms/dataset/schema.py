@@ -258,8 +258,3 @@ PAIRS = make_schema(PAIR_COLUMNS)
 REJECTS = make_schema(REJECT_COLUMNS)
 CANDIDATES = make_schema(CANDIDATE_COLUMNS)
 IMAGE_COLUMNS = tuple(column.name for column in PAIR_COLUMNS if column.type == IMAGE)
-SCHEMAS_WITHOUT_PICTURES = {
-    kind: pa.schema([pa.field(c.name, c.type) for c in columns if c.type != IMAGE])
-    for kind, columns in COLUMNS.items()
-}
-"""The columns of each table that are light enough to be held for a whole shard."""

@@ -11,14 +11,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from transforms.dataset.clean_schema import columns_of
 from transforms.dataset.edit_words import edit_problem
 from transforms.dataset.files import ROW_GROUP
 from transforms.dataset.findings import Tell
 from transforms.dataset.pair_checks import check_pair, picture_bytes_problem
 from transforms.dataset.rows import Row
 from transforms.dataset.rules import REJECT_RULES, RULES, Breach, find_breaches
-from transforms.dataset.schema import CANDIDATES, COLUMNS, IMAGE_COLUMNS, QUERY_FIELDS, make_schema
-from transforms.dataset.shards import SCHEMAS
+from transforms.dataset.schema import CANDIDATES, IMAGE_COLUMNS, QUERY_FIELDS, make_schema
 from transforms.dataset.tables import DatasetError, RowGroup, ShardFile, open_shard
 from transforms.pictures.limits import STORED_LIMITS, PictureLimits
 
@@ -39,7 +39,13 @@ class CheckedGroup:
 
 
 def check_table(
-    file: ShardFile, kind: str, version: int, tell: Tell, *, limits: PictureLimits = STORED_LIMITS
+    file: ShardFile,
+    kind: str,
+    version: int,
+    tell: Tell,
+    *,
+    limits: PictureLimits = STORED_LIMITS,
+    clean: bool = False,
 ) -> Iterator[CheckedGroup]:
     """The row groups of a file of `kind`, whose problems are told as they are met.
 
@@ -51,13 +57,14 @@ def check_table(
         version: the schema version its receipt names.
         tell: takes the problems.
         limits: of the data set's pictures.
+        clean: whether the data set was cleaned, and has the columns of such.
     """
     name = file.path.name
     try:
-        groups, metadata = _find_groups(file, kind, version, tell)
+        groups, metadata = _find_groups(file, kind, version, tell, clean=clean)
         first = 0
         for group in groups:
-            table = group.read(SCHEMAS[kind].names)
+            table = group.read([column.name for column in columns_of(kind, clean=clean)])
             table.validate(full=True)
             for column in _wrong_statistics(table, metadata.row_group(group.number)):
                 tell(name, f"the statistics of {column} must be those of its rows")
@@ -70,16 +77,17 @@ def check_table(
 
 
 def _find_groups(
-    file: ShardFile, kind: str, version: int, tell: Tell
+    file: ShardFile, kind: str, version: int, tell: Tell, *, clean: bool
 ) -> tuple[list[RowGroup], pq.FileMetaData]:
     """The row groups to read; none where the footer says that they are not of the data set."""
     name = file.path.name
     with open_shard(file.path) as shard:
         schema = shard.schema_arrow
-        if not schema.equals(SCHEMAS[kind], check_metadata=False):
+        wanted = make_schema(columns_of(kind, clean=clean), version=version)
+        if not schema.equals(wanted, check_metadata=False):
             tell(name, f"columns must be those of the schema of the {kind}")
             return [], shard.metadata
-        if schema.metadata != make_schema(COLUMNS[kind], version=version).metadata:
+        if schema.metadata != wanted.metadata:
             tell(name, f"what the file says of itself must be that of schema version {version}")
         sizes = [shard.metadata.row_group(n).num_rows for n in range(shard.num_row_groups)]
         if sum(sizes) != file.rows or shard.metadata.num_rows != file.rows:

@@ -1,0 +1,1 @@
+"""`pairloom decontaminate`: a data set without near-copies of a test set's pictures."""
