@@ -4,7 +4,7 @@ Both are functions of the manifest. The card names the files of each table, so t
 `datasets.load_dataset(folder)` finds the pairs as the split `train`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pyarrow as pa
@@ -17,6 +17,7 @@ from transforms.dataset.schema import (
     PAIR_COLUMNS,
     REJECT_COLUMNS,
     Column,
+    columns_at,
     name_at,
 )
 from transforms.dataset.shards import KINDS
@@ -63,30 +64,48 @@ def card_text(manifest: Manifest) -> str:
 
     The first configuration, `default`, holds the pairs alone; rejects and candidates are others.
     """
-    head = yaml.safe_dump(_card_head(manifest), sort_keys=False, allow_unicode=True)
+    files = {"default" if kind == "pairs" else kind: f"{kind}-*.parquet" for kind in KINDS}
+    version = manifest.schema_version
     parts = (
-        f"---\n{head}---\n\n# Image-editing pairs\n\n{DESCRIPTION}\n",
+        _card_start(_card_head(manifest, files)),
         _made_from(manifest),
         f"## Counts\n\n{_count_table(manifest)}",
-        "## Columns of the pairs\n\n" + _column_table(PAIR_COLUMNS),
+        "## Columns of the pairs\n\n" + _column_table(columns_at(PAIR_COLUMNS, version)),
         "## Columns of the rejects\n\n"
         "One row for each picture or proposed edit that did not become a pair "
         '(`load_dataset(folder, "rejects")`).\n\n' + _column_table(REJECT_COLUMNS),
         "## Columns of the candidates\n\n"
         "One row for each edit that a target was looked for "
-        '(`load_dataset(folder, "candidates")`).\n\n' + _column_table(CANDIDATE_COLUMNS),
+        '(`load_dataset(folder, "candidates")`).\n\n'
+        + _column_table(columns_at(CANDIDATE_COLUMNS, version)),
         f"## Licence\n\n{LICENCE_LINE}\n",
     )
     return "\n".join(parts)
 
 
-def _card_head(manifest: Manifest) -> dict[str, Any]:
+def copy_card_text(manifest: Manifest, columns: Iterable[Column], *, files: str) -> str:
+    """The card of a copy that holds the pairs alone, with `columns`, in files like `files`."""
+    head = _card_head(manifest, {"default": files})
+    parts = (
+        _card_start(head),
+        _made_from(manifest),
+        f"## Counts\n\n{_count_table(manifest)}",
+        "## Columns\n\n" + _column_table(columns),
+        f"## Licence\n\n{LICENCE_LINE}\n",
+    )
+    return "\n".join(parts)
+
+
+def _card_start(head: dict[str, Any]) -> str:
+    text = yaml.safe_dump(head, sort_keys=False, allow_unicode=True)
+    return f"---\n{text}---\n\n# Image-editing pairs\n\n{DESCRIPTION}\n"
+
+
+def _card_head(manifest: Manifest, files: Mapping[str, str]) -> dict[str, Any]:
+    """The YAML of a card; `files` are the files of each configuration."""
     configs = [
-        {
-            "config_name": "default" if kind == "pairs" else kind,
-            "data_files": [{"split": "train", "path": f"{kind}-*.parquet"}],
-        }
-        for kind in KINDS
+        {"config_name": name, "data_files": [{"split": "train", "path": path}]}
+        for name, path in files.items()
     ]
     return {
         "pretty_name": f"Image-editing pairs made by {name_at(manifest.schema_version)}",
@@ -189,7 +208,8 @@ def croissant_data(manifest: Manifest) -> dict[str, Any]:
         }
         for file in files
     ]
-    tables = (("pairs", PAIR_COLUMNS), ("rejects", REJECT_COLUMNS))
+    pair_columns = columns_at(PAIR_COLUMNS, manifest.schema_version)
+    tables = (("pairs", pair_columns), ("rejects", REJECT_COLUMNS))
     sets = [
         {
             "@type": "cr:FileSet",

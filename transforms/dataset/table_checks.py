@@ -18,7 +18,6 @@ from transforms.dataset.pair_checks import check_pair, picture_bytes_problem
 from transforms.dataset.rows import Row
 from transforms.dataset.rules import REJECT_RULES, RULES, Breach, find_breaches
 from transforms.dataset.schema import CANDIDATES, COLUMNS, IMAGE_COLUMNS, QUERY_FIELDS, make_schema
-from transforms.dataset.shards import SCHEMAS
 from transforms.dataset.tables import DatasetError, RowGroup, ShardFile, open_shard
 from transforms.pictures.limits import STORED_LIMITS, PictureLimits
 
@@ -57,7 +56,7 @@ def check_table(
         groups, metadata = _find_groups(file, kind, version, tell)
         first = 0
         for group in groups:
-            table = group.read(SCHEMAS[kind].names)
+            table = group.read(make_schema(COLUMNS[kind], version=version).names)
             table.validate(full=True)
             for column in _wrong_statistics(table, metadata.row_group(group.number)):
                 tell(name, f"the statistics of {column} must be those of its rows")
@@ -76,10 +75,11 @@ def _find_groups(
     name = file.path.name
     with open_shard(file.path) as shard:
         schema = shard.schema_arrow
-        if not schema.equals(SCHEMAS[kind], check_metadata=False):
+        wanted = make_schema(COLUMNS[kind], version=version)
+        if not schema.equals(wanted, check_metadata=False):
             tell(name, f"columns must be those of the schema of the {kind}")
             return [], shard.metadata
-        if schema.metadata != make_schema(COLUMNS[kind], version=version).metadata:
+        if schema.metadata != wanted.metadata:
             tell(name, f"what the file says of itself must be that of schema version {version}")
         sizes = [shard.metadata.row_group(n).num_rows for n in range(shard.num_row_groups)]
         if sum(sizes) != file.rows or shard.metadata.num_rows != file.rows:
@@ -136,7 +136,9 @@ def _check_group(
         sound = False
         tell(f"{where}{first + place}", what)
     if sound and kind != "rejects":
-        for place, row in enumerate(light.select(["key", "source_key", *QUERY_FIELDS]).to_pylist()):
+        asked = {"key", "source_key", *QUERY_FIELDS}
+        words = light.select([name for name in light.column_names if name in asked])
+        for place, row in enumerate(words.to_pylist()):
             problem = _key_problem(row) or edit_problem(row)
             if problem:
                 tell(f"{where}{first + place} ({row['key']})", problem)

@@ -13,6 +13,7 @@ from transforms.protocols import Encoder
 from transforms.record import PARTS_OF_SPEECH, RELATIONS
 from transforms.words.edits import CaptionReading, Considered, Proposal
 from transforms.words.gate import why_no_caption
+from transforms.words.instructions import InstructionWriter
 from transforms.words.judging import LEAST_JUDGEMENT, EditJudge, load_nearest_captions
 from transforms.words.lexicon import Lexicon, load_lexicon
 from transforms.words.pool_words import PoolWords, count_pool
@@ -97,6 +98,11 @@ class Rewriter:
     pool: PoolWords | None = None
     tagger: Tagger = penn_tags
     judge: EditJudge | None = None
+
+    @property
+    def instructions(self) -> InstructionWriter:
+        """Says the edits as instructions, by the same table, tagger and seed."""
+        return InstructionWriter(self.lexicon, self.options.seed, self.tagger)
 
     def propose(
         self, caption: str, key: str, sense_scorer: SenseScorer | None = None
