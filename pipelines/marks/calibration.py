@@ -37,12 +37,14 @@ class Calibration:
 
     `brier` is the mean squared error of the chances, in [0, 1], each predicted by a curve of the
     other folds (Brier 1950); `brier_constant` is that of the other folds' share of right marks in
-    its place, which a score that says nothing does not beat. `bins` are groups of marks of about
-    one size by predicted chance: its mean, the share that is right, and how many marks there are.
+    its place, which a score that says nothing does not beat. `highest` is the greatest score of the
+    marks. `bins` are groups of marks of about one size by predicted chance: its mean, the share
+    that is right, and how many marks there are.
     """
 
     score: str
     curve: Isotonic
+    highest: float
     marks: int
     brier: float
     brier_constant: float
@@ -98,6 +100,7 @@ def calibrate(
     return Calibration(
         score=score,
         curve=fit_isotonic(values, truths),
+        highest=float(values.max()),
         marks=len(kept),
         brier=float(((predicted - truths) ** 2).mean()),
         brier_constant=float(((constant - truths) ** 2).mean()),
