@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+from support import readme_judging_rows as judging
 from support import readme_model_rows as models
 from support import readme_pipeline_rows as pipeline
 from support.readme_words import Row
@@ -56,6 +57,8 @@ ROWS: Sequence[Callable[[Results], list[Row]]] = (
     pipeline.rewrite_sentences,
     pipeline.real_captions,
     pipeline.mined_captions,
+    judging.edit_instructions,
+    judging.judge_coverage,
     pipeline.search_and_layout,
     pipeline.index_scale,
     models.precision,
