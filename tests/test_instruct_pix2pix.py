@@ -61,7 +61,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
-    """The still life's diffusion model as the script wants it: with CLIP's slow tokenizer's files."""
+    """The still life's diffusion model."""
     return find_package_data("stilllife", "weights/diffusion")
 
 

@@ -182,7 +182,7 @@ def test_a_contradiction_is_refused(client, marks):
         (lambda client: client.post(f"{HERE}/mark", json={"key": "x" * 20_000}), 413),
         (lambda client: client.get(f"{HERE}/picture/12/source.png"), 400),
         (lambda client: client.get(f"{HERE}/picture/0/elsewhere.png"), 400),
-        (lambda client: client.get(f"{HERE}/mark"), 405),
+        (lambda client: client.get(f"{HERE}/mark"), 404),
     ],
 )
 def test_other_requests_are_refused(client, ask, code):

@@ -117,7 +117,9 @@ def test_what_cannot_be_wanted_is_refused():
             Wanted(**{"precision": 0.9, "confidence": 0.9, **how})
 
 
-def test_a_sample_counts_marks_and_pairs():
-    [trial] = try_thresholds(judged(ranked(30), right_above(2), marks=10), Wanted(0.5, 0.5))
-    assert trial.sample == Stratum(30, 10, 0)
+def test_the_first_threshold_keeps_half_of_the_marks():
+    pairs = ranked(30)
+    [trial] = try_thresholds(judged(pairs, right_above(2), marks=10), Wanted(0.5, 0.5))
+    kept = sum(keeps(pair, "quality", trial.value) for pair in pairs)
+    assert trial.sample == Stratum(kept, 5, 0)
     assert not trial.passes

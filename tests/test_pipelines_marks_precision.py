@@ -54,6 +54,13 @@ def test_a_set_that_is_marked_wholly_is_known():
     assert found.low == found.value == found.high == 0.85
 
 
+def test_what_one_pair_can_change_is_in_the_interval():
+    found = estimate([Stratum(15, 13, 13)])
+    assert (found.low, found.high) == (14 / 15, 1)  # of the two others one may well be wrong
+    found = estimate([Stratum(10, 9, 8)])
+    assert (found.low, found.high) == (0.8, 0.9)
+
+
 def test_more_marks_tell_more():
     widths = [
         (lambda found: found.high - found.low)(estimate([Stratum(1000, n, n * 9 // 10)] * 3))

@@ -52,6 +52,7 @@ def serve(session: JudgingSession, *, name: str, port: int = 0) -> Iterator[Serv
         said = error.strerror or error
         raise CommandError(f"--port {port} cannot be had on {HOST}: {said}") from error
     with listening:
+        found: int = listening.getsockname()[1]
         server = make_server(
             HOST, port, app, threaded=True, request_handler=QuietHandler, fd=listening.fileno()
         )
@@ -64,7 +65,7 @@ def serve(session: JudgingSession, *, name: str, port: int = 0) -> Iterator[Serv
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     try:
-        yield Served(f"http://{HOST}:{server.server_port}/{token}/", wait)
+        yield Served(f"http://{HOST}:{found}/{token}/", wait)
     finally:
         server.shutdown()
         thread.join()

@@ -110,8 +110,8 @@ def try_thresholds(judged: JudgedPairs, wanted: Wanted) -> list[Trial]:
                 sum(keeps(pair, score, value) for pair, _ in sample),
                 sum(right and keeps(pair, score, value) for pair, right in sample),
             )
-            if kept.marked < start and value is not None:
-                continue
+            if value is not None and (kept.marked < start or kept.pairs == len(judged.pairs)):
+                continue  # too few marks to try, or no threshold at all
             bound = lower_bound(kept, confidence)
             trials.append(Trial(score, value, kept, bound, bound >= wanted.precision))
             if not trials[-1].passes:

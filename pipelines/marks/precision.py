@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 CONFIDENCE = 0.95
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,8 @@ class Estimate:
 def estimate(strata: Sequence[Stratum], confidence: float = CONFIDENCE) -> Estimate | None:
     """The share of right pairs in all `strata` together; None where nothing is marked.
 
-    A stratum without a mark is taken together with the one before it, or after the first ones.
+    A stratum without a mark is taken together with the one before it, or after the first ones. The
+    ends of the interval are shares that so many pairs can have.
 
     Raises:
         ValueError: `confidence` is not in (0, 1).
@@ -69,7 +71,15 @@ def estimate(strata: Sequence[Stratum], confidence: float = CONFIDENCE) -> Estim
     value = sum(each.pairs * each.right / each.marked for each in joined) / total.pairs
     size = effective_size(joined, total.pairs)
     low, high = (value, value) if math.isinf(size) else wilson(value, size, quantile)
-    return Estimate(value, low, high, total.pairs, total.marked, total.right)
+    return Estimate(value, *_possible(low, high, total), total.pairs, total.marked, total.right)
+
+
+def _possible(low: float, high: float, total: Stratum) -> tuple[float, float]:
+    """The next shares outwards that so many pairs can have, with the marks that are known."""
+    least = max(math.floor(low * total.pairs + _ROUNDING), total.right)
+    wrong = total.marked - total.right
+    most = min(math.ceil(high * total.pairs - _ROUNDING), total.pairs - wrong)
+    return least / total.pairs, most / total.pairs
 
 
 def join_unmarked(strata: Sequence[Stratum]) -> list[Stratum]:

@@ -21,6 +21,7 @@ FLAGS = (
     "--disable-dev-shm-usage",
     "--disable-background-networking",
     "--hide-scrollbars",
+    "--window-size=1440,1000",
 )
 SECONDS_TO_START = 60
 KEYS = {"Enter": 13, "Backspace": 8, "Escape": 27}
@@ -63,6 +64,8 @@ class Page:
         self.call("Runtime.enable")
         self.call("Log.enable")
         self.call("Page.navigate", url=address)
+        here = f"location.href === {json.dumps(address)}"
+        self.wait(f"{here} && document.readyState === 'complete'")
 
     def evaluate(self, expression):
         answer = self.call(
