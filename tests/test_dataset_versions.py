@@ -20,7 +20,7 @@ def earlier(request, sealed_dataset):
 
 
 def test_an_earlier_data_set_is_whole(earlier):
-    assert list(check_folder(earlier)) == []
+    assert check_folder(earlier).problems == []
 
 
 def test_its_card_is_of_the_columns_it_has(earlier):
@@ -31,7 +31,7 @@ def test_its_card_is_of_the_columns_it_has(earlier):
 def test_an_earlier_file_in_a_new_data_set_is_a_problem(sealed_dataset):
     sealed.age(sealed_dataset, 2)
     sealed.seal(sealed_dataset, lambda data: data.update(schema_version=3))
-    assert check_folder(sealed_dataset)
+    assert check_folder(sealed_dataset).problems
 
 
 def test_selected_from_anew_it_has_instructions(earlier, tmp_path):
@@ -54,4 +54,4 @@ def test_selected_from_anew_it_has_instructions(earlier, tmp_path):
     assert all(said[pair.key] == pair.edit_instruction for pair in after)
     assert len(said) == len(before.candidates)
     assert writer.seed == parent.seed
-    assert list(check_folder(tmp_path / "out")) == []
+    assert check_folder(tmp_path / "out").problems == []

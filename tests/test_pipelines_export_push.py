@@ -14,6 +14,9 @@ from transforms.dataset.reader import open_pairs
 
 NAME = "someone/pairs"
 
+# The client's own use of the library that sends its requests.
+pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
+
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory):

@@ -46,7 +46,7 @@ def test_the_marks_beside_the_data_set_are_shown(folder, tmp_path):
 def test_without_marks_nothing_is_said(folder, tmp_path):
     other = write_dataset(tmp_path / "pairs", pairs=4, rejects=2)
     outcome = run("report", other, "--json")
-    assert "judged" not in (other / "report.html").read_text(encoding="utf-8")
+    assert 'id="judged"' not in (other / "report.html").read_text(encoding="utf-8")
     assert "judged_right" not in outcome.counts
 
 

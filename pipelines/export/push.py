@@ -29,7 +29,6 @@ def push_folder(folder: Path, name: str, *, private: bool, endpoint: str | None 
     Raises:
         CommandError: the hub refuses, or cannot be reached.
     """
-    import httpx
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HfHubHTTPError
 
@@ -46,6 +45,8 @@ def push_folder(folder: Path, name: str, *, private: bool, endpoint: str | None 
     except HfHubHTTPError as error:
         said = " ".join((error.server_message or str(error)).split())
         raise CommandError(f"--push {name}: the hub refuses: {said}") from error
-    except (httpx.HTTPError, OSError, ValueError) as error:
-        raise CommandError(f"--push {name}: {' '.join(str(error).split())}") from error
+    except Exception as error:
+        cause = f": {error.__cause__}" if error.__cause__ is not None else ""
+        said = " ".join(f"{error}{cause}".split())
+        raise CommandError(f"--push {name}: {said}") from error
     return str(made)

@@ -104,7 +104,9 @@ class Handler(BaseHTTPRequestHandler):
             else:
                 assert line["key"] == "header"
                 self.server.sent.append(value["summary"])
-        self.answer({"commitUrl": f"{self.server.address}/c", "commitOid": "0" * 40})
+        self.answer(
+            {"commitUrl": f"{self.server.address}/datasets/{name}/commit/0", "commitOid": "0" * 40}
+        )
 
 
 def mode(file):

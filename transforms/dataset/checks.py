@@ -23,7 +23,7 @@ from transforms.dataset.listing import (
 )
 from transforms.dataset.manifest import Manifest, load_manifest
 from transforms.dataset.plain_data import PlainDataError, text
-from transforms.dataset.schema import SCHEMAS_WITHOUT_PICTURES
+from transforms.dataset.schema import schema_without_pictures
 from transforms.dataset.shard_contents import count_outcomes
 from transforms.dataset.shards import KINDS, ShardReceipt
 from transforms.dataset.table_checks import CheckedGroup, check_table
@@ -199,7 +199,7 @@ def _check_rows(
     sound = True
     for kind in ("pairs", "rejects"):
         found = list(groups[kind])
-        schema = SCHEMAS_WITHOUT_PICTURES[kind]
+        schema = schema_without_pictures(kind, shard.schema_version)
         tables[kind] = pa.concat_tables(
             [schema.empty_table(), *(each.rows.cast(schema) for each in found)]
         ).combine_chunks()

@@ -274,8 +274,9 @@ PAIRS = make_schema(PAIR_COLUMNS)
 REJECTS = make_schema(REJECT_COLUMNS)
 CANDIDATES = make_schema(CANDIDATE_COLUMNS)
 IMAGE_COLUMNS = tuple(column.name for column in PAIR_COLUMNS if column.type == IMAGE)
-SCHEMAS_WITHOUT_PICTURES = {
-    kind: pa.schema([pa.field(c.name, c.type) for c in columns if c.type != IMAGE])
-    for kind, columns in COLUMNS.items()
-}
-"""The columns of each table that are light enough to be held for a whole shard."""
+
+
+def schema_without_pictures(kind: str, version: int) -> pa.Schema:
+    """The columns of a table in a version that are light enough to be held for a whole shard."""
+    columns = columns_at(COLUMNS[kind], version)
+    return pa.schema([pa.field(c.name, c.type) for c in columns if c.type != IMAGE])
