@@ -30,7 +30,12 @@ def test_its_card_is_of_the_columns_it_has(earlier):
 
 def test_an_earlier_file_in_a_new_data_set_is_a_problem(sealed_dataset):
     sealed.age(sealed_dataset, 2)
-    sealed.seal(sealed_dataset, lambda data: data.update(schema_version=3))
+
+    def renew(data):
+        for each in (data, *data["shards"]):
+            each["schema_version"] = 3
+
+    sealed.seal(sealed_dataset, renew)
     assert check_folder(sealed_dataset).problems
 
 
