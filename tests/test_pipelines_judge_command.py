@@ -3,6 +3,7 @@
 import json
 import re
 import socket
+import sys
 import threading
 import urllib.request
 
@@ -157,6 +158,15 @@ def test_marks_of_another_data_set_are_refused(folder, tmp_path):
     give_marks(other, tmp_path / "marks", {"anna": ["right"]})
     outcome = run("judge", folder, "--summary", "--marks", tmp_path / "marks")
     assert "holds the marks of another data set than" in outcome.error
+
+
+def test_the_summary_does_without_the_page_s_library(folder, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "flask", None)
+    for name in ("pipelines.judge.server", "pipelines.judge.app"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    give_marks(folder, tmp_path / "marks", {"anna": ["right"] * 4})
+    assert run("judge", folder, "--summary", "--marks", tmp_path / "marks").code == 0
+    assert "the page needs Flask: install pairloom[judge]" in run("judge", folder).error
 
 
 def test_nothing_to_judge_is_told(tmp_path):

@@ -14,6 +14,7 @@ from pipelines.marks.precision import (
     join_unmarked,
     lower_bound,
     marks_needed,
+    student,
     wilson,
 )
 
@@ -47,6 +48,13 @@ def test_one_large_stratum_is_wilson_s_interval():
     found = estimate([Stratum(10**9, 50, 40)])
     share, size, quantile = 0.8, 50.0, 1.959963984540054
     assert (found.low, found.high) == pytest.approx(wilson(share, size, quantile), abs=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("freedom", "quantile"), [(3, 3.182), (5, 2.571), (11, 2.201), (55, 2.004), (1000, 1.962)]
+)
+def test_student_s_quantiles(freedom, quantile):
+    assert student(1.959964, freedom) == pytest.approx(quantile, rel=0.01)
 
 
 def test_a_set_that_is_marked_wholly_is_known():

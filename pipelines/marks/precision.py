@@ -3,8 +3,9 @@
 A `Stratum` is a group of pairs of which some, drawn at random without replacement, were marked.
 Shares are estimated stratum by stratum and weighted by how many pairs each has. Intervals are
 Wilson's (1927), with the effective sample size of the stratified estimator in place of the sample's
-(Dean and Pacheco 2015), which takes the finite number of pairs into account. A lower bound that has
-to hold, for choosing thresholds, is exact: hypergeometric.
+(Dean and Pacheco 2015), which takes the finite number of pairs into account; where the variance is
+that of several strata, with Student's quantile. A lower bound that has to hold, for choosing
+thresholds, is exact: hypergeometric.
 """
 
 import math
@@ -70,6 +71,8 @@ def estimate(strata: Sequence[Stratum], confidence: float = CONFIDENCE) -> Estim
     joined = join_unmarked(strata)
     value = sum(each.pairs * each.right / each.marked for each in joined) / total.pairs
     size = effective_size(joined, total.pairs)
+    if len(joined) > 1:
+        quantile = student(quantile, total.marked - len(joined))
     low, high = (value, value) if math.isinf(size) else wilson(value, size, quantile)
     return Estimate(value, *_possible(low, high, total), total.pairs, total.marked, total.right)
 
@@ -127,6 +130,15 @@ def two_sided_quantile(confidence: float) -> float:
     """
     check_share("confidence", confidence)
     return NormalDist().inv_cdf(0.5 + confidence / 2)
+
+
+def student(quantile: float, freedom: int) -> float:
+    """Student's quantile that goes with a normal one (Abramowitz and Stegun 1964, 26.7.5).
+
+    `freedom` are the degrees of freedom, of which at least three are assumed.
+    """
+    z, n = quantile, max(3, freedom)
+    return z + (z**3 + z) / (4 * n) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * n**2)
 
 
 def check_share(name: str, value: float) -> None:
