@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 from fakes.marks import judged, ranked
 
-from pipelines.marks.choosing import Wanted, even_sample, keeps, passing, try_thresholds
+from pipelines.marks.choosing import (
+    Wanted,
+    even_sample,
+    keeps,
+    passing,
+    scores_tried,
+    try_thresholds,
+)
 from pipelines.marks.precision import Stratum, lower_bound
 from pipelines.marks.strata import Design
 
@@ -61,6 +68,17 @@ def test_several_scores_share_the_error():
         assert trial.bound == lower_bound(trial.sample, 0.975)
 
 
+def test_all_scores_that_differ_are_tried_unless_some_are_named():
+    pairs = ranked(
+        40,
+        structure=lambda n, count: -n,
+        rest=lambda n, count: 1.0,
+        directional=lambda n, count: None,
+    )
+    assert scores_tried(pairs, Wanted(0.9, 0.9)) == ("quality", "structure")
+    assert scores_tried(pairs, Wanted(0.9, 0.9, ("rest",))) == ("rest",)
+
+
 def test_promises_are_kept_as_often_as_was_asked_for():
     runs, broken, made = 150, 0, 0
     for seed in range(runs):
@@ -111,7 +129,7 @@ def test_what_cannot_be_wanted_is_refused():
         ({"precision": 1}, r"precision must be in \(0, 1\), got 1"),
         ({"confidence": 0}, r"confidence must be in \(0, 1\), got 0"),
         ({"by": ("beauty",)}, "scores must be some of quality, "),
-        ({"by": ()}, "scores must be some of quality, "),
+        ({"by": ("rest", "rest")}, "scores must be some of quality, "),
     ):
         with pytest.raises(ValueError, match=message):
             Wanted(**{"precision": 0.9, "confidence": 0.9, **how})

@@ -83,7 +83,7 @@ def run(folder, out, *flags):
 
 def test_the_pairs_that_stay_reach_the_precision(folder, tmp_path, capsys):
     marks = mark_all(folder, tmp_path / "marks", lambda structure: structure > 0.3)
-    flags = ("--precision", 0.95, "--confidence", 0.95, "--marks", marks, "--json")
+    flags = ("--precision", 0.95, "--by", "quality", "--marks", marks, "--json")
     assert run(folder, tmp_path / "out", *flags) == 0
     out = capsys.readouterr().out
     counts = json.loads(out.splitlines()[-1])
@@ -122,9 +122,10 @@ def test_that_none_reaches_it_is_told_and_nothing_written(folder, tmp_path, righ
     outcome = run_command(
         *("rethreshold", folder, "--out", tmp_path / "out", "--precision", 0.95, "--marks", marks)
     )
-    assert "no threshold on quality reaches precision 0.95 with confidence 0.95" in outcome.error
+    tried = "no threshold on quality, structure reaches precision 0.95 with confidence 0.95"
+    assert tried in outcome.error
     assert any(each in outcome.error for each in said.split("|"))
-    assert "At least 59 marks, all of them right, are needed" in outcome.error
+    assert "At least 72 marks, all of them right, are needed" in outcome.error
     assert outcome.code == 1
     assert not (tmp_path / "out").exists()
 
@@ -147,7 +148,7 @@ def test_one_judge_may_be_asked(folder, tmp_path, capsys):
     outcome = run_command("rethreshold", folder, "--out", tmp_path / "o", *flags, "--judge", "carl")
     assert "marks are by anna, ben, got judge carl" in outcome.error
     outcome = run_command("rethreshold", folder, "--out", tmp_path / "o", *flags)
-    assert "no threshold on quality reaches" in outcome.error
+    assert "no threshold on quality, structure reaches" in outcome.error
 
 
 @pytest.mark.parametrize(

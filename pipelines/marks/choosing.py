@@ -43,19 +43,21 @@ STEP_SHARE = 0.02
 class Wanted:
     """A precision to be reached with a confidence, by thresholds on some of `CHOSEN_BY`.
 
+    `by` names them; none of them: every one that differs from pair to pair.
+
     Raises:
         ValueError: a share is not in (0, 1), or a score is none of `CHOSEN_BY`.
     """
 
     precision: float
     confidence: float
-    by: tuple[str, ...] = (QUALITY,)
+    by: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_share("precision", self.precision)
         check_share("confidence", self.confidence)
         unknown = [name for name in self.by if name not in CHOSEN_BY]
-        if unknown or not self.by or len(set(self.by)) < len(self.by):
+        if unknown or len(set(self.by)) < len(self.by):
             raise ValueError(f"scores must be some of {', '.join(CHOSEN_BY)}, got {list(self.by)}")
 
 
@@ -100,10 +102,11 @@ def even_sample(judged: JudgedPairs) -> list[tuple[RankedPair, bool]]:
 def try_thresholds(judged: JudgedPairs, wanted: Wanted) -> list[Trial]:
     """The trials of all sequences, each up to its first failure, in the order they were made."""
     sample = even_sample(judged)
-    confidence = 1 - (1 - wanted.confidence) / len(wanted.by)
+    scores = scores_tried(judged.pairs, wanted)
+    confidence = confidence_of_each(scores, wanted)
     start = max(len(sample) / 2, marks_needed(1, wanted.precision, confidence))
     trials: list[Trial] = []
-    for score in wanted.by:
+    for score in scores:
         for value in _sequence(judged.pairs, score):
             kept = Stratum(
                 sum(keeps(pair, score, value) for pair in judged.pairs),
@@ -117,6 +120,20 @@ def try_thresholds(judged: JudgedPairs, wanted: Wanted) -> list[Trial]:
             if not trials[-1].passes:
                 break
     return trials
+
+
+def scores_tried(pairs: Sequence[RankedPair], wanted: Wanted) -> tuple[str, ...]:
+    """The scores that thresholds are tried on; which they are does not depend on marks."""
+
+    def differs(score: str) -> bool:
+        return len({value for p in pairs if (value := p.scores.get(score)) is not None}) > 1
+
+    return wanted.by or tuple(score for score in CHOSEN_BY if differs(score))
+
+
+def confidence_of_each(scores: Sequence[str], wanted: Wanted) -> float:
+    """The confidence with which a threshold on each of `scores` must hold (Bonferroni)."""
+    return 1 - (1 - wanted.confidence) / max(1, len(scores))
 
 
 def passing(trials: Sequence[Trial]) -> list[Trial]:

@@ -6,11 +6,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pipelines.marks.choosing import Trial, Wanted, passing, try_thresholds
+from pipelines.marks.choosing import (
+    Trial,
+    Wanted,
+    confidence_of_each,
+    passing,
+    scores_tried,
+    try_thresholds,
+)
 from pipelines.marks.judged import open_judged, sum_up
 from pipelines.marks.marks_file import marks_path
 from pipelines.marks.precision import marks_needed
-from pipelines.marks.strata import QUALITY
 from pipelines.terminal.arguments import local_path
 from pipelines.terminal.console import EXIT_USAGE, CommandError
 from transforms.dataset.reader import open_pairs
@@ -64,8 +70,8 @@ def add_precision_flags(parser: argparse.ArgumentParser) -> None:
         "--by",
         nargs="+",
         metavar="SCORE",
-        help=f"with --precision, the scores to choose by (default: {QUALITY}); several share the "
-        "chance of being wrong",
+        help="with --precision, the scores to choose by (default: all that differ); the more there "
+        "are, the more marks are needed",
     )
     parser.add_argument(
         "--marks",
@@ -93,7 +99,7 @@ def read_wanted(args: argparse.Namespace) -> Wanted | None:
         raise CommandError("--precision chooses, so it takes no --threshold", exit_code=EXIT_USAGE)
     confidence = 0.95 if args.confidence is None else args.confidence
     try:
-        return Wanted(args.precision, confidence, tuple(args.by or (QUALITY,)))
+        return Wanted(args.precision, confidence, tuple(args.by or ()))
     except ValueError as error:
         raise CommandError(str(error), exit_code=EXIT_USAGE) from error
 
@@ -124,9 +130,10 @@ def choose_precise(
     share = f"{found.value:.3f} of the pairs are right" if found else "nothing is marked"
     best = max(trials, key=lambda trial: trial.bound, default=None)
     come = "no score was tried" if best is None else f"the best, {_words(best)}"
-    least = marks_needed(0, wanted.precision, 1 - (1 - wanted.confidence) / len(wanted.by))
+    scores = scores_tried(judged.pairs, wanted)
+    least = marks_needed(0, wanted.precision, confidence_of_each(scores, wanted))
     raise CommandError(
-        f"no threshold on {', '.join(wanted.by)} reaches precision {wanted.precision:g} with "
+        f"no threshold on {', '.join(scores)} reaches precision {wanted.precision:g} with "
         f"confidence {wanted.confidence:g}: {share} by {len(judged.told)} marks; {come}. At least "
         f"{least} marks, all of them right, are needed among the pairs that are kept"
     )
