@@ -33,13 +33,14 @@ RATES = ("plan", "preset")
 OTHER_TEXTS = {
     *("allow_address", "box", "device", "index_name", "mask_phrase", "prompt", "runner"),
     *("segment_background", "set_values", "source_prompt", "threshold", "without"),
+    *("by", "judge", "push", "score"),
 }
 """Arguments that are never a path, whatever stands in them."""
 
 
 COMMANDS = (
-    *("build", "demo", "edit", "edit-images", "evaluate", "fetch", "index", "lexicon build"),
-    *("plan", "report", "rethreshold", "rewrite", "train", "verify"),
+    *("build", "demo", "edit", "edit-images", "evaluate", "export", "fetch", "index", "judge"),
+    *("lexicon build", "plan", "report", "rethreshold", "rewrite", "train", "verify"),
 )
 
 
@@ -128,7 +129,9 @@ def given(tmp_path, honest_dataset):
         },
         "edit-images": {"dataset": pairs, "out": out, None: ("--editor", "copy")},
         "evaluate": {"dataset": pairs, "out": out, None: ("--editors", "copy", "--edits", 1)},
+        "export": {"dataset": pairs, "out": out, None: ("--format", "hub-folder")},
         "fetch": {"source": captions, "out": out},
+        "judge": {"dataset": pairs, "marks": tmp_path / "marks", None: ("--summary",)},
         "index": {"source": pool_folder(), "out": out, None: tiny},
         "lexicon build": {"out": tmp_path / "table.tsv.gz"},
         "plan": {},

@@ -7,7 +7,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.report.sample import draw_number, fetch_rows, sample_places
+from pipelines.marks.strata import draw_number
+from pipelines.report.sample import fetch_rows, sample_places
 from transforms.dataset.tables import ShardedTable, ShardFile
 
 

@@ -179,6 +179,11 @@ PAIRS = {
     "word of no caption": (put(source_word="plum"), "edit_prompt must be caption with source_word"),
     "prompt of another edit": (put(edit_prompt="a red pear tree"), "edit_prompt must be caption"),
     "phrase of no text": (put(target_phrase="ripe pear"), "target_phrase must be made of words"),
+    "instruction of another": (put(edit_instruction="add a plum"), "edit_instruction must have"),
+    "other instruction": (
+        put(edit_instruction="make it a pear"),
+        "edit_instruction of the pair must be that of its edit among the candidates",
+    ),
     "other caption": (
         put(caption="a blue apple", edit_prompt="a blue pear"),
         "caption of the pair must be that of its edit among the candidates",
@@ -281,7 +286,7 @@ def rewrite(folder, kind, change, **options):
         (
             lambda table: table.replace_schema_metadata({"pairloom": "{}"}),
             {"row_group_size": 100},
-            "what the file says of itself must be that of schema version 2",
+            "what the file says of itself must be that of schema version 3",
         ),
         (
             lambda table: table.set_column(

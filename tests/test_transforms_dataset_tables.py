@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from indexes.parquet.reading import read_group
 from transforms.dataset import tables
+from transforms.dataset.earlier_files import read_columns
 from transforms.dataset.tables import ShardedTable, ShardFile
 
 
@@ -67,9 +67,9 @@ def test_row_groups_without_a_wanted_row_are_not_read(tmp_path, monkeypatch):
     def read_watched(shard, path, number, columns):
         opened.append(path.name)
         read.append(number)
-        return read_group(shard, path, number, columns)
+        return read_columns(shard, path, number, columns)
 
-    monkeypatch.setattr(tables, "read_group", read_watched)
+    monkeypatch.setattr(tables, "read_columns", read_watched)
     assert [row["n"] for row in table.take([29, 7, 11, 6], ["n"])] == [29, 7, 11, 6]
     assert opened == ["0.parquet", "0.parquet", "2.parquet"]
     assert read == [1, 2, 1]

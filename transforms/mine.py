@@ -32,6 +32,7 @@ from transforms.words.caption_pairs import (
     merge_shortlists,
 )
 from transforms.words.caption_reading import CaptionReading, OneWord, Related
+from transforms.words.instructions import instruct, load_writer
 
 STAGE = "mine"
 NO_CAPTION = "no_caption"
@@ -89,7 +90,8 @@ def mined_queries(
         if not edits:
             rejects.append(_reject(source))
         for number, edit in enumerate(edits[: options.edits]):
-            records.append(_query(source, number, edit, alternatives=total - 1, phrase=phrase))
+            query = _query(source, number, edit, alternatives=total - 1, phrase=phrase)
+            records.append(instruct(query, load_writer(options.seed)))
     return Batch(batch.shard, batch.number, tuple(records), (*batch.rejects, *rejects))
 
 

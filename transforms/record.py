@@ -88,6 +88,8 @@ class EditQuery:
 
     `number` tells the edits of one picture apart. `edit_prompt` is `caption` with one word (or
     compound) exchanged, article and number adjusted; it DESCRIBES the target, as in iEdit.
+    `edit_instruction` says the same as what is to be done, as in InstructPix2Pix; empty where
+    nobody said it.
     `source_word` and `target_word` are the exchanged words as they stand in the two texts (the
     target's inflected), `source_phrase` and `target_phrase` what is shown to the segmenter: the
     word, and for an adjective "adjective noun". `relation`, `part_of_speech` and the synsets are
@@ -128,6 +130,7 @@ class EditQuery:
     part_of_speech: str
     source_synset: str
     target_synset: str
+    edit_instruction: str = ""
     alternatives: int = 0
     method: str = "search"
     source_embedding: bytes = b""

@@ -14,6 +14,7 @@ from transforms.protocols import Captioner, Encoder
 from transforms.record import Batch, EditQuery, Reject, SourceImage, reject_source
 from transforms.words.edits import Proposal
 from transforms.words.gate import why_no_caption
+from transforms.words.instructions import instruct
 from transforms.words.proposals import RewriteOptions, Rewriter, load_rewriter
 from transforms.words.senses import PictureSenseScorer, SenseScorer
 
@@ -50,7 +51,10 @@ def rewrite_batch(
             continue
         scorer = scorer_for(source) if scorer_for is not None else None
         proposals = rewriter.propose(source.caption, source.key, scorer)
-        queries += [_query(source, number, one) for number, one in enumerate(proposals)]
+        queries += [
+            instruct(_query(source, number, one), rewriter.instructions)
+            for number, one in enumerate(proposals)
+        ]
         if not proposals:
             why = why_no_caption(source.caption)
             reason = "not_descriptive" if why else "nothing_to_change"

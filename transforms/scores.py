@@ -11,6 +11,7 @@ import numpy.typing as npt
 from indexes.captions import caption_words
 from indexes.search import score_pairs
 from transforms.protocols import Vectors
+from transforms.record import Scores
 
 ARTICLES = frozenset({"a", "an", "the"})
 _IRREGULAR_PLURALS = {
@@ -198,6 +199,26 @@ def _first_forms(term: str) -> frozenset[str]:
     """All forms of the first word of `term`."""
     words = _caption_words(term)
     return _forms(words[0]) if words else frozenset()
+
+
+MOST_QUALITY = 2.75
+"""The greatest value of `rank_score`."""
+
+
+def rank_score(scores: Scores, order: float) -> float:
+    """How good a pseudo-target is by its scores and its `word_order`, for ranking, at most 2.75.
+
+    structure + word order + target confidence / 2 + directional / 4, what is not measured counting
+    0. Structure keeps in place what words do not place; among candidates with the same words it
+    decides. Word order counts as much, so that a caption that names another scene does not win by
+    its layout; a doubtful caption loses to a sure one; the CLIP direction settles what is left.
+    """
+    return (
+        (scores.structure or 0.0)
+        + order
+        + (scores.target_confidence or 0.0) / 2
+        + (scores.directional or 0.0) / 4
+    )
 
 
 @lru_cache(maxsize=65_536)

@@ -10,7 +10,7 @@ import apache_beam as beam
 
 from transforms.batches.inference import MapBatches
 from transforms.record import Batch, Candidate, EditExample, EditQuery, Reject, reject_query
-from transforms.scores import word_order
+from transforms.scores import MOST_QUALITY, rank_score, word_order
 
 STAGE = "select"
 NO_CANDIDATE = "no_candidate"
@@ -32,7 +32,8 @@ class SelectionThresholds:
 
     Cosines, least values in [-1, 1]: `text_image_source`, `text_image_target`, `directional`.
     `structure` in [0, 1] is the least similarity of structure. `image_image` is the GREATEST
-    cosine of the two pictures: above it they are too alike to show an edit.
+    cosine of the two pictures: above it they are too alike to show an edit. `quality` in [0, 2.75]
+    is the least `quality`.
 
     `order` says which of the passing candidates is taken: `quality` the one with the best
     `quality`, `retrieval` the first by the query vector. A score that could not be measured fails
@@ -58,6 +59,7 @@ class SelectionThresholds:
     directional: float | None = None
     structure: float | None = None
     image_image: float | None = None
+    quality: float | None = None
     order: Order = "quality"
 
     def __post_init__(self) -> None:
@@ -68,6 +70,8 @@ class SelectionThresholds:
                 value = getattr(self, name)
                 if value is not None and not least <= value <= 1:
                     raise ValueError(f"{name} must be in [{least:g}, 1], got {value}")
+        if self.quality is not None and not 0 <= self.quality <= MOST_QUALITY:
+            raise ValueError(f"quality must be in [0, {MOST_QUALITY}], got {self.quality}")
         if self.order not in ("quality", "retrieval"):
             raise ValueError(f"order must be 'quality' or 'retrieval', got {self.order!r}")
 
@@ -84,20 +88,8 @@ def baseline() -> SelectionThresholds:
 
 
 def quality(query: EditQuery, candidate: Candidate) -> float:
-    """How good a pseudo-target the candidate is, for ranking those of one query.
-
-    structure + word order + target confidence / 2 + directional / 4, what is not measured counting
-    0. Structure keeps in place what words do not place; among candidates with the same words it
-    decides. Word order counts as much, so that a caption that names another scene does not win by
-    its layout; a doubtful caption loses to a sure one; the CLIP direction settles what is left.
-    """
-    scores = candidate.scores
-    return (
-        (scores.structure or 0.0)
-        + word_order(query.edit_prompt, candidate.caption)
-        + (scores.target_confidence or 0.0) / 2
-        + (scores.directional or 0.0) / 4
-    )
+    """How good a pseudo-target the candidate is: `rank_score` of its scores and word order."""
+    return rank_score(candidate.scores, word_order(query.edit_prompt, candidate.caption))
 
 
 def select(query: EditQuery, thresholds: SelectionThresholds) -> EditExample | Reject:
@@ -277,6 +269,17 @@ def _too_alike(_: EditQuery, candidate: Candidate, limits: SelectionThresholds) 
     return f"image_image must be at most {most:g}, got {value:.3f}" if value > most else None
 
 
+def _quality_too_low(
+    query: EditQuery, candidate: Candidate, limits: SelectionThresholds
+) -> str | None:
+    if limits.quality is None:
+        return None
+    found = quality(query, candidate)
+    if found >= limits.quality:
+        return None
+    return f"quality must be at least {limits.quality:g}, got {found:.3f}"
+
+
 _CHECKS = (
     _Check("source_caption_unsure", _least("source_confidence", missing_passes=True)),
     _Check("source_unlike_caption", _least("text_image_source")),
@@ -289,6 +292,7 @@ _CHECKS = (
     _Check("target_unlike_prompt", _least("text_image_target")),
     _Check("directional_too_low", _least("directional")),
     _Check("structure_differs", _least("structure")),
+    _Check("quality_too_low", _quality_too_low),
 )
 """All requirements: first what holds for every candidate of a query, then words, then cosines."""
 

@@ -63,6 +63,8 @@ MEASUREMENTS = (
     Measurement(benchmark="rewrite_sentences", short=True),
     Measurement(benchmark="real_captions", short=True),
     Measurement(benchmark="mined_captions", short=True),
+    Measurement(benchmark="edit_instructions", short=True),
+    Measurement(benchmark="judge_coverage"),
     Measurement(benchmark="index_recall", short=True),
     Measurement(benchmark="index_scale", flags=PEER),
     Measurement(benchmark="structure_position", short=True),

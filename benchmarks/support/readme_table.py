@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from support import readme_cost_rows as costs
+from support import readme_judging_rows as judging
 from support import readme_model_rows as models
 from support import readme_pipeline_rows as pipeline
 from support.readme_words import Row
@@ -59,6 +60,8 @@ ROWS: Sequence[Callable[[Results], list[Row]]] = (
     pipeline.rewrite_sentences,
     pipeline.real_captions,
     pipeline.mined_captions,
+    judging.edit_instructions,
+    judging.judge_coverage,
     pipeline.search_and_layout,
     pipeline.index_scale,
     models.precision,

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipelines.report.marking import MarkedText, mark_difference, mark_word
+from pipelines.marking import MarkedText, mark_difference, mark_word
 from pipelines.report.pictures import (
     SOURCE_COLOUR,
     TARGET_COLOUR,

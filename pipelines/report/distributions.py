@@ -25,7 +25,9 @@ NAMES = (*SCORE_NAMES, WORD_ORDER)
 # What came with its source has no confidence, and passes.
 UNMEASURED_PASSES = frozenset({"source_confidence", "target_confidence"})
 WORD_ORDER_MEANING = "words of edit prompt and target caption that stand in the same order, 0 to 1"
-NO_THRESHOLD_REASONS = frozenset({"enough_edits", "no_candidate", "order_differs"})
+NO_THRESHOLD_REASONS = frozenset(
+    {"enough_edits", "no_candidate", "order_differs", "quality_too_low"}
+)
 
 MINIMUM = "minimum"
 MAXIMUM = "maximum"

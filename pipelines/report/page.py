@@ -8,6 +8,7 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from pipelines.marks.judged import JudgingSummary
 from pipelines.report import cards, charts
 from pipelines.report.counts import Funnel, MaskCounts, PairCounts, build_funnel, count_pairs
 from pipelines.report.dataset import FinishedDataset
@@ -19,6 +20,7 @@ from pipelines.report.distributions import (
     measure_scores,
     trace_curve,
 )
+from pipelines.report.judged import judged_context
 from pipelines.report.origin import NO_TRUTH, TRUTH_NOT_GIVEN, Origin, read_origin
 from pipelines.report.sample import fetch_rows, sample_places
 from pipelines.terminal.console import format_seconds
@@ -71,9 +73,12 @@ class Positions:
 
 
 def make_page(
-    dataset: FinishedDataset, options: PageOptions, truth: TruthReport | None = None
+    dataset: FinishedDataset,
+    options: PageOptions,
+    truth: TruthReport | None = None,
+    judged: JudgingSummary | None = None,
 ) -> Page:
-    """The page of `dataset`, with `truth` where it is known.
+    """The page of `dataset`, with `truth` where it is known and `judged` where there are marks.
 
     Reads the pictures of the sample alone; everything else is counted column by column.
     """
@@ -88,6 +93,7 @@ def make_page(
             dataset_context(dataset, origin, counts, funnel)
             | pair_context(sheet, truth)
             | truth_context(dataset, options, truth, origin)
+            | judged_context(judged)
             | score_context(dataset, origin)
             | {"reject_groups": group_rejects(dataset, funnel, options.seed), "seed": options.seed}
         )

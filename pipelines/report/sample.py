@@ -1,9 +1,9 @@
 """Which records the page shows: a stable sample, the same for the same seed, fair to every kind."""
 
-import hashlib
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 
+from pipelines.marks.strata import draw_number
 from transforms.dataset.rows import Row
 from transforms.dataset.tables import ShardedTable
 
@@ -19,12 +19,6 @@ class Place:
     draw: int
     key: str
     position: int
-
-
-def draw_number(seed: int, key: str) -> int:
-    """A number in [0, 2**64) that depends on `seed` and `key` alone."""
-    digest = hashlib.blake2b(f"{seed}\0{key}".encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "big")
 
 
 def sample_places(

@@ -6,9 +6,9 @@ from typing import Any
 
 from PIL import Image
 
+from pipelines.marking import MarkedText, mark_word
 from pipelines.report.cards import CARD_COLUMNS
 from pipelines.report.dataset import open_dataset
-from pipelines.report.marking import MarkedText, mark_word
 from pipelines.report.pictures import (
     SOURCE_COLOUR,
     TARGET_COLOUR,

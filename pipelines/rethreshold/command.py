@@ -6,18 +6,21 @@ fetched from where it came from.
 """
 
 import argparse
-import dataclasses
 import functools
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from indexes.folder_lock import lock_folder
 from pipelines.cleaning.deciding import FILTER
 from pipelines.rethreshold.clean_writing import run_refilter
-from pipelines.rethreshold.stored_shard import PairPictures, choose_again, read_shard, segment_bare
-from pipelines.running.job_folder import require_same
+from pipelines.rethreshold.job import OpenSource, Rethreshold, count_new_pairs, rethreshold
+from pipelines.rethreshold.precise import (
+    Choice,
+    add_precision_flags,
+    choose_precise,
+    describe_choice,
+    read_wanted,
+)
 from pipelines.sources import open_source
 from pipelines.terminal.arguments import any_path, refuse_inside
 from pipelines.terminal.console import (
@@ -27,7 +30,6 @@ from pipelines.terminal.console import (
     print_json_line,
     print_note,
     print_table,
-    show_progress,
 )
 from pipelines.terminal.nothing_made import nothing_made
 from pipelines.terminal.signing_arguments import (
@@ -38,72 +40,10 @@ from pipelines.terminal.signing_arguments import (
 from pipelines.terminal.thresholds import change_thresholds
 from transforms import select
 from transforms.dataset.clean_schema import is_clean
-from transforms.dataset.files import OutputError, hash_file
-from transforms.dataset.folder import is_completed, prepare_output, write_manifest
-from transforms.dataset.manifest import (
-    MANIFEST,
-    Manifest,
-    hash_configuration,
-    load_manifest,
-    software_versions,
-)
-from transforms.dataset.shard_contents import shard_contents, tabulate
-from transforms.dataset.shards import OutputShard, ShardReceipt, whole_shard
-from transforms.pictures.limits import stored_limits
-from transforms.protocols import Segmenter, Source
-from transforms.select import SelectionThresholds
-from transforms.write import write_contents
-
-OpenSource = Callable[[Mapping[str, Any]], Source]
-
-
-@dataclass(frozen=True)
-class Rethreshold:
-    """What is to be done: the data set, the new thresholds and where the result goes.
-
-    `segmenter` makes the masks of pairs without; they stay without where it is None.
-    `segmenter_name` is what the configuration says of it. `open_source` opens a source by its
-    description in the manifest.
-    """
-
-    folder: Path
-    out: Path
-    parent: Manifest
-    thresholds: SelectionThresholds
-    segmenter: Segmenter | None = None
-    segmenter_name: str | None = None
-    open_source: OpenSource = open_source
-
-    @property
-    def edits(self) -> int:
-        """The greatest number of pairs of one source."""
-        return int(self.parent.configuration["edits"])
-
-    @property
-    def lineage(self) -> dict[str, str]:
-        """The data set this one is made from."""
-        return {
-            "configuration_hash": self.parent.configuration_hash,
-            "manifest_sha256": hash_file(self.folder / MANIFEST),
-        }
-
-    @property
-    def configuration(self) -> dict[str, Any]:
-        """The configuration of the result."""
-        return {
-            **self.parent.configuration,
-            "thresholds": dataclasses.asdict(self.thresholds),
-            "rethreshold": {"parent": self.lineage, "segmenter": self.segmenter_name},
-        }
-
-    @functools.cached_property
-    def sources(self) -> tuple[Source, Source]:
-        """Where the source pictures and the pseudo-targets come from, opened when first asked for.
-
-        Raises:
-            SourceError: one of them cannot be opened.
-        """
-        return self.open_source(self.parent.source), self.open_source(self.parent.pool)
+from transforms.dataset.files import OutputError
+from transforms.dataset.folder import is_completed
+from transforms.dataset.manifest import MANIFEST, Manifest, load_manifest
+from transforms.protocols import Segmenter
 
 
 def load_segmenting(preset: str) -> Segmenter:
@@ -142,6 +82,7 @@ def add_parser(subparsers: Any) -> None:
         metavar="NAME=VALUE",
         help="a threshold of Select; VALUE `none` switches it off",
     )
+    add_precision_flags(parser)
     parser.add_argument(
         "--segment",
         metavar="PRESET",
@@ -181,25 +122,39 @@ def run(
     key = read_signing_key(args.sign)
     parent = load_parent(args.folder)
     refuse_inside("--out", args.out, parent.source, parent.pool)
+    wanted = read_wanted(args)
     segmenter = load_segmenter(args.segment) if args.segment else None
     if is_clean(parent.configuration):
         manifest = run_refilter(args, parent, segmenter, open_source)
         if key is not None:
             write_signature(args.out / MANIFEST, key)
-        _print_outcome(parent, manifest, folder=args.out, with_json=args.json)
+        _print_outcome(parent, manifest, folder=args.out, choice=None, with_json=args.json)
         return EXIT_OK
     if args.filter:
         raise CommandError(
             f"{args.folder} was not cleaned: use `pairloom clean --filter`", exit_code=EXIT_USAGE
         )
     thresholds = change_thresholds(parent.configuration["thresholds"], args.threshold)
+    choice: Choice | None = None
+    if wanted is not None:
+        task = Rethreshold(args.folder, args.out, parent, thresholds)
+        choice = choose_precise(
+            args.folder,
+            wanted,
+            thresholds,
+            count_new=functools.partial(count_new_pairs, task),
+            marks=args.marks,
+            judge=args.judge,
+        )
+        thresholds = choice.thresholds
+        print(describe_choice(choice, wanted))
     task = Rethreshold(
         args.folder, args.out, parent, thresholds, segmenter, args.segment, open_source
     )
     manifest = rethreshold(task, overwrite=args.overwrite)
     if key is not None:
         write_signature(args.out / MANIFEST, key)
-    _print_outcome(parent, manifest, folder=args.out, with_json=args.json)
+    _print_outcome(parent, manifest, folder=args.out, choice=choice, with_json=args.json)
     return EXIT_OK
 
 
@@ -218,7 +173,9 @@ def load_parent(folder: Path) -> Manifest:
     return manifest
 
 
-def _print_outcome(parent: Manifest, manifest: Manifest, *, folder: Path, with_json: bool) -> None:
+def _print_outcome(
+    parent: Manifest, manifest: Manifest, *, folder: Path, choice: Choice | None, with_json: bool
+) -> None:
     before, after = parent.counts, manifest.counts
     names = ("sources", "sources_with_pairs", "queries", "pairs")
     rows: list[tuple[object, ...]] = [(n, getattr(before, n), getattr(after, n)) for n in names]
@@ -231,66 +188,5 @@ def _print_outcome(parent: Manifest, manifest: Manifest, *, folder: Path, with_j
         print_note(nothing_made(what, after.rejects, where=folder))
     if with_json:
         counts = {"sources": after.sources, "pairs": after.pairs, "rejects": after.rejects}
-        print_json_line({**counts, "pairs_before": before.pairs})
-
-
-def rethreshold(task: Rethreshold, *, overwrite: bool = False) -> Manifest:
-    """Write the new data set and return its manifest.
-
-    Raises:
-        OutputError: the old data set is not whole, or the new one cannot be written.
-        SourceError: something is newly admitted and the source it came from cannot be opened.
-        CommandError: the old data set was made anew meanwhile.
-        FolderLockedError: another process writes to the new one.
-    """
-    with lock_folder(task.out, "pairloom rethreshold", tell=print_note):
-        return _rethreshold(task, overwrite=overwrite)
-
-
-def _rethreshold(task: Rethreshold, *, overwrite: bool) -> Manifest:
-    configuration, lineage = task.configuration, task.lineage
-    digest = hash_configuration(configuration)
-    prepare_output(task.out, digest, overwrite=overwrite)
-    receipts = []
-    with show_progress("rethreshold", len(task.parent.shards), unit="shards") as advance:
-        for old in task.parent.shards:
-            receipts.append(rethreshold_shard(task, old, digest))
-            advance(1)
-    manifest = Manifest(
-        configuration=configuration,
-        source=task.parent.source,
-        pool=task.parent.pool,
-        seed=task.parent.seed,
-        models=task.parent.models,
-        software=software_versions(),
-        shards=tuple(receipts),
-        parent=lineage,
-    )
-    require_same(task.folder, {"dataset": lineage})
-    write_manifest(task.out, manifest)
-    return manifest
-
-
-def rethreshold_shard(task: Rethreshold, old: ShardReceipt, digest: str) -> ShardReceipt:
-    """Write one shard of the new data set from the same shard of the old.
-
-    Raises:
-        OutputError, SourceError: as `rethreshold`.
-    """
-    shard = OutputShard(old.number, old.of, old.name, old.counts.sources)
-    if whole_shard(task.folder, shard, task.parent.configuration_hash) is None:
-        raise OutputError(f"{task.folder}: shard {shard.number} must be whole, see verify")
-    stored = read_shard(task.folder, old)
-    batch = choose_again(stored, task.thresholds, edits=task.edits)
-    something_new = any(stored.again(example) is None for example in batch.records)
-    pictures = PairPictures(
-        stored,
-        task.sources if something_new else None,
-        limits=stored_limits(task.parent.source, task.parent.pool),
-    )
-    if task.segmenter is not None:
-        batch = segment_bare(batch, pictures, task.segmenter)
-    contents = shard_contents([batch], [tabulate(stored.queries)])
-    return write_contents(
-        task.out, shard, contents, fetch=pictures.fetch, configuration_hash=digest
-    )
+        chosen = {} if choice is None else {"chosen": choice.as_dict()}
+        print_json_line({**counts, **chosen, "pairs_before": before.pairs})

@@ -11,7 +11,7 @@ from transforms import select
 from transforms.dataset.pair_rows import PicturePair, fetch_both
 from transforms.dataset.reader import PSEUDO_TARGET_IMAGE, SOURCE_IMAGE
 from transforms.dataset.rows import row_to_pair, row_to_query, row_to_reject
-from transforms.dataset.schema import PAIRS
+from transforms.dataset.schema import LATER_COLUMNS, PAIRS
 from transforms.dataset.shard_contents import query_id, reject_id
 from transforms.dataset.shards import ShardReceipt
 from transforms.dataset.tables import RowGroup, ShardFile, find_shard_file
@@ -21,6 +21,7 @@ from transforms.protocols import Segmenter, Source, SourceError
 from transforms.record import Batch, EditExample, EditQuery, Reject
 from transforms.segment import segment_batch
 from transforms.select import SelectionThresholds, select_batch
+from transforms.words.instructions import instruct, load_writer
 
 _PICTURES = (SOURCE_IMAGE, PSEUDO_TARGET_IMAGE)
 
@@ -44,19 +45,25 @@ class StoredShard:
         return old if same else None
 
 
-def read_shard(folder: Path, receipt: ShardReceipt) -> StoredShard:
+def read_shard(folder: Path, receipt: ShardReceipt, *, seed: int = 0) -> StoredShard:
     """The shard of the data set in `folder` that `receipt` is of.
+
+    Edits of a data set that had no instructions yet get them, drawn by `seed`, the data set's.
 
     Raises:
         DatasetError: one of its files cannot be read.
+        LexiconError: instructions are to be made, and the word table cannot be loaded.
     """
     pairs, rejects, candidates = (
         find_shard_file(folder, kind, receipt) for kind in ("pairs", "rejects", "candidates")
     )
     light = [name for name in PAIRS.names if name not in _PICTURES]
     examples = [row_to_pair(row) for row in pairs.read(light).to_pylist()]
+    queries = tuple(map(row_to_query, candidates.read().to_pylist()))
+    if receipt.schema_version < LATER_COLUMNS["edit_instruction"]:
+        queries = tuple(instruct(query, load_writer(seed)) for query in queries)
     return StoredShard(
-        queries=tuple(map(row_to_query, candidates.read().to_pylist())),
+        queries=queries,
         rejects=tuple(map(row_to_reject, rejects.read().to_pylist())),
         examples={example.key: example for example in examples},
         pictures=StoredPictures(pairs, [example.key for example in examples]),

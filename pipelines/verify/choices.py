@@ -164,7 +164,7 @@ def _pair_problems(
     pair: Row, row: Row, query: EditQuery, *, target: Candidate | None, reject: Reject | None
 ) -> Iterator[str]:
     for name in _OF_THE_QUERY:
-        if pair[name] != row[name]:
+        if pair.get(name) != row.get(name):  # earlier versions lack some
             yield f"{name} of the pair must be that of its edit among the candidates"
     if target is None:
         why = reject.reason if reject is not None else "nothing"

@@ -19,6 +19,7 @@ from transforms.dataset.folder import (
     write_run_summary,
 )
 from transforms.dataset.manifest import Manifest, hash_configuration
+from transforms.dataset.schema import COLUMNS, make_schema
 from transforms.dataset.shard_contents import count_outcomes, tabulate
 from transforms.dataset.shards import (
     SCHEMAS,
@@ -95,6 +96,7 @@ def queries(position: int, shard: str, method: str) -> list[EditQuery]:
             part_of_speech="adjective" if number else "noun",
             source_synset="a.n.01",
             target_synset="b.n.01",
+            edit_instruction=f"turn the {phrase} into a {other}",
             alternatives=3,
             method=method,
         )
@@ -226,6 +228,21 @@ def change_rows(folder: Path, kind: str, change: Callable[[list[dict]], object])
     changed = change(rows)
     files.write_table(path, SCHEMAS[kind], iter(rows if changed is None else changed))
     seal(folder)
+
+
+def age(folder: Path, version: int) -> None:
+    """Makes of a data set what a program of an earlier schema version would have made of it."""
+    for path in sorted(folder.glob("*.parquet")):
+        schema = make_schema(COLUMNS[path.name.partition("-")[0]], version=version)
+        table = pq.read_table(path).select(schema.names)
+        files.write_columns(path, table.cast(schema))
+
+    def change(data: dict) -> None:
+        data["schema_version"] = version
+        for receipt in data["shards"]:
+            receipt["schema_version"] = version
+
+    seal(folder, change)
 
 
 def vouch(folder: Path, name: str) -> None:

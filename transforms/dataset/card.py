@@ -4,17 +4,16 @@ Both are functions of the manifest. The card names the files of each table, so t
 `datasets.load_dataset(folder)` finds the pairs as the split `train`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pyarrow as pa
 import yaml
 
-from transforms.dataset.clean_card import cleaning_text, licence_words, split_files
+from transforms.dataset.clean_card import SplitFiles, cleaning_text, licence_words, split_files
 from transforms.dataset.clean_schema import columns_of, is_clean
 from transforms.dataset.manifest import Manifest
 from transforms.dataset.schema import (
-    CANDIDATE_COLUMNS,
     IMAGE,
     Column,
     name_at,
@@ -64,33 +63,50 @@ def card_text(manifest: Manifest) -> str:
     The first configuration, `default`, holds the pairs alone; rejects and candidates are others.
     """
     clean = is_clean(manifest.configuration)
-    head = yaml.safe_dump(_card_head(manifest), sort_keys=False, allow_unicode=True)
+    files = {"default" if kind == "pairs" else kind: split_files(manifest, kind) for kind in KINDS}
+    version = manifest.schema_version
     parts = (
-        f"---\n{head}---\n\n# Image-editing pairs\n\n{DESCRIPTION}\n",
+        _card_start(_card_head(manifest, files)),
         _made_from(manifest),
         f"## Counts\n\n{_count_table(manifest)}",
         *filter(None, [cleaning_text(manifest)]),
-        "## Columns of the pairs\n\n" + _column_table(columns_of("pairs", clean=clean)),
+        "## Columns of the pairs\n\n"
+        + _column_table(columns_of("pairs", clean=clean, version=version)),
         "## Columns of the rejects\n\n"
         "One row for each picture or proposed edit that did not become a pair "
         '(`load_dataset(folder, "rejects")`).\n\n'
-        + _column_table(columns_of("rejects", clean=clean)),
+        + _column_table(columns_of("rejects", clean=clean, version=version)),
         "## Columns of the candidates\n\n"
         "One row for each edit that a target was looked for "
-        '(`load_dataset(folder, "candidates")`).\n\n' + _column_table(CANDIDATE_COLUMNS),
+        '(`load_dataset(folder, "candidates")`).\n\n'
+        + _column_table(columns_of("candidates", clean=clean, version=version)),
         f"## Licence\n\n{LICENCE_LINE}{licence_words(manifest.configuration)}\n",
     )
     return "\n".join(parts)
 
 
-def _card_head(manifest: Manifest) -> dict[str, Any]:
-    configs = [
-        {
-            "config_name": "default" if kind == "pairs" else kind,
-            "data_files": split_files(manifest, kind),
-        }
-        for kind in KINDS
-    ]
+def copy_card_text(manifest: Manifest, columns: Iterable[Column], *, files: SplitFiles) -> str:
+    """The card of a copy that holds the pairs alone, with `columns`, in `files`."""
+    head = _card_head(manifest, {"default": files})
+    parts = (
+        _card_start(head),
+        _made_from(manifest),
+        f"## Counts\n\n{_count_table(manifest)}",
+        *filter(None, [cleaning_text(manifest)]),
+        "## Columns\n\n" + _column_table(columns),
+        f"## Licence\n\n{LICENCE_LINE}{licence_words(manifest.configuration)}\n",
+    )
+    return "\n".join(parts)
+
+
+def _card_start(head: dict[str, Any]) -> str:
+    text = yaml.safe_dump(head, sort_keys=False, allow_unicode=True)
+    return f"---\n{text}---\n\n# Image-editing pairs\n\n{DESCRIPTION}\n"
+
+
+def _card_head(manifest: Manifest, files: Mapping[str, SplitFiles]) -> dict[str, Any]:
+    """The YAML of a card; `files` are the files of each configuration, by split."""
+    configs = [{"config_name": name, "data_files": found} for name, found in files.items()]
     return {
         "pretty_name": f"Image-editing pairs made by {name_at(manifest.schema_version)}",
         "license": "other",
@@ -194,8 +210,10 @@ def croissant_data(manifest: Manifest) -> dict[str, Any]:
         }
         for file in files
     ]
-    clean = is_clean(manifest.configuration)
-    tables = [(kind, columns_of(kind, clean=clean)) for kind in ("pairs", "rejects")]
+    clean, version = is_clean(manifest.configuration), manifest.schema_version
+    tables = [
+        (kind, columns_of(kind, clean=clean, version=version)) for kind in ("pairs", "rejects")
+    ]
     sets = [
         {
             "@type": "cr:FileSet",

@@ -200,7 +200,7 @@ def _check_rows(
     sound = True
     for kind in ("pairs", "rejects"):
         found = list(groups[kind])
-        schema = light_schema(kind, clean=clean)
+        schema = light_schema(kind, clean=clean, version=shard.schema_version)
         tables[kind] = pa.concat_tables(
             [schema.empty_table(), *(each.rows.cast(schema) for each in found)]
         ).combine_chunks()

@@ -27,7 +27,22 @@ def cleanings(configuration: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return found[::-1]
 
 
-def split_files(manifest: Manifest, kind: str) -> list[dict[str, Any]]:
+SplitFiles = list[dict[str, Any]]
+"""The files of a table: of each split its name, and a path with a star or a list of paths."""
+
+
+def full_splits(manifest: Manifest) -> list[str]:
+    """The splits of a data set that have pairs; empty where it has no splits."""
+    names = split_names(manifest.configuration)
+    pairs = dict.fromkeys(names, 0)
+    for shard in manifest.shards:
+        name = split_of_shard(shard.number, shard.of, names)
+        if name is not None:
+            pairs[name] += shard.counts.pairs
+    return [name for name in names if pairs[name]]
+
+
+def split_files(manifest: Manifest, kind: str) -> SplitFiles:
     """The files of a table by split, as the head of a card names them.
 
     A split without a row is left out: programs that load data sets take it for an error.

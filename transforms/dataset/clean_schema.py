@@ -14,7 +14,9 @@ from transforms.dataset.schema import (
     IMAGE,
     PAIR_COLUMNS,
     REJECT_COLUMNS,
+    SCHEMA_VERSION,
     Column,
+    columns_at,
     make_schema,
 )
 
@@ -59,19 +61,18 @@ def is_clean(configuration: Mapping[str, Any]) -> bool:
     return CLEAN in configuration
 
 
-def columns_of(kind: str, *, clean: bool) -> tuple[Column, ...]:
-    """The columns of a table (pairs, rejects or candidates)."""
-    return _COLUMNS[kind] if clean else _PLAIN[kind]
+def columns_of(kind: str, *, clean: bool, version: int = SCHEMA_VERSION) -> tuple[Column, ...]:
+    """The columns of a table (pairs, rejects or candidates) in a schema version."""
+    return columns_at((_COLUMNS if clean else _PLAIN)[kind], version)
 
 
 CLEAN_SCHEMAS = {kind: make_schema(columns) for kind, columns in _COLUMNS.items()}
 
 
-def light_schema(kind: str, *, clean: bool) -> pa.Schema:
-    """The columns of a table that are light enough to be held for a whole shard."""
-    return pa.schema(
-        [pa.field(c.name, c.type) for c in columns_of(kind, clean=clean) if c.type != IMAGE]
-    )
+def light_schema(kind: str, *, clean: bool, version: int) -> pa.Schema:
+    """The columns of a table in a version that are light enough to be held for a whole shard."""
+    columns = columns_of(kind, clean=clean, version=version)
+    return pa.schema([pa.field(c.name, c.type) for c in columns if c.type != IMAGE])
 
 
 def split_names(configuration: Mapping[str, Any]) -> tuple[str, ...]:

@@ -24,12 +24,15 @@ def edit_problem(row: Mapping[str, Any]) -> str | None:
     None where `edit_prompt` is `caption` with `source_word` exchanged for `target_word`, an article
     before them adjusted, and both phrases are made of words of their texts. Where the prompt is a
     mined caption, the other words must agree by half, articles and endings aside: near-equal
-    captions say the rest in other words.
+    captions say the rest in other words. An `edit_instruction` names what comes in.
     """
     caption, prompt = row["caption"], row["edit_prompt"]
     old, new = row["source_word"], row["target_word"]
     if old.casefold() == new.casefold():
         return "source_word and target_word must differ"
+    instruction = row.get("edit_instruction")
+    if instruction is not None and " ".join(new.split()).casefold() not in instruction.casefold():
+        return "edit_instruction must have target_word"
     if row["method"] == "mine":
         exchanged = _differ_in_one_place(caption, prompt, old, new)
     else:

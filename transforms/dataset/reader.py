@@ -46,6 +46,7 @@ _TEXTS = (
     "target_caption",
     "source_licence",
     "target_licence",
+    "edit_instruction",
 )
 
 
@@ -54,7 +55,8 @@ class Pair:
     """One pair: a source picture, an edit prompt, and the picture that stands in for the result.
 
     `caption` says what the source shows, `edit_prompt` what the edited picture shall show: the
-    caption with `source_word` exchanged for `target_word`, a description and no instruction.
+    caption with `source_word` exchanged for `target_word`, a description and no instruction;
+    `edit_instruction` says the same as one, None in data sets of earlier versions.
     `source_phrase` and `target_phrase` are what the masks mark. `relation` is how the words are
     related, `part_of_speech` what they are, `method` how the pseudo-target was found.
     `target_caption` is the pseudo-target's own caption. `key` is the pair's, `source_key` and
@@ -78,6 +80,7 @@ class Pair:
     target_caption: str
     source_licence: str | None
     target_licence: str | None
+    edit_instruction: str | None
     scores: Scores
     row: Row = field(repr=False, compare=False)
     limits: PictureLimits = field(default=STORED_LIMITS, repr=False, compare=False)
@@ -221,26 +224,28 @@ class PairsDataset(Sequence[Pair]):
 def open_pairs(folder: str | os.PathLike[str], split: str | None = None) -> PairsDataset:
     """The pairs of the data set in `folder`, a sequence of `Pair`; reads its manifest and no shard.
 
+    >>> from pairloom import open_pairs
+    >>> pairs = open_pairs("small/pairs")
+    >>> pair = pairs[0]
+    >>> pair.caption
+    'a small yellow chair on the left of a patterned background'
+    >>> pair.edit_prompt
+    'a small red chair on the left of a patterned background'
+    >>> pair.edit_instruction
+    'make the chair red'
+    >>> pair.source_image.size, pair.pseudo_target_image.size, pair.source_mask.mode
+    ((64, 64), (64, 64), 'L')
+    >>> sum(pair.scores.structure > 0.3 for pair in pairs) <= len(pairs)
+    True
+    >>> len(pairs) + len(pairs.rejects) >= pairs.manifest.counts.sources
+    True
+
     It has a length, can be gone through, and gives single pairs and slices; see `Pair`. With
     `split` it has the pairs of one split alone.
 
     Raises:
         DatasetError: `folder` is no folder, or its manifest is missing, of a schema version not
             known here, or not whole; or it has no such split.
-
-    >>> from pairloom import open_pairs
-    >>> pairs = open_pairs("small/pairs")
-    >>> len(pairs)
-    10
-    >>> pair = pairs[0]
-    >>> pair.caption
-    'a small yellow chair on the left of a patterned background'
-    >>> pair.edit_prompt
-    'a small red chair on the left of a patterned background'
-    >>> pair.source_image.size == pair.source_mask.size == pair.pseudo_target_image.size
-    True
-    >>> sorted({pair.relation for pair in pairs})
-    ['antonym', 'co-hyponym']
     """
     folder = as_path(folder)
     if not folder.is_dir():

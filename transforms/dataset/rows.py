@@ -10,6 +10,7 @@ from typing import Any
 
 from transforms.dataset.schema import (
     CANDIDATE_FIELDS,
+    LATER_COLUMNS,
     MASK_COMPUTED,
     MASK_NOT_COMPUTED,
     QUERY_FIELDS,
@@ -73,12 +74,14 @@ def scores_from_row(row: Mapping[str, Any]) -> Scores:
 def _query_to_row(query: EditQuery) -> Row:
     row: Row = {"key": query.key}
     row |= {column: getattr(query.source, name) for name, column in SOURCE_FIELDS.items()}
-    return row | {name: getattr(query, name) for name in QUERY_FIELDS}
+    row |= {name: getattr(query, name) for name in QUERY_FIELDS}
+    return row | {"edit_instruction": query.edit_instruction or None}
 
 
 def _query_from_row(row: Mapping[str, Any], candidates: tuple[Candidate, ...] = ()) -> EditQuery:
     source = SourceImage(**{name: row[column] for name, column in SOURCE_FIELDS.items()})
-    fields = {name: row[name] for name in QUERY_FIELDS}
+    fields = {name: row[name] for name in QUERY_FIELDS if name not in LATER_COLUMNS}
+    fields["edit_instruction"] = row.get("edit_instruction") or ""
     return EditQuery(source=source, candidates=candidates, **fields)
 
 

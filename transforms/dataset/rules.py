@@ -79,6 +79,7 @@ RULES: dict[str, Rule] = {
     "key": _NAME,
     "caption": _CAPTION,
     "edit_prompt": _CAPTION,
+    "edit_instruction": replace(_CAPTION, nullable=True),
     "number": _PLACE,
     "source_word": _WORD,
     "target_word": _WORD,

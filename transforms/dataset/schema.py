@@ -14,9 +14,12 @@ import pyarrow as pa
 
 from indexes.names import EARLIER_NAME, NAME
 
-SCHEMA_VERSION = 2
-READABLE_VERSIONS = (1, 2)
-"""They differ in the project's name alone, see `indexes.names`."""
+SCHEMA_VERSION = 3
+READABLE_VERSIONS = (1, 2, 3)
+"""1 and 2 differ in the project's name alone, see `indexes.names`; 3 has `LATER_COLUMNS`."""
+
+LATER_COLUMNS = {"edit_instruction": 3}
+"""Columns that earlier versions did not have, each with the first version that has it."""
 
 
 def check_version(version: object) -> None:
@@ -26,7 +29,7 @@ def check_version(version: object) -> None:
         ValueError: they cannot.
     """
     if version not in READABLE_VERSIONS:
-        known = " or ".join(map(str, READABLE_VERSIONS))
+        known = f"{', '.join(map(str, READABLE_VERSIONS[:-1]))} or {READABLE_VERSIONS[-1]}"
         raise ValueError(f"schema version must be {known}, got {version}")
 
 
@@ -116,6 +119,7 @@ QUERY_FIELDS = (
     "number",
     "caption",
     "edit_prompt",
+    "edit_instruction",
     "source_word",
     "target_word",
     "source_phrase",
@@ -170,6 +174,11 @@ _EDIT_PROMPT = Column(
     "what the edited picture shows: the caption with one word exchanged. It DESCRIBES the target, "
     "as in iEdit; it is not an instruction, as in InstructPix2Pix",
 )
+_EDIT_INSTRUCTION = Column(
+    "edit_instruction",
+    pa.string(),
+    "the same edit as an instruction, as in InstructPix2Pix: replace the dog with a cat",
+)
 _WORD_COLUMNS = (
     Column("number", pa.int64(), "tells several edits of one source picture apart, from 0"),
     Column("source_word", pa.string(), "the word of the caption that was exchanged"),
@@ -199,6 +208,7 @@ _MASK_COLUMNS = (
 PAIR_COLUMNS = (
     Column("input_image", IMAGE, "the source picture"),
     _EDIT_PROMPT,
+    _EDIT_INSTRUCTION,
     Column("edited_image", IMAGE, "the pseudo-target: a real picture that stands in for the edit"),
     Column("key", pa.string(), "unique key of the pair: source key, hyphen, number of the edit"),
     _CAPTION,
@@ -232,6 +242,7 @@ CANDIDATE_COLUMNS = (
     Column("key", pa.string(), "unique key of the query: source key, hyphen, number of the edit"),
     _CAPTION,
     _EDIT_PROMPT,
+    _EDIT_INSTRUCTION,
     *_WORD_COLUMNS,
     *_SOURCE_COLUMNS,
     Column(
@@ -243,9 +254,14 @@ CANDIDATE_COLUMNS = (
 )
 
 
+def columns_at(columns: Iterable[Column], version: int) -> tuple[Column, ...]:
+    """Those of a table's `columns` that files of a schema version have."""
+    return tuple(c for c in columns if LATER_COLUMNS.get(c.name, 0) <= version)
+
+
 def make_schema(columns: Iterable[Column], *, version: int = SCHEMA_VERSION) -> pa.Schema:
-    """The Arrow schema of a table, with what makes its pictures show as pictures."""
-    columns = tuple(columns)
+    """The Arrow schema of a table in a version, with what makes its pictures show as pictures."""
+    columns = columns_at(columns, version)
     pictures = {column.name: {"_type": "Image"} for column in columns if column.type == IMAGE}
     metadata = {name_at(version): json.dumps({"schema_version": version})}
     if pictures:

@@ -19,10 +19,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from indexes.parquet.footer import number_ranges
-from indexes.parquet.reading import ParquetError, describe, open_parquet, read_group
+from indexes.parquet.reading import ParquetError, describe, open_parquet
 from indexes.storage.errors import StorageError
+from transforms.dataset.earlier_files import read_columns, with_later_columns
 from transforms.dataset.files import OutputError
 from transforms.dataset.rows import Row
+from transforms.dataset.schema import LATER_COLUMNS
 from transforms.dataset.shards import ShardReceipt, shard_file
 
 ROWS_AT_ONCE = 8192
@@ -34,7 +36,7 @@ class DatasetError(OutputError):
 
 @contextmanager
 def open_shard(path: Path, columns: Sequence[str] | None = None) -> Iterator[pq.ParquetFile]:
-    """The Parquet file at `path`, open, which has `columns`.
+    """The Parquet file at `path`, open, which has `columns` but for those that came later.
 
     Raises:
         DatasetError: it cannot be read, now or inside the block, or a column is missing.
@@ -43,7 +45,7 @@ def open_shard(path: Path, columns: Sequence[str] | None = None) -> Iterator[pq.
         path.stat()  # that it is not there is said in the words of the system
         with open_parquet(path) as shard:
             names = shard.schema_arrow.names
-            missing = [name for name in columns or () if name not in names]
+            missing = [c for c in columns or () if c not in names and c not in LATER_COLUMNS]
             if missing:
                 raise DatasetError(f"{path} has no column {missing[0]}")
             yield shard
@@ -81,7 +83,7 @@ def read_row_group(path: Path, number: int, columns: Sequence[str] | None = None
         DatasetError: as `open_shard`.
     """
     with open_shard(path, columns) as shard:
-        return read_group(shard, path, number, columns)
+        return read_columns(shard, path, number, columns)
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,7 @@ class ShardFile:
             groups = range(len(describe(self.path).groups))
             return pa.concat_tables(
                 [_empty(shard, columns)]
-                + [read_group(shard, self.path, number, columns) for number in groups]
+                + [read_columns(shard, self.path, number, columns) for number in groups]
             )
 
     def row_groups(self) -> list[RowGroup]:
@@ -243,7 +245,7 @@ def _rows_of_file(
         for number, count in enumerate(_group_sizes(file)):
             here = None if places is None else _between(places, first, first + count)
             if here is None or here:
-                table = read_group(shard, file.path, number, columns)
+                table = read_columns(shard, file.path, number, columns)
                 yield from (table if here is None else table.take(here)).to_pylist()
             first += count
 
@@ -267,7 +269,7 @@ def _batches(shard: pq.ParquetFile, path: Path, columns: Sequence[str]) -> Itera
     """The rows, `ROWS_AT_ONCE` at a time wherever the row groups end."""
     waiting = _empty(shard, columns)
     for number in range(len(describe(path).groups)):
-        waiting = pa.concat_tables([waiting, read_group(shard, path, number, columns)])
+        waiting = pa.concat_tables([waiting, read_columns(shard, path, number, columns)])
         while waiting.num_rows >= ROWS_AT_ONCE:
             yield waiting.slice(0, ROWS_AT_ONCE)
             waiting = waiting.slice(ROWS_AT_ONCE)
@@ -278,4 +280,5 @@ def _batches(shard: pq.ParquetFile, path: Path, columns: Sequence[str]) -> Itera
 def _empty(shard: pq.ParquetFile, columns: Sequence[str] | None) -> pa.Table:
     schema = shard.schema_arrow
     names = schema.names if columns is None else columns
-    return pa.schema([schema.field(name) for name in names]).empty_table()
+    known = [schema.field(name) for name in names if name in schema.names]
+    return with_later_columns(pa.schema(known).empty_table(), names)

@@ -13,6 +13,7 @@ from transforms.protocols import Captioner, Encoder
 from transforms.record import PARTS_OF_SPEECH, RELATIONS
 from transforms.words.edits import CaptionReading, Considered, Proposal
 from transforms.words.gate import why_no_caption
+from transforms.words.instructions import InstructionWriter
 from transforms.words.judging import JUDGES, LEAST_JUDGEMENT, NO_JUDGE, EditJudge, load_judge
 from transforms.words.lexicon import Lexicon, load_lexicon
 from transforms.words.pool_words import PoolWords, count_pool
@@ -95,6 +96,11 @@ class Rewriter:
     pool: PoolWords | None = None
     tagger: Tagger = penn_tags
     judge: EditJudge | None = None
+
+    @property
+    def instructions(self) -> InstructionWriter:
+        """Says the edits as instructions, by the same table, tagger and seed."""
+        return InstructionWriter(self.lexicon, self.options.seed, self.tagger)
 
     def propose(
         self, caption: str, key: str, sense_scorer: SenseScorer | None = None

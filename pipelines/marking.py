@@ -1,4 +1,4 @@
-"""Where in a caption the exchanged word stands, so that the page can mark it."""
+"""Where in a caption the exchanged word stands, so that a page can mark it."""
 
 import re
 from dataclasses import dataclass

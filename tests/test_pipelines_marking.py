@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.report.marking import mark_difference, mark_word
+from pipelines.marking import mark_difference, mark_word
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""`pairloom export`: a data set in the forms that trainers and the Hugging Face hub read."""

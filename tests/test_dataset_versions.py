@@ -1,0 +1,62 @@
+"""Data sets of earlier schema versions: whole to verify, readable, and selected from anew."""
+
+import pytest
+from fakes import records, sealed
+
+from pipelines.rethreshold.job import Rethreshold, rethreshold
+from transforms.dataset.checks import check_folder
+from transforms.dataset.manifest import load_manifest
+from transforms.dataset.reader import open_pairs
+from transforms.select import SelectionThresholds
+from transforms.words.instructions import load_writer
+
+VERSIONS = (1, 2)
+
+
+@pytest.fixture(params=VERSIONS)
+def earlier(request, sealed_dataset):
+    sealed.age(sealed_dataset, request.param)
+    return sealed_dataset
+
+
+def test_an_earlier_data_set_is_whole(earlier):
+    assert check_folder(earlier).problems == []
+
+
+def test_its_card_is_of_the_columns_it_has(earlier):
+    assert "edit_instruction" not in (earlier / "README.md").read_text()
+    assert "edit_instruction" not in (earlier / "croissant.json").read_text()
+
+
+def test_an_earlier_file_in_a_new_data_set_is_a_problem(sealed_dataset):
+    sealed.age(sealed_dataset, 2)
+
+    def renew(data):
+        for each in (data, *data["shards"]):
+            each["schema_version"] = 3
+
+    sealed.seal(sealed_dataset, renew)
+    assert check_folder(sealed_dataset).problems
+
+
+def test_selected_from_anew_it_has_instructions(earlier, tmp_path):
+    before = open_pairs(earlier)
+    assert {pair.edit_instruction for pair in before} == {None}
+    parent = load_manifest(earlier)
+    thresholds = SelectionThresholds(**parent.configuration["thresholds"])
+    task = Rethreshold(
+        earlier, tmp_path / "out", parent, thresholds, open_source=lambda spec: records.FakeSource()
+    )
+    manifest = rethreshold(task)
+    assert manifest.schema_version == 3
+    after = open_pairs(tmp_path / "out")
+    assert [pair.key for pair in after] == [pair.key for pair in before]
+    writer = load_writer(parent.seed)
+    for pair in after:
+        assert pair.edit_instruction
+        assert pair.target_word.lower() in pair.edit_instruction
+    said = {row["key"]: row["edit_instruction"] for row in after.candidates.rows()}
+    assert all(said[pair.key] == pair.edit_instruction for pair in after)
+    assert len(said) == len(before.candidates)
+    assert writer.seed == parent.seed
+    assert check_folder(tmp_path / "out").problems == []
