@@ -13,7 +13,7 @@ from torch import Tensor
 from editing.features.clip import fit_pictures
 from editing.tensors import PerExample, PictureBatch
 from transforms.models.blip import BlipCaptioner, load_blip
-from transforms.models.folder import to_network, tokenise
+from transforms.models.folder import to_network
 from transforms.models.loading import load_by
 from transforms.models.spec import ModelSpec
 
@@ -43,7 +43,8 @@ class BlipLikelihood:
         ValueError for more or fewer pictures than texts.
         """
         network = self.captioner.network
-        ids, present = self._read(texts)
+        longest = max(len(ids) for ids in self.captioner.tokenizer(list(texts)).input_ids)
+        ids, present = self.captioner.read(list(texts), longest)
 
         def likelihood(pictures: PictureBatch) -> PerExample:
             if len(texts) != len(pictures):
@@ -58,17 +59,6 @@ class BlipLikelihood:
             return (of_tokens * present[:, 1:]).sum(1)
 
         return likelihood
-
-    def _read(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
-        """Tokens as the decoder writes them, from its start to the end, and where there are any."""
-        network, tokenizer = self.captioner.network, self.captioner.tokenizer
-        longest = max(len(ids) for ids in tokenizer(list(texts)).input_ids)
-        length = min(longest, network.config.text_config.max_position_embeddings)
-        words = tokenise(tokenizer, list(texts), length=length)
-        ids = words["input_ids"].to(network.device)
-        # BLIP's decoder starts with a token of its own, where its tokenizer puts BERT's.
-        ids[:, 0] = network.config.text_config.bos_token_id
-        return ids, words["attention_mask"].to(network.device)
 
 
 def _load_blip(spec: ModelSpec) -> CaptionLikelihood:
