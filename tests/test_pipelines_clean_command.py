@@ -128,48 +128,51 @@ def test_the_folder_itself_is_no_place_for_the_result(pairs):
         assert done.error.startswith("--out must be another folder")
 
 
-class TestBuild:
-    @pytest.fixture(scope="class")
-    def world(self, tmp_path_factory):
-        folder = tmp_path_factory.mktemp("world")
-        (folder / "pool.yaml").write_text(
-            "{kind: still-life, count: 150, seed: 4, told: true, two_objects_percent: 0}\n"
-        )
-        (folder / "source.yaml").write_text(
-            "{kind: still-life, count: 20, start: 140, seed: 4, told: true, shard_size: 10, "
-            "two_objects_percent: 0}\n"
-        )
-        words = ("index", folder / "pool.yaml", "--captions", "source", "--near-copies")
-        assert run(*words, "--out", folder / "index").code == 0
-        return folder
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """A folder with a source of still lifes, half of them in the index beside it."""
+    folder = tmp_path_factory.mktemp("world")
+    (folder / "pool.yaml").write_text(
+        "{kind: still-life, count: 80, seed: 4, told: true, two_objects_percent: 0}\n"
+    )
+    (folder / "source.yaml").write_text(
+        "{kind: still-life, count: 12, start: 74, seed: 4, told: true, shard_size: 6, "
+        "two_objects_percent: 0}\n"
+    )
+    words = ("index", folder / "pool.yaml", "--captions", "source", "--near-copies")
+    assert run(*words, "--out", folder / "index").code == 0
+    return folder
 
-    def build(self, world, out, *flags):
-        return run(
-            *("build", world / "source.yaml", "--captions", "source", "--index", world / "index"),
-            *("--edits", 2, "--attempts", 8, "--no-selection", "--out", out, "--json", *flags),
-        )
 
-    def test_pairs_are_made_and_cleaned_in_one_go(self, world, tmp_path):
-        out = tmp_path / "out"
-        done = self.build(world, out, "--splits", SPLITS, "--cap", "target=1")
-        assert done.code == 0, done.err
-        cleaned = done.counts["cleaned"]
-        assert cleaned["pairs_before"] == done.counts["pairs"] > cleaned["pairs"] > 0
-        assert run("verify", out).code == 0
-        assert run("verify", out / "before").code == 0
-        assert open_pairs(out).manifest.configuration["clean"]["index"] is not None
-        again = self.build(world, out, "--splits", SPLITS, "--cap", "target=1")
-        assert again.counts["shards_skipped"] == again.counts["shards"]
-        assert again.counts["cleaned"] == cleaned
+def build(world, out, *flags):
+    return run(
+        *("build", world / "source.yaml", "--captions", "source", "--index", world / "index"),
+        *("--edits", 2, "--attempts", 8, "--no-selection", "--out", out, "--json", *flags),
+    )
 
-    def test_without_such_flags_it_is_the_build_that_it_was(self, world, tmp_path):
-        plain = self.build(world, tmp_path / "plain")
-        assert "cleaned" not in plain.counts
-        assert not (tmp_path / "plain" / "before").exists()
-        done = self.build(world, tmp_path / "out", "--cap", "target=1")
-        assert done.code == 0
-        for path in (tmp_path / "plain").glob("*.parquet"):
-            assert (tmp_path / "out" / "before" / path.name).read_bytes() == path.read_bytes()
-        refused = self.build(world, tmp_path / "plain", "--cap", "target=1")
-        assert refused.code == 1
-        assert "holds a data set that was not cleaned" in refused.error
+
+def test_build_makes_pairs_and_cleans_them_in_one_go(world, tmp_path):
+    out = tmp_path / "out"
+    done = build(world, out, "--splits", SPLITS, "--cap", "target=1")
+    assert done.code == 0, done.err
+    cleaned = done.counts["cleaned"]
+    assert cleaned["pairs_before"] == done.counts["pairs"] > cleaned["pairs"] > 0
+    assert run("verify", out).code == 0
+    assert run("verify", out / "before").code == 0
+    assert open_pairs(out).manifest.configuration["clean"]["index"] is not None
+    again = build(world, out, "--splits", SPLITS, "--cap", "target=1")
+    assert again.counts["shards_skipped"] == again.counts["shards"]
+    assert again.counts["cleaned"] == cleaned
+
+
+def test_build_without_such_flags_is_what_it_was(world, tmp_path):
+    plain = build(world, tmp_path / "plain")
+    assert "cleaned" not in plain.counts
+    assert not (tmp_path / "plain" / "before").exists()
+    done = build(world, tmp_path / "out", "--cap", "target=1")
+    assert done.code == 0, done.err
+    for path in (tmp_path / "plain").glob("*.parquet"):
+        assert (tmp_path / "out" / "before" / path.name).read_bytes() == path.read_bytes()
+    refused = build(world, tmp_path / "plain", "--cap", "target=1")
+    assert refused.code == 1
+    assert "holds a data set that was not cleaned" in refused.error
