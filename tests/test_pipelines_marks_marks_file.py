@@ -141,7 +141,7 @@ def test_marks_of_something_else_are_not_mixed_in(tmp_path, heading, message):
     [
         ("nonsense", "line 2 is not of a file of marks"),
         ("[]", "line 2 is not of a file of marks: it must be an object"),
-        ('{"key": "x"}', "line 2 is not of a file of marks: it lacks 'parts'"),
+        ('{"key": "x"}', "line 2 is not of a file of marks: it lacks 'target_key'"),
         (
             '{"key": "x", "target_key": "t", "judge": "j", "verdict": "maybe", "parts": []}',
             "verdict must be right, wrong, unsure, got 'maybe'",

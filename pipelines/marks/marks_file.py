@@ -166,8 +166,8 @@ def _heading_from(line: Mapping[str, Any]) -> Heading:
 def _entry_from(line: Mapping[str, Any]) -> Mark | tuple[str, str]:
     if "undo" in line:
         return str(line["judge"]), str(line["undo"])
-    names = ("key", "target_key", "judge", "verdict")
-    return Mark(*(str(line[name]) for name in names), parts=tuple(line["parts"]))
+    key, target, judge = (str(line[name]) for name in ("key", "target_key", "judge"))
+    return Mark(key, target, judge, str(line["verdict"]), tuple(line["parts"]))
 
 
 class MarksFile:

@@ -197,10 +197,10 @@ class InstructionWriter:
         if new in _ATTRIBUTIVE or " " in new or (_SHADES & {old, new} and " " in noun):
             return found
         alone = sum(token.lemma == head.lemma for token in span.tokens) == 1
-        if is_colour_word(old) and is_colour_word(new):
-            templates = _COLOURS if alone else _COLOURS[-1:]
-        else:
-            templates = _ADJECTIVES if alone else _OLD_NAMED
+        coloured = is_colour_word(old) and is_colour_word(new)
+        templates: tuple[str, ...] = _OLD_NAMED
+        if alone:
+            templates = _COLOURS if coloured else _ADJECTIVES
         return [*_fill(templates, noun=noun, old=whole, adjective=new), *found[:2]]
 
     def _indefinite(self, phrase: str, span: Span, head: Token, count: str) -> str:
@@ -249,7 +249,7 @@ def _find_token(tokens: tuple[Token, ...], edit: Exchange) -> int | None:
     wanted = edit.source_word.lower()
     places = [at for at, token in enumerate(tokens) if token.word == wanted]
     after = [at for at in places if tokens[at].end > change]
-    return (after or places or [None])[0]
+    return next(iter(after or places), None)
 
 
 def _is_phrase(old: str, new: str) -> bool:
