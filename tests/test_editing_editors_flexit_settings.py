@@ -56,6 +56,11 @@ def test_what_is_set_comes_before_the_ways():
     assert (chosen.flips, chosen.weight_latent, chosen.views) == (False, 0.0, 8)
 
 
+def test_the_diffusion_model_has_no_share_in_another_s_latent():
+    assert FlexItSettings().chosen().prior_share > 0
+    assert FlexItSettings(latent="tokens").chosen().prior_share == 0
+
+
 def test_parts_are_those_that_settings_ask_for():
     thesis = {"ways": "thesis"}
     assert needed_parts(FlexItSettings(**thesis)) == ("diffusion", "clip_space", "perceptual")

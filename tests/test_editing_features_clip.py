@@ -149,6 +149,6 @@ def test_gradients_pass_to_pictures_and_to_no_weights(clip):
 
 
 def test_unknown_loaders_are_refused():
-    rule = "no encoder loader 'x' with gradients; there are clip, open_clip"
+    rule = "no encoder loader 'x' with gradients; there are clip, open_clip, clipseg"
     with pytest.raises(ModelError, match=f"^{rule}$"):
         load_clip_space(ModelSpec(loader="x", location="x"))

@@ -216,8 +216,13 @@ class FlexItSettings:
             )
 
     def chosen(self) -> Way:
-        """Every number that counts, from what is set and from `ways`."""
+        """Every number that counts, from what is set and from `ways`.
+
+        In another latent than its own the diffusion model has no share where none is set.
+        """
         way = WAYS[self.ways]
+        if self.latent != "diffusion":
+            way = dataclasses.replace(way, prior_share=0.0)
         given = {each.name: getattr(self, each.name) for each in dataclasses.fields(way)}
         return dataclasses.replace(way, **{k: v for k, v in given.items() if v is not None})
 
