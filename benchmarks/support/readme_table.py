@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+from support import readme_clean_rows as clean
 from support import readme_model_rows as models
 from support import readme_pipeline_rows as pipeline
 from support.readme_words import Row
@@ -58,6 +59,7 @@ ROWS: Sequence[Callable[[Results], list[Row]]] = (
     pipeline.mined_captions,
     pipeline.search_and_layout,
     pipeline.index_scale,
+    clean.near_duplicates,
     models.precision,
     models.full_size,
 )
