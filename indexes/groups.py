@@ -1,6 +1,6 @@
 """The groups of near-copies of an index: a part of its metadata that is made after it is finished.
 
-    groups/fingerprints_{i}.npy      uint8 (n, 320), the perceptual hashes of one part
+    groups/fingerprints_{i}.npy      uint8 (n, 608), the perceptual hashes of one part
     groups/groups.npy                S16 (pictures,), the group of every row
     groups/groups.json               of which index, by which rule, and the hash of groups.npy
 

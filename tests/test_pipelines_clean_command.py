@@ -110,10 +110,12 @@ def test_near_copies_of_a_test_set_are_dropped_and_named(pairs, tmp_path):
     for number in (2, 3):
         data = copies.Copies(12).pictures()[number][1]
         (tests / f"test{number}.png").write_bytes(copies.recompress(data, 85))
+    (tests / "broken.png").write_bytes(b"no picture")
     words = ("decontaminate", pairs, "--against", tests, "--out", tmp_path / "out", "--json")
     done = run(*words)
     assert done.code == 0, done.err
     counts = done.counts
+    assert "1 test pictures could not be read" in done.err
     assert len(counts["dropped"]) == counts["pairs_before"] - counts["pairs"] > 0
     assert "is a near-copy of the test picture" in counts["dropped"][0]["detail"]
     assert counts["dropped"][0]["pair"] in done.out

@@ -60,11 +60,11 @@ def keys(folder, kind="pairs"):
     ]
 
 
-@pytest.mark.parametrize("rule", ["sharpness=>=300", "sharpness=none", "licence=CC0"])
+@pytest.mark.parametrize("rule", ["sharpness=>=600", "sharpness=none", "licence=CC0"])
 def test_it_is_what_cleaning_with_that_rule_gives(pairs, tmp_path, rule):
-    first = clean(pairs, tmp_path / "first", "sharpness=>=150")
+    first = clean(pairs, tmp_path / "first", "sharpness=>=300")
     made = change(first, tmp_path / "changed", rule)
-    rules = [rule] if rule.startswith("sharpness") else ["sharpness=>=150", rule]
+    rules = [rule] if rule.startswith("sharpness") else ["sharpness=>=300", rule]
     wanted = clean(pairs, tmp_path / "wanted", *[each for each in rules if "none" not in each])
     assert find_problems(tmp_path / "changed").problems == []
     for kind in ("pairs", "rejects"):

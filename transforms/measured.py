@@ -21,7 +21,7 @@ class MeasuredImage:
     >>> embedded = embed_images_batch(batch, load_encoder("stilllife"))
     >>> [measured] = measure_batch(embedded).records
     >>> isinstance(measured, MeasuredImage), len(measured.fingerprint)
-    (True, 320)
+    (True, 608)
     >>> measured.values["licence"], measured.values["width"]
     ('Apache-2.0', 64)
     """

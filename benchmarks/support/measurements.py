@@ -68,6 +68,7 @@ MEASUREMENTS = (
     Measurement(benchmark="index_recall", short=True),
     Measurement(benchmark="index_scale", flags=PEER),
     Measurement(benchmark="structure_position", short=True),
+    *(Measurement(benchmark="near_duplicates", seed=seed) for seed in SEEDS),
     Measurement(benchmark="candidate_scoring", short=True),
     Measurement(benchmark="precision", short=True),
     Measurement(benchmark="full_size", flags=("--pictures", "4")),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+from support import readme_clean_rows as clean
 from support import readme_cost_rows as costs
 from support import readme_judging_rows as judging
 from support import readme_model_rows as models
@@ -64,6 +65,7 @@ ROWS: Sequence[Callable[[Results], list[Row]]] = (
     judging.judge_coverage,
     pipeline.search_and_layout,
     pipeline.index_scale,
+    clean.near_duplicates,
     models.precision,
     models.full_size,
 )

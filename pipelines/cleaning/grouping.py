@@ -55,9 +55,14 @@ class Pictures:
     tests: dict[str, str] = field(default_factory=dict)
 
     def group(self, sha256: str) -> str | None:
-        """The group of a picture of the pairs; None where nothing was grouped."""
+        """The group of a picture of the pairs; None where nothing was grouped.
+
+        One that could not be looked at is alone in a group of its own name.
+        """
+        if not self.groups:
+            return None
         row = self.rows.get(sha256)
-        return self.groups[row] if row is not None and self.groups else None
+        return sha256[:ID_LENGTH] if row is None else self.groups[row]
 
     def measured(self, sha256: str) -> Values:
         """What was measured of a picture; nothing where it was not."""

@@ -21,6 +21,7 @@ from pipelines.cleaning.facts import decision_rows, light_rows, pair_facts
 from pipelines.cleaning.grouping import Pictures, gather_pictures
 from pipelines.cleaning.measuring import (
     MeasurePlan,
+    count_unread,
     measure_pictures,
     pair_groups,
     source_spans,
@@ -132,6 +133,9 @@ def _look(plan: CleanPlan, execution: Execution, work: Path) -> Pictures:
     against: Sequence[Path] = ()
     if plan.against is not None:
         against = measure_pictures(measure, source_spans(plan.against), execution)
+        unread = count_unread(against)
+        if unread:
+            print_note(f"{unread} test pictures could not be read: near-copies of them may be left")
     return gather_pictures(
         files,
         against,

@@ -36,6 +36,9 @@ from transforms.record import Batch, SourceImage
 
 PICTURES_A_BATCH = 64
 
+UNREAD = "unread"
+"""Under this name a file says how many pictures of its batch could not be read."""
+
 MEASURES = pa.schema(
     [
         pa.field("sha256", pa.string()),
@@ -240,9 +243,19 @@ def write_measures(batch: Batch[MeasuredImage], folder: str) -> None:
         }
         for each in batch.records
     ]
+    about = {UNREAD: str(len(batch.rejects))}
     data = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist(rows, MEASURES), data)
+    pq.write_table(pa.Table.from_pylist(rows, MEASURES.with_metadata(about)), data)
     write_bytes(as_path(folder) / f"{batch.shard}.parquet", data.getvalue())
+
+
+def count_unread(paths: Sequence[Path]) -> int:
+    """How many pictures of the batches in some files could not be read or measured."""
+    found = 0
+    for path in paths:
+        with path.open("rb") as file:
+            found += int((pq.read_schema(file).metadata or {})[UNREAD.encode()])
+    return found
 
 
 def read_measures(paths: Sequence[Path]) -> Iterator[dict[str, Any]]:

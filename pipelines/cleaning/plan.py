@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,7 @@ class CleanPlan:
             "parent": self.lineage,
             "pairs_before": self.parent.counts.pairs,
             "encoder": self._encoder,
+            "imagehash": metadata.version("ImageHash") if self.needs_pictures else None,
             "index": None if known is None else known.index.identity,
             "aesthetic": None if self.aesthetic is None else hash_file(self.aesthetic),
             "against": self._against,

@@ -114,7 +114,7 @@ def refilter(
                 if segmenter is not None:
                     batch = segment_bare(batch, pictures, segmenter)
                 later = [
-                    (each, _clean_of(shard, (each.key, each.number or 0))) for each in batch.rejects
+                    (each, _clean_of(shard, (each.key, each.number))) for each in batch.rejects
                 ]
                 receipts.append(
                     _write(out, old, shard, batch, [*rejects, *later], pictures, digest)
@@ -156,7 +156,7 @@ def _write(
     pairs_file = write_table(
         out / shard_file("pairs", old.shard), CLEAN_SCHEMAS["pairs"], pair_rows()
     )
-    gone = [(each, _clean_of(shard, (each.key, each.number or 0))) for each in pairs.rejects]
+    gone = [(each, _clean_of(shard, (each.key, each.number))) for each in pairs.rejects]
     ordered = sorted([*rejects, *gone], key=lambda each: reject_id(each[0]))
     files = (
         pairs_file,

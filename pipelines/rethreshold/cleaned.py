@@ -25,8 +25,8 @@ from transforms.filter_rules import MEASURED, SAID, FilterRuleError, read_rules
 from transforms.near_copies.rule import NearCopyRule
 from transforms.record import Candidate, EditExample, EditQuery, SourceImage, reject_query
 
-QueryKey = tuple[str, int]
-"""Key of the source and number of the edit."""
+QueryKey = tuple[str, int | None]
+"""Key of the source and number of the edit; None of the whole picture."""
 
 
 def read_clean_options(manifest: Manifest, changes: list[str], *, folder: object) -> CleanOptions:
@@ -174,7 +174,7 @@ def choose_cleaned(
     empty: Row = dict.fromkeys(CLEAN_NAMES)
     decided = {(each.query.source.key, each.query.number) for each in shard.examples()}
     rejects: list[tuple[Any, Row]] = [
-        (reject, shard.clean.get((reject.key, reject.number or 0), empty))
+        (reject, shard.clean.get((reject.key, reject.number), empty))
         for reject in shard.stored.rejects
         if reject.number is None or (reject.key, reject.number) not in decided
     ]

@@ -30,9 +30,9 @@ class NearCopyRule:
     """
 
     sure_bits: int = 24
-    sure_cosine: float = 0.5
-    likely_bits: int = 44
-    likely_cosine: float = 0.955
+    sure_cosine: float = 0.6
+    likely_bits: int = 36
+    likely_cosine: float = 0.93
 
     def __post_init__(self) -> None:
         for name in ("sure_bits", "likely_bits"):
