@@ -12,7 +12,6 @@ from pipelines.report.dataset import open_dataset
 from pipelines.report.distributions import (
     MAXIMUM,
     MINIMUM,
-    WORD_ORDER,
     Axis,
     Threshold,
     find_stations,
@@ -43,15 +42,15 @@ def rows_of(table):
 
 def test_every_pair_and_every_rejected_edit_is_counted_once(dataset, measured):
     edits = [row for row in rows_of(dataset.rejects) if row["number"] is not None]
-    assert list(measured) == [*SCORE_NAMES, WORD_ORDER]
+    assert list(measured) == [*SCORE_NAMES, "word_order"]
     for name in SCORE_NAMES:
         each = measured[name]
         scored = sum(row[score_column(name)] is not None for row in edits)
         assert each.accepted.sum() == 60
         assert (each.rejected.sum(), each.rejected_unmeasured) == (scored, len(edits) - scored)
         assert each.shown(each.rejected).sum() == scored
-    assert measured[WORD_ORDER].accepted.sum() == 60
-    assert measured[WORD_ORDER].rejected.sum() == 0
+    assert measured["word_order"].accepted.sum() == 60
+    assert measured["word_order"].rejected.sum() == 0
 
 
 def test_the_histogram_is_that_of_the_values(dataset, measured):
@@ -70,7 +69,7 @@ def test_the_curve_counts_the_pairs_that_stay(dataset, measured):
 
 
 def test_edits_that_fail_one_threshold_alone_are_counted_to_it(dataset, measured):
-    rules = [r for r in read_thresholds(THRESHOLDS) if r.score != WORD_ORDER]
+    rules = [r for r in read_thresholds(THRESHOLDS) if r.score != "word_order"]
     expected = dict.fromkeys(rules, 0)
     for row in rows_of(dataset.rejects):
         if row["number"] is None or row["reason"] == "no_candidate":
@@ -83,7 +82,7 @@ def test_edits_that_fail_one_threshold_alone_are_counted_to_it(dataset, measured
         rule: trace_curve(each, index).keeps_out
         for each in measured.values()
         for index, rule in enumerate(each.thresholds)
-        if rule.score != WORD_ORDER
+        if rule.score != "word_order"
     }
     assert found == expected
     assert sum(found.values()) > 5
@@ -109,6 +108,20 @@ def test_thresholds_are_read_from_the_selection():
         ("image_image", MAXIMUM, 0.97),
     }
     assert read_thresholds({}) == ()
+
+
+def test_quality_is_worked_out_where_it_has_a_threshold(dataset):
+    [measured] = [
+        each
+        for each in measure_scores(dataset, (Threshold("quality", MINIMUM, 1.5),))
+        if each.name == "quality"
+    ]
+    assert measured.accepted.sum() == 60
+    assert measured.rejected.sum() == 0
+    assert measured.meaning.startswith("structure + word order")
+    stay = trace_curve(measured, 0)
+    assert stay.keeps_out == 0
+    assert (np.diff(stay.kept) <= 0).all()
 
 
 def test_every_threshold_of_the_selection_is_known():

@@ -9,22 +9,26 @@ import numpy.typing as npt
 
 from pipelines.report.dataset import FinishedDataset
 from transforms.dataset.schema import SCORE_MEANINGS, score_column
-from transforms.record import SCORE_NAMES
-from transforms.scores import word_order
+from transforms.record import SCORE_NAMES, Scores
+from transforms.scores import MOST_QUALITY, rank_score, word_order
 
 FINE_BINS = 240
 SHOWN_BINS = 30
 MOST_LEVELS = 40
 KEPT_SHARES = (0.9, 0.75, 0.5)
 
-# Not a stored score: Select works it out from the two captions, and so does the report.
-WORD_ORDER = "word_order"
+# Not stored scores: Select works them out, the first from the two captions, the other from that
+# and from stored ones, and so does the report.
+WORKED_OUT = ("word_order", "quality")
+WORKED_OUT_MEANINGS = {
+    "word_order": "words of edit prompt and target caption that stand in the same order, 0 to 1",
+    "quality": "structure + word order + target confidence / 2 + directional / 4, at most 2.75",
+}
 # Scores that are 0 or 1: a threshold on one is a requirement that is made or not.
 FLAGS = ("new_word", "old_word")
-NAMES = (*SCORE_NAMES, WORD_ORDER)
+NAMES = (*SCORE_NAMES, *WORKED_OUT)
 # What came with its source has no confidence, and passes.
 UNMEASURED_PASSES = frozenset({"source_confidence", "target_confidence"})
-WORD_ORDER_MEANING = "words of edit prompt and target caption that stand in the same order, 0 to 1"
 NO_THRESHOLD_REASONS = frozenset(
     {"enough_edits", "no_candidate", "order_differs", "quality_too_low"}
 )
@@ -103,7 +107,7 @@ class Distribution:
     @property
     def meaning(self) -> str:
         """What the score is, in words."""
-        return SCORE_MEANINGS.get(self.name, WORD_ORDER_MEANING)
+        return SCORE_MEANINGS.get(self.name) or WORKED_OUT_MEANINGS[self.name]
 
     def shown(self, counts: Counts) -> Counts:
         """`counts` in the fewer, wider bins of a picture."""
@@ -134,8 +138,8 @@ class Curve:
 def measure_scores(dataset: FinishedDataset, thresholds: Sequence[Threshold]) -> list[Distribution]:
     """The distribution of every score that any pair or reject has, in the order of the record.
 
-    Word order comes last, for the pairs alone, and only if it has a threshold. Reads the score
-    columns once; memory does not grow with the data set.
+    What is worked out comes last, for the pairs alone, and only if it has a threshold. Reads the
+    score columns once; memory does not grow with the data set.
     """
     columns = [score_column(name) for name in SCORE_NAMES]
     ranges = [table.column_ranges(columns) for table in (dataset.pairs, dataset.rejects)]
@@ -144,15 +148,26 @@ def measure_scores(dataset: FinishedDataset, thresholds: Sequence[Threshold]) ->
     texts = ["edit_prompt", "target_caption"]
     for _, table in dataset.pairs.batches([*columns, *texts]):
         scores = read_scores(table)
-        if any(each.name == WORD_ORDER for each in distributions):
-            orders = map(word_order, table["edit_prompt"], table["target_caption"])
-            scores[WORD_ORDER] = np.fromiter(orders, np.float64)
+        if any(each.name in WORKED_OUT for each in distributions):
+            scores |= work_out(table)
         for each in distributions:
             each.accepted += each.axis.count(scores[each.name])
             each.unmeasured += int(np.isnan(scores[each.name]).sum())
     for _, table in dataset.rejects.batches([*columns, "number", "reason"]):
         add_rejects(distributions, table, thresholds)
     return distributions
+
+
+def work_out(table: Mapping[str, Sequence[Any]]) -> dict[str, Floats]:
+    """The scores of pairs that are not stored, by name."""
+    orders = list(map(word_order, table["edit_prompt"], table["target_caption"]))
+    columns = [table[score_column(name)] for name in SCORE_NAMES]
+    rows = zip(*columns, strict=True)
+    ranks = [
+        rank_score(Scores(**dict(zip(SCORE_NAMES, row, strict=True))), order)
+        for row, order in zip(rows, orders, strict=True)
+    ]
+    return dict(zip(WORKED_OUT, map(np.asarray, (orders, ranks)), strict=True))
 
 
 def read_scores(table: Mapping[str, Sequence[float | None]]) -> dict[str, Floats]:
@@ -170,8 +185,8 @@ def make_distribution(
     `ranges` hold smallest and largest value by column.
     """
     own = tuple(threshold for threshold in thresholds if threshold.score == name)
-    if name == WORD_ORDER:
-        ends = [0.0, 1.0] if own else []
+    if name in WORKED_OUT:
+        ends = [0.0, 1.0 if name == "word_order" else MOST_QUALITY] if own else []
     else:
         column = score_column(name)
         ends = [end for each in ranges if column in each for end in each[column]]
@@ -200,14 +215,14 @@ def add_rejects(
 ) -> None:
     """Count rejected edits, and for each threshold those that fail it and no other.
 
-    Word order cannot be judged here, since a reject holds no caption of its candidate: an edit
-    rejected for it is not counted as kept out by anything else.
+    What is worked out cannot be judged here, since a reject holds no caption of its candidate: an
+    edit rejected for it is not counted as kept out by anything else.
     """
     scores = read_scores(table)
-    scores[WORD_ORDER] = np.full(len(table["number"]), np.nan)
+    scores |= dict.fromkeys(WORKED_OUT, np.full(len(table["number"]), np.nan))
     edits = np.array([number is not None for number in table["number"]], bool)
     open_to = edits & ~np.isin(np.array(table["reason"], object), list(NO_THRESHOLD_REASONS))
-    judged = [rule for rule in thresholds if rule.score != WORD_ORDER]
+    judged = [rule for rule in thresholds if rule.score not in WORKED_OUT]
     failed = {rule: ~rule.passes(scores[rule.score]) for rule in judged}
     failures = np.sum(list(failed.values()), axis=0, dtype=np.int64)
     for each in distributions:

@@ -20,6 +20,7 @@ THRESHOLD_SCORES = (
     "directional",
     "structure",
     "image_image",
+    "quality",
 )
 
 SMALL_MODELS_ON_PHOTOGRAPHS = (

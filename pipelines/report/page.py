@@ -15,6 +15,7 @@ from pipelines.report.dataset import FinishedDataset
 from pipelines.report.distributions import (
     FLAGS,
     MINIMUM,
+    WORKED_OUT,
     Curve,
     Threshold,
     measure_scores,
@@ -275,6 +276,7 @@ def score_context(dataset: FinishedDataset, origin: Origin) -> dict[str, Any]:
     ]
     return {
         "flags": FLAGS,
+        "worked_out": WORKED_OUT,
         "panels": [(each, charts.draw_distribution(each)) for each in distributions],
         "curves": [(curve, name_rule(curve.threshold), draw_cost(curve)) for curve in curves],
     }
