@@ -1,7 +1,7 @@
 """How well pictures are found by picture and words, on still lifes, whose truth is exact.
 
     python benchmarks/simat_table.py [--pool N] [--training N] [--queries N] [--steps N]
-        [--chart FILE] [--seed N] [--json]
+        [--encoders NAME ...] [--temperatures T ...] [--chart FILE] [--seed N] [--json]
 
 Of a pool's pictures of one thing and of those of two a set of SIMAT's kind is made: every edit that
 the world knows and whose result another picture of the set shows. Half of the pictures have the
@@ -67,6 +67,22 @@ def main() -> None:
     )
     parser.add_argument("--steps", type=int, default=400, help="of training (default 400)")
     parser.add_argument("--batch-size", type=int, default=512, help="of training (default 512)")
+    parser.add_argument(
+        "--encoders",
+        nargs="+",
+        choices=ENCODERS,
+        default=list(ENCODERS),
+        metavar="NAME",
+        help="over which of them heads are trained (default all)",
+    )
+    parser.add_argument(
+        "--temperatures",
+        nargs="+",
+        type=float,
+        default=TEMPERATURES,
+        metavar="T",
+        help="of the heads (default all of the sweep)",
+    )
     parser.add_argument("--chart", metavar="FILE", help="draw the curves, a PNG file")
     parser.add_argument("--preset", default="stilllife", help="whose encoder (default stilllife)")
     add_report_flags(parser)
@@ -135,10 +151,11 @@ def measure_heads(
     """Word deltas by encoder, by temperature of the heads, by set."""
     halves = {name: tuple(each[:FEWER] for each in both) for name, both in halves.items()}
     found: dict[str, Any] = {}
-    for name, distortion in ENCODERS.items():
+    for name in arguments.encoders:
+        distortion = ENCODERS[name]
         distorted = {each: distort(task, distortion) for each, task in tasks.items()}
         found[name] = {UNADAPTED: score_sets(distorted, halves)}
-        for temperature in TEMPERATURES:
+        for temperature in arguments.temperatures:
             print(f"heads over the encoder {name}, temperature {temperature:g}", flush=True)
             heads = train_heads(
                 learnt,
@@ -250,7 +267,7 @@ def list_targets(figures: Mapping[str, Any]) -> list[Target]:
 
 def _head_targets(figures: Mapping[str, Any]) -> list[Target]:
     """The thesis's finding, over the encoder that is most like its CLIP; shown to inform."""
-    found = figures["heads"][LIKE_THE_WEB_S]
+    found = figures["heads"].get(LIKE_THE_WEB_S, {})
     return [
         Target(
             name=f"one thing, noisy narrow encoder: words, lambda 1, heads {name}",
@@ -258,6 +275,7 @@ def _head_targets(figures: Mapping[str, Any]) -> list[Target]:
             interval=found[name][ONE]["lambda_1_interval"],
         )
         for name in (UNADAPTED, "0.01", "0.1")
+        if name in found
     ]
 
 

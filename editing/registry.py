@@ -18,7 +18,6 @@ EDITORS: dict[str, EditorSpec[Any]] = {
     for spec in (
         COPY,
         RETRIEVE,
-        SIMAT,
         SDEDIT,
         IEDIT,
         MASKED_IEDIT,
@@ -26,6 +25,7 @@ EDITORS: dict[str, EditorSpec[Any]] = {
         DIFFEDIT,
         LEARNED_REGIONS,
         ZESTGUIDE,
+        SIMAT,
     )
 }
 """The editors by name, simplest first."""
