@@ -1,6 +1,7 @@
 """How many of the pairs are right, and for how many sources there is one, on still lifes.
 
     python benchmarks/pair_quality.py [--seed N] [--json] [--sweep] [--work DIR] [--workers N]
+        [--structure-weight W]
 
 A pool of still lifes, half of them with two objects, is indexed. Sources drawn from the pool go
 through the build as it is by default: those with one object, and those with two; and those with one
@@ -90,9 +91,15 @@ class Outcome:
 
 
 def plan_cases(
-    job: Job, *, sources: int, seed: int, attempts: int, thresholds: SelectionThresholds
+    job: Job,
+    *,
+    sources: int,
+    seed: int,
+    attempts: int,
+    thresholds: SelectionThresholds,
+    structure_weight: float | None = None,
 ) -> list[Case]:
-    """The three builds."""
+    """The three builds; with a `structure_weight` the first two look for structure as well."""
     one, two = (
         StillLifeSubset(collection=job.pool, objects=objects, drawn=sources, draw_seed=seed)
         for objects in (1, 2)
@@ -101,6 +108,7 @@ def plan_cases(
         seed=seed,
         captions=job.captions,
         rewrite=RewriteOptions(seed=seed, edits=attempts),
+        retrieve=RetrieveOptions(structure_weight=structure_weight),
         thresholds=thresholds,
     )
     paper = dataclasses.replace(
@@ -236,6 +244,9 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--attempts", type=int, default=ATTEMPTS, help="edits to try for a source")
     parser.add_argument("--threshold", action="append", default=[], metavar="NAME=VALUE")
+    parser.add_argument(
+        "--structure-weight", type=float, metavar="W", help="look for candidates by structure too"
+    )
     parser.add_argument("--sweep", action="store_true", help="show other thresholds as well")
     add_job_flags(parser)
     arguments = parser.parse_args()
@@ -250,6 +261,7 @@ def main() -> None:
             seed=arguments.seed,
             attempts=arguments.attempts,
             thresholds=thresholds,
+            structure_weight=arguments.structure_weight,
         )
         outcomes = [measure(job, case, workers=arguments.workers) for case in cases]
         figures = {outcome.case.name: outcome.as_dict() for outcome in outcomes}

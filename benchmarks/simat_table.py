@@ -1,7 +1,7 @@
 """How well pictures are found by picture and words, on still lifes, whose truth is exact.
 
     python benchmarks/simat_table.py [--pool N] [--training N] [--queries N] [--steps N]
-        [--chart FILE] [--seed N] [--json]
+        [--encoders NAME ...] [--temperatures T ...] [--chart FILE] [--seed N] [--json]
 
 Of a pool's pictures of one thing and of those of two a set of SIMAT's kind is made: every edit that
 the world knows and whose result another picture of the set shows. Half of the pictures have the
@@ -18,13 +18,15 @@ from collections.abc import Mapping
 from typing import Any
 
 import support.silent_libraries  # noqa: F401
-from support.reporting import Target, add_report_flags, at_least, at_most, finish
+from support.reporting import add_report_flags, finish
 from support.simat_chart import draw_charts
 from support.simat_heads import Distortion, RememberingEncoder, train_heads
 from support.simat_layout import layout_bounds, layout_curves
+from support.simat_names import LIKE_THE_WEB_S, ONE, TWO, UNADAPTED
 from support.simat_pool import DrawnPool, draw_pool, load_batch_encoder
 from support.simat_rows import score_curves, score_queries, score_words
 from support.simat_set import LifeSet, embed_set, life_set
+from support.simat_targets import list_targets
 
 from editing.editors.simat.query_set import Numbers
 from editing.editors.simat.scoring import SetEmbeddings, SimatTask
@@ -33,10 +35,8 @@ from pipelines.terminal.console import print_table
 from transforms.presets import load_preset
 from transforms.protocols import Encoder
 
-ONE, TWO = "one thing", "two things"
 THINGS = {ONE: 1, TWO: 2}
 TEMPERATURES = (0.01, 0.03, 0.1, 0.3, 1.0)
-LIKE_THE_WEB_S = "noise, texts in a narrow cone"
 ENCODERS = {
     "as it is": Distortion(),
     "texts in a narrow cone": Distortion(image_gap=1.0, text_gap=3.0),
@@ -44,13 +44,10 @@ ENCODERS = {
     LIKE_THE_WEB_S: Distortion(image_gap=1.0, text_gap=3.0, noise=1.0),
 }
 """What is done to the encoder."""
-UNADAPTED = "no heads"
 APART = 1000
 """Heads learn of pictures of the seed that is so much greater."""
 HEAD_COLUMNS = ("heads", "", "words, lambda 1", "best", "lambda", "text to image")
 LAYOUT_COLUMNS = ("query", "rule", "value", "right", "px")
-KEEPING = "0.1"
-"""The weight of structure that costs hardly a right picture."""
 FEWER = 1_000
 """Heads and layouts are measured on so many queries at most, for there are many of them."""
 
@@ -67,6 +64,22 @@ def main() -> None:
     )
     parser.add_argument("--steps", type=int, default=400, help="of training (default 400)")
     parser.add_argument("--batch-size", type=int, default=512, help="of training (default 512)")
+    parser.add_argument(
+        "--encoders",
+        nargs="+",
+        choices=ENCODERS,
+        default=list(ENCODERS),
+        metavar="NAME",
+        help="over which of them heads are trained (default all)",
+    )
+    parser.add_argument(
+        "--temperatures",
+        nargs="+",
+        type=float,
+        default=TEMPERATURES,
+        metavar="T",
+        help="of the heads (default all of the sweep)",
+    )
     parser.add_argument("--chart", metavar="FILE", help="draw the curves, a PNG file")
     parser.add_argument("--preset", default="stilllife", help="whose encoder (default stilllife)")
     add_report_flags(parser)
@@ -135,10 +148,11 @@ def measure_heads(
     """Word deltas by encoder, by temperature of the heads, by set."""
     halves = {name: tuple(each[:FEWER] for each in both) for name, both in halves.items()}
     found: dict[str, Any] = {}
-    for name, distortion in ENCODERS.items():
+    for name in arguments.encoders:
+        distortion = ENCODERS[name]
         distorted = {each: distort(task, distortion) for each, task in tasks.items()}
         found[name] = {UNADAPTED: score_sets(distorted, halves)}
-        for temperature in TEMPERATURES:
+        for temperature in arguments.temperatures:
             print(f"heads over the encoder {name}, temperature {temperature:g}", flush=True)
             heads = train_heads(
                 learnt,
@@ -228,62 +242,7 @@ def print_figures(figures: Mapping[str, Any]) -> None:
         print_table(f"layout, {name}: {layout['bounds']}", points, columns=LAYOUT_COLUMNS)
 
 
-def list_targets(figures: Mapping[str, Any]) -> list[Target]:
-    """What issue and documents ask for."""
-    bounds = {
-        (ONE, "words, best lambda"): at_least(0.95),
-        (TWO, "words, best lambda"): at_least(0.80),
-        (ONE, "own caption, lambda 1"): at_least(0.99),
-        (TWO, "own caption, lambda 1"): at_least(0.98),
-    }
-    targets = [
-        Target(
-            name=f"{name}: {row}, @1",
-            value=figures["rows"][name][row]["at_1"],
-            bound=bound,
-            interval=figures["rows"][name][row]["at_1_interval"],
-        )
-        for (name, row), bound in bounds.items()
-    ]
-    return [*targets, *_head_targets(figures), *_layout_targets(figures)]
-
-
-def _head_targets(figures: Mapping[str, Any]) -> list[Target]:
-    """The thesis's finding, over the encoder that is most like its CLIP; shown to inform."""
-    found = figures["heads"][LIKE_THE_WEB_S]
-    return [
-        Target(
-            name=f"one thing, noisy narrow encoder: words, lambda 1, heads {name}",
-            value=found[name][ONE]["lambda_1"],
-            interval=found[name][ONE]["lambda_1_interval"],
-        )
-        for name in (UNADAPTED, "0.01", "0.1")
-    ]
-
-
-def _layout_targets(figures: Mapping[str, Any]) -> list[Target]:
-    rules = figures["layout"][ONE]["queries"]["text"]
-    points = rules["cosine + w structure"]
-    kept = points[KEEPING]
-    return [
-        Target(
-            name="one thing: distance of what text finds, px",
-            value=points["0"]["px"],
-            interval=points["0"]["px_interval"],
-        ),
-        Target(
-            name=f"one thing: distance with w = {KEEPING}, px",
-            value=kept["px"],
-            bound=at_most(0.75 * points["0"]["px"], kind="guard"),
-            interval=kept["px_interval"],
-        ),
-        Target(
-            name=f"one thing: right with w = {KEEPING}",
-            value=kept["right"],
-            bound=at_least(0.97, kind="guard"),
-            interval=kept["right_interval"],
-        ),
-    ]
+__all__ = ["list_targets", "main", "measure"]
 
 
 if __name__ == "__main__":

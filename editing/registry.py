@@ -19,7 +19,6 @@ EDITORS: dict[str, EditorSpec[Any]] = {
     for spec in (
         COPY,
         RETRIEVE,
-        SIMAT,
         SDEDIT,
         IEDIT,
         MASKED_IEDIT,
@@ -28,6 +27,7 @@ EDITORS: dict[str, EditorSpec[Any]] = {
         LEARNED_REGIONS,
         ZESTGUIDE,
         FLEXIT,
+        SIMAT,
     )
 }
 """The editors by name, simplest first."""

@@ -40,7 +40,6 @@ class TestNames:
         assert list(EDITORS) == [
             "copy",
             "retrieve",
-            "simat",
             "sdedit",
             "iedit",
             "iedit-m",
@@ -49,6 +48,7 @@ class TestNames:
             "learned-regions",
             "zestguide",
             "flexit",
+            "simat",
         ]
         assert all(spec.name == name for name, spec in EDITORS.items())
 
@@ -61,8 +61,8 @@ class TestNames:
         with pytest.raises(SettingError) as caught:
             find_editor("magic")
         assert str(caught.value) == (
-            "editor must be one of copy, retrieve, simat, sdedit, iedit, iedit-m, encode-decode, "
-            "diffedit, learned-regions, zestguide, flexit, got 'magic'"
+            "editor must be one of copy, retrieve, sdedit, iedit, iedit-m, encode-decode, "
+            "diffedit, learned-regions, zestguide, flexit, simat, got 'magic'"
         )
 
     def test_regions_are_found_by_theirs(self):
@@ -165,7 +165,7 @@ class TestEveryRegionSpec:
 class TestEveryRecipe:
     def test_who_is_trained(self):
         trained = [spec.name for spec in EDITORS.values() if spec.recipe]
-        assert trained == ["simat", "iedit", "learned-regions"]
+        assert trained == ["iedit", "learned-regions", "simat"]
 
     @trained
     def test_its_settings_have_defaults_and_its_parts_are_known(self, spec):

@@ -179,6 +179,8 @@ def test_help_is_grouped_by_what_a_setting_is_of():
         "settings of pairs:",
         "settings of the loss of iedit:",
         "settings of the loss of learned-regions:",
+        "settings of the loss of learned-regions, simat:",
+        "settings of the loss of simat:",
     ]
     assert "--editor NAME" in text
     assert "--method" not in text
