@@ -34,8 +34,8 @@ class EditLoss:
     """L_total of equation 4.5, and ours: less what a captioner makes of the prompt.
 
     `masks` are 1 where `sources` may change, None where all may; with `paste` the sources' own
-    pixels are looked at elsewhere. `perceptual`, which sees `source_features` in the sources, and `captioner`, which knows the
-    prompts, are None where they have no weight.
+    pixels are looked at elsewhere. `perceptual`, which sees `source_features` in the sources, and
+    `captioner`, which knows the prompts, are None where they have no weight.
     """
 
     way: Way
