@@ -83,6 +83,15 @@ class TestSteps:
         inside = loss.source_latents[..., :4].flatten(1).norm(dim=1)
         torch.testing.assert_close(moved.flatten(1).norm(dim=1), 0.1 * inside)
 
+    def test_unpasted_nothing_else_moves_either_but_the_autoencoder_s_picture_is_looked_at(
+        self, tiny_diffusion
+    ):
+        loss = dataclasses.replace(make_loss(tiny_diffusion, masks=half()), paste=False)
+        seen = []
+        moved = run(loss, watch=lambda step, pictures: seen.append(pictures))
+        assert torch.equal(moved[..., 4:], loss.source_latents[..., 4:])
+        assert not torch.equal(seen[0][..., SIZE // 2 :], loss.sources[..., SIZE // 2 :])
+
     def test_they_make_the_loss_small(self, tiny_diffusion):
         way = dataclasses.replace(PLAIN, steps=12, schedule="cosine")
         loss = make_loss(tiny_diffusion, way)

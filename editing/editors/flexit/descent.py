@@ -33,9 +33,9 @@ Watch = Callable[[int, PictureBatch], None]
 class EditLoss:
     """L_total of equation 4.5, and ours: less what a captioner makes of the prompt.
 
-    `masks` are 1 where `sources` may change, elsewhere the sources' own pixels are looked at; None
-    where all may. `perceptual`, which sees `source_features` in the sources, and `captioner`, which
-    knows the prompts, are None where they have no weight.
+    `masks` are 1 where `sources` may change, None where all may; with `paste` the sources' own
+    pixels are looked at elsewhere. `perceptual`, which sees `source_features` in the sources, and
+    `captioner`, which knows the prompts, are None where they have no weight.
     """
 
     way: Way
@@ -45,6 +45,7 @@ class EditLoss:
     sources: PictureBatch
     source_latents: Latents
     masks: MaskBatch | None
+    paste: bool = True
     perceptual: PerceptualFeatures | None = None
     source_features: Tensor | None = None
     captioner: TextLikelihood | None = None
@@ -68,9 +69,11 @@ class EditLoss:
         return loss, pictures
 
     def show(self, latents: Latents) -> PictureBatch:
-        """The pictures that latents stand for, in [-1, 1], with the sources outside the masks."""
+        """The pictures that latents stand for, in [-1, 1], as they are looked at."""
         made = self.autoencoder.decode(latents).clamp(-1, 1)
-        return made if self.masks is None else torch.where(self.masks > 0.5, made, self.sources)
+        if self.masks is None or not self.paste:
+            return made
+        return torch.where(self.masks > 0.5, made, self.sources)
 
     def _precision(self) -> AbstractContextManager[object]:
         """Encoders and captioner compute as the autoencoder does, where that is in half."""

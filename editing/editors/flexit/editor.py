@@ -125,6 +125,7 @@ class _Run:
             sources=sources,
             source_latents=source_latents,
             masks=masks,
+            paste=self.settings.paste,
             perceptual=perceptual,
             source_features=None if perceptual is None else perceptual(sources),
             captioner=captioner,
@@ -144,7 +145,7 @@ class _Run:
             else mask_to_tensor(resize(each.edit_mask.convert("L"), (width, height)))
             for each in asked
         ]
-        whole = not self.settings.paste or all(each.edit_mask is None for each in asked)
+        whole = all(each.edit_mask is None for each in asked)
         return torch.stack(sources).to(device), None if whole else torch.stack(masks).to(device)
 
     def _prior(self, batch: LatentBatch) -> DiffusionPrior:

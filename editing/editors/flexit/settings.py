@@ -69,8 +69,8 @@ class Way:
 WAYS: dict[str, Way] = {
     "measured": Way(
         embedding="dot",
-        steps=40,
-        step_size=0.08,
+        steps=25,
+        step_size=0.13,
         schedule="cosine",
         momentum=0.0,
         views=2,
