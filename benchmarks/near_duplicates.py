@@ -136,7 +136,8 @@ def count_right_pairs(
 def list_targets(figures: Mapping[str, Any]) -> list[Target]:
     """What must be found, and what else is."""
     targets = []
-    for family, found in figures["families"].items():
+    for family in FAMILIES:
+        found = figures["families"][family]
         must = family in MUST_BE_FOUND
         bound = at_least(0.97) if must else None
         precision = found["precision"]
