@@ -232,7 +232,7 @@ def open_pairs(folder: str | os.PathLike[str], split: str | None = None) -> Pair
     >>> pair.edit_prompt
     'a small red chair on the left of a patterned background'
     >>> pair.edit_instruction
-    'make the chair red'
+    'turn the yellow chair into a red chair'
     >>> pair.source_image.size, pair.pseudo_target_image.size, pair.source_mask.mode
     ((64, 64), (64, 64), 'L')
     >>> sum(pair.scores.structure > 0.3 for pair in pairs) <= len(pairs)
