@@ -47,9 +47,11 @@ class EditorChoice:
     @property
     def part_names(self) -> tuple[str, ...]:
         """All parts that are needed whatever the settings, keys of `PART_LOADERS`."""
-        trained = self.spec.model.part if self.spec.model else None
-        given = (trained,) if trained in self.parts.replaced else ()
-        return (*self.spec.parts, *given, *(self.regions.parts if self.regions else ()))
+        names = (*self.spec.parts, *(self.regions.parts if self.regions else ()))
+        given = self.spec.model.part if self.spec.model else None
+        if given is None or given in names or given not in self.parts.replaced:
+            return names
+        return (*names, given)
 
     def describe(self, settings: Any) -> dict[str, Any]:
         """What edits depend on, as plain data, beside the `settings` they are made with.
