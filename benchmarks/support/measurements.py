@@ -71,7 +71,6 @@ MEASUREMENTS = (
     Measurement(benchmark="full_size", flags=("--pictures", "4")),
     *(Measurement(benchmark="diffedit_table", seed=seed) for seed in SEEDS),
     *(Measurement(benchmark="zestguide_table", flags=LAYOUT_ROWS, seed=seed) for seed in SEEDS),
-    *(Measurement(benchmark="flexit_table", seed=seed) for seed in SEEDS),
 )
 
 

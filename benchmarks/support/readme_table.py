@@ -53,7 +53,6 @@ ROWS: Sequence[Callable[[Results], list[Row]]] = (
     models.region_table,
     models.diffedit_table,
     models.zestguide_table,
-    models.flexit_table,
     pipeline.rewrite_sentences,
     pipeline.real_captions,
     pipeline.mined_captions,
