@@ -46,7 +46,7 @@ import torch
 from support.diffedit_rows import draw_mixed, retrieve_targets
 from support.edit_cells import TOGETHER
 from support.flexit_measures import EditMeter, describe, draw_real
-from support.flexit_rows import ALWAYS, list_cells
+from support.flexit_rows import ALWAYS, RETRIEVE, list_cells
 from support.flexit_sheet import draw_fooled, draw_page
 from support.flexit_targets import Cell, list_targets, stand_all
 from support.flexit_time import time_edits
@@ -70,7 +70,9 @@ def measure(arguments: argparse.Namespace, work: Path) -> dict[str, Any]:
     here = Parts(preset=preset, dtype=arguments.dtype)
     there = Parts(preset=preset, dtype=arguments.dtype, device=arguments.device)
     judge = load_judge()
-    tasks = retrieve_targets(draw_mixed(seed, arguments.edits), here.encoder, seed)
+    tasks = draw_mixed(seed, arguments.edits)
+    if RETRIEVE in arguments.rows:
+        tasks = retrieve_targets(tasks, here.encoder, seed)
     meter = EditMeter(tasks, here.encoder, judge)
     rows: dict[str, dict[float, Cell]] = {}
     for row, cells in list_cells(arguments.steps).items():
@@ -125,7 +127,6 @@ def print_figures(figures: Mapping[str, Any]) -> None:
         [
             ("whole", f"{taken['edit']:.2f}"),
             *((name, f"{each:.2f}") for name, each in taken["parts"].items()),
-            ("thesis's form", f"{taken['thesis']:.2f}"),
         ],
         columns=("", "s"),
     )

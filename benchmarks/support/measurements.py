@@ -81,7 +81,6 @@ MEASUREMENTS = (
     *(Measurement(benchmark="zestguide_table", flags=LAYOUT_ROWS, seed=seed) for seed in SEEDS),
     Measurement(benchmark="simat_table", flags=("--chart", "docs/images/simat.png"), seed=0),
     *(Measurement(benchmark="simat_table", flags=FEW_HEADS, seed=seed) for seed in SEEDS[1:]),
-    *(Measurement(benchmark="flexit_table", seed=seed) for seed in SEEDS),
 )
 
 

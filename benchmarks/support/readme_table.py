@@ -57,7 +57,6 @@ ROWS: Sequence[Callable[[Results], list[Row]]] = (
     models.diffedit_table,
     models.zestguide_table,
     models.simat_table,
-    models.flexit_table,
     pipeline.rewrite_sentences,
     pipeline.real_captions,
     pipeline.mined_captions,
