@@ -68,8 +68,12 @@ class TokenAutoencoder:
 
     def decode(self, latents: Latents) -> PictureBatch:
         """Pictures of latents, not clamped to [-1, 1]; gradients pass."""
-        found = self.quantiser.decode(latents.to(self.dtype), force_not_quantize=not self.snap)
-        unit: Tensor = found.sample
+        # VQModel.decode takes codes, not latents, of a quantiser that is configured as aMUSEd's is.
+        quantiser, given = self.quantiser, latents.to(self.dtype)
+        if self.snap:
+            given = quantiser.quantize(given)[0]
+        beside = given if quantiser.config.norm_type == "spatial" else None
+        unit: Tensor = quantiser.decoder(quantiser.post_quant_conv(given), beside)
         return unit.float() * 2 - 1
 
 

@@ -29,6 +29,7 @@ def save_masked_token(folder: Path, *, text_width: int = 16, downsample: bool = 
         norm_num_groups=4,
         sample_size=SIZE,
         mid_block_add_attention=False,
+        lookup_from_codebook=True,
     ).save_pretrained(folder / "vqvae")
     UVit2DModel(
         hidden_size=16,
