@@ -10,6 +10,8 @@ from editing.editors.simat.pool import Pool
 from editing.requests import Request
 from transforms.pictures.contact_sheet import SheetEntry, Words, draw_sheet
 
+Line = str | tuple[Words, ...]
+
 KEPT = (214, 40, 40)
 
 
@@ -31,10 +33,10 @@ def draw_found(
     """
     del result  # it is the first of those found
     asked = tuple((Words(line, KEPT),) for line in _lines(request.prompt))
-    words = (*_lines(request.source_prompt or ""), *asked)
+    words: tuple[Line, ...] = (*_lines(request.source_prompt or ""), *asked)
     entries = [SheetEntry((request.image,), words)]
     for place, each in enumerate(found):
         line = Words(f"{each.score:.3f}", KEPT) if place == 0 else Words(f"{each.score:.3f}")
-        lines = ((line,), *_lines(each.row.caption or ""), *_lines(each.row.key))
+        lines: tuple[Line, ...] = ((line,), *_lines(each.row.caption or ""), *_lines(each.row.key))
         entries.append(SheetEntry((pool.picture(each.row),), lines))
     return draw_sheet(entries, ("",), across=len(entries))
