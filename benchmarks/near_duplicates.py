@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import support.silent_libraries  # noqa: F401
 from PIL import Image
 from support.intervals import wilson
 from support.picture_copies import FAMILIES, KINDS, MUST_BE_FOUND

@@ -19,6 +19,7 @@ PATH_TYPES = (any_path, existing_folder, local_path)
 TEXTS_OF_PATHS = {
     ("build", "source"),
     ("build", "index"),
+    ("decontaminate", "against"),
     ("edit", "mask"),
     ("edit", "segment"),
     ("fetch", "source"),
@@ -33,13 +34,14 @@ RATES = ("plan", "preset")
 OTHER_TEXTS = {
     *("allow_address", "box", "device", "index_name", "mask_phrase", "prompt", "runner"),
     *("segment_background", "set_values", "source_prompt", "threshold", "without"),
-    *("by", "judge", "push", "score"),
+    *("by", "judge", "push", "score", "splits", "filter", "cap"),
 }
 """Arguments that are never a path, whatever stands in them."""
 
 
 COMMANDS = (
-    *("build", "demo", "edit", "edit-images", "evaluate", "export", "fetch", "index", "judge"),
+    *("build", "clean", "decontaminate", "demo", "edit", "edit-images", "evaluate", "export"),
+    *("fetch", "index", "judge"),
     *("lexicon build", "plan", "report", "rethreshold", "rewrite", "train", "verify"),
 )
 
@@ -121,6 +123,11 @@ def given(tmp_path, honest_dataset):
     tiny = ("--preset", preset_file(), "--captions", "source")
     return {
         "build": {"source": pool_folder(), "index": index_folder(), "out": out, None: tiny},
+        "clean": {"folder": pairs, "out": out, None: ("--one-a-group", *tiny[:2])},
+        "decontaminate": {
+            **{"folder": pairs, "out": out, "against": pool_folder()},
+            None: tiny[:2],
+        },
         "demo": {None: ("--sources", 1, "--pool", 2)},
         "edit": {
             "photo": photo,

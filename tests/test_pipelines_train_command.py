@@ -236,7 +236,7 @@ class TestBad:
             (("--set", "weight_all=1"), "--set weight_all=1: nothing has a setting weight_all"),
             (
                 ("--set", "sdedit.paste=true"),
-                "with a NAME of training, pairs, iedit, learned-regions, got",
+                "with a NAME of training, pairs, iedit, learned-regions, simat, got",
             ),
         ],
     )

@@ -148,7 +148,9 @@ def embed_peer(results: Results) -> list[Row]:
             f"{figures['ratio']:.2f} times as many a second by the whole command "
             f"({whole_command['ours']:.1f} against {whole_command['peer']:.1f}), "
             f"{figures['pace_ratio']:.2f} times without its start ({pace['ours']:.1f} against "
-            f"{pace['peer']:.1f})",
+            f"{pace['peer']:.1f}); in bfloat16, which that has not, "
+            f"{figures['half']['ratio']:.2f} and {figures['half']['pace_ratio']:.2f} times, least "
+            f"cosine {figures['half']['least_cosine']:.4f}",
         )
     ]
 

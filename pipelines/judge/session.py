@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from indexes.errors import PairloomError
 from pipelines.marking import MarkedText, mark_word
 from pipelines.marks.judged import JudgedPairs, JudgingSummary, sum_up
 from pipelines.marks.marks_file import Mark, MarksFile
@@ -26,7 +27,7 @@ _COLOURS: dict[str, RGB] = {"source": (214, 84, 40), "target": (20, 132, 150)}
 _PAIRS_HELD = 8
 
 
-class JudgeError(ValueError):
+class JudgeError(PairloomError, ValueError):
     """What the page asked for is not there, in one line."""
 
 

@@ -138,7 +138,16 @@ def student(quantile: float, freedom: int) -> float:
     `freedom` are the degrees of freedom, of which at least three are assumed.
     """
     z, n = quantile, max(3, freedom)
-    return z + (z**3 + z) / (4 * n) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * n**2)
+    terms = (
+        (z**3 + z) / 4,
+        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
+        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
+        (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160,
+    )
+    found: float = z
+    for power, term in enumerate(terms, start=1):
+        found += term / n**power
+    return found
 
 
 def check_share(name: str, value: float) -> None:
