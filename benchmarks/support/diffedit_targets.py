@@ -110,25 +110,33 @@ def stand_all(rows: Rows) -> dict[str, dict[str, Any]]:
     return found
 
 
-def list_targets(figures: Mapping[str, Any]) -> list[Target]:
-    """What was to be reached."""
-    default = figures["rows"][DEFAULT][f"{USUAL:g}"]
-    targets = [
+def cell_targets(
+    name: str, cell: Mapping[str, Any], *, least_right: float, most_error: float
+) -> list[Target]:
+    """What an editor's usual cell is to reach: edits that are right, and what changes outside."""
+    return [
         Target(
-            name="diffedit: both right",
-            value=default["both"],
-            bound=at_least(0.93, kind="aim"),
-            interval=tuple(default["both_interval"]),
+            name=f"{name}: both right",
+            value=cell["both"],
+            bound=at_least(least_right, kind="aim"),
+            interval=tuple(cell["both_interval"]),
         ),
         Target(
-            name="diffedit: error outside",
-            value=default["error"],
-            bound=at_most(MOST_ERROR, kind="aim"),
+            name=f"{name}: error outside",
+            value=cell["error"],
+            bound=at_most(most_error, kind="aim"),
         ),
     ]
-    for name, least in LEAST_POINTS.items():
-        if name in figures["beside"]:
-            more = figures["beside"][name]["points"]
+
+
+def point_targets(
+    beside: Mapping[str, Any], least_points: Mapping[str, float | None]
+) -> list[Target]:
+    """How many points an editor is to be better by than each row that it stands beside."""
+    targets = []
+    for name, least in least_points.items():
+        if name in beside:
+            more = beside[name]["points"]
             targets.append(
                 Target(
                     name=f"{name}: points of both right",
@@ -137,6 +145,16 @@ def list_targets(figures: Mapping[str, Any]) -> list[Target]:
                     interval=(more["low"], more["high"]),
                 )
             )
+    return targets
+
+
+def list_targets(figures: Mapping[str, Any]) -> list[Target]:
+    """What was to be reached."""
+    default = figures["rows"][DEFAULT][f"{USUAL:g}"]
+    targets = [
+        *cell_targets("diffedit", default, least_right=0.93, most_error=MOST_ERROR),
+        *point_targets(figures["beside"], LEAST_POINTS),
+    ]
     overlaps = figures["masks"]["difference"]["iou"]
     for kind, least in LEAST_OVERLAP.items():
         name = f"difference masks: IoU with the thing, {kind}"

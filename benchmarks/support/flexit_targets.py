@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from support.diffedit_targets import stand, stand_at_equal_error
+from support.diffedit_targets import cell_targets, point_targets, stand, stand_at_equal_error
 from support.edit_cells import Measured
 from support.flexit_measures import Measures
 from support.flexit_rows import DEFAULT, MASKED, SDEDIT, THESIS
@@ -58,28 +58,9 @@ def list_targets(figures: Mapping[str, Any]) -> list[Target]:
     """What was to be reached."""
     default, thesis = only(figures, DEFAULT), only(figures, THESIS)
     targets = [
-        Target(
-            name="flexit: both right",
-            value=default["both"],
-            bound=at_least(0.55, kind="aim"),
-            interval=tuple(default["both_interval"]),
-        ),
-        Target(
-            name="flexit: error outside",
-            value=default["error"],
-            bound=at_most(MOST_ERROR, kind="aim"),
-        ),
+        *cell_targets("flexit", default, least_right=0.55, most_error=MOST_ERROR),
+        *point_targets(figures["beside"], LEAST_POINTS),
     ]
-    for name, least in LEAST_POINTS.items():
-        more = figures["beside"][name]["points"]
-        targets.append(
-            Target(
-                name=f"{name}: points of both right",
-                value=more["value"],
-                bound=None if least is None else at_least(least, kind="aim"),
-                interval=(more["low"], more["high"]),
-            )
-        )
     targets.append(
         Target(
             name=f"{OVER_SDEDIT}: lower end of the interval",

@@ -4,7 +4,7 @@ import argparse
 from typing import Any
 
 from pipelines.cleaning.deciding import STAGES
-from pipelines.cleaning.job import run_clean
+from pipelines.cleaning.making import add_making_flags, add_preset_flag, read_making
 from pipelines.cleaning.plan import CleanPlan
 from pipelines.cleaning.reading import (
     print_clean_summary,
@@ -12,7 +12,6 @@ from pipelines.cleaning.reading import (
     read_encoder_preset,
     summarise,
 )
-from pipelines.running.execution_arguments import add_execution_flags, read_execution
 from pipelines.terminal.arguments import existing_folder, local_path, whole_number
 from pipelines.terminal.clean_arguments import add_clean_flags
 from pipelines.terminal.console import (
@@ -23,12 +22,7 @@ from pipelines.terminal.console import (
     print_note,
 )
 from pipelines.terminal.nothing_made import nothing_made
-from pipelines.terminal.signing_arguments import (
-    add_sign_flag,
-    read_signing_key,
-    write_signature,
-)
-from transforms.dataset.manifest import MANIFEST, load_manifest
+from transforms.dataset.manifest import load_manifest
 
 
 def add_parser(subparsers: Any) -> None:
@@ -44,18 +38,14 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--out", type=local_path, required=True, metavar="DIR2")
     add_clean_flags(parser)
     parser.add_argument("--seed", type=whole_number(0), default=0)
-    parser.add_argument(
-        "--preset", help="whose encoder looks at the pictures (default: that of the pairs)"
-    )
+    add_preset_flag(parser)
     parser.add_argument(
         "--index",
         type=existing_folder,
         metavar="DIR",
         help="the index of the pairs, whose groups (index --near-copies) stay together",
     )
-    parser.add_argument("--overwrite", action="store_true", help="replace another data set in DIR2")
-    add_sign_flag(parser)
-    add_execution_flags(parser)
+    add_making_flags(parser)
     parser.set_defaults(run=run)
 
 
@@ -66,11 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
         CommandError: something was asked for wrongly.
         whatever `run_clean` raises.
     """
-    if arguments.out.resolve() == arguments.folder.resolve():
-        raise CommandError(
-            f"--out must be another folder, got {arguments.out}", exit_code=EXIT_USAGE
-        )
-    key, execution = read_signing_key(arguments.sign), read_execution(arguments)
+    making = read_making(arguments)
     options = read_clean_options(arguments, seed=arguments.seed)
     if options.is_nothing:
         raise CommandError(
@@ -86,9 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
         index=None if arguments.index is None else str(arguments.index),
         aesthetic=arguments.aesthetic_head,
     )
-    manifest = run_clean(plan, execution, overwrite=arguments.overwrite)
-    if key is not None:
-        write_signature(arguments.out / MANIFEST, key)
+    manifest = making.run(plan)
     print_clean_summary(manifest, arguments.out, STAGES)
     if not manifest.counts.pairs:
         what = f"pair of {manifest.configuration['clean']['pairs_before']} is left"

@@ -4,26 +4,18 @@ import argparse
 from typing import Any
 
 from pipelines.cleaning.deciding import DECONTAMINATE
-from pipelines.cleaning.job import run_clean
+from pipelines.cleaning.making import add_making_flags, add_preset_flag, read_making
 from pipelines.cleaning.options import CleanOptions
 from pipelines.cleaning.plan import CleanPlan
 from pipelines.cleaning.reading import print_clean_summary, read_encoder_preset, summarise
-from pipelines.running.execution_arguments import add_execution_flags, read_execution
 from pipelines.sources import open_source
 from pipelines.terminal.arguments import existing_folder, local_path
 from pipelines.terminal.console import (
     EXIT_OK,
-    EXIT_USAGE,
-    CommandError,
     print_json_line,
     print_table,
 )
-from pipelines.terminal.signing_arguments import (
-    add_sign_flag,
-    read_signing_key,
-    write_signature,
-)
-from transforms.dataset.manifest import MANIFEST, load_manifest
+from transforms.dataset.manifest import load_manifest
 from transforms.dataset.reader import open_pairs
 
 SHOWN = 20
@@ -42,12 +34,8 @@ def add_parser(subparsers: Any) -> None:
         "--against", required=True, metavar="PICTURES", help="the test set: a source as for build"
     )
     parser.add_argument("--out", type=local_path, required=True, metavar="DIR2")
-    parser.add_argument(
-        "--preset", help="whose encoder looks at the pictures (default: that of the pairs)"
-    )
-    parser.add_argument("--overwrite", action="store_true", help="replace another data set in DIR2")
-    add_sign_flag(parser)
-    add_execution_flags(parser)
+    add_preset_flag(parser)
+    add_making_flags(parser)
     parser.set_defaults(run=run)
 
 
@@ -58,11 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
         CommandError: something was asked for wrongly.
         whatever `run_clean` raises.
     """
-    if arguments.out.resolve() == arguments.folder.resolve():
-        raise CommandError(
-            f"--out must be another folder, got {arguments.out}", exit_code=EXIT_USAGE
-        )
-    key, execution = read_signing_key(arguments.sign), read_execution(arguments)
+    making = read_making(arguments)
     parent = load_manifest(arguments.folder)
     plan = CleanPlan(
         folder=arguments.folder,
@@ -71,9 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
         preset=read_encoder_preset(arguments.preset, parent, arguments.folder),
         against=open_source(arguments.against),
     )
-    manifest = run_clean(plan, execution, overwrite=arguments.overwrite)
-    if key is not None:
-        write_signature(arguments.out / MANIFEST, key)
+    manifest = making.run(plan)
     columns = ("stage", "number", "key", "detail")
     dropped = [
         (f"{row['key']}-{row['number']}", row["detail"])

@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import Protocol
 
 from transforms.record import EditQuery
+from transforms.words.caption_reading import WordRelation
 from transforms.words.inflection import article, lemma_of
 from transforms.words.lexicon import Lexicon, NounSense, load_lexicon
 from transforms.words.spans import Span, Token, determiner_of, find_spans
@@ -28,7 +29,7 @@ from transforms.words.vocabulary import (
 )
 
 
-class Exchange(Protocol):
+class Exchange(WordRelation, Protocol):
     """What is asked of an edit; `EditQuery` and `Proposal` say what each means."""
 
     @property
@@ -54,21 +55,6 @@ class Exchange(Protocol):
     @property
     def source_phrase(self) -> str:
         """The word with the noun it describes."""
-        ...
-
-    @property
-    def part_of_speech(self) -> str:
-        """`noun` or `adjective`."""
-        ...
-
-    @property
-    def source_synset(self) -> str:
-        """Synset of the first word."""
-        ...
-
-    @property
-    def target_synset(self) -> str:
-        """Synset of the second word."""
         ...
 
 
