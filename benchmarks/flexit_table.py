@@ -103,23 +103,40 @@ def measure(arguments: argparse.Namespace, work: Path) -> dict[str, Any]:
 
 
 def print_figures(figures: Mapping[str, Any]) -> None:
-    """A table of all cells, and the time of an edit."""
-    columns = ("both", "accuracy", "error", "fooled", "lpips", "csfid", "sfid")
+    """Two tables of all cells, and the time of an edit."""
+    cells = [
+        (row, value, found)
+        for row, cells in figures["rows"].items()
+        for value, found in cells.items()
+    ]
     print_table(
         "edits",
         [
             (
                 row,
                 value,
+                f"{found['both']:.3f}",
                 "{:.2f} to {:.2f}".format(*found["both_interval"]),
-                *(f"{found[name]:.3f}" for name in columns),
-                *(f"{each['both']:.2f}" for each in found["kinds"].values()),
+                f"{found['error']:.3f}",
+                f"{found['fooled']:.3f}",
                 f"{found['seconds']:.2f}",
             )
-            for row, cells in figures["rows"].items()
-            for value, found in cells.items()
+            for row, value, found in cells
         ],
-        columns=("row", "dial", "95%", *columns, "colour", "noun", "size", "s"),
+        columns=("row", "dial", "both", "95%", "error", "fooled", "s"),
+    )
+    names = ("accuracy", "lpips", "csfid", "sfid")
+    print_table(
+        "the thesis's figures, and `both` by kind",
+        [
+            (
+                row,
+                *(f"{found[name]:.2f}" for name in names),
+                *(f"{each['both']:.2f}" for each in found["kinds"].values()),
+            )
+            for row, _, found in cells
+        ],
+        columns=("row", *names, "colour", "noun", "size"),
     )
     taken = figures["time"]
     print_table(

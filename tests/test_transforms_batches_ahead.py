@@ -1,10 +1,11 @@
 """Getting things ready ahead: in order, in bounded number, and with errors where they belong."""
 
+import os
 import threading
 
 import pytest
 
-from transforms.batches.ahead import chunks_ahead
+from transforms.batches.ahead import chunks_ahead, make_each
 
 
 @pytest.mark.parametrize("at_once", [1, 3, 7, 100])
@@ -44,3 +45,23 @@ def test_what_goes_wrong_is_raised_at_its_turn():
     assert next(chunks) == [3, 4, 5]
     with pytest.raises(KeyError):
         next(chunks)
+
+
+def test_what_is_made_of_each_comes_in_order():
+    assert make_each(lambda n: n * n, iter(range(50))) == [n * n for n in range(50)]
+
+
+@pytest.mark.skipif(os.cpu_count() == 1, reason="there are as many threads as cores")
+def test_several_are_made_at_a_time():
+    both = threading.Barrier(2, timeout=60)
+    assert make_each(lambda n: (both.wait(), n)[1], [3, 5]) == [3, 5]
+
+
+def test_of_what_goes_wrong_the_first_is_raised():
+    def make(n):
+        if n % 10 == 7:
+            raise KeyError(n)
+        return n
+
+    with pytest.raises(KeyError, match="7"):
+        make_each(make, range(20))

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import apache_beam as beam
 from PIL import Image
 
-from transforms.batches.ahead import chunks_ahead
+from transforms.batches.ahead import chunks_ahead, make_each
 from transforms.batches.inference import BatchHandler, RunBatches, bisect_failures
 from transforms.models.devices import fill_rows
 from transforms.pictures.decoding import PictureError, decode_kept
@@ -23,7 +23,7 @@ from transforms.protocols import (
     Vectors,
     rows_of,
 )
-from transforms.record import Batch, EditExample, Reject, reject_query
+from transforms.record import Batch, EditExample, Mask, Reject, reject_query
 
 NAME = "Segment"
 STAGE = NAME.lower()
@@ -119,18 +119,19 @@ def _segment(
             pictures += pair
             edits += _edits_both_ways(example)
     maps = _relevance(segmenter, [each.image for each in pictures], edits) if pictures else ()
-    masks = iter(
-        [
-            mask_from_relevance(relevance, picture.size, threshold=threshold)
-            for relevance, picture in zip(maps, pictures, strict=True)
-        ]
-    )
+    make = functools.partial(_make_mask, threshold=threshold)
+    masks = iter(make_each(make, zip(maps, pictures, strict=True)))
     return [
         pair
         if isinstance(pair, Reject)
         else dataclasses.replace(example, source_mask=next(masks), target_mask=next(masks))
         for example, pair in prepared
     ]
+
+
+def _make_mask(found: tuple[Vectors, _Picture], *, threshold: float) -> Mask:
+    relevance, picture = found
+    return mask_from_relevance(relevance, picture.size, threshold=threshold)
 
 
 def _reject_prepared(prepared: _Prepared, reason: str, detail: str) -> Reject:

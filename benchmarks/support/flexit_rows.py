@@ -41,13 +41,13 @@ def list_cells(steps: int) -> Cells:
         RETRIEVE: {0.0: Cell(editor="retrieve")},
         SDEDIT: {value: noised(value) for value in STRENGTHS},
         MASKED: {value: noised(value, **grown) for value in MASKED_STRENGTHS},
-        **{row: {settings_of(row)["step_size"]: cell} for row, cell in _of_flexit().items()},
+        **{row: {_step_of(cell): cell} for row, cell in _of_flexit().items()},
     }
 
 
-def settings_of(row: str) -> dict[str, Any]:
-    """The step of a row of FlexIT, which is its dial."""
-    return {"step_size": WAYS["thesis" if row in OF_THESIS else "measured"].step_size}
+def _step_of(cell: Cell) -> float:
+    """The step of FlexIT's edits, which is their dial."""
+    return WAYS[cell.settings.get("ways", "measured")].step_size
 
 
 def _of_flexit() -> dict[str, Cell]:

@@ -50,26 +50,34 @@ def draw_fooled(
 
     Each stands beside its source, with what the judge finds wrong.
     """
-    columns = []
-    for row in (THESIS, DEFAULT):
+    columns = {}
+    for side, row in (("left", THESIS), ("right", DEFAULT)):
         kept, found = _cell(rows[row], None)
         places = [place for place, fooled in enumerate(found.fooled) if fooled]
         some = [places[n] for n in spread_evenly(len(places), min(shown, len(places)))]
-        columns.append([(tasks[place], kept.images[place]) for place in some])
+        columns[side] = [(tasks[place], kept.images[place]) for place in some]
     entries = []
-    for number in range(max(1, *map(len, columns))):  # where none is fooled, an empty page
+    for number in range(max(1, *map(len, columns.values()))):  # where none is fooled, an empty page
         pictures: list[Image.Image | None] = []
         words: list[str] = []
-        for column in columns:
+        for side, column in columns.items():
             if number >= len(column):
                 pictures += [None, None]
                 continue
             task, image = column[number]
             pictures += [task.image, image]
-            wrong = [name for name, right in _read(judge, image, task).items() if not right]
-            words.append(f"{task.source_phrase} -> {task.target_phrase}: not {', '.join(wrong)}")
+            asked = f"{task.source_phrase} -> {task.target_phrase}"
+            words.append(f"{side}: {asked}; wrong: {_list_wrong(_read(judge, image, task))}")
         entries.append(SheetEntry(tuple(pictures), tuple(words)))
     return draw_sheet(entries, ("source", "thesis's form", "source", "default"))
+
+
+def _list_wrong(attributes: Mapping[str, bool]) -> str:
+    """The attributes that are wrong; of more than three, two and how many more, to fit a line."""
+    wrong = [name for name, right in attributes.items() if not right]
+    if len(wrong) > 3:
+        wrong[2:] = [f"{len(wrong) - 2} more"]
+    return ", ".join(wrong)
 
 
 def _cell(cells: Mapping[float, Cell], at: float | None) -> Cell:

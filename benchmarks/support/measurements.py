@@ -50,6 +50,18 @@ LAYOUT_ROWS = (
     "thesis",
     "thesis + paint-with-words, w = 0.3",
 )
+FLEXIT_ROWS = (
+    "--rows",
+    "retrieve",
+    "flexit, thesis, dot product",
+    "flexit, thesis, codes",
+    "flexit, no region",
+    "flexit, thesis in a region",
+    "flexit, no captioner",
+    "flexit, no prior",
+    "flexit, neither",
+    "flexit, prior alone",
+)
 FEW_HEADS = (
     *("--encoders", "as it is", "noise, texts in a narrow cone"),
     *("--temperatures", "0.01", "0.1"),
@@ -79,6 +91,7 @@ MEASUREMENTS = (
     Measurement(benchmark="full_size", flags=("--pictures", "4")),
     *(Measurement(benchmark="diffedit_table", seed=seed) for seed in SEEDS),
     *(Measurement(benchmark="zestguide_table", flags=LAYOUT_ROWS, seed=seed) for seed in SEEDS),
+    *(Measurement(benchmark="flexit_table", flags=FLEXIT_ROWS, seed=seed) for seed in SEEDS),
     Measurement(benchmark="simat_table", flags=("--chart", "docs/images/simat.png"), seed=0),
     *(Measurement(benchmark="simat_table", flags=FEW_HEADS, seed=seed) for seed in SEEDS[1:]),
 )

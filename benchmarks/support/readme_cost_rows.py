@@ -66,3 +66,20 @@ def memory(results: Results) -> list[Row]:
             f"index {listed([each['ratio']['index'] for each in figures], 2)}",
         )
     ]
+
+
+def growth(results: Results) -> list[Row]:
+    """What a source costs as a build grows."""
+    result = results.one("growth")
+    figures = result.figures
+    few, *_, many = (whole(one["sources"]) for one in figures["builds"])
+    costs = listed([one["processor_ms"] for one in figures["builds"]], 1)
+    sizes = ", ".join(whole(one["sources"]) for one in figures["builds"])
+    return [
+        (
+            f"`benchmarks/growth.py`; {sizes} sources, {figures['workers']} workers",
+            "processor's time of a source among ever more, each with its pool",
+            f"{costs} ms: {figures['growth']:.2f} times for {many} what the cheapest from {few} on "
+            f"takes, on a {result.machine}",
+        )
+    ]

@@ -74,6 +74,29 @@ def diffedit_table(results: Results) -> list[Row]:
     ]
 
 
+def flexit_table(results: Results) -> list[Row]:
+    """Edits by optimisation: the default, and the thesis's form beside it."""
+    found = results.all("flexit_table")
+    rows = [result.figures["rows"] for result in found]
+    default, thesis = (
+        [next(iter(each[row].values())) for each in rows] for row in ("flexit", "flexit, thesis")
+    )
+    errors = ", ".join(f"{each['error']:.3f}" for each in default)
+    fewer = [each.figures["beside"]["flexit over sdedit"]["points"]["value"] for each in found]
+    return [
+        (
+            f"`benchmarks/flexit_table.py --seed N`, {seeds_of(found)}; "
+            f"{shared([each.figures['edits'] for each in found])} held-out edits each",
+            "edits by gradients through encoders, right in all attributes",
+            f"{percents(default, 'both', 1)}, error outside {errors}; the SDEdit that errs least has "
+            f"{listed(fewer, 1)} points fewer; the thesis's form "
+            f"{percents(thesis, 'both', 1)}; CLIP is fooled in {percents(default, 'fooled', 1)} "
+            f"of the edits, by the thesis's form in {percents(thesis, 'fooled', 1)} "
+            "([docs/flexit.md](docs/flexit.md))",
+        )
+    ]
+
+
 def zestguide_table(results: Results) -> list[Row]:
     """Pictures painted to drawn maps, by default and by the thesis's settings."""
     found = results.all("zestguide_table")

@@ -56,6 +56,7 @@ ROWS: Sequence[Callable[[Results], list[Row]]] = (
     models.region_table,
     models.diffedit_table,
     models.zestguide_table,
+    models.flexit_table,
     models.simat_table,
     pipeline.rewrite_sentences,
     pipeline.real_captions,

@@ -1,7 +1,8 @@
-"""Getting pictures ready in threads while a model works on those before them.
+"""Work on pictures in threads: what a model is to see, while it works, and what it has said.
 
-Decoding and resizing are Pillow's, which lets other threads run meanwhile. What is made of a
-picture depends on the picture alone and comes in the order of the pictures: no bytes depend on it.
+Decoding, resizing and writing are Pillow's, which lets other threads run meanwhile. What is made of
+a picture depends on the picture alone and comes in the order of the pictures: no bytes depend on
+it.
 """
 
 import functools
@@ -50,3 +51,11 @@ def chunks_ahead(
     finally:
         for future in waiting:
             future.cancel()
+
+
+def make_each(make: Callable[[ItemT], ReadyT], items: Iterable[ItemT]) -> list[ReadyT]:
+    """`make(item)` for all items, in order, by all threads; not to be called in one of them.
+
+    What `make` raises first, by the order of the items, is raised.
+    """
+    return list(_threads().map(make, items))
