@@ -24,7 +24,7 @@ def test_every_rate_says_where_it_is_from():
     assert any(rate.measured for rate in RATES.by_name.values())
     on_cards = {name: rate for name, rate in RATES.by_name.items() if name.endswith(".gpu")}
     # What a card was timed with is named with the card.
-    assert all("H200" in rate.source for rate in on_cards.values() if rate.measured)
+    assert all("H100" in rate.source for rate in on_cards.values() if rate.measured)
     assert not any(rate.measured for name, rate in on_cards.items() if "stilllife" in name)
 
 
