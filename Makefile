@@ -12,13 +12,14 @@ CLUSTER := build/cluster
 export OMP_NUM_THREADS := 1
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: demo test lint types layers unit prism coverage package-test storage-test cluster-test interop figures benchmarks install clean
+.PHONY: demo test lint types layers unit prism coverage full-size-test package-test storage-test cluster-test interop figures benchmarks install clean
 
 install: $(INSTALLED)
 
 $(INSTALLED): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[cpu,editing,judge,s3,gcs,dev]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --editable ".[cpu,editing,judge,s3,gcs,dev]"
+	-$(BIN)/python -W ignore -m compileall -qq -j 0 $(VENV)/lib  # pip would do it on one core
 	touch $@
 
 demo: $(INSTALLED)
@@ -66,6 +67,10 @@ prism: $(INSTALLED)
 cluster-test: $(INSTALLED)
 	$(BIN)/python cluster/assemble.py --folder $(CLUSTER)
 	$(BIN)/python cluster/trial.py --folder $(CLUSTER)
+
+# Edits by networks of published size: gigabytes of random weights, and some minutes.
+full-size-test: $(INSTALLED)
+	$(BIN)/python -m pytest -m full_size_editing
 
 package-test: $(INSTALLED)
 	$(BIN)/python -m pytest -m packaging tests/test_packaging.py

@@ -15,8 +15,11 @@ COMMANDS = sorted(
 SERVER = """
 import json, os, runpy, sys, tempfile
 
-import numpy, pyarrow.parquet, torch
+import accelerate, diffusers, nltk, numpy, pyarrow.parquet, torch
+import torchmetrics.functional.image
+import transformers.modeling_utils
 
+assert "apache_beam" not in sys.modules
 for line in sys.stdin:
     script = line.strip()
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:

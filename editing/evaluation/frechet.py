@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-from torchmetrics.image.fid import FrechetInceptionDistance
 
 from editing.evaluation.metrics import Metric, Numbers
 from editing.evaluation.similarity import fetching
@@ -55,6 +54,8 @@ def inception_features() -> PictureFeatures:
     Raises:
         EditingError: they cannot be fetched.
     """
+    from torchmetrics.image.fid import FrechetInceptionDistance
+
     with fetching("InceptionV3, for FID"):
         network: Any = FrechetInceptionDistance(feature=INCEPTION_DIMENSION).inception
 

@@ -1,17 +1,16 @@
 """How two pictures, or a picture and words, are compared: a number for each edit.
 
-Pictures are float32 NCHW in [-1, 1], masks 1 inside.
+Pictures are float32 NCHW in [-1, 1], masks 1 inside. What needs torchmetrics imports it when it is
+called: it brings in torchvision and takes two seconds, and most of what is here does without.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
-from torchmetrics.functional.image import structural_similarity_index_measure
-from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
 
 from editing.errors import EditingError
 from editing.evaluation.metrics import Numbers
@@ -55,16 +54,14 @@ def region_ssim(
     area = region.flatten(1).sum(1)
     mean = (maps * region).flatten(1).sum(1) / area  # 0 / 0 is the NaN that is promised
     edited, source = ((picture + 1) / 2 * region for picture in (edited.clamp(-1, 1), source))
-    zero_filled = structural_similarity_index_measure(
-        edited, source, data_range=1.0, reduction="none", kernel_size=SSIM_WINDOW
-    )
+    zero_filled = _ssim()(edited, source, data_range=1.0, reduction="none", kernel_size=SSIM_WINDOW)
     assert isinstance(zero_filled, Tensor)
     return {"mean": mean, "zero_filled": torch.where(area > 0, zero_filled, torch.nan)}
 
 
 def _ssim_map(edited: PictureBatch, source: PictureBatch) -> Tensor:
     edited, source = ((picture.clamp(-1, 1) + 1) / 2 for picture in (edited, source))
-    _, maps = structural_similarity_index_measure(
+    _, maps = _ssim()(
         edited,
         source,
         data_range=1.0,
@@ -74,6 +71,12 @@ def _ssim_map(edited: PictureBatch, source: PictureBatch) -> Tensor:
     )
     assert isinstance(maps, Tensor)
     return maps
+
+
+def _ssim() -> Callable[..., Any]:
+    from torchmetrics.functional.image import structural_similarity_index_measure
+
+    return structural_similarity_index_measure
 
 
 def background_error(edited: PictureBatch, source: PictureBatch, changed: MaskBatch) -> PerExample:
@@ -93,6 +96,8 @@ class PerceptualDistance:
     """
 
     def __init__(self, network: LpipsNetwork) -> None:
+        from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
+
         with fetching(f"{network}, for LPIPS"):
             self._network = LearnedPerceptualImagePatchSimilarity(net_type=network).net
 
