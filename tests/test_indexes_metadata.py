@@ -11,7 +11,7 @@ from fakes.index import DESCRIPTION, MARK, build_index, part_contents, unit_vect
 from indexes import metadata
 from indexes.checks import check_index
 from indexes.folder import open_index
-from indexes.layout import IndexFolderError, Part
+from indexes.layout import LAYOUT_VERSION, IndexFolderError, Part
 from indexes.life_cycle import begin_index, finish_index
 from indexes.metadata import MetadataTable, map_metadata, metadata_batches
 from indexes.parts import METADATA_SCHEMA, PartContents, write_part
@@ -53,7 +53,7 @@ def test_an_index_of_an_earlier_version_answers_the_same(folder):
     before = open_index(folder)
     assert told(before) == now
     assert check_index(folder).problems == []
-    assert finish_index(folder, parts=3)["version"] == 3
+    assert finish_index(folder, parts=3)["version"] == LAYOUT_VERSION
     assert told(open_index(folder)) == now
 
 

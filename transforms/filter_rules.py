@@ -12,13 +12,14 @@ from typing import Any
 
 from indexes.errors import PairloomError
 
-SAID = ("licence", "nsfw", "watermark")
+SAID = ("licence", "nsfw", "watermark", "language", "similarity")
 """What a source says of its pictures, LAION's columns for one."""
 MEASURED = ("width", "height", "aspect", "sharpness", "flat", "text", "aesthetic")
 """What is measured on it; see `transforms.pictures.quality` and `transforms.aesthetics`."""
 VALUES = (*SAID, *MEASURED)
-TEXTS = ("licence", "nsfw")
+TEXTS = ("licence", "nsfw", "language")
 """Values that are texts; `nsfw` may be a number as well, as LAION's `punsafe`."""
+_ONLY_TEXTS = ("licence", "language")
 
 Value = str | float | None
 
@@ -82,7 +83,13 @@ def read_rules(
     """
     found: dict[str, str] = {}
     for name, rule in (table or {}).items():
-        found[str(name)] = ",".join(map(str, rule)) if isinstance(rule, list) else str(rule)
+        said = rule if isinstance(rule, list) else [rule]
+        if any(isinstance(each, bool) for each in said):
+            raise FilterRuleError(
+                f"filter {name}: a rule must be text, got {rule!r}: to YAML no, yes, on and off "
+                "are truths, so that they need quotes"
+            )
+        found[str(name)] = ",".join(map(str, said))
     for each in written:
         name, equals, rule = each.partition("=")
         if not equals:
@@ -98,7 +105,7 @@ def _read_rule(name: str, text: str) -> FilterRule:
     body = text.removesuffix("?").strip()
     if body.startswith((">=", "<=")):
         number = _number(body[2:])
-        if number is None or name == "licence":
+        if number is None or name in _ONLY_TEXTS:
             raise FilterRuleError(f"filter {name}: no number can be {text!r}")
         least, most = (number, None) if body[0] == ">" else (None, number)
         return FilterRule(text=text, least=least, most=most, unknown_passes=unknown)

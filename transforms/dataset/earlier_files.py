@@ -25,6 +25,13 @@ def read_columns(
     return with_later_columns(table, columns)
 
 
+def with_todays_columns(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """`table` as `schema`, today's of its kind: what its version lacks is null, in lists too."""
+    if table.schema.equals(schema, check_metadata=False):
+        return table.cast(schema)
+    return pa.Table.from_pylist(table.to_pylist(), schema)
+
+
 def with_later_columns(table: pa.Table, columns: Sequence[str]) -> pa.Table:
     """`table` with `columns` in their order; those of `LATER_COLUMNS` that it lacks are null."""
     for name in columns:

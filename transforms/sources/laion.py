@@ -41,6 +41,7 @@ EXTRA_COLUMNS = (
     "md5",
     "SAMPLE_ID",
     "LANGUAGE",
+    "language",
     "aesthetic",
     "AESTHETIC_SCORE",
     "WIDTH",
@@ -48,7 +49,7 @@ EXTRA_COLUMNS = (
 )
 """Columns of the metadata that are kept beside the pictures, as they are."""
 
-_CHECKED = ("url", "caption", "licence", "nsfw", "watermark")
+_CHECKED = ("url", "caption", "licence", "nsfw", "watermark", "language", "similarity")
 
 
 @dataclass(frozen=True)
