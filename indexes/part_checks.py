@@ -90,7 +90,8 @@ def _vector_problems(name: Path, embeddings: npt.NDArray[Any]) -> Iterator[str]:
 def _check_metadata(described: DescribedIndex, part: Part, rows: int, tell: Tell) -> Counter[str]:
     name, path = part.metadata_path(Path()), part.metadata_path(described.folder)
     try:
-        with pq.ParquetFile(path, read_dictionary=list(_TEXTS)) as file:
+        texts = [each for each in pq.read_schema(path).names if each in _TEXTS]
+        with pq.ParquetFile(path, read_dictionary=texts) as file:
             about = read_about(file.metadata.metadata or {})
             if about.get("fingerprint") != described.mark:
                 tell(f"{name} was made for another description")

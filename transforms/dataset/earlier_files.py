@@ -21,7 +21,9 @@ def read_columns(
     if columns is None or LATER_COLUMNS.keys().isdisjoint(columns):
         return read_group(shard, path, number, columns)
     there = set(shard.schema_arrow.names)
-    table = read_group(shard, path, number, [name for name in columns if name in there])
+    # Of no column at all it would not be known how many rows there are.
+    present = [name for name in columns if name in there] or ["key"]
+    table = read_group(shard, path, number, present)
     return with_later_columns(table, columns)
 
 
