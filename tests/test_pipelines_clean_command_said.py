@@ -8,6 +8,7 @@ import pytest
 from fakes.command_line import run
 from fakes.img2dataset import write_tar
 
+from indexes.checks import check_index
 from indexes.folder import open_index
 from pipelines.still_life.source import StillLifeSource
 from transforms.dataset.reader import open_pairs
@@ -106,6 +107,66 @@ def test_both_pictures_of_a_pair_have_it(world):
     }
     assert "source: language must be en, got de" in details
     assert "target: language must be en, got nothing known" in details
+
+
+def test_sources_are_filtered_as_they_are_read(world, tmp_path):
+    own = (world / "store", "--captions", "source")
+    english = ("--source-filter", "language=en")
+    rules = (*english, "--source-filter", "width=>=64")
+    done = run("index", *own, *rules, "--out", tmp_path / "index", "--json")
+    assert done.code == 0, done.error
+    assert json.loads(done.out.splitlines()[-1])["rejects"] == {
+        "filter_sources: language_filtered": COUNT // 2
+    }
+    index = open_index(tmp_path / "index")
+    assert len(index) == COUNT // 2
+    assert {row.language for row in index.rows(range(len(index)))} == {"en"}
+    assert check_index(tmp_path / "index").problems == []
+    other = run("index", *own, "--out", tmp_path / "index")
+    assert other.code == 1
+    assert "holds an index with another source_filters" in other.error
+
+    words = ("--index", tmp_path / "index", "--no-selection", "--cap", "source=1")
+    done = run("build", *own, *english, *words, "--out", tmp_path / "pairs")
+    assert done.code == 0, done.error
+    pairs = open_pairs(tmp_path / "pairs")
+    languages = {pair.row[f"{side}_language"] for pair in pairs for side in ("source", "target")}
+    assert languages == {"en"}
+    rejects = [
+        row for row in pairs.rejects.rows(["stage", "detail"]) if row["stage"] == "filter_sources"
+    ]
+    assert len(rejects) == COUNT // 2
+    assert {row["detail"] for row in rejects} == {
+        "language must be en, got de",
+        "language must be en, got nothing known",
+    }
+    assert pairs.manifest.configuration["index"]["source_filters"] == {
+        "language": "en",
+        "width": ">=64",
+    }
+    card = (tmp_path / "pairs" / "README.md").read_text()
+    assert "Pictures of the sources were read only with `language`: `en`." in card
+    assert run("verify", tmp_path / "pairs").code == 0
+    change = ("--filter", "similarity=>=0.3?", "--out", tmp_path / "changed")
+    assert run("rethreshold", tmp_path / "pairs", *change).code == 0
+    assert run("verify", tmp_path / "changed").code == 0
+
+
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        ("sharpness=>=5", "--source-filter: a filter of sources must be of one of licence, "),
+        ("language=<=2", "--source-filter: filter language: no number can be"),
+    ],
+)
+@pytest.mark.parametrize("command", ["index", "build"])
+def test_rules_that_no_source_can_be_held_to_are_one_line(world, tmp_path, command, rule, said):
+    index = () if command == "index" else ("--index", world / "index")
+    out = ("--out", tmp_path / "out")
+    done = run(command, world / "store", *index, *out, "--source-filter", rule)
+    assert done.code == 2
+    assert said in done.error
+    assert not (tmp_path / "out").exists()
 
 
 def test_other_rules_need_no_pictures(world, tmp_path):

@@ -17,9 +17,14 @@ SAID = ("licence", "nsfw", "watermark", "language", "similarity")
 MEASURED = ("width", "height", "aspect", "sharpness", "flat", "text", "aesthetic")
 """What is measured on it; see `transforms.pictures.quality` and `transforms.aesthetics`."""
 VALUES = (*SAID, *MEASURED)
+KNOWN_OF_SOURCES = (*SAID, "width", "height", "aspect")
+"""What is known of a picture as soon as it is read, before any network looks at it."""
 TEXTS = ("licence", "nsfw", "language")
 """Values that are texts; `nsfw` may be a number as well, as LAION's `punsafe`."""
 _ONLY_TEXTS = ("licence", "language")
+
+SOURCE_FILTERS = "source_filters"
+"""Under this name an index, and a data set's options, have the rules that sources were held to."""
 
 Value = str | float | None
 
@@ -98,6 +103,11 @@ def read_rules(
     return {name: _read_rule(name, rule) for name, rule in found.items() if rule != "none"}
 
 
+def rule_texts(rules: Mapping[str, FilterRule]) -> dict[str, str]:
+    """The rules as they were written, by the name of their value: plain data."""
+    return {name: rules[name].text for name in sorted(rules)}
+
+
 def _read_rule(name: str, text: str) -> FilterRule:
     if name not in VALUES:
         raise FilterRuleError(f"a filter must be of one of {', '.join(VALUES)}, got {name!r}")
@@ -116,6 +126,23 @@ def _read_rule(name: str, text: str) -> FilterRule:
         raise FilterRuleError(f"filter {name}: the rule must be {wanted}, got {text!r}")
     among, others = ((), names) if outside else (names, ())
     return FilterRule(text=text, among=among, outside=others, unknown_passes=unknown)
+
+
+def read_source_rules(
+    written: list[str] | tuple[str, ...], table: Mapping[str, Any] | None = None
+) -> dict[str, FilterRule]:
+    """As `read_rules`, of `KNOWN_OF_SOURCES` alone.
+
+    Raises:
+        FilterRuleError: as `read_rules`, or a rule is of a value that has to be measured.
+    """
+    rules = read_rules(written, table)
+    for name in rules:
+        if name not in KNOWN_OF_SOURCES:
+            raise FilterRuleError(
+                f"a filter of sources must be of one of {', '.join(KNOWN_OF_SOURCES)}, got {name!r}"
+            )
+    return rules
 
 
 def find_fault(
