@@ -115,9 +115,7 @@ def test_sources_are_filtered_as_they_are_read(world, tmp_path):
     rules = (*english, "--source-filter", "width=>=64")
     done = run("index", *own, *rules, "--out", tmp_path / "index", "--json")
     assert done.code == 0, done.error
-    assert done.counts["rejects"] == {
-        "filter_sources: language_filtered": COUNT // 2
-    }
+    assert done.counts["rejects"] == {"filter_sources: language_filtered": COUNT // 2}
     index = open_index(tmp_path / "index")
     assert len(index) == COUNT // 2
     assert {row.language for row in index.rows(range(len(index)))} == {"en"}
