@@ -202,7 +202,7 @@ def test_a_store_takes_one_set_of_metadata(metadata, tmp_path):
     store = tmp_path / "store"
     open_store(store, metadata)
     open_store(store, metadata)
-    with pytest.raises(OutputError, match="pictures of other metadata or of another shard size"):
+    with pytest.raises(OutputError, match="other metadata, or of another shard size or other"):
         open_store(store, replace(metadata, shard_size=2))
     (store / "fetch.json").write_text("{")
     with pytest.raises(OutputError, match=r"fetch\.json: cannot read it"):

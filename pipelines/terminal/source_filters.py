@@ -14,7 +14,7 @@ def add_source_filter_flag(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="NAME=RULE",
         help="what a picture of SOURCE must be by what SOURCE says of it and its size, such as "
-        "language=en or width=>=256; others are rejects before any network looks at them; may be "
+        "language=en or width=>=256; others are rejects at once, before they cost anything; may be "
         "repeated",
     )
 
