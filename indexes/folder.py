@@ -13,6 +13,7 @@ import numpy.typing as npt
 from indexes.captions import all_captions
 from indexes.described import Stamp, read_finished, read_stamp, rewritten
 from indexes.faiss_index import FaissIndex
+from indexes.groups import current_groups
 from indexes.layout import (
     INDEX_FILE,
     INDEX_PARAMETERS_FILE,
@@ -164,6 +165,15 @@ class PictureIndex:
     def keys(self, start: int = 0, stop: int | None = None) -> list[str]:
         """The keys of rows `start` to `stop`."""
         return self._texts("key", start, stop)
+
+    def groups(self, rows: Sequence[int] | Rows) -> list[str] | None:
+        """The groups of near-copies that `rows` are in; None where `index` was not asked for any.
+
+        Raises:
+            IndexFolderError: they cannot be read.
+        """
+        found = current_groups(self.folder)
+        return None if found is None else found.of(rows)
 
     def _texts(self, name: str, start: int, stop: int | None) -> list[str]:
         first, last, _ = slice(start, stop).indices(len(self))

@@ -51,9 +51,10 @@ SIGNATURE_FILE = f"{MANIFEST_FILE}.sig"
 """Who vouches for the description, and with it for every file; of another description it goes."""
 PARTIAL_SUFFIX = ".partial"
 
-LAYOUT_VERSION = 3
-READABLE_VERSIONS = (1, 2, 3)
-"""1 has the project's earlier name in it, see `indexes.names`; before 3 there was no lookup."""
+LAYOUT_VERSION = 4
+READABLE_VERSIONS = (1, 2, 3, 4)
+"""1 has the project's earlier name in it, see `indexes.names`; before 3 there was no lookup, and
+before 4 the metadata had no language and no similarity."""
 MAPPED_FROM = 3
 STRUCTURE_BYTES = 256
 MINIMUM_WIDTH = 5

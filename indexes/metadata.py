@@ -8,7 +8,7 @@ processes map them and share their pages.
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -26,16 +26,22 @@ from indexes.layout import (
 )
 from indexes.lookup import RowLookup, hash_texts, lookup_table
 from indexes.parquet.reading import one_line
-from indexes.parts import METADATA_SCHEMA, load_array
+from indexes.parts import LATER_COLUMNS, METADATA_SCHEMA, load_array
 from indexes.search import Rows
+
+EARLIER_SCHEMA = pa.schema(field for field in METADATA_SCHEMA if field.name not in LATER_COLUMNS)
+"""The columns of a metadata file of a layout before 4."""
 
 BATCH_ROWS = 1 << 18
 """So many rows are in a batch of the Arrow file, and in memory while it is written."""
+TableT = TypeVar("TableT", pa.Table, pa.RecordBatch)
 _TEXTS = tuple(field.name for field in METADATA_SCHEMA if field.type == pa.string())
 
 
 class MetadataTable:
     """The metadata of all rows, in batches, each but the last of `BATCH_ROWS`, or a single one.
+
+    Those of an earlier layout lack the later columns, and so do the dictionaries of their rows.
 
     Raises:
         IndexError: by its methods, where a row is not there.
@@ -136,32 +142,48 @@ class IndexMetadata:
 
 
 def read_metadata(folder: Path, part: Part) -> pa.Table:
-    """The metadata of one part.
+    """The metadata of one part; columns that its layout did not have are null.
 
     Raises:
         IndexFolderError: they cannot be read.
     """
     path = part.metadata_path(folder)
     try:
-        return pq.read_table(path, columns=METADATA_SCHEMA.names).cast(METADATA_SCHEMA)
-    except (pa.ArrowException, OSError, ValueError) as error:
+        with pq.ParquetFile(path) as file:
+            return with_later_columns(file.read(METADATA_SCHEMA.names)).cast(METADATA_SCHEMA)
+    except (pa.ArrowException, OSError, ValueError, KeyError) as error:
         raise IndexFolderError(f"{path} cannot be read: {one_line(error)}") from error
+
+
+def with_later_columns(table: TableT) -> TableT:
+    """`table` with the columns of today in their order; those of `LATER_COLUMNS` may be missing.
+
+    Raises:
+        KeyError: another one is.
+    """
+    for name in LATER_COLUMNS:
+        if name not in table.schema.names:
+            field = METADATA_SCHEMA.field(name)
+            table = table.append_column(field, pa.nulls(table.num_rows, field.type))
+    return table.select(METADATA_SCHEMA.names)
 
 
 def map_metadata(path: Path) -> list[pa.RecordBatch]:
     """The batches of an Arrow file of metadata, memory-mapped; texts lie where they should.
+
+    They have the columns of `METADATA_SCHEMA` or of `EARLIER_SCHEMA`.
 
     Raises:
         IndexFolderError: it is no such file.
     """
     try:
         with pa.memory_map(str(path)) as file, pa.ipc.open_file(file) as reader:
-            if not reader.schema.equals(METADATA_SCHEMA):
+            if not any(map(reader.schema.equals, (METADATA_SCHEMA, EARLIER_SCHEMA))):
                 raise IndexFolderError(f"{path} must have the columns of metadata")
             batches = [reader.get_batch(number) for number in range(reader.num_record_batches)]
         for batch in batches:
             batch.validate()
-            for name in _TEXTS:
+            for name in filter(batch.schema.names.__contains__, _TEXTS):
                 _refuse_wild_texts(batch.column(name), path)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise IndexFolderError(f"{path} cannot be read: {one_line(error)}") from error

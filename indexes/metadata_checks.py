@@ -15,7 +15,12 @@ from indexes.layout import (
     IndexFolderError,
     Part,
 )
-from indexes.metadata import map_metadata, metadata_batches, write_metadata
+from indexes.metadata import (
+    map_metadata,
+    metadata_batches,
+    with_later_columns,
+    write_metadata,
+)
 
 
 def metadata_problems(folder: Path, parts: Sequence[Part]) -> Iterator[str]:
@@ -43,6 +48,7 @@ def _same(found: pa.RecordBatch, wanted: pa.RecordBatch) -> bool:
         found.validate(full=True)
     except pa.ArrowException:
         return False
+    found = with_later_columns(found)
     return bool(found.equals(wanted)) or _same_but_for_nans(found, wanted)
 
 

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from indexes.described import DescribedIndex
 from indexes.layout import STRUCTURE_BYTES, IndexFolderError, Part, show
+from indexes.metadata import EARLIER_SCHEMA
 from indexes.parts import METADATA_SCHEMA, load_array, read_about
 
 ROWS_AT_ONCE = 4096
@@ -32,6 +33,7 @@ _RANGES = {
     "position": (0, 1 << 62),
     "caption_confidence": (0, 1),
     "watermark": (-1e30, 1e30),
+    "similarity": (-1e30, 1e30),
 }
 _UNREADABLE = (pa.ArrowException, OSError, ValueError, KeyError, TypeError, MemoryError)
 _MOST_TOLD = 20
@@ -88,7 +90,8 @@ def _vector_problems(name: Path, embeddings: npt.NDArray[Any]) -> Iterator[str]:
 def _check_metadata(described: DescribedIndex, part: Part, rows: int, tell: Tell) -> Counter[str]:
     name, path = part.metadata_path(Path()), part.metadata_path(described.folder)
     try:
-        with pq.ParquetFile(path, read_dictionary=list(_TEXTS)) as file:
+        texts = [each for each in pq.read_schema(path).names if each in _TEXTS]
+        with pq.ParquetFile(path, read_dictionary=texts) as file:
             about = read_about(file.metadata.metadata or {})
             if about.get("fingerprint") != described.mark:
                 tell(f"{name} was made for another description")
@@ -133,11 +136,12 @@ def _table_problem(file: pq.ParquetFile, rows: int, size: int) -> str | None:
     """What keeps the rows of a metadata file from being read."""
     if file.metadata.num_rows != rows:
         return f"must have {rows} rows, got {file.metadata.num_rows}"
-    wanted = {field.name: field.type for field in METADATA_SCHEMA}
     # Read as dictionaries, texts take no more memory than the file has of them.
     found = {field.name: _plain(field.type) for field in file.schema_arrow}
-    if found != wanted or len(file.schema_arrow) != len(wanted):
-        return f"must have the columns {', '.join(wanted)} of their types"
+    # A part may be of an earlier layout than the index, which was begun before and gone on with.
+    known = ({f.name: f.type for f in schema} for schema in (METADATA_SCHEMA, EARLIER_SCHEMA))
+    if found not in known or len(file.schema_arrow) != len(found):
+        return f"must have the columns {', '.join(METADATA_SCHEMA.names)} of their types"
     claimed = sum(
         file.metadata.row_group(number).total_byte_size
         for number in range(file.metadata.num_row_groups)
@@ -178,6 +182,8 @@ def _check_rows(file: pq.ParquetFile, name: Path, tell: Tell) -> None:
 def _number_problems(batch: pa.RecordBatch) -> Iterator[str]:
     """One line for each column of numbers with one that is out of its range."""
     for name, (least, most) in _RANGES.items():
+        if name not in batch.schema.names:
+            continue
         column = batch.column(name).drop_null().to_numpy(zero_copy_only=False)
         wrong = column[~((column >= least) & (column <= most))]  # NaN is in no range
         if len(wrong):

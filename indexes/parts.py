@@ -49,10 +49,14 @@ METADATA_SCHEMA = pa.schema(
         pa.field("height", pa.int32(), nullable=False),
         pa.field("shard", pa.string(), nullable=False),
         pa.field("position", pa.int64(), nullable=False),
+        pa.field("language", pa.string()),
+        pa.field("similarity", pa.float64()),
     ]
 )
 """The columns of a metadata file; `image_path` is the picture's reference in its source."""
 
+LATER_COLUMNS = ("language", "similarity")
+"""Columns that indexes of layouts before 4 do not have, the last ones of the above."""
 
 MOST_HEADER_BYTES = 4096
 """The header of a .npy file of ours takes 128."""
@@ -87,6 +91,8 @@ class PictureMetadata:
     licence: str | None = None
     nsfw: str | None = None
     watermark: float | None = None
+    language: str | None = None
+    similarity: float | None = None
     width: int = 0
     height: int = 0
     shard: str = ""

@@ -27,6 +27,15 @@ from indexes.layout import IndexFolderError, Part, write_atomically
 from indexes.life_cycle import begin_index, finish_index
 from indexes.parts import PartContents, write_part
 
+SAID = {
+    "url": "http://x/y",
+    "licence": "CC0",
+    "nsfw": "no",
+    "watermark": 0.25,
+    "language": "en",
+    "similarity": 0.3,
+}
+
 
 @pytest.fixture
 def index(tmp_path, pool):
@@ -69,14 +78,11 @@ def test_rows_come_back_as_they_were_written(index, pool):
 
 
 def test_missing_values_stay_missing(tmp_path):
-    first = picture("a", draw("red", 20, 20), "red", url="http://x/y", watermark=0.25, nsfw="no")
+    first = picture("a", draw("red", 20, 20), "red", **SAID)
     index = build_index(tmp_path, [[first, picture("b", draw("blue", 20, 20), "")]])
-    assert (index.row(0).url, index.row(0).watermark, index.row(0).nsfw) == (
-        "http://x/y",
-        0.25,
-        "no",
-    )
-    assert (index.row(1).url, index.row(1).watermark, index.row(1).caption) == (None, None, "")
+    assert {name: getattr(index.row(0), name) for name in SAID} == SAID
+    assert {getattr(index.row(1), name) for name in SAID} == {None}
+    assert index.row(1).caption == ""
 
 
 def test_search_is_exact_search(index):

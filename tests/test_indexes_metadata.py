@@ -5,16 +5,17 @@ import json
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from fakes.index import DESCRIPTION, MARK, build_index, part_contents, unit_vectors
 
 from indexes import metadata
 from indexes.checks import check_index
 from indexes.folder import open_index
-from indexes.layout import IndexFolderError, Part
+from indexes.layout import LAYOUT_VERSION, IndexFolderError, Part
 from indexes.life_cycle import begin_index, finish_index
-from indexes.metadata import MetadataTable, map_metadata, metadata_batches
-from indexes.parts import METADATA_SCHEMA, PartContents, write_part
+from indexes.metadata import EARLIER_SCHEMA, MetadataTable, map_metadata, metadata_batches
+from indexes.parts import LATER_COLUMNS, METADATA_SCHEMA, PartContents, write_part
 
 FILES = ["metadata.arrow", "keys.npy", "captions.npy"]
 
@@ -53,8 +54,44 @@ def test_an_index_of_an_earlier_version_answers_the_same(folder):
     before = open_index(folder)
     assert told(before) == now
     assert check_index(folder).problems == []
-    assert finish_index(folder, parts=3)["version"] == 3
+    assert finish_index(folder, parts=3)["version"] == LAYOUT_VERSION
     assert told(open_index(folder)) == now
+
+
+def as_of_version_3(folder, parts=range(3)):
+    """Makes some parts, and the mapped metadata, those of a layout without the later columns."""
+    for number in parts:
+        path = Part(number, 3).metadata_path(folder)
+        pq.write_table(pq.read_table(path).drop_columns([*LATER_COLUMNS]), path)
+    path = folder / "lookup" / "metadata.arrow"
+    batches = [batch.select(EARLIER_SCHEMA.names) for batch in map_metadata(path)]
+    with (folder / "earlier").open("wb") as file, pa.ipc.new_file(file, EARLIER_SCHEMA) as writer:
+        for batch in batches:
+            writer.write_batch(batch)
+    (folder / "earlier").replace(path)
+    content = json.loads((folder / "pairloom.json").read_text())
+    content.pop("files")
+    (folder / "pairloom.json").write_text(json.dumps({**content, "version": 3}))
+
+
+def test_an_index_without_the_later_columns_answers_the_same(folder):
+    now = told(open_index(folder))
+    as_of_version_3(folder)
+    index = open_index(folder)
+    assert told(index) == now
+    assert {(row.language, row.similarity) for row in index.rows(range(12))} == {(None, None)}
+    assert check_index(folder).problems == []
+
+
+def test_an_index_that_was_begun_before_the_later_columns_is_gone_on_with(tmp_path, pool):
+    said = [dataclasses.replace(each, language="en", similarity=0.3) for each in pool]
+    folder = build_index(tmp_path / "index", [said[:5], [], said[5:]]).folder
+    as_of_version_3(folder, parts=[0])
+    assert finish_index(folder, parts=3)["version"] == LAYOUT_VERSION
+    rows = open_index(folder).rows(range(12))
+    assert [row.language for row in rows] == [None] * 5 + ["en"] * 7
+    assert [row.similarity for row in rows] == [None] * 5 + [0.3] * 7
+    assert check_index(folder).problems == []
 
 
 def test_batches_change_no_answer_and_the_file_is_the_same_again(folder, monkeypatch):

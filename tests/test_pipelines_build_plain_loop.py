@@ -13,6 +13,29 @@ from pipelines.running.execution import Execution
 from pipelines.still_life.source import StillLifeSource
 from transforms import retrieve, select
 from transforms.dataset.shard_contents import ContentsError
+from transforms.filter_rules import read_source_rules
+
+
+@dataclasses.dataclass(frozen=True)
+class Said:
+    """A still life of which every other picture is said to be English, the others German."""
+
+    still_life: StillLifeSource
+
+    def shards(self):
+        return self.still_life.shards()
+
+    def read(self, shard):
+        for picture in self.still_life.read(shard):
+            language = ("en", "de")[picture.position % 2]
+            yield dataclasses.replace(picture, language=language)
+
+    def open(self, reference):
+        return self.still_life.open(reference)
+
+    def describe(self):
+        return self.still_life.describe()
+
 
 # The graphs run by FnApiRunner, which `run_build` and `run_index` name themselves.
 
@@ -102,6 +125,21 @@ def test_pictures_may_choose_senses(world, tmp_path):
     run_build(plans[0], Execution())
     plain_build(plans[1])
     assert shard_files(folders[0]) == shard_files(folders[1])
+
+
+def test_both_filter_sources_as_they_read_them(world, tmp_path):
+    preset, index = world
+    source = Said(dataclasses.replace(SOURCE, count=20))
+    rules = read_source_rules(["language=en"])
+    plans = [
+        plan_pairs(preset, index, tmp_path / name, source=source, source_filters=rules)
+        for name in ("graph", "plain")
+    ]
+    built = run_build(plans[0], Execution())
+    plain_build(plans[1])
+    assert shard_files(tmp_path / "graph") == shard_files(tmp_path / "plain")
+    assert built.counts.rejects["filter_sources"] == {"language_filtered": 10}
+    assert built.counts.pairs > 0
 
 
 def test_mining_is_no_loop(world, tmp_path):

@@ -66,6 +66,8 @@ def test_pairs_are_of_the_services_pictures(server, tiny_preset, tmp_path):
         assert row["target_url"] == row["target_reference"]
         assert row["target_url"] == f"{server.url}/pictures/{entry.row}"
         assert row["target_caption"] == entry.caption
+        assert row["target_language"] == ("en" if entry.row % 2 else None)
+        assert row["target_similarity"] is None  # the service's is that of the search
         assert row["target_sha256"] == entry.content_sha256 != row["source_sha256"]
         assert row["edited_image"]["bytes"] == POOL.open(entry.reference)
         assert row["score_retrieval"] == row["score_text_image_target"]

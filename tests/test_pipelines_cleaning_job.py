@@ -4,7 +4,7 @@ import json
 
 import pyarrow.parquet as pq
 import pytest
-from fakes import copies
+from fakes import copies, sealed
 
 from pipelines.cleaning import job as cleaning_job
 from pipelines.cleaning.job import run_clean
@@ -13,7 +13,7 @@ from pipelines.cleaning.plan import CleanPlan
 from pipelines.running.execution import Execution
 from pipelines.terminal.console import CommandError
 from pipelines.verify.dataset import find_problems
-from transforms.dataset.clean_schema import split_names, split_of_shard
+from transforms.dataset.clean_schema import SIDES, split_names, split_of_shard
 from transforms.dataset.files import OutputError
 from transforms.dataset.reader import open_pairs
 from transforms.filter_rules import read_rules
@@ -217,6 +217,41 @@ def test_filters_keep_every_value_and_reject_with_value_and_rule(parent, tmp_pat
     card = (tmp_path / "out" / "README.md").read_text()
     for text in (croissant["license"], card):
         assert "All are of this list: CC0." in text
+
+
+@pytest.mark.parametrize(
+    ("rule", "reason", "detail"),
+    [
+        ("language=en,de", "language_filtered", "language must be en,de, got nothing known"),
+        ("similarity=>=0.3", "similarity_filtered", "similarity must be >=0.3, got 0.28"),
+    ],
+)
+def test_what_collections_say_of_texts_is_filtered_by(parent, tmp_path, rule, reason, detail):
+    clean(parent, tmp_path / "out", filters=read_rules([rule]))
+    assert find_problems(tmp_path / "out").problems == []
+    left, dropped = rows(tmp_path / "out"), rows(tmp_path / "out", "rejects")
+    [(name, passing)] = read_rules([rule]).items()
+    for row in left:
+        assert passing.passes(row[f"source_{name}"])
+        assert passing.passes(row[f"target_{name}"])
+    filtered = [row for row in dropped if row["stage"] == "filter"]
+    assert {row["reason"] for row in filtered} == {reason}
+    assert {f"{side}: {detail}" for side in SIDES} <= {row["detail"] for row in filtered}
+    assert len(left) + len(filtered) == len(rows(parent))
+    assert left
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_of_an_earlier_data_set_nobody_knows_languages(tmp_path, version):
+    earlier = tmp_path / "earlier"
+    copies.build(earlier, originals=6, shards=1)
+    sealed.age(earlier, version)
+    for number, (rule, stay) in enumerate((("language=!en?", True), ("language=!en", False))):
+        out = tmp_path / f"out{number}"
+        made = clean(earlier, out, filters=read_rules([rule]))
+        assert find_problems(out).problems == []
+        assert made.counts.pairs == len(rows(out)) == stay * len(rows(earlier))
+        assert {row["target_language"] for row in rows(out)} <= {None}
 
 
 def test_a_cap_needs_no_network(parent, tmp_path):

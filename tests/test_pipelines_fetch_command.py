@@ -8,6 +8,10 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 from fakes.command_line import run
+from fakes.records import read_all
+
+from transforms.record import Reject
+from transforms.sources.img2dataset import Img2DatasetSource
 
 
 @pytest.fixture
@@ -125,6 +129,54 @@ def test_columns_that_do_not_agree_are_said_before_anything_is_fetched(links, se
     assert "z.parquet: column WIDTH holds string, in links.parquet it holds int64" in done.error
     assert not server.asked
     assert not (tmp_path / "out").exists()
+
+
+def test_links_that_break_a_rule_are_not_fetched(links, server, tmp_path):
+    source = links(metadata=".")
+    urls = [server.url(path) for path in ("/good", "/gzipped", "/redirect", "/not_found")]
+    said = {
+        "LANGUAGE": ["en", "de", "en", None],
+        "similarity": [0.35, 0.4, 0.2, 0.4],
+        "WIDTH": [640, 640, 640, 640],
+        "HEIGHT": [480, 480, 480, None],
+    }
+    table = pa.table({"URL": urls, "TEXT": ["a", "b", "c", "d"], **said})
+    pq.write_table(table, tmp_path / "home" / "links.parquet")
+    out = ("--out", tmp_path / "out")
+    rules = ("language=en,de", "similarity=>=0.3", "aspect=<=1.4", "height=>=480")
+    flags = [word for rule in rules for word in ("--source-filter", rule)]
+    done = run("fetch", source, *out, "--allow-address", "127.0.0.1", *flags, "--json")
+    assert done.code == 0, done.error
+    assert {*server.asked} == {"/good", "/gzipped"}
+    assert done.counts == {
+        "links": 4,
+        "pictures": 2,
+        "rejects": {"similarity_filtered": 1, "aspect_filtered": 1},
+    }
+    rows = read_all(Img2DatasetSource(str(tmp_path / "out")))
+    assert [row.detail if isinstance(row, Reject) else row.language for row in rows] == [
+        "en",
+        "de",
+        "similarity must be >=0.3, got 0.2",
+        "aspect must be <=1.4, got nothing known",
+    ]
+
+    server.asked.clear()
+    again = run("fetch", source, *out, "--allow-address", "127.0.0.1", *flags)
+    assert again.code == 0
+    assert not server.asked
+    other = run("fetch", source, *out, "--allow-address", "127.0.0.1")
+    assert other.code == 1
+    assert "of another shard size or other filters" in other.error
+
+
+def test_where_no_link_keeps_the_rules_nothing_is_asked(links, server, tmp_path):
+    flags = ("--source-filter", "language=en", "--allow-address", "127.0.0.1")
+    done = run("fetch", links(), "--out", tmp_path / "out", *flags)
+    assert done.code == 1
+    assert "language_filtered" in done.error
+    assert not server.asked
+    assert run("fetch", links(), "--out", tmp_path / "x", "--source-filter", "text=>=1").code == 2
 
 
 def test_fetching_loads_neither_torch_nor_beam():

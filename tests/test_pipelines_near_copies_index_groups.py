@@ -4,13 +4,16 @@ import dataclasses
 import hashlib
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from fakes import copies
 from fakes.command_line import run
 
 from indexes.checks import check_index
+from indexes.checksums import sum_file
 from indexes.folder import open_index
-from indexes.groups import GROUPS_FILE, GROUPS_MANIFEST, open_groups
+from indexes.groups import GROUPS_FILE, GROUPS_MANIFEST, GROUPS_TABLE, open_groups
 from indexes.layout import read_json, write_json
 from pipelines.index.job import run_index
 from pipelines.index.plan import IndexPlan
@@ -100,9 +103,77 @@ def test_two_workers_give_the_same_bytes(index, tmp_path):
     run_index(plan, Execution())
     before = {path: path.read_bytes() for path in (tmp_path / "index").rglob("*") if path.is_file()}
     group_index(tmp_path / "index", CopiesSource(), Execution(workers=2, pictures_a_unit=1))
-    for name in (GROUPS_FILE, GROUPS_MANIFEST):
+    for name in (GROUPS_FILE, GROUPS_TABLE, GROUPS_MANIFEST):
         assert (tmp_path / "index" / name).read_bytes() == (index / name).read_bytes()
     assert all(path.read_bytes() == data for path, data in before.items())
+
+
+def test_who_reads_the_metadata_finds_the_group_of_each_key(index):
+    opened = open_index(index)
+    ids = open_groups(index).of(range(len(opened)))
+    parts = [pq.read_table(path) for path in sorted((index / "metadata").glob("*.parquet"))]
+    table = pq.read_table(index / GROUPS_TABLE)
+    assert table.column_names == ["key", "group"]
+    joined = pa.concat_tables(parts).join(table, "key", join_type="inner").sort_by("key")
+    assert dict(zip(joined["key"].to_pylist(), joined["group"].to_pylist(), strict=True)) == dict(
+        zip(opened.keys(), ids, strict=True)
+    )
+    assert opened.groups([ORIGINALS, 3, 0]) == [ids[ORIGINALS], ids[3], ids[0]]
+    for row in (-1, len(opened)):
+        with pytest.raises(IndexError, match="rows must be in"):
+            opened.groups([row])
+
+
+def test_the_index_tells_of_groups_that_were_made_after_it_was_opened(tmp_path):
+    plan = IndexPlan(
+        source=CopiesSource(6),
+        preset=load_preset("stilllife"),
+        folder=str(tmp_path / "index"),
+        captions="source",
+    )
+    run_index(plan, Execution())
+    opened = open_index(tmp_path / "index")
+    assert opened.groups([0]) is None
+    group_index(tmp_path / "index", CopiesSource(6), Execution())
+    assert opened.groups([0, 1]) == open_groups(tmp_path / "index").of([0, 1])
+
+
+def test_groups_of_an_earlier_version_get_their_table(index):
+    about, before = read_json(index / GROUPS_MANIFEST), (index / GROUPS_TABLE).read_bytes()
+    earlier = {name: value for name, value in about.items() if name != "table"}
+    write_json(index / GROUPS_MANIFEST, earlier)
+    (index / GROUPS_TABLE).unlink()
+    assert check_index(index).problems == []
+    assert open_index(index).groups([0]) == open_groups(index).of([0])
+    assert group_index(index, None, Execution()) == about
+    assert (index / GROUPS_TABLE).read_bytes() == before
+
+
+def other_groups(table):
+    return table.set_column(1, table.schema.field("group"), table["group"].take(pa.array([0] * 24)))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (other_groups, "groups/groups.parquet: row 1 must be ('p1', "),
+        (lambda table: table.slice(1), "groups/groups.parquet must have 24 rows of key and group"),
+        (lambda table: table.select(["key"]), "must have 24 rows of key and group"),
+    ],
+)
+def test_a_table_that_says_something_else_is_told(index, change, said):
+    about, before = read_json(index / GROUPS_MANIFEST), (index / GROUPS_TABLE).read_bytes()
+    try:
+        pq.write_table(change(pq.read_table(index / GROUPS_TABLE)), index / GROUPS_TABLE)
+        [problem] = check_index(index).problems
+        assert problem == "groups/groups.parquet must have the sums in groups/groups.json"
+        sums = vars(sum_file(index / GROUPS_TABLE))
+        write_json(index / GROUPS_MANIFEST, about | {"table": sums})
+        [problem] = check_index(index).problems
+        assert said in problem
+    finally:
+        (index / GROUPS_TABLE).write_bytes(before)
+        write_json(index / GROUPS_MANIFEST, about)
 
 
 def test_groups_that_are_there_are_not_made_again(index):

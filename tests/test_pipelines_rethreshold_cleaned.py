@@ -60,7 +60,16 @@ def keys(folder, kind="pairs"):
     ]
 
 
-@pytest.mark.parametrize("rule", ["sharpness=>=600", "sharpness=none", "licence=CC0"])
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "sharpness=>=600",
+        "sharpness=none",
+        "licence=CC0",
+        "language=en,de",
+        "similarity=>=0.28?",
+    ],
+)
 def test_it_is_what_cleaning_with_that_rule_gives(pairs, tmp_path, rule):
     first = clean(pairs, tmp_path / "first", "sharpness=>=300")
     made = change(first, tmp_path / "changed", rule)

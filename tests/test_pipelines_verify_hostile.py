@@ -101,8 +101,8 @@ DEEP = "[" * 100_000 + "]" * 100_000
         (b'{"seed": 1, "seed": 2}', "a name must stand once in an object, 'seed' does not"),
         (b'{"seed": "\\ud800"}', "texts must be Unicode"),
         (b"null", "it must be an object"),
-        (b'{"schema_version": 4}', "schema version must be 1, 2 or 3, got 4"),
-        (b'{"schema_version": [2]}', "schema version must be 1, 2 or 3"),
+        (b'{"schema_version": 5}', "schema version must be 1, 2, 3 or 4, got 5"),
+        (b'{"schema_version": [2]}', "schema version must be 1, 2, 3 or 4"),
         (b"{}", "configuration is missing"),
     ],
 )

@@ -286,7 +286,7 @@ def rewrite(folder, kind, change, **options):
         (
             lambda table: table.replace_schema_metadata({"pairloom": "{}"}),
             {"row_group_size": 100},
-            "what the file says of itself must be that of schema version 3",
+            "what the file says of itself must be that of schema version 4",
         ),
         (
             lambda table: table.set_column(

@@ -2,12 +2,12 @@
 
 The hashes in `recorded/still_life_600.json` are of version 0.2, since its rewriter chooses other
 words than that of 0.1, whose bytes were kept until then. Version 0.1 wrote the project's earlier
-name into its Parquet files, and until schema version 3 there were no edit instructions: each file
-is written again under that name and without that column, as it was for schema version 1, and must
-be the same to the last byte. So nothing else has changed; `shards_now` has the bytes of the files
-as they are. Floats depend on the processor and on the versions of the
-libraries, so elsewhere than on a machine of the recorded kind the test says so and compares what it
-can: which pairs there are.
+name into its Parquet files; there were no edit instructions until schema version 3, and no
+languages and similarities until 4: each file is written again under that name and without those
+columns, as it was for schema version 1, and must be the same to the last byte. So nothing else has
+changed; `shards_now` has the bytes of the files as they are. Floats depend on the processor and on
+the versions of the libraries, so elsewhere than on a machine of the recorded kind the test says so
+and compares what it can: which pairs there are.
 """
 
 import hashlib

@@ -1,4 +1,9 @@
-from transforms.dataset.clean_card import allowed_licences, cleanings, licence_words
+from transforms.dataset.clean_card import (
+    allowed_licences,
+    cleanings,
+    licence_words,
+    source_filter_lines,
+)
 
 
 def cleaned(*filters):
@@ -26,6 +31,20 @@ def test_two_lists_leave_what_both_allow():
     both = cleaned({"licence": "CC0,CC-BY-4.0"}, {"licence": "CC-BY-4.0,MIT"})
     assert allowed_licences(both) == ["CC-BY-4.0"]
     assert licence_words(both) == " All are of this list: CC-BY-4.0."
+
+
+def test_what_is_read_by_licence_is_a_list_where_both_sides_have_one():
+    free = {"source_filters": {"licence": "CC0", "language": "en"}}
+    more = {"source_filters": {"licence": "CC0,CC-BY-4.0"}}
+    assert allowed_licences({"options": free}) == []
+    assert allowed_licences({"options": free, "index": more}) == ["CC0", "CC-BY-4.0"]
+    both = {"options": free, "index": more, **cleaned({"licence": "CC-BY-4.0,MIT"})}
+    assert allowed_licences(both) == ["CC-BY-4.0"]
+    assert source_filter_lines({"options": free, "index": {}}) == [
+        "Pictures of the sources were read only with `language`: `en`.",
+        "Pictures of the sources were read only with `licence`: `CC0`.",
+    ]
+    assert source_filter_lines({"options": None}) == []
 
 
 def test_a_card_without_cleaning_says_nothing_of_it(small_dataset):

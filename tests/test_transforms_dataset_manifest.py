@@ -153,7 +153,7 @@ def test_sums_that_do_not_come_out_are_refused(small_dataset):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"schema_version": 4}, "schema version must be 1, 2 or 3, got 4"),
+        ({"schema_version": 5}, "schema version must be 1, 2, 3 or 4, got 5"),
         ({"configuration_hash": "0"}, "configuration_hash does not follow"),
         ({"counts": {}}, "counts.sources is missing"),
         ({"seed": None}, "seed must be a whole number >= 0, got None"),

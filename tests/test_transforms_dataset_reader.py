@@ -165,8 +165,10 @@ class TestVersions:
             old = {b"an earlier name": b'{"schema_version": 1}'}
             pq.write_table(table.replace_schema_metadata(old), path, row_group_size=3)
         pairs = open_pairs(tmp_path)
-        stored = [{**row, "edit_instruction": None} for row in stored_rows(tmp_path)]
+        absent = dict.fromkeys(LATER_COLUMNS)
+        stored = [{**row, **absent} for row in stored_rows(tmp_path)]
         assert [pair.row for pair in pairs] == stored
+        assert list(pairs.table.rows([*absent])) == [absent] * len(stored)
         assert [pairs[n].row for n in range(len(pairs))] == stored
         assert pairs[1].edit_instruction is None
         columns = ["edit_instruction", "key"]

@@ -14,7 +14,7 @@ def test_every_column_has_a_rule():
     for columns, rules in ((schema.PAIR_COLUMNS, RULES), (schema.REJECT_COLUMNS, REJECT_RULES)):
         for column in columns:
             assert (column.name in rules) == (column.type != schema.IMAGE), column.name
-    for field in schema.CANDIDATE:
+    for field in schema.candidate_type():
         assert f"target_{field.name}" in RULES or field.name in RULES
     assert {schema.score_column(f.name) for f in dataclasses.fields(Scores)} <= RULES.keys()
     assert {"area", "confidence"} <= {f.name for f in dataclasses.fields(Mask)}

@@ -25,6 +25,8 @@ pass_through = {
     "licence": maybe_text,
     "nsfw": maybe_text,
     "watermark": maybe_real,
+    "language": maybe_text,
+    "similarity": maybe_real,
 }
 candidates = st.builds(
     record.Candidate,

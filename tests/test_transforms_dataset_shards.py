@@ -195,5 +195,5 @@ def test_a_receipt_of_another_schema_is_refused(tmp_path):
     receipt(tmp_path)
     path = Path(tmp_path / shards.receipt_file(SHARD))
     path.write_text(json.dumps({**json.loads(path.read_text()), "schema_version": 99}))
-    with pytest.raises(OutputError, match="schema version must be 1, 2 or 3, got 99"):
+    with pytest.raises(OutputError, match="schema version must be 1, 2, 3 or 4, got 99"):
         shards.load_receipt(path)

@@ -5,8 +5,8 @@ import pytest
 from fakes import copies
 
 from transforms.aesthetics import AestheticHead
-from transforms.filter import filter_batch
-from transforms.filter_rules import read_rules
+from transforms.filter import SOURCES_STAGE, filter_batch
+from transforms.filter_rules import FilterRuleError, read_rules, read_source_rules
 from transforms.measure import measure_batch
 from transforms.record import Batch, EmbeddedImage
 
@@ -43,6 +43,33 @@ def test_pictures_that_break_a_rule_are_rejects_with_value_and_rule(measured):
     assert (added.key, added.stage, added.reason) == ("p1", "filter", "aesthetic_filtered")
     assert added.detail == "aesthetic must be <=2, got 2.5"
     assert batch.rejects[0] == measured.rejects[0]
+
+
+def test_pictures_are_filtered_as_soon_as_they_are_read():
+    said = [{"language": "en", "similarity": 0.3}, {"language": "de", "similarity": 0.4}, {}]
+    sources = tuple(copies.picture(f"p{n}", n, "s0", b"", **each) for n, each in enumerate(said))
+    batch = filter_batch(Batch("s0", 0, sources), read_source_rules(["language=en,de"]))
+    assert [each.key for each in batch.records] == ["p0", "p1"]
+    [reject] = batch.rejects
+    assert (reject.stage, reject.number) == ("filter", None)
+    assert reject.detail == "language must be en,de, got nothing known"
+    rules = read_source_rules(["similarity=>=0.35", "width=>=64", "aspect=<=1"])
+    batch = filter_batch(batch, rules, stage=SOURCES_STAGE)
+    assert [each.key for each in batch.records] == ["p1"]
+    added = batch.rejects[-1]
+    assert (added.key, added.stage) == ("p0", "filter_sources")
+    assert (added.reason, added.detail) == (
+        "similarity_filtered",
+        "similarity must be >=0.35, got 0.3",
+    )
+    wide = dataclasses.replace(sources[0], width=100, height=40)
+    [reject] = filter_batch(Batch("s0", 0, (wide,)), rules).rejects
+    assert reject.detail == "aspect must be <=1, got 2.5"
+
+
+def test_what_has_to_be_measured_is_no_filter_of_sources():
+    with pytest.raises(FilterRuleError, match=r"of sources must be of one of licence, .* 'flat'"):
+        read_source_rules(["flat=<=0.5"])
 
 
 def test_without_rules_everything_stays(measured):

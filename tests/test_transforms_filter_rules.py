@@ -47,6 +47,19 @@ def test_unsafe_content_may_be_a_word_or_a_number():
     assert not rule("<=0.1", "nsfw").passes("NSFW")
 
 
+def test_languages_are_listed_and_similarities_bounded():
+    assert rule("en,de", "language").passes("DE")
+    assert not rule("en,de", "language").passes("fr")
+    assert not rule(">=0.3", "similarity").passes(0.28)
+    assert rule(">=0.3", "similarity").passes(0.3)
+
+
+@pytest.mark.parametrize("languages", [["en", False], True])
+def test_norwegian_is_no_truth(languages):
+    with pytest.raises(FilterRuleError, match="filter language: a rule must be text"):
+        read_rules([], {"language": languages})
+
+
 def test_what_is_written_wins_over_the_table_and_none_takes_away():
     found = read_rules(["flat=<=0.9", "text=none"], {"flat": "<=0.5", "text": "<=0.5"})
     assert {name: each.text for name, each in found.items()} == {"flat": "<=0.9"}
@@ -61,6 +74,8 @@ def test_what_is_written_wins_over_the_table_and_none_takes_away():
         ("sharpness=high", "the rule must be >=N or <=N"),
         ("sharpness=", "the rule must be >=N or <=N"),
         ("licence=>=2", "no number can be"),
+        ("language=<=2", "no number can be"),
+        ("similarity=high", "the rule must be >=N or <=N"),
         ("licence=CC0,,CC-BY", "the rule must be"),
         ("sharpness=>=nan", "no number can be"),
     ],

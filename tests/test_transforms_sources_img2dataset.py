@@ -35,6 +35,8 @@ def table(count=5, **changes):
         "LICENSE": ["cc-by" if i == 0 else None for i in range(count)],
         "NSFW": ["UNLIKELY"] * count,
         "pwatermark": pa.array([0.25] * count, pa.float32()),
+        "LANGUAGE": ["en" if i == 0 else None for i in range(count)],
+        "similarity": [0.3] * count,
         "png": [None if i == 1 else (b"<html>" if i == 3 else png(i)) for i in range(count)],
     } | changes
     return pa.table({name: values for name, values in columns.items() if values is not None})
@@ -64,7 +66,8 @@ def test_parquet_rows_become_pictures_and_rejects(tmp_path):
     assert first.alt_text == "a picture 0"
     assert (first.url, first.licence) == ("https://example.org/0.png", "cc-by")
     assert (first.nsfw, first.watermark) == ("UNLIKELY", 0.25)
-    assert found[2].licence is None
+    assert (first.language, first.similarity) == ("en", 0.3)
+    assert (found[2].licence, found[2].language) == (None, None)
     assert found[1].detail == "HTTP Error 404: Not Found"
     assert found[1].key == "000000001"
     assert source.open(found[4].reference) == png(4)
@@ -125,6 +128,8 @@ def test_files_of_two_downloads_are_refused(tmp_path):
         ({"png": ["text"] * 5}, "column png must hold binary, it holds string"),
         ({"caption": [1] * 5}, "column caption must hold text, it holds int64"),
         ({"pwatermark": ["no"] * 5}, "column pwatermark must hold a number, it holds string"),
+        ({"similarity": ["no"] * 5}, "column similarity must hold a number, it holds string"),
+        ({"LANGUAGE": [1] * 5}, "column LANGUAGE must hold text, it holds int64"),
     ],
 )
 def test_missing_and_retyped_columns(tmp_path, changes, message):
@@ -171,6 +176,7 @@ def test_a_row_group_that_cannot_be_read_costs_its_own_rows(tmp_path):
 
 def test_tar_samples_with_text_and_metadata(tmp_path):
     meta = {"url": "https://example.org/a", "punsafe": 0.5, "LICENSE": "cc0", "pwatermark": 1}
+    meta |= {"language": "de", "similarity": 0.28}
     write_tar(
         tmp_path / "00000.tar",
         [
@@ -198,6 +204,8 @@ def test_tar_samples_with_text_and_metadata(tmp_path):
     first = found[0]
     assert (first.alt_text, first.url, first.licence) == ("an apple", meta["url"], "cc0")
     assert (first.nsfw, first.watermark) == ("0.5", 1.0)
+    assert (first.language, first.similarity) == ("de", 0.28)
+    assert (found[6].language, found[6].similarity) == (None, None)
     assert found[6].alt_text == "a pear"
     assert source.open(first.reference) == png(0)
     assert source.open(found[6].reference) == png(6)

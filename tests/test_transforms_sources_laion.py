@@ -36,6 +36,8 @@ def metadata(server, tmp_path):
         "hash": pa.array(range(5), pa.int64()),
         "punsafe": pa.array([0.25] * 5, pa.float32()),
         "pwatermark": pa.array([0.5] * 5, pa.float32()),
+        "LANGUAGE": ["en", "de", "fr", None, "en"],
+        "similarity": [0.3, 0.4, 0.35, None, 0.28],
     }
     older = {
         "url": links[5:],
@@ -73,8 +75,16 @@ def test_links_in_every_spelling(metadata, server):
     assert [link.url for link in links] == [(p and server.url(p)) or "" for p in PATHS]
     assert links[3].caption == "caption 3"
     assert links[6].caption is None
-    assert links[0].extra == {"punsafe": 0.25, "pwatermark": 0.5, "hash": 0, "WIDTH": 40}
-    assert links[6].extra == {"punsafe": None, "pwatermark": None, "hash": None, "WIDTH": 40.0}
+    assert links[0].extra == {
+        "punsafe": 0.25,
+        "pwatermark": 0.5,
+        "hash": 0,
+        "WIDTH": 40,
+        "LANGUAGE": "en",
+        "similarity": 0.3,
+    }
+    assert {links[6].extra[name] for name in links[0].extra if name != "WIDTH"} == {None}
+    assert links[6].extra["WIDTH"] == 40.0
 
 
 def test_fetched_pictures_are_a_source(metadata, server, tmp_path):
@@ -97,6 +107,9 @@ def test_fetched_pictures_are_a_source(metadata, server, tmp_path):
     assert first.alt_text == "caption 0"
     assert first.url == server.url("/good")
     assert (first.nsfw, first.watermark) == ("0.25", 0.5)
+    assert (first.language, first.similarity) == ("en", 0.3)
+    later = next(row for row in found if row.key == "000020001")
+    assert (later.language, later.similarity) == (None, None)
     missing = next(row for row in found if row.key == "000000001")
     assert isinstance(missing, Reject)
     assert missing.detail == "the server answers 404"
@@ -189,7 +202,7 @@ def test_a_store_takes_one_set_of_metadata(metadata, tmp_path):
     store = tmp_path / "store"
     open_store(store, metadata)
     open_store(store, metadata)
-    with pytest.raises(OutputError, match="pictures of other metadata or of another shard size"):
+    with pytest.raises(OutputError, match="other metadata, or of another shard size or other"):
         open_store(store, replace(metadata, shard_size=2))
     (store / "fetch.json").write_text("{")
     with pytest.raises(OutputError, match=r"fetch\.json: cannot read it"):
@@ -208,6 +221,8 @@ def test_a_store_takes_one_set_of_metadata(metadata, tmp_path):
         ({"URL": [1]}, "column URL must hold text, it holds int64"),
         ({"URL": ["a"], "TEXT": [1.5]}, "column TEXT must hold text, it holds double"),
         ({"URL": ["a"], "pwatermark": ["x"]}, "column pwatermark must hold a number"),
+        ({"URL": ["a"], "similarity": ["x"]}, "column similarity must hold a number"),
+        ({"URL": ["a"], "language": [7]}, "column language must hold text"),
         ({"URL": []}, "metadata holds no rows|must hold text"),
     ],
 )

@@ -122,6 +122,10 @@ def test_keys_of_a_table(tmp_path):
     ]
 
 
+NO_VALUES = (
+    b'{"caption": NaN, "NSFW": NaN, "pwatermark": Infinity, '
+    b'"LANGUAGE": NaN, "similarity": -Infinity}'
+)
 STRUCT = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 
 
@@ -156,7 +160,7 @@ def test_texts_and_metadata_of_a_tar(tmp_path):
     members = [
         ("n0", {"png": png(0), "txt": WORDS.encode("utf-16")}),
         ("n1", {"png": png(1), "TXT": RUSSIAN.encode("cp1251")}),
-        ("n2", {"png": png(2), "json": b'{"caption": NaN, "NSFW": NaN, "pwatermark": Infinity}'}),
+        ("n2", {"png": png(2), "json": NO_VALUES}),
         ("n3", {"png": png(3), "json": b'\xef\xbb\xbf{"caption": "\\u0000x"}'}),
         ("n4", {"png": png(4), "json": b"[" * 100_000}),
         ("n5", {"png": png(5), "json": b'{"pwatermark": 1%s}' % (b"0" * 400)}),
@@ -178,6 +182,7 @@ def test_texts_and_metadata_of_a_tar(tmp_path):
         "b",
     ]
     assert (found[2].nsfw, found[2].watermark, found[5].watermark) == (None, None, None)
+    assert (found[2].language, found[2].similarity) == (None, None)
 
 
 def test_texts_beside_pictures_of_a_folder(tmp_path, monkeypatch):

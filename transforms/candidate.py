@@ -78,4 +78,6 @@ class Candidate:
     licence: str | None = None
     nsfw: str | None = None
     watermark: float | None = None
+    language: str | None = None
+    similarity: float | None = None
     scores: Scores = field(default_factory=Scores)

@@ -91,6 +91,8 @@ def _candidate(entry: PictureRow, caption: str, scores: Scores) -> Candidate:
         licence=entry.licence,
         nsfw=entry.nsfw,
         watermark=entry.watermark,
+        language=entry.language,
+        similarity=entry.similarity,
         scores=scores,
     )
 

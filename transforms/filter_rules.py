@@ -12,13 +12,19 @@ from typing import Any
 
 from indexes.errors import PairloomError
 
-SAID = ("licence", "nsfw", "watermark")
+SAID = ("licence", "nsfw", "watermark", "language", "similarity")
 """What a source says of its pictures, LAION's columns for one."""
 MEASURED = ("width", "height", "aspect", "sharpness", "flat", "text", "aesthetic")
 """What is measured on it; see `transforms.pictures.quality` and `transforms.aesthetics`."""
 VALUES = (*SAID, *MEASURED)
-TEXTS = ("licence", "nsfw")
+KNOWN_OF_SOURCES = (*SAID, "width", "height", "aspect")
+"""What is known of a picture as soon as it is read, before any network looks at it."""
+TEXTS = ("licence", "nsfw", "language")
 """Values that are texts; `nsfw` may be a number as well, as LAION's `punsafe`."""
+_ONLY_TEXTS = ("licence", "language")
+
+SOURCE_FILTERS = "source_filters"
+"""Under this name an index, and a data set's options, have the rules that sources were held to."""
 
 Value = str | float | None
 
@@ -82,13 +88,24 @@ def read_rules(
     """
     found: dict[str, str] = {}
     for name, rule in (table or {}).items():
-        found[str(name)] = ",".join(map(str, rule)) if isinstance(rule, list) else str(rule)
+        said = rule if isinstance(rule, list) else [rule]
+        if any(isinstance(each, bool) for each in said):
+            raise FilterRuleError(
+                f"filter {name}: a rule must be text, got {rule!r}: to YAML no, yes, on and off "
+                "are truths, so that they need quotes"
+            )
+        found[str(name)] = ",".join(map(str, said))
     for each in written:
         name, equals, rule = each.partition("=")
         if not equals:
             raise FilterRuleError(f"a filter must be NAME=RULE, got {each!r}")
         found[name] = rule
     return {name: _read_rule(name, rule) for name, rule in found.items() if rule != "none"}
+
+
+def rule_texts(rules: Mapping[str, FilterRule]) -> dict[str, str]:
+    """The rules as they were written, by the name of their value: plain data."""
+    return {name: rules[name].text for name in sorted(rules)}
 
 
 def _read_rule(name: str, text: str) -> FilterRule:
@@ -98,7 +115,7 @@ def _read_rule(name: str, text: str) -> FilterRule:
     body = text.removesuffix("?").strip()
     if body.startswith((">=", "<=")):
         number = _number(body[2:])
-        if number is None or name == "licence":
+        if number is None or name in _ONLY_TEXTS:
             raise FilterRuleError(f"filter {name}: no number can be {text!r}")
         least, most = (number, None) if body[0] == ">" else (None, number)
         return FilterRule(text=text, least=least, most=most, unknown_passes=unknown)
@@ -109,6 +126,23 @@ def _read_rule(name: str, text: str) -> FilterRule:
         raise FilterRuleError(f"filter {name}: the rule must be {wanted}, got {text!r}")
     among, others = ((), names) if outside else (names, ())
     return FilterRule(text=text, among=among, outside=others, unknown_passes=unknown)
+
+
+def read_source_rules(
+    written: list[str] | tuple[str, ...], table: Mapping[str, Any] | None = None
+) -> dict[str, FilterRule]:
+    """As `read_rules`, of `KNOWN_OF_SOURCES` alone.
+
+    Raises:
+        FilterRuleError: as `read_rules`, or a rule is of a value that has to be measured.
+    """
+    rules = read_rules(written, table)
+    for name in rules:
+        if name not in KNOWN_OF_SOURCES:
+            raise FilterRuleError(
+                f"a filter of sources must be of one of {', '.join(KNOWN_OF_SOURCES)}, got {name!r}"
+            )
+    return rules
 
 
 def find_fault(

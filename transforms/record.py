@@ -55,6 +55,8 @@ class SourceImage:
     licence: str | None = None
     nsfw: str | None = None
     watermark: float | None = None
+    language: str | None = None
+    similarity: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,13 +91,12 @@ class EditQuery:
     `number` tells the edits of one picture apart. `edit_prompt` is `caption` with one word (or
     compound) exchanged, article and number adjusted; it DESCRIBES the target, as in iEdit.
     `edit_instruction` says the same as what is to be done, as in InstructPix2Pix; empty where
-    nobody said it.
-    `source_word` and `target_word` are the exchanged words as they stand in the two texts (the
-    target's inflected), `source_phrase` and `target_phrase` what is shown to the segmenter: the
-    word, and for an adjective "adjective noun". `relation`, `part_of_speech` and the synsets are
-    WordNet's. `alternatives` counts the substitutes that were possible and not chosen. `method` is
-    how the target is looked for. Embeddings are float32 little-endian and L2-normalised, empty
-    until Embed; `candidates` is empty until Retrieve.
+    nobody said it. `source_word` and `target_word` are the exchanged words as they stand in the two
+    texts (the target's inflected), `source_phrase` and `target_phrase` what is shown to the
+    segmenter: the word, and for an adjective "adjective noun". `relation`, `part_of_speech` and the
+    synsets are WordNet's. `alternatives` counts the substitutes that were possible and not chosen.
+    `method` is how the target is looked for. Embeddings are float32 little-endian and
+    L2-normalised, empty until Embed; `candidates` is empty until Retrieve.
 
     >>> from pairloom import EditQuery, StillLifeSource
     >>> source = StillLifeSource(count=1, told=True)

@@ -166,6 +166,8 @@ def _candidate(
         licence=neighbour.text("LICENSE", "license", "licence"),
         nsfw=neighbour.text("NSFW", "nsfw"),
         watermark=neighbour.number("pwatermark", "watermark"),
+        # What a service calls similarity is that of the search, and LAION's own is under it.
+        language=neighbour.text("LANGUAGE", "language"),
         scores=Scores(
             retrieval=similarity,
             rank=rank,

@@ -92,6 +92,8 @@ def picture_metadata(record: EmbeddedImage) -> PictureMetadata:
         licence=source.licence,
         nsfw=source.nsfw,
         watermark=source.watermark,
+        language=source.language,
+        similarity=source.similarity,
         width=source.width,
         height=source.height,
         shard=source.shard,

@@ -115,6 +115,8 @@ def _candidate(
         licence=entry.licence,
         nsfw=entry.nsfw,
         watermark=entry.watermark,
+        language=entry.language,
+        similarity=entry.similarity,
         scores=scores,
     )
 

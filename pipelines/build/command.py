@@ -43,6 +43,7 @@ from pipelines.terminal.signing_arguments import (
     read_signing_key,
     write_signature,
 )
+from pipelines.terminal.source_filters import add_source_filter_flag, read_source_filters
 from pipelines.terminal.thresholds import change_thresholds
 from transforms.caption import CAPTIONS
 from transforms.dataset.manifest import MANIFEST
@@ -93,6 +94,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--seed", type=whole_number(0), default=0)
     add_device_flags(parser)
     _add_choice_flags(parser)
+    add_source_filter_flag(parser)
     add_clean_flags(parser)
     add_sign_flag(parser)
     add_execution_flags(parser)
@@ -111,7 +113,6 @@ def _add_choice_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--senses",
         choices=SENSES,
-        default=None,
         help="what decides the sense of a word besides its neighbours (default: what the preset "
         "says, frequency for stilllife, whose encoder knows that world's words alone; else the "
         "picture)",
@@ -201,6 +202,7 @@ def read_options(arguments: argparse.Namespace, preset: Preset) -> BuildOptions:
                 structure_depth=arguments.structure_depth,
             ),
             thresholds=change_thresholds(dataclasses.asdict(thresholds), arguments.threshold),
+            source_filters=read_source_filters(arguments),
         )
     except ValueError as error:
         raise CommandError(str(error), exit_code=2) from error

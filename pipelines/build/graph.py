@@ -17,6 +17,7 @@ from transforms.caption import Caption, TakeSourceCaptions
 from transforms.dataset.shards import OutputShard, whole_shard
 from transforms.embed import EmbedQueries
 from transforms.fetching.linked_pictures import LinkedPictures
+from transforms.filter import SOURCES_STAGE, Filter
 from transforms.mine import Mine
 from transforms.models.loading import LoadCaptioner, LoadEncoder
 from transforms.protocols import SourceShard
@@ -107,6 +108,8 @@ def _pair_spans(
     options, preset = plan.options, plan.preset
     index = plan.open_index() if plan.service is None else None
     pictures = spans | "Read" >> Read(plan.source)
+    if options.source_filters:
+        pictures = pictures | "Filter" >> Filter(options.source_filters, SOURCES_STAGE)
     if options.captions == "source":
         captioned = pictures | "Caption" >> TakeSourceCaptions()
     else:

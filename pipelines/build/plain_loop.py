@@ -26,6 +26,7 @@ from transforms.dataset.shard_contents import tabulate
 from transforms.dataset.shards import OutputShard, ShardReceipt
 from transforms.embed import embed_queries_batch
 from transforms.fetching.linked_pictures import LinkedPictures
+from transforms.filter import SOURCES_STAGE, filter_batch
 from transforms.models.adaptation_heads import AdaptationHeads, load_heads
 from transforms.models.files import identity
 from transforms.models.loading import LoadCaptioner, load_captioner, load_encoder
@@ -135,8 +136,10 @@ def build_shard(build: LoadedBuild, output: OutputShard, shard: SourceShard) -> 
 
 
 def find_candidates(build: LoadedBuild, pictures: Batch[SourceImage]) -> Batch[EditQuery]:
-    """Caption, Rewrite, Embed and Retrieve."""
+    """Filter, Caption, Rewrite, Embed and Retrieve."""
     options = build.plan.options
+    if options.source_filters:
+        pictures = filter_batch(pictures, options.source_filters, stage=SOURCES_STAGE)
     if options.captions == "source":
         captioned = take_source_captions(pictures)
     else:

@@ -13,6 +13,7 @@ from indexes.storage.paths import as_path
 from pipelines.build.regions import BY_SEGMENTER, describe_pair_settings, region_parts
 from transforms.caption import CAPTIONS, captioner_identity
 from transforms.dataset.manifest import hash_configuration
+from transforms.filter_rules import SOURCE_FILTERS, FilterRule, rule_texts
 from transforms.models.adaptation_heads import LOADER as HEADS
 from transforms.models.adaptation_heads import load_heads
 from transforms.models.devices import PLACEMENTS
@@ -39,7 +40,8 @@ class BuildOptions:
     in one noun phrase). `senses` says what decides which sense of a word is meant: `frequency`
     and the words around it alone, or the `picture` as well. `regions` makes the masks, a key of
     `editing.regions.registry.REGIONS`. `batch_size` pictures go through a
-    model together; float results depend on it, so it is part of the configuration.
+    model together; float results depend on it, so it is part of the configuration. Pictures that
+    break one of `source_filters` are rejects as soon as they are read.
     """
 
     seed: int = 0
@@ -52,6 +54,7 @@ class BuildOptions:
     rewrite: RewriteOptions = field(default_factory=RewriteOptions)
     retrieve: RetrieveOptions = field(default_factory=RetrieveOptions)
     thresholds: SelectionThresholds = field(default_factory=SelectionThresholds)
+    source_filters: Mapping[str, FilterRule] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.captions not in CAPTIONS:
@@ -151,7 +154,7 @@ def plan_build(
     about = {
         name: index.description.get(name)
         for name in ("encoder", "captioner", "source", "batch_size", "seed", "pictures")
-    } | _placements_of(index)
+    } | _sometimes_said(index)
     return BuildPlan(
         source=source,
         pool=open_pool(pool),
@@ -165,10 +168,10 @@ def plan_build(
     )
 
 
-def _placements_of(index: PictureIndex) -> dict[str, Any]:
-    """Where the index was computed, if it says so: not by the CPU in float32, that is."""
-    found = index.description.get(PLACEMENTS)
-    return {} if found is None else {PLACEMENTS: found}
+def _sometimes_said(index: PictureIndex) -> dict[str, Any]:
+    """Where the index was computed, if not by the CPU in float32; how its source was filtered."""
+    said = {name: index.description.get(name) for name in (PLACEMENTS, SOURCE_FILTERS)}
+    return {name: value for name, value in said.items() if value is not None}
 
 
 def describe_build(
@@ -204,9 +207,13 @@ def _parts(options: BuildOptions) -> tuple[str, ...]:
 
 
 def _described(options: BuildOptions) -> dict[str, Any]:
-    """The options by name; `regions`, and its numbers, only where it is another than always."""
+    """The options by name; filters, `regions` and its numbers only where they are not as always."""
     own = {name: getattr(options, name).describe() for name in ("rewrite", "retrieve")}
     described = dataclasses.asdict(options) | own
+    if options.source_filters:
+        described[SOURCE_FILTERS] = rule_texts(options.source_filters)
+    else:
+        del described[SOURCE_FILTERS]
     if options.regions == BY_SEGMENTER:
         del described["regions"]
         return described

@@ -14,6 +14,7 @@ from indexes.groups import ID_LENGTH
 from indexes.storage.paths import as_path
 from pipelines.cleaning.deciding import split_of
 from transforms.dataset.clean_schema import CLEAN_COLUMNS, CLEAN_NAMES, CLEAN_SCHEMAS
+from transforms.dataset.earlier_files import with_todays_columns
 from transforms.dataset.files import (
     OutputError,
     dump_json,
@@ -211,7 +212,9 @@ class _ShardRows:
         table = self._files["candidates"].read()
         keys, hashes = table["source_key"].to_pylist(), table["source_sha256"].to_pylist()
         here = [self._is_here(key, sha) for key, sha in zip(keys, hashes, strict=True)]
-        return table.filter(pa.array(here, pa.bool_())).cast(CLEAN_SCHEMAS["candidates"])
+        return with_todays_columns(
+            table.filter(pa.array(here, pa.bool_())), CLEAN_SCHEMAS["candidates"]
+        )
 
     def rejects(self) -> Iterator[Row]:
         """The rejects that there were before, of the sources that are here."""

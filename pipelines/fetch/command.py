@@ -25,6 +25,7 @@ from pipelines.terminal.console import (
     show_progress,
 )
 from pipelines.terminal.nothing_made import nothing_made
+from pipelines.terminal.source_filters import add_source_filter_flag, read_source_filters
 from transforms.dataset.files import OutputError
 from transforms.fetching.options import FetchOptions
 from transforms.fetching.policy import contains, read_network
@@ -75,6 +76,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="let through a network that is not public, e.g. 10.1.0.0/16; may be repeated, and "
         "must name those of SOURCE's allow_addresses too",
     )
+    add_source_filter_flag(parser)
     parser.add_argument("--json", action="store_true", help="end with one line of JSON")
     parser.set_defaults(run=run)
 
@@ -88,7 +90,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         spec = _read_source(args.source)
         options = _read_options(spec, args)
-        metadata = _read_metadata(spec, args.shard_size)
+        metadata = replace(_read_metadata(spec, args.shard_size), filters=read_source_filters(args))
         counts = _fetch(
             metadata, _find_folder(spec, args.out, as_path(args.source).parent), options
         )

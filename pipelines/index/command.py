@@ -30,6 +30,7 @@ from pipelines.terminal.device_arguments import (
     read_batch_size,
     read_placed_preset,
 )
+from pipelines.terminal.source_filters import add_source_filter_flag, read_source_filters
 from transforms.caption import CAPTIONS
 
 
@@ -71,6 +72,7 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument("--seed", type=whole_number(0), default=0)
     add_device_flags(parser)
+    add_source_filter_flag(parser)
     parser.add_argument(
         "--index-memory",
         type=positive_number,
@@ -102,6 +104,7 @@ def run(arguments: argparse.Namespace) -> int:
         seed=arguments.seed,
         embeddings=None if arguments.embeddings is None else str(arguments.embeddings),
         index_memory_gib=arguments.index_memory,
+        source_filters=read_source_filters(arguments),
     )
     refuse_inside("--out", arguments.out, plan.source.describe())
     summary = run_index(plan, execution, overwrite=arguments.overwrite)

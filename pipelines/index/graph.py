@@ -14,6 +14,7 @@ from pipelines.running.spreading import Spread
 from transforms.batches.landing import PACKED_PARCEL, Parcel
 from transforms.caption import Caption, TakeSourceCaptions
 from transforms.embed import EmbedImages
+from transforms.filter import SOURCES_STAGE, Filter
 from transforms.models.loading import LoadCaptioner, LoadEncoder
 from transforms.read import BatchSpan, Read, plan_batches
 from transforms.record import Batch
@@ -82,6 +83,8 @@ def join_part(
 def _embed_spans(spans: beam.PCollection, plan: IndexPlan) -> beam.PCollection:
     """Read, Caption and Embed."""
     pictures = spans | "Read" >> Read(plan.source)
+    if plan.source_filters:
+        pictures = pictures | "Filter" >> Filter(plan.source_filters, SOURCES_STAGE)
     if plan.captions == "source":
         captioned = pictures | "Caption" >> TakeSourceCaptions()
     else:

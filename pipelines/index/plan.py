@@ -1,10 +1,12 @@
 """What an index is made of and how: the plan."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from indexes.index_choice import DEFAULT_MEMORY_GIB
 from pipelines.index.stored import describe_embeddings
 from transforms.caption import CAPTIONS, captioner_identity
+from transforms.filter_rules import SOURCE_FILTERS, FilterRule, rule_texts
 from transforms.models.devices import PLACEMENTS
 from transforms.models.files import identity
 from transforms.presets import Preset
@@ -29,6 +31,7 @@ class IndexPlan:
     `embeddings` is a folder of clip-retrieval's, whose embeddings are taken; None to make them.
     `index_memory_gib` is how much memory the search index is to fit in. It decides nothing else, so
     that an index that is made again with another has only its search index made anew.
+    Pictures that break one of `source_filters` are rejects as soon as they are read.
     """
 
     source: Source
@@ -39,6 +42,7 @@ class IndexPlan:
     seed: int = 0
     embeddings: str | None = None
     index_memory_gib: float = DEFAULT_MEMORY_GIB
+    source_filters: Mapping[str, FilterRule] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.captions not in CAPTIONS:
@@ -58,6 +62,8 @@ class IndexPlan:
             "seed": self.seed,
             **({PLACEMENTS: placements} if placements else {}),
         }
+        if self.source_filters:
+            described[SOURCE_FILTERS] = rule_texts(self.source_filters)
         if self.embeddings is not None:
             described["embeddings"] = describe_embeddings(self.embeddings)
         return described

@@ -23,6 +23,8 @@ from indexes.groups import (
     GroupIds,
     fingerprint_path,
     has_fingerprints,
+    has_table,
+    open_groups,
     read_groups_manifest,
     write_fingerprints,
     write_groups,
@@ -44,6 +46,8 @@ from transforms.record import SourceImage
 
 WORK_FOLDER = ".near-copies"
 """Where the pairs of an index lie while its groups are made; hidden, so that nobody reads it."""
+
+_ROWS_AT_ONCE = 1 << 16
 
 PlannedPart = tuple[Part, SourceShard]
 
@@ -90,7 +94,8 @@ def group_index(
         raise CommandError(f"{folder} was made before indexes had hashes: make it anew")
     known = read_groups_manifest(folder)
     if known is not None and known.get("rule") == asdict(rule):
-        return known
+        groups = None if has_table(folder, known) else open_groups(folder)
+        return known if groups is None else _write_groups(index, groups.ids, rule)
     shards = source.shards()
     job = fingerprint_job(folder, source, shards, mark=index.identity)
     run_job(job, execution)
@@ -102,10 +107,18 @@ def group_index(
         rule=rule,
     )
     ids = name_groups(index, group_rows(join, execution))
-    about = write_groups(folder, ids, mark=index.identity, rule=asdict(rule))
+    about = _write_groups(index, ids, rule)
     remove_pairs(join)
     (folder / WORK_FOLDER).rmdir()
     return about
+
+
+def _write_groups(index: PictureIndex, ids: GroupIds, rule: NearCopyRule) -> dict[str, Any]:
+    assert index.identity is not None
+    keys = (
+        index.keys(start, start + _ROWS_AT_ONCE) for start in range(0, len(index), _ROWS_AT_ONCE)
+    )
+    return write_groups(index.folder, ids, keys=keys, mark=index.identity, rule=asdict(rule))
 
 
 def fingerprint_job(
@@ -195,7 +208,6 @@ def least_names(names: GroupIds, first: Rows) -> GroupIds:
 
 
 def _contents(index: PictureIndex) -> Iterator[npt.NDArray[np.bytes_]]:
-    at_once = 1 << 16
-    for start in range(0, len(index), at_once):
-        rows = index.rows(range(start, min(start + at_once, len(index))))
+    for start in range(0, len(index), _ROWS_AT_ONCE):
+        rows = index.rows(range(start, min(start + _ROWS_AT_ONCE, len(index))))
         yield np.array([row.content_sha256[:ID_LENGTH].encode() for row in rows])

@@ -67,6 +67,7 @@ class KnnServer:
             {
                 "caption": self.index.row(row).caption,
                 "url": f"{self.url}/pictures/{row}",
+                "LANGUAGE": "en" if row % 2 else None,
                 "image_path": self.index.row(row).reference,
                 "id": int(row),
                 "similarity": float(score),

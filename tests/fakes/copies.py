@@ -22,6 +22,9 @@ from transforms.select import SelectionThresholds, baseline, select_batch
 from transforms.write import write_shard
 
 EDITS = 2
+LANGUAGES = ("en", "de", None)
+SIMILARITIES = (0.2, 0.28, 0.3, 0.35, None)
+"""What picture n is said to be: the one at n modulo their number."""
 CONFIGURATION = {
     "preset": "stilllife",
     "edits": EDITS,
@@ -102,7 +105,8 @@ def build(folder: Path, *, originals: int = 24, shards: int = 2, seed: int = 0) 
     for shard, members in zip(records.output_shards(*map(len, cut)), cut, strict=True):
         done, considered = [], []
         for position, number in enumerate(members):
-            source = picture(f"p{number}", position, shard.name, pictures[number][1])
+            said = {"language": LANGUAGES[number % 3], "similarity": SIMILARITIES[number % 5]}
+            source = picture(f"p{number}", position, shard.name, pictures[number][1], **said)
             if number % 7 == 6:
                 reject = reject_source(source, stage="caption", reason="empty_caption")
                 done.append(Batch(shard.name, position, (), (reject,)))
@@ -163,6 +167,8 @@ def query(source: SourceImage, number: int, target: int, data: bytes) -> EditQue
         reference=f"p{target}",
         content_sha256=hashlib.sha256(data).hexdigest(),
         licence="CC0" if target % 2 else "CC-BY-4.0",
+        language=LANGUAGES[target % 3],
+        similarity=SIMILARITIES[target % 5],
         scores=dataclasses.replace(found.scores, margin=None),
     )
     return dataclasses.replace(asked, candidates=(found,))

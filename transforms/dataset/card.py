@@ -10,7 +10,13 @@ from typing import Any
 import pyarrow as pa
 import yaml
 
-from transforms.dataset.clean_card import SplitFiles, cleaning_text, licence_words, split_files
+from transforms.dataset.clean_card import (
+    SplitFiles,
+    cleaning_text,
+    licence_words,
+    source_filter_lines,
+    split_files,
+)
 from transforms.dataset.clean_schema import columns_of, is_clean
 from transforms.dataset.manifest import Manifest
 from transforms.dataset.schema import (
@@ -149,6 +155,7 @@ def _made_from(manifest: Manifest) -> str:
         lines.append(f"Cleaned from configuration `{_parent(manifest)}`.")
     elif manifest.parent:
         lines.append(f"Selected anew from configuration `{_parent(manifest)}`.")
+    lines += source_filter_lines(manifest.configuration)
     if models:
         lines += ["", "Models:", "", *models]
     return "\n".join([*lines, ""])

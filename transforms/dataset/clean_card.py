@@ -1,11 +1,13 @@
 """What card and Croissant file say of a data set that was cleaned: splits, rules and licences."""
 
 from collections.abc import Mapping
+from itertools import chain
 from typing import Any
 
 from transforms.dataset.clean_schema import CLEAN, split_names, split_of_shard
 from transforms.dataset.manifest import Manifest
 from transforms.dataset.shards import shard_file
+from transforms.filter_rules import SOURCE_FILTERS
 
 STAGES = {
     "filter": "Pairs one of whose pictures breaks a rule",
@@ -62,14 +64,41 @@ def split_files(manifest: Manifest, kind: str) -> SplitFiles:
 
 def allowed_licences(configuration: Mapping[str, Any]) -> list[str]:
     """The only licences that pictures of the data set have; empty where no rule says so."""
-    allowed: list[str] = []
+    read = [_listed_licences(rules) for _, rules in _source_filters(configuration)]
+    # A pair's pictures are of the sources and of the index: each may have what is on its own list.
+    allowed = list(dict.fromkeys(chain(*read))) if all(read) else []
     for said in cleanings(configuration):
-        filters = said.get("filters")
-        rule = str(filters.get("licence", "")) if isinstance(filters, dict) else ""
-        if rule and not rule.startswith(("!", ">", "<")) and not rule.endswith("?"):
-            names = [name.strip() for name in rule.split(",")]
+        names = _listed_licences(said.get("filters"))
+        if names:
             allowed = [name for name in names if not allowed or name in allowed]
     return allowed
+
+
+def _listed_licences(rules: object) -> list[str]:
+    """The licences that a rule of `rules` lists as the only ones; none where there is no such."""
+    rule = str(rules.get("licence", "")) if isinstance(rules, dict) else ""
+    if not rule or rule.startswith(("!", ">", "<")) or rule.endswith("?"):
+        return []
+    return [name.strip() for name in rule.split(",")]
+
+
+def _source_filters(configuration: Mapping[str, Any]) -> list[tuple[str, Mapping[str, object]]]:
+    """Whose pictures were held to which rules when they were read: the sources', the index's."""
+    found: list[tuple[str, Mapping[str, object]]] = []
+    for whose, name in (("the sources", "options"), ("the index", "index")):
+        said = configuration.get(name)
+        rules = said.get(SOURCE_FILTERS) if isinstance(said, dict) else None
+        found.append((whose, rules if isinstance(rules, dict) else {}))
+    return found
+
+
+def source_filter_lines(configuration: Mapping[str, Any]) -> list[str]:
+    """What a card says of the rules that pictures were held to when they were read."""
+    return [
+        f"Pictures of {whose} were read only with `{name}`: `{rule}`."
+        for whose, rules in _source_filters(configuration)
+        for name, rule in sorted(rules.items())
+    ]
 
 
 def licence_words(configuration: Mapping[str, Any]) -> str:

@@ -21,8 +21,17 @@ def read_columns(
     if columns is None or LATER_COLUMNS.keys().isdisjoint(columns):
         return read_group(shard, path, number, columns)
     there = set(shard.schema_arrow.names)
-    table = read_group(shard, path, number, [name for name in columns if name in there])
+    # Of no column at all it would not be known how many rows there are.
+    present = [name for name in columns if name in there] or ["key"]
+    table = read_group(shard, path, number, present)
     return with_later_columns(table, columns)
+
+
+def with_todays_columns(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """`table` as `schema`, today's of its kind: what its version lacks is null, in lists too."""
+    if table.schema.equals(schema, check_metadata=False):
+        return table.cast(schema)
+    return pa.Table.from_pylist(table.to_pylist(), schema)
 
 
 def with_later_columns(table: pa.Table, columns: Sequence[str]) -> pa.Table:

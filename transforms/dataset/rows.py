@@ -31,6 +31,7 @@ from transforms.record import (
 
 Row = dict[str, Any]
 
+_MAYBE_ABSENT = {*LATER_COLUMNS, *(name.removeprefix("target_") for name in LATER_COLUMNS)}
 _SCORE_FIELDS = tuple((name, score_column(name)) for name in SCORE_MEANINGS)
 
 
@@ -78,8 +79,16 @@ def _query_to_row(query: EditQuery) -> Row:
     return row | {"edit_instruction": query.edit_instruction or None}
 
 
+def _fields(row: Mapping[str, Any], columns: Mapping[str, str]) -> Row:
+    """The fields of a record by the columns that hold them; of a later one that is absent, None."""
+    return {
+        name: row.get(column) if column in _MAYBE_ABSENT else row[column]
+        for name, column in columns.items()
+    }
+
+
 def _query_from_row(row: Mapping[str, Any], candidates: tuple[Candidate, ...] = ()) -> EditQuery:
-    source = SourceImage(**{name: row[column] for name, column in SOURCE_FIELDS.items()})
+    source = SourceImage(**_fields(row, SOURCE_FIELDS))
     fields = {name: row[name] for name in QUERY_FIELDS if name not in LATER_COLUMNS}
     fields["edit_instruction"] = row.get("edit_instruction") or ""
     return EditQuery(source=source, candidates=candidates, **fields)
@@ -118,10 +127,9 @@ def pair_to_row(example: EditExample, *, input_image: bytes, edited_image: bytes
 
 def row_to_pair(row: Mapping[str, Any]) -> EditExample:
     """The light example of a row of the pairs; inverse of `pair_to_row` but for the pictures."""
-    target = {name: row[column] for name, column in TARGET_FIELDS.items()}
     return EditExample(
         query=_query_from_row(row),
-        target=Candidate(**target, scores=scores_from_row(row)),
+        target=Candidate(**_fields(row, TARGET_FIELDS), scores=scores_from_row(row)),
         source_mask=_mask_from_row(row, "source"),
         target_mask=_mask_from_row(row, "target"),
     )
@@ -145,8 +153,7 @@ def _candidate_to_row(candidate: Candidate) -> Row:
 
 
 def _candidate_from_row(row: Mapping[str, Any]) -> Candidate:
-    fields = {name: row[column] for name, column in CANDIDATE_FIELDS.items()}
-    return Candidate(**fields, scores=scores_from_row(row))
+    return Candidate(**_fields(row, CANDIDATE_FIELDS), scores=scores_from_row(row))
 
 
 def query_to_row(query: EditQuery) -> Row:

@@ -68,7 +68,7 @@ _OPTIONAL_AMOUNT = Rule(nullable=True, least=0)
 _GROUP = Rule(nullable=True, pattern=r"[0-9a-f]{16}", words="16 lower-case hexadecimal digits")
 # They are shown in pages and terminals as they are.
 _SAFE = r"[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u2028\u2029\u202a-\u202e\u2066-\u2069]*"
-_LICENCE = Rule(nullable=True, pattern=_SAFE, words="without control characters")
+_SAID_TEXT = Rule(nullable=True, pattern=_SAFE, words="without control characters")
 _URL = Rule(
     nullable=True,
     pattern=rf"(?i)(?!\s*(?:javascript|vbscript|data):){_SAFE}",
@@ -119,9 +119,11 @@ RULES: dict[str, Rule] = {
     "source_alt_text": _NULLABLE,
     "source_caption_confidence": _OPTIONAL_SHARE,
     "source_url": _URL,
-    "source_licence": _LICENCE,
+    "source_licence": _SAID_TEXT,
     "source_nsfw": _NULLABLE,
     "source_watermark": _AS_FOUND,
+    "source_language": _SAID_TEXT,
+    "source_similarity": _AS_FOUND,
     "target_row": _PLACE,
     "target_key": _NAME,
     "target_reference": _NAME,
@@ -129,9 +131,11 @@ RULES: dict[str, Rule] = {
     "target_caption": _TEXT,
     "target_caption_confidence": _OPTIONAL_SHARE,
     "target_url": _URL,
-    "target_licence": _LICENCE,
+    "target_licence": _SAID_TEXT,
     "target_nsfw": _NULLABLE,
     "target_watermark": _AS_FOUND,
+    "target_language": _SAID_TEXT,
+    "target_similarity": _AS_FOUND,
     "split": replace(_IDENTIFIER, nullable=True),
     "source_group": _GROUP,
     "target_group": _GROUP,

@@ -8,17 +8,23 @@ here; `transforms.dataset.rows` turns records into rows and back.
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
 from indexes.names import EARLIER_NAME, NAME
 
-SCHEMA_VERSION = 3
-READABLE_VERSIONS = (1, 2, 3)
-"""1 and 2 differ in the project's name alone, see `indexes.names`; 3 has `LATER_COLUMNS`."""
+SCHEMA_VERSION = 4
+READABLE_VERSIONS = (1, 2, 3, 4)
+"""1 and 2 differ in the project's name alone (`indexes.names`), 3 and 4 have `LATER_COLUMNS`."""
 
-LATER_COLUMNS = {"edit_instruction": 3}
+LATER_COLUMNS = {
+    "edit_instruction": 3,
+    "source_language": 4,
+    "source_similarity": 4,
+    "target_language": 4,
+    "target_similarity": 4,
+}
 """Columns that earlier versions did not have, each with the first version that has it."""
 
 
@@ -102,6 +108,8 @@ SOURCE_FIELDS = {
     "licence": "source_licence",
     "nsfw": "source_nsfw",
     "watermark": "source_watermark",
+    "language": "source_language",
+    "similarity": "source_similarity",
 }
 TARGET_FIELDS = {
     "row": "target_row",
@@ -114,6 +122,8 @@ TARGET_FIELDS = {
     "licence": "target_licence",
     "nsfw": "target_nsfw",
     "watermark": "target_watermark",
+    "language": "target_language",
+    "similarity": "target_similarity",
 }
 QUERY_FIELDS = (
     "number",
@@ -132,6 +142,7 @@ QUERY_FIELDS = (
     "method",
 )
 
+_SIMILARITY = "the collection's similarity of picture and text, as found; LAION's is a cosine"
 _SOURCE_COLUMNS = (
     Column("source_key", pa.string(), "key of the source picture in its collection"),
     Column("source_shard", pa.string(), "shard of the source collection it was read from"),
@@ -150,6 +161,8 @@ _SOURCE_COLUMNS = (
     Column("source_licence", pa.string(), "licence of the source picture, as its collection says"),
     Column("source_nsfw", pa.string(), "the collection's mark for unsafe content, as found"),
     Column("source_watermark", pa.float64(), "the collection's watermark probability, as found"),
+    Column("source_language", pa.string(), "language of the text, as the collection says"),
+    Column("source_similarity", pa.float64(), _SIMILARITY),
 )
 _TARGET_COLUMNS = (
     Column("target_row", pa.int64(), "row of the pseudo-target in the index"),
@@ -166,6 +179,8 @@ _TARGET_COLUMNS = (
     Column("target_licence", pa.string(), "licence of the pseudo-target, as its collection says"),
     Column("target_nsfw", pa.string(), "the collection's mark for unsafe content, as found"),
     Column("target_watermark", pa.float64(), "the collection's watermark probability, as found"),
+    Column("target_language", pa.string(), "language of the text, as the collection says"),
+    Column("target_similarity", pa.float64(), _SIMILARITY),
 )
 _CAPTION = Column("caption", pa.string(), "what the source picture shows, in words")
 _EDIT_PROMPT = Column(
@@ -234,10 +249,17 @@ REJECT_COLUMNS = (
     *SCORE_COLUMNS,
 )
 CANDIDATE_FIELDS = {name: column.removeprefix("target_") for name, column in TARGET_FIELDS.items()}
-CANDIDATE = pa.struct(
-    [pa.field(c.name.removeprefix("target_"), c.type) for c in _TARGET_COLUMNS]
-    + [pa.field(c.name, c.type) for c in SCORE_COLUMNS]
-)
+
+
+def candidate_type(version: int = SCHEMA_VERSION) -> pa.DataType:
+    """The type of one picture in the column `candidates` of a schema version."""
+    target = [c for c in _TARGET_COLUMNS if LATER_COLUMNS.get(c.name, 0) <= version]
+    return pa.struct(
+        [pa.field(c.name.removeprefix("target_"), c.type) for c in target]
+        + [pa.field(c.name, c.type) for c in SCORE_COLUMNS]
+    )
+
+
 CANDIDATE_COLUMNS = (
     Column("key", pa.string(), "unique key of the query: source key, hyphen, number of the edit"),
     _CAPTION,
@@ -247,7 +269,7 @@ CANDIDATE_COLUMNS = (
     *_SOURCE_COLUMNS,
     Column(
         "candidates",
-        pa.list_(CANDIDATE),
+        pa.list_(candidate_type()),
         "all pictures considered, best first, with the target and score columns of the pairs "
         "(without the prefix `target_`)",
     ),
@@ -255,8 +277,10 @@ CANDIDATE_COLUMNS = (
 
 
 def columns_at(columns: Iterable[Column], version: int) -> tuple[Column, ...]:
-    """Those of a table's `columns` that files of a schema version have."""
-    return tuple(c for c in columns if LATER_COLUMNS.get(c.name, 0) <= version)
+    """Those of a table's `columns` that files of a schema version have, as they have them."""
+    kept = (c for c in columns if LATER_COLUMNS.get(c.name, 0) <= version)
+    lists = pa.list_(candidate_type(version))
+    return tuple(replace(c, type=lists) if c.name == "candidates" else c for c in kept)
 
 
 def make_schema(columns: Iterable[Column], *, version: int = SCHEMA_VERSION) -> pa.Schema:

@@ -18,7 +18,7 @@ from transforms.dataset.findings import Tell
 from transforms.dataset.pair_checks import check_pair, picture_bytes_problem
 from transforms.dataset.rows import Row
 from transforms.dataset.rules import REJECT_RULES, RULES, Breach, find_breaches
-from transforms.dataset.schema import CANDIDATES, IMAGE_COLUMNS, QUERY_FIELDS, make_schema
+from transforms.dataset.schema import IMAGE_COLUMNS, QUERY_FIELDS, make_schema
 from transforms.dataset.tables import DatasetError, RowGroup, ShardFile, open_shard
 from transforms.pictures.limits import STORED_LIMITS, PictureLimits
 
@@ -182,7 +182,7 @@ def _candidate_breaches(lists: pa.Array) -> Iterator[Breach]:
         yield parents[place].as_py(), "a candidate must not be null"
     if structs.null_count:
         return
-    for field in CANDIDATES.field("candidates").type.value_type:
+    for field in structs.type:
         rule = RULES.get(f"target_{field.name}") or RULES[field.name]
         values = pc.struct_field(structs, field.name)
         for place, what in find_breaches(f"candidates.{field.name}", values, rule):

@@ -35,6 +35,7 @@ from transforms.fetching.options import FetchOptions
 from transforms.fetching.partial import PARTIAL_SUFFIX, PartialShard, open_partial
 from transforms.fetching.policy import FetchError
 from transforms.fetching.shard_files import make_extra_columns, write_shard
+from transforms.filter_rules import SOURCE_FILTERS, rule_texts
 from transforms.pictures.decoding import NormalisedPicture
 from transforms.sources.laion import LaionMetadata, Link, LinkShard
 
@@ -50,18 +51,20 @@ def open_store(folder: Path, metadata: LaionMetadata) -> None:
     Raises:
         OutputError: it holds something else, or cannot be written.
     """
-    wanted = {
+    wanted: dict[str, object] = {
         "files": [{"name": file.name, "rows": rows} for file, rows in metadata.files.items()],
         "shard_size": metadata.shard_size,
     }
+    if metadata.filters:
+        wanted[SOURCE_FILTERS] = rule_texts(metadata.filters)
     description = folder / DESCRIPTION
     make_folder(folder)
     try:
         if description.exists():
             if json.loads(description.read_bytes()) != wanted:
                 raise OutputError(
-                    f"{folder}: it holds pictures of other metadata or of another shard size; "
-                    "name another folder"
+                    f"{folder}: it holds pictures of other metadata, or of another shard size or "
+                    "other filters; name another folder"
                 )
         elif any(not entry.name.startswith(".") for entry in folder.iterdir()):
             raise OutputError(f"{folder}: it holds files that `pairloom fetch` did not write")
@@ -185,7 +188,11 @@ class _OpenShards:
             if not missing:
                 self._end(opened)
             for link in missing:
-                yield (opened, link), link.url
+                fault = self._metadata.find_fault(link)
+                if fault is None:
+                    yield (opened, link), link.url
+                else:
+                    self.add((opened, link), FetchError(*fault))
 
     def add(self, ask: tuple[_OpenShard, Link], outcome: NormalisedPicture | FetchError) -> None:
         """Keeps what came of a link, and lets its shard be written after the last of them."""

@@ -35,6 +35,8 @@ FIELDS: dict[str, tuple[tuple[str, ...], str]] = {
     "licence": (("LICENSE", "license", "licence"), TEXT),
     "nsfw": (("NSFW", "nsfw", "punsafe"), TEXT_OR_NUMBER),
     "watermark": (("pwatermark", "watermark"), NUMBER),
+    "language": (("LANGUAGE", "language"), TEXT),
+    "similarity": (("similarity",), NUMBER),
     "jpg": (("jpg",), BINARY),
     "jpeg": (("jpeg",), BINARY),
     "png": (("png",), BINARY),
@@ -237,7 +239,7 @@ def picture(
         done = normalise(data, limits)
     except PictureError as error:
         return reject(key, place, error.reason, error.detail)
-    nsfw, watermark = row.get("nsfw"), row.get("watermark")
+    nsfw = row.get("nsfw")
     return SourceImage(
         key=key,
         shard=place.shard,
@@ -251,7 +253,9 @@ def picture(
         url=_text(row.get("url")),
         licence=_text(row.get("licence")),
         nsfw=None if _is_nan(nsfw) else _text(nsfw),
-        watermark=_number(watermark),
+        watermark=_number(row.get("watermark")),
+        language=_text(row.get("language")),
+        similarity=_number(row.get("similarity")),
     )
 
 

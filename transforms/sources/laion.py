@@ -4,18 +4,20 @@ They hold no pictures. `pairloom fetch` goes through them shard by shard and mak
 img2dataset's layout (`transforms.fetching.store`), which is the source that everything else reads.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from indexes.storage.errors import refuse_outage
 from indexes.storage.paths import as_path
+from transforms.filter_rules import SAID, FilterRule, find_fault
 from transforms.protocols import SourceError
-from transforms.sources.columns import FIELDS, find_columns
+from transforms.sources.columns import FIELDS, find_columns, from_mapping
 from transforms.sources.link_columns import (
     DAMAGED,
     convert,
@@ -41,6 +43,7 @@ EXTRA_COLUMNS = (
     "md5",
     "SAMPLE_ID",
     "LANGUAGE",
+    "language",
     "aesthetic",
     "AESTHETIC_SCORE",
     "WIDTH",
@@ -48,7 +51,7 @@ EXTRA_COLUMNS = (
 )
 """Columns of the metadata that are kept beside the pictures, as they are."""
 
-_CHECKED = ("url", "caption", "licence", "nsfw", "watermark")
+_CHECKED = ("url", "caption", "licence", "nsfw", "watermark", "language", "similarity")
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,8 @@ class LaionMetadata:
     """The metadata file `path`, or all the Parquet files in the folder `path`.
 
     It holds links and no pictures: `pairloom fetch` makes a source of it. `shard_size` is how many
-    links make a shard.
+    links make a shard. Links that break one of `filters`, by what the metadata say of their
+    pictures, are not fetched.
 
     Raises:
         SourceError: `shard_size` is not in [1, 10 000], which is what fits a key.
@@ -107,6 +111,7 @@ class LaionMetadata:
 
     path: str
     shard_size: int = 10_000
+    filters: Mapping[str, FilterRule] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if type(self.shard_size) is not int or not 1 <= self.shard_size <= MAX_SHARD_SIZE:
@@ -175,6 +180,20 @@ class LaionMetadata:
             for name in EXTRA_COLUMNS
             if name in names[files[0]]
         )
+
+    def find_fault(self, link: Link) -> tuple[str, str] | None:
+        """The reason and the detail of the first of `filters` that a link breaks; None if none.
+
+        Sides are the metadata's `WIDTH` and `HEIGHT`, which are of the picture as it was.
+        """
+        row = from_mapping(link.extra)
+        said: dict[str, Any] = {name: row.get(name) for name in SAID}
+        sides = [link.extra.get(name) for name in ("WIDTH", "HEIGHT")]
+        width, height = (side if isinstance(side, int | float) else 0 for side in sides)
+        if width > 0 and height > 0:
+            aspect = max(width, height) / min(width, height)
+            said |= {"width": width, "height": height, "aspect": aspect}
+        return find_fault(said, self.filters)
 
     def read(self, shard: LinkShard) -> Iterator[Link]:
         """The rows of one shard in order; a row without a link has the empty one.

@@ -60,6 +60,8 @@ _WANTED = (
     "licence",
     "nsfw",
     "watermark",
+    "language",
+    "similarity",
     *PICTURE_FIELDS,
 )
 _LOCATOR = re.compile(r"(\d{1,9})\.(\d{1,9})")
