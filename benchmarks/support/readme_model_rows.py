@@ -88,8 +88,8 @@ def flexit_table(results: Results) -> list[Row]:
             f"`benchmarks/flexit_table.py --seed N`, {seeds_of(found)}; "
             f"{shared([each.figures['edits'] for each in found])} held-out edits each",
             "edits by gradients through encoders, right in all attributes",
-            f"{percents(default, 'both', 1)}, error outside {errors}; the SDEdit that errs least has "
-            f"{listed(fewer, 1)} points fewer; the thesis's form "
+            f"{percents(default, 'both', 1)}, error outside {errors}; the SDEdit that errs least "
+            f"has {listed(fewer, 1)} points fewer; the thesis's form "
             f"{percents(thesis, 'both', 1)}; CLIP is fooled in {percents(default, 'fooled', 1)} "
             f"of the edits, by the thesis's form in {percents(thesis, 'fooled', 1)} "
             "([docs/flexit.md](docs/flexit.md))",
