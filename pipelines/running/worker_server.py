@@ -12,6 +12,7 @@ import signal
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
+from multiprocessing import resource_tracker
 from multiprocessing.context import BaseContext
 
 from pipelines.terminal.signals import ENDING
@@ -67,8 +68,10 @@ def without_interruptions() -> Iterator[None]:
 
     So none is left half started. A terminal sends Ctrl-C to all processes, and the parent is the
     one that answers it: a worker holds that back for good, but not the others, see
-    `pipelines.running.workers.begin_worker`.
+    `pipelines.running.workers.begin_worker`. What multiprocessing starts first, to tidy up behind
+    all, lets through again whatever was held back, so that it has to run already.
     """
+    resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
     try:
         yield
