@@ -7,14 +7,18 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from typing import ParamSpec, TypeVar
 
+from pipelines.running.parent import end_with_parent
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
 def call_apart(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """What `work` gives, called in a process that starts afresh and ends."""
+    """What `work` gives, called in a process that starts afresh and ends, with this one at last."""
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(max_workers=1, mp_context=context) as pool:
+    with ProcessPoolExecutor(
+        max_workers=1, mp_context=context, initializer=end_with_parent
+    ) as pool:
         return pool.submit(work, *args, **kwargs).result()
 
 

@@ -8,13 +8,13 @@ Every shard is a pipeline of its own either way, so its bytes cannot depend on w
 import multiprocessing
 import os
 import signal
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from pipelines.running.parent import end_with_parent
 from pipelines.running.worker_server import (
     take_environment,
     without_interruptions,
@@ -97,15 +97,7 @@ def begin_worker(started: "Synchronized[int]", variables: Mapping[str, str]) -> 
         started.value += 1
     signal.pthread_sigmask(signal.SIG_UNBLOCK, set(ENDING) - {signal.SIGINT})
     silence_libraries()
-    threading.Thread(target=_follow_parent, daemon=True).start()
-
-
-def _follow_parent() -> None:
-    """Ends this process when the one that started it is gone, killed outright for instance."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+    end_with_parent()
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import time
+from pathlib import Path
 
 from transforms.protocols import SourceError
 
@@ -29,3 +31,11 @@ def work(unit):
 def held_back():
     """The numbers of the signals that this process does not take now."""
     return sorted(signal.pthread_sigmask(signal.SIG_BLOCK, ()))
+
+
+def write_process_id(path, seconds):
+    """Writes the number of this process to `path`, at once and whole, and waits for so long."""
+    unfinished = Path(f"{path}.partial")
+    unfinished.write_text(str(os.getpid()))
+    unfinished.replace(path)
+    time.sleep(seconds)
