@@ -34,7 +34,7 @@ RATES = ("plan", "preset")
 OTHER_TEXTS = {
     *("allow_address", "box", "device", "index_name", "mask_phrase", "prompt", "runner"),
     *("segment_background", "set_values", "source_prompt", "threshold", "without"),
-    *("by", "judge", "push", "score", "splits", "filter", "cap"),
+    *("by", "judge", "push", "score", "splits", "filter", "source_filter", "cap"),
 }
 """Arguments that are never a path, whatever stands in them."""
 

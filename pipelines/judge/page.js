@@ -63,10 +63,11 @@ async function show(state) {
   progress.firstElementChild.style.width = `${(100 * state.marked) / Math.max(1, state.asked)}%`;
   for (const id of ["undo", "done_undo"]) element(id).disabled = !canUndo;
   shown = state.pair;
+  if (!shown) tellSummary(await ask("summary"), state);
   element("judging").hidden = element("controls").hidden = !shown;
   element("done").hidden = Boolean(shown);
   setParts(state.undone && shown && state.undone.key === shown.key ? state.undone.parts : []);
-  if (!shown) return tellSummary(await ask("summary"), state);
+  if (!shown) return;
   put("caption", shown.caption);
   put("edit_prompt", shown.edit_prompt);
   element("instruction").textContent = shown.edit_instruction ?? "";
