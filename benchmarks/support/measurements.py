@@ -70,6 +70,7 @@ FEW_HEADS = (
 MEASUREMENTS = (
     *(Measurement(benchmark="pair_quality", seed=seed) for seed in SEEDS),
     Measurement(benchmark="host_work"),
+    Measurement(benchmark="growth", flags=("--workers", "1")),
     *(Measurement(benchmark="memory", seed=seed) for seed in SEEDS),
     Measurement(benchmark="identical_bytes", flags=("--pool", "100", "--sources", "100", "--told")),
     Measurement(benchmark="fetch_hostile"),

@@ -71,15 +71,16 @@ def memory(results: Results) -> list[Row]:
 def growth(results: Results) -> list[Row]:
     """What a source costs as a build grows."""
     result = results.one("growth")
-    figures = result.figures
-    few, *_, many = (whole(one["sources"]) for one in figures["builds"])
-    costs = listed([one["processor_ms"] for one in figures["builds"]], 1)
-    sizes = ", ".join(whole(one["sources"]) for one in figures["builds"])
+    builds = result.figures["builds"]
+    costs = listed([one["processor_ms"] for one in builds], 1)
+    sizes = ", ".join(whole(one["sources"]) for one in builds)
+    few, *_, many = builds
     return [
         (
-            f"`benchmarks/growth.py`; {sizes} sources, {figures['workers']} workers",
-            "processor's time of a source among ever more, each with its pool",
-            f"{costs} ms: {figures['growth']:.2f} times for {many} what the cheapest from {few} on "
-            f"takes, on a {result.machine}",
+            f"`benchmarks/growth.py --workers 1`; {sizes} sources, each out of all pictures",
+            "processor's time of a source as a build grows",
+            f"{costs} ms on a {result.machine} that did other work at times: "
+            f"{many['processor_ms'] / few['processor_ms']:.2f} times as much in the largest as in "
+            f"the smallest ([docs/scale.md](docs/scale.md#workers))",
         )
     ]

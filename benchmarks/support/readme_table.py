@@ -45,6 +45,7 @@ def _write(write: Callable[[Results], list[Row]], results: Results) -> list[Row]
 ROWS: Sequence[Callable[[Results], list[Row]]] = (
     pipeline.pair_quality,
     costs.host_work,
+    costs.growth,
     costs.candidate_scoring,
     costs.memory,
     pipeline.identical_bytes,
