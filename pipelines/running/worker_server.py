@@ -69,11 +69,12 @@ def without_interruptions() -> Iterator[None]:
     So none is left half started. A terminal sends Ctrl-C to all processes, and the parent is the
     one that answers it: a worker holds that back for good, but not the others, see
     `pipelines.running.workers.begin_worker`. What multiprocessing starts first, to tidy up behind
-    all, lets through again whatever was held back, so that it has to run already.
+    all, lets through again what was held back: it runs before anything else is started.
     """
-    resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
     try:
+        resource_tracker.ensure_running()
+        signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
