@@ -32,6 +32,7 @@ from indexes.layout import (
     write_atomically,
     write_json,
 )
+from indexes.part_checks import size_problem
 from indexes.parts import read_keys
 
 GROUPS_FILE = f"{GROUPS_FOLDER}/groups.npy"
@@ -50,8 +51,6 @@ _TABLE_SCHEMA = pa.schema(
     ]
 )
 _ROWS_AT_ONCE = 1 << 16
-_MOST_EXPANSION, _SPARE_BYTES = 1000, 16 << 20
-"""A table that takes so many times its size in memory, and so much more, holds no keys."""
 
 GroupIds = npt.NDArray[np.bytes_]
 
@@ -232,13 +231,10 @@ def _table_problems(folder: Path, groups: PictureGroups, wanted: object) -> Iter
     keys = chain.from_iterable(read_keys(folder, part) for part in parts)
     try:
         with pq.ParquetFile(folder / GROUPS_TABLE) as file:
-            about, size = file.metadata, (folder / GROUPS_TABLE).stat().st_size
-            claimed = sum(about.row_group(n).total_byte_size for n in range(about.num_row_groups))
-            fits = 0 <= claimed <= size * _MOST_EXPANSION + _SPARE_BYTES
             if (
-                about.num_rows != len(groups)
+                file.metadata.num_rows != len(groups)
                 or not file.schema_arrow.equals(_TABLE_SCHEMA)
-                or not fits
+                or size_problem(file, (folder / GROUPS_TABLE).stat().st_size)
             ):
                 yield f"{GROUPS_TABLE} must have {len(groups)} rows of key and group"
                 return

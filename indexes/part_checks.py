@@ -142,6 +142,11 @@ def _table_problem(file: pq.ParquetFile, rows: int, size: int) -> str | None:
     known = ({f.name: f.type for f in schema} for schema in (METADATA_SCHEMA, EARLIER_SCHEMA))
     if found not in known or len(file.schema_arrow) != len(found):
         return f"must have the columns {', '.join(METADATA_SCHEMA.names)} of their types"
+    return size_problem(file, size)
+
+
+def size_problem(file: pq.ParquetFile, size: int) -> str | None:
+    """What is wrong with how much memory a file of `size` bytes says that it takes."""
     claimed = sum(
         file.metadata.row_group(number).total_byte_size
         for number in range(file.metadata.num_row_groups)

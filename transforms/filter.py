@@ -9,7 +9,7 @@ from typing import TypeVar
 import apache_beam as beam
 
 from transforms.batches.inference import MapBatches
-from transforms.filter_rules import SAID, FilterRule, Value, find_fault
+from transforms.filter_rules import SAID, FilterRule, Value, find_fault, side_values
 from transforms.measured import MeasuredImage
 from transforms.record import Batch, Reject, SourceImage, reject_source
 
@@ -46,9 +46,7 @@ def _picture(record: MeasuredImage | SourceImage) -> tuple[SourceImage, Mapping[
     if isinstance(record, MeasuredImage):
         return record.embedded.source, record.values
     values: dict[str, Value] = {name: getattr(record, name) for name in SAID}
-    short, long = sorted((record.width, record.height))
-    values |= {"width": record.width, "height": record.height, "aspect": long / short}
-    return record, values
+    return record, values | side_values(record.width, record.height)
 
 
 @beam.typehints.with_input_types(Batch)

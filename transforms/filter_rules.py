@@ -128,21 +128,28 @@ def _read_rule(name: str, text: str) -> FilterRule:
     return FilterRule(text=text, among=among, outside=others, unknown_passes=unknown)
 
 
-def read_source_rules(
-    written: list[str] | tuple[str, ...], table: Mapping[str, Any] | None = None
-) -> dict[str, FilterRule]:
+def read_source_rules(written: list[str] | tuple[str, ...]) -> dict[str, FilterRule]:
     """As `read_rules`, of `KNOWN_OF_SOURCES` alone.
 
     Raises:
         FilterRuleError: as `read_rules`, or a rule is of a value that has to be measured.
     """
-    rules = read_rules(written, table)
+    rules = read_rules(written)
     for name in rules:
         if name not in KNOWN_OF_SOURCES:
             raise FilterRuleError(
                 f"a filter of sources must be of one of {', '.join(KNOWN_OF_SOURCES)}, got {name!r}"
             )
     return rules
+
+
+def side_values(width: float, height: float) -> dict[str, Value]:
+    """What the sides of a picture, both above 0, tell: themselves, and the longer over the shorter.
+
+    >>> side_values(640, 480)["aspect"]
+    1.3333333333333333
+    """
+    return {"width": width, "height": height, "aspect": max(width, height) / min(width, height)}
 
 
 def find_fault(

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from indexes.storage.errors import refuse_outage
 from indexes.storage.paths import as_path
-from transforms.filter_rules import SAID, FilterRule, find_fault
+from transforms.filter_rules import SAID, FilterRule, find_fault, side_values
 from transforms.protocols import SourceError
 from transforms.sources.columns import FIELDS, find_columns, from_mapping
 from transforms.sources.link_columns import (
@@ -191,8 +191,7 @@ class LaionMetadata:
         sides = [link.extra.get(name) for name in ("WIDTH", "HEIGHT")]
         width, height = (side if isinstance(side, int | float) else 0 for side in sides)
         if width > 0 and height > 0:
-            aspect = max(width, height) / min(width, height)
-            said |= {"width": width, "height": height, "aspect": aspect}
+            said |= side_values(width, height)
         return find_fault(said, self.filters)
 
     def read(self, shard: LinkShard) -> Iterator[Link]:
