@@ -13,7 +13,8 @@ from fakes.still_life import SOURCE, InterruptedSource, plan_pairs
 from pipelines.build.job import build_job, run_build
 from pipelines.main import main
 from pipelines.running.execution import Execution
-from pipelines.running.sharded_job import ShardUnit, run_unit
+from pipelines.running.sharded_job import run_unit
+from pipelines.running.sharing import ShardUnit
 from pipelines.still_life.pair_truth import judge_row, judge_still_lifes
 from pipelines.still_life.source import StillLifeSource, StillLifeSubset
 from pipelines.truth import Accuracy

@@ -17,7 +17,8 @@ from indexes.layout import IndexFolderError, fingerprint
 from indexes.life_cycle import begin_index
 from pipelines.index.job import index_job, run_index
 from pipelines.running.execution import Execution
-from pipelines.running.sharded_job import ShardUnit, run_unit
+from pipelines.running.sharded_job import run_unit
+from pipelines.running.sharing import ShardUnit
 from transforms.embed import embed_images_batch
 from transforms.models.loading import load_encoder
 from transforms.models.spec import ModelSpec

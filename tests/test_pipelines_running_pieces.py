@@ -1,8 +1,7 @@
-"""Shards in pieces: how they are cut, when they are written, and that their bytes stay the same."""
+"""Shards in pieces: when they are written, and that their bytes stay the same."""
 
 import dataclasses
 
-import pytest
 from fakes.folders import hashes
 from fakes.still_life import POOL, SOURCE, plan_index, plan_pairs
 
@@ -14,34 +13,19 @@ from pipelines.running.pieces import (
     Joining,
     Piece,
     PiecesSoFar,
-    cut_pieces,
-    cut_shards,
-    piece_size,
     run_joining,
     run_piece,
 )
 from pipelines.running.runners import StageSeconds
+from pipelines.running.sharing import cut_shard
 from transforms.batches.landing import Parcel
 from transforms.read import plan_batches
 
 SHARD = dataclasses.replace(POOL.shards()[0], stop=1000)
 
 
-@pytest.mark.parametrize("size", [1, 50, 125, 333, 1000, 5000])
-def test_pieces_cover_the_batches_in_order_and_are_nearly_alike(size):
-    spans = plan_batches(SHARD, 32)
-    pieces = cut_pieces("shard", spans, size=size)
-    assert [span for piece in pieces for span in piece.spans] == spans
-    assert {piece.of for piece in pieces} == {len(pieces)}
-    assert sum(piece.pictures for piece in pieces) == 1000
-    counts = [len(piece.spans) for piece in pieces]
-    assert max(counts) - min(counts) <= 1
-
-
-def test_each_worker_gets_several_pieces_of_what_is_worth_a_pipeline():
-    assert piece_size(1000, workers=2, least=100) == 125
-    assert piece_size(1000, workers=8, least=100) == 100
-    assert piece_size(1_000_000, workers=2, least=100) == 125_000
+def pieces_of(shard, spans, *, size):
+    return cut_shard(shard, spans, left=0, share=lambda _: size)
 
 
 def done(piece, *data):
@@ -54,8 +38,8 @@ def data_of(joining):
 
 
 def test_a_shard_is_joined_once_all_of_it_is_there():
-    first, second, third = cut_pieces("one", plan_batches(SHARD, 100), size=333)
-    (other,) = cut_pieces("two", plan_batches(SHARD, 100)[:1], size=100)
+    first, second, third = pieces_of("one", plan_batches(SHARD, 100), size=333)
+    (other,) = pieces_of("two", plan_batches(SHARD, 100)[:1], size=100)
     so_far = PiecesSoFar()
     assert so_far.add(done(third, b"c")) is None
     alone = so_far.add(done(other, b"x", b"y"))
@@ -65,15 +49,6 @@ def test_a_shard_is_joined_once_all_of_it_is_there():
     assert so_far.add(Done(7, StageSeconds({}))) is None
     joining = so_far.add(done(second, b"b", b"d"))
     assert (joining.shard, data_of(joining)) == ("one", [b"a", b"b", b"c", b"d"])
-
-
-def test_small_shards_are_left_whole(tiny_preset, tmp_path):
-    plan = plan_index(tiny_preset, tmp_path / "i")
-    job = index_job(plan, "mark")
-    whole, pieces = cut_shards(job.shards, job.in_pieces, size=150)
-    assert (whole, pieces) == (list(job.shards), [])
-    whole, pieces = cut_shards(job.shards, job.in_pieces, size=100)
-    assert (whole, [piece.of for piece in pieces]) == ([], [2] * 6)
 
 
 def test_an_index_in_pieces_is_the_same(tiny_preset, tmp_path):
@@ -113,7 +88,11 @@ def test_pieces_of_a_shard_may_come_in_any_order(tiny_preset, told_index, tmp_pa
     plan = plan_index(tiny_preset, tmp_path / "i")
     begin_index(Path(plan.folder), plan.description())
     job = index_job(plan, fingerprint(plan.description()))
-    _, pieces = cut_shards(job.shards, job.in_pieces, size=70)
+    pieces = [
+        piece
+        for shard in job.shards
+        for piece in pieces_of(shard, job.in_pieces.cut(shard), size=70)
+    ]
     so_far = PiecesSoFar()
     for piece in reversed(pieces):
         assert isinstance(piece, Piece)

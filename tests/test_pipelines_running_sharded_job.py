@@ -9,7 +9,8 @@ import pytest
 from indexes.fence import RUNNING_FOLDER, TURN_FILE, Fence, FencedError
 from pipelines.running import sharded_job
 from pipelines.running.execution import Execution
-from pipelines.running.sharded_job import ShardedJob, ShardUnit, plan_units, run_job, run_unit
+from pipelines.running.sharded_job import ShardedJob, plan_units, run_job, run_unit
+from pipelines.running.sharing import ShardUnit
 from pipelines.terminal.console import CommandError
 from transforms.dataset.files import OutputError
 

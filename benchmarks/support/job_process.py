@@ -22,7 +22,8 @@ from pipelines.build.plan import BuildOptions, BuildPlan
 from pipelines.index.job import index_job
 from pipelines.index.plan import IndexPlan
 from pipelines.main import main
-from pipelines.running.sharded_job import ShardedJob, ShardUnit, run_unit
+from pipelines.running.sharded_job import ShardedJob, run_unit
+from pipelines.running.sharing import ShardUnit
 from pipelines.still_life.source import StillLifeSource
 from support.still_life_job import BATCH_SIZE, Job, source_file
 from transforms.dataset.folder import prepare_output

@@ -7,13 +7,12 @@ the shard meets where the last piece has come; one process then writes the shard
 they would be anyway, so the shard's bytes are, too.
 """
 
-import math
 import pickle
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import chain, groupby
+from itertools import chain
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -25,10 +24,6 @@ from transforms.batches.landing import Parcel
 from transforms.read import BatchSpan
 
 ShardT = TypeVar("ShardT")
-
-UNITS_A_WORKER = 4
-"""Shards are cut where there would be fewer units than that for a worker: the last to end may then
-leave the others idle for a quarter of its share, and no more."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,19 +93,6 @@ class PiecesSoFar(Generic[ShardT]):
         return Joining(shard, tuple(chain.from_iterable(each.landed for each in pieces)))
 
 
-def piece_size(pictures: int, *, workers: int, least: int) -> int:
-    """How many pictures a piece has, so that each of the workers gets several; `least` at least."""
-    return max(least, math.ceil(pictures / (UNITS_A_WORKER * workers)))
-
-
-def cut_pieces(shard: ShardT, spans: Sequence[BatchSpan], *, size: int) -> list[Piece[ShardT]]:
-    """The batches of a shard in pieces of about `size` pictures, all nearly of one length."""
-    pictures = sum(span.stop - span.start for span in spans)
-    number = min(len(spans), max(1, round(pictures / size)))
-    groups = groupby(range(len(spans)), key=lambda place: place * number // len(spans))
-    return [Piece(shard, number, tuple(spans[n] for n in places)) for _, places in groups]
-
-
 def run_piece(piece: Piece[ShardT], job: InPieces[ShardT]) -> Done[ShardT]:
     """Puts the batches of `piece` through the stages in this process.
 
@@ -150,18 +132,3 @@ def run_joining(joining: Joining[ShardT], job: InPieces[ShardT]) -> Done[ShardT]
     began = time.perf_counter()
     job.join(joining.shard, joining.landed)
     return Done(joining.pictures, StageSeconds({"Write": time.perf_counter() - began}))
-
-
-def cut_shards(
-    shards: Iterable[ShardT], job: InPieces[ShardT], *, size: int
-) -> tuple[list[ShardT], list[Piece[ShardT]]]:
-    """Those of `shards` that are left whole, and the others in pieces of about `size` pictures."""
-    whole: list[ShardT] = []
-    pieces: list[Piece[ShardT]] = []
-    for shard in shards:
-        cut = cut_pieces(shard, job.cut(shard), size=size)
-        if len(cut) > 1:
-            pieces += cut
-        else:
-            whole.append(shard)
-    return whole, pieces

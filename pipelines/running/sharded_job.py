@@ -19,19 +19,17 @@ from indexes.storage.paths import as_path
 from pipelines.running.elsewhere import Watch, fill_flags, run_elsewhere
 from pipelines.running.execution import Execution, group_units, run_on_this_machine
 from pipelines.running.pieces import (
-    UNITS_A_WORKER,
     Done,
     InPieces,
     Joining,
     Piece,
     PiecesSoFar,
-    cut_shards,
-    piece_size,
     run_joining,
     run_piece,
 )
 from pipelines.running.progress import Meter
 from pipelines.running.runners import StageSeconds, run_here
+from pipelines.running.sharing import PICTURES_A_SHARE, ShardUnit, share_out
 from pipelines.running.workers import run_units
 from pipelines.terminal.console import CommandError, show_progress
 from transforms.dataset.files import output_error
@@ -83,14 +81,6 @@ class JobProgress:
         return self.shards - self.made
 
 
-@dataclass(frozen=True)
-class ShardUnit(Generic[ShardT]):
-    """Some shards that are made in one pipeline, and the pictures they hold together."""
-
-    shards: tuple[ShardT, ...]
-    pictures: int
-
-
 AnyUnit = ShardUnit[ShardT] | Piece[ShardT] | Joining[ShardT]
 
 
@@ -114,12 +104,11 @@ def run_job(job: ShardedJob[ShardT], execution: Execution) -> JobProgress:
         fence = _take_turn(job) if other else None
         job = replace(job, graph=_fenced(job, fence))
         least = job.least_pictures or execution.pictures_a_unit
-        units = plan_units(job, waiting, least=least)
-        if job.in_pieces is not None and _too_few(units, execution):
-            seconds = _run_in_pieces(
-                job, _joined_under(job.in_pieces, fence), waiting, execution, least=least
-            )
+        if job.in_pieces is not None and execution.workers > 1:
+            in_pieces = _joined_under(job.in_pieces, fence)
+            seconds = _run_shared_out(job, in_pieces, waiting, execution, least=least)
         else:
+            units = plan_units(job, waiting, least=least)
             work = partial(run_unit, graph=job.graph)
             seconds = run_on_this_machine(job.label, work, units, workers=execution.workers)
         if fence is not None:
@@ -206,12 +195,7 @@ def _joined_under(in_pieces: InPieces[ShardT], fence: Fence | None) -> InPieces[
     return replace(in_pieces, join=partial(in_pieces.join, fence=fence))
 
 
-def _too_few(units: Sequence[object], execution: Execution) -> bool:
-    """Whether some workers would have nothing to do while others still work."""
-    return execution.workers > 1 and len(units) < UNITS_A_WORKER * execution.workers
-
-
-def _run_in_pieces(
+def _run_shared_out(
     job: ShardedJob[ShardT],
     in_pieces: InPieces[ShardT],
     shards: Sequence[ShardT],
@@ -219,12 +203,19 @@ def _run_in_pieces(
     *,
     least: int,
 ) -> StageSeconds:
-    """Makes `shards`, the large ones in pieces: first these, for they are written last."""
+    """Makes `shards` by several processes, some in pieces, so that all end at nearly one time."""
     pictures = sum(map(job.pictures, shards))
-    size = piece_size(pictures, workers=execution.workers, least=least)
-    whole, pieces = cut_shards(shards, in_pieces, size=size)
-    units = [*pieces, *plan_units(job, whole, least=least)]
-    work = partial(_run_any, graph=job.graph, in_pieces=in_pieces)
+    units: Sequence[AnyUnit[ShardT]] = share_out(
+        shards,
+        in_pieces,
+        pictures=job.pictures,
+        workers=execution.workers,
+        least=least,
+        smallest=job.least_pictures or min(least, PICTURES_A_SHARE),
+    )
+    work: Callable[[AnyUnit[ShardT]], Done[ShardT]] = partial(
+        _run_any, graph=job.graph, in_pieces=in_pieces
+    )
     so_far: PiecesSoFar[ShardT] = PiecesSoFar()
     seconds = StageSeconds({})
     with show_progress(job.label, pictures) as advance:
