@@ -17,11 +17,11 @@ from transforms.read import BatchSpan
 ShardT = TypeVar("ShardT")
 
 SHARES_A_WORKER = 2
-"""A unit has no more than what is left, divided by so many times the workers: even one that takes
-twice as long a picture as the others then ends with them."""
+"""A unit has about as much as is left, divided by so many times the workers; a shard of up to half
+as much again stays whole. So nobody is still at a large one when the others have ended."""
 
 PICTURES_A_SHARE = 32
-"""Units don't get smaller than that: a pipeline takes 0.2 s to start."""
+"""Shares don't get smaller than that: a pipeline takes 0.2 s to start."""
 
 
 @dataclass(frozen=True)
