@@ -5,7 +5,8 @@
 Reference is this machine's own run. Then the same build runs on Flink and on Spark in the job
 server's process, on a cluster of two TaskManagers and on Prism, and on the last two with everything
 on an S3 server of this machine. On the cluster a worker, a TaskManager and the driver are killed
-outright, once while the networks work and once while shards are written. Each trial must end with
+outright, once while the networks work and once while shards are written; a worker also before it
+has reported to the engine, which Flink by itself waits for without end. Each trial must end with
 the reference's bytes; after a killed driver a second run takes over. The last line is JSON.
 `cluster/assemble.py` has made the engines; the cluster is started, and stopped again.
 """
@@ -24,7 +25,7 @@ from pathlib import Path
 
 import flink_cluster
 from places import FLINK_LINE, Places, find_places
-from processes import children, end, find
+from processes import children, end
 from trial_build import (
     SECONDS_A_RUN,
     Build,
@@ -44,8 +45,7 @@ def kill_worker(build: Build) -> None:
     Raises:
         TrialError: there is none.
     """
-    pool = find(build.places.running, "pool-0")
-    workers = children(pool) if pool is not None else []
+    workers = build.workers()
     if not workers:
         raise TrialError("no worker is running")
     os.kill(workers[-1], signal.SIGKILL)
@@ -205,6 +205,7 @@ def trials(build: Build) -> dict[str, Callable[[], int | None]]:
         flags = engine_flags(build.places)[name]
         found[f"{name}-stores"] = lambda n=f"{name}-stores", f=flags: on_stores(build, n, f)  # type: ignore[misc]
     found["index-few-shards"] = lambda: index_few(build, "index-few-shards")
+    found["worker-starting"] = lambda: survive(build, "worker-starting", "starting", kill_worker)
     kills = {"worker": kill_worker, "task-manager": kill_task_manager}
     for moment in ("computing", "writing"):
         for victim, kill in kills.items():

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from places import Places
+from processes import children, find
 
 from indexes.fence import RUNNING_FOLDER, TURN_FILE, Fence
 from indexes.settled import read_settled
@@ -108,6 +109,11 @@ class Build:
         fence = self._fence(name)
         return fence is not None and fence.has_begun()
 
+    def workers(self) -> list[int]:
+        """The ids of the Python workers that the first TaskManager's pool has started."""
+        pool = find(self.places.running, "pool-0")
+        return children(pool) if pool is not None else []
+
     def _fence(self, name: str) -> Fence | None:
         """The latest run's leave to fill the folder `name`, as a worker of it has it."""
         folder = self.work / name
@@ -142,8 +148,9 @@ def wait_for(what: str, condition: Callable[[], bool], seconds: float = 240.0) -
 
 
 def moments(build: Build, name: str) -> dict[str, Callable[[], bool]]:
-    """When to strike: while networks work on the first shards, or while shards are written."""
+    """When to strike: before a worker has reported, while networks work, or while it is written."""
     return {
+        "starting": lambda: bool(build.workers()),
         "computing": lambda: build.has_begun(name) and build.receipts(name) == 0,
         "writing": lambda: build.receipts(name) >= 2,
     }

@@ -187,6 +187,34 @@ def test_a_job_that_a_worker_begins_late_is_told_of_once_and_goes_on(tmp_path, s
     assert NeverRunner.result.cancelled == 0
 
 
+@pytest.mark.parametrize(("counts", "times"), [([0], 1), ([0, 5], 2), ([1, 2, 3, 4], 1)])
+def test_a_job_that_gets_no_further_is_told_of_once_each_time_and_goes_on(
+    tmp_path, monkeypatch, counts, times
+):
+    monkeypatch.setattr(elsewhere, "SECONDS_OF_SILENCE", 0.3)
+    monkeypatch.setattr(elsewhere, "SECONDS_BETWEEN_LOOKS", 0.02)
+    monkeypatch.setattr(elsewhere, "SHARE_OF_LOOKING", 1.0)
+    fence = take_turn(tmp_path)
+    fence.begin()
+    said, left = [], list(counts)
+
+    def look(result):
+        # The last counts stay: the job is then told of; after that it goes on, or ends.
+        if len(left) > 1 and (times == 1 or said):
+            left.pop(0)
+        return left[0]
+
+    def tell(line):
+        said.append(line)
+        NeverRunner.result.ended = len(said) == times
+
+    monkeypatch.setattr(elsewhere, "print_note", tell)
+    run_elsewhere(one_word, runner_flag(NeverRunner), Watch(look, fence), folder=tmp_path)
+    assert len(said) == times
+    assert all("has got no further for" in line for line in said)
+    assert NeverRunner.result.cancelled == 0
+
+
 def test_ctrl_c_cancels_the_job(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         run_elsewhere(one_word, runner_flag(InterruptedRunner), folder=tmp_path)

@@ -32,6 +32,9 @@ SECONDS_TO_BEGIN = 60.0
 SECONDS_TO_GIVE_UP = 300.0
 """When none has begun by then the job is cancelled. Before, it may wait for slots that others have,
 for an image on its way, or for a machine that is slow."""
+SECONDS_OF_SILENCE = 600.0
+"""When a job gets no further for that long it is told, once. It may be slow, so it goes on; but an
+engine waits without end for a worker that died before it could report."""
 SECONDS_TO_CANCEL = 20.0
 SECONDS_BETWEEN_LOOKS = 1.0
 SECONDS_TO_END_A_LOOK = 5.0
@@ -45,11 +48,11 @@ _STARTED_ON_DEMAND = ("DataflowRunner",)
 class Watch:
     """What is looked at while a job runs: `fence` for its first sign, and the rest by `look`.
 
-    `look` is called now and then, from another thread, with the job's result; with None before it
-    has been handed over.
+    `look` is called now and then, from another thread, with the job's result, or with None before
+    it has been handed over. It gives how far the job is, in whatever it counts.
     """
 
-    look: Callable[[PipelineResult | None], None] = lambda result: None
+    look: Callable[[PipelineResult | None], int] = lambda result: 0
     fence: Fence | None = None
 
 
@@ -171,6 +174,9 @@ class _Looker:
         self._watch = watch
         self._options = options
         self._over = threading.Event()
+        self._how_far = 0
+        self._moved_at = time.monotonic()
+        self._silence_told = False
 
     @contextmanager
     def looking(self) -> Iterator[None]:
@@ -191,9 +197,11 @@ class _Looker:
             if time.monotonic() >= rest:
                 rest = self._look_once()
             if begun or fence is None:
+                self._tell_of_silence()
                 continue
             waited += SECONDS_BETWEEN_LOOKS if self.result is not None else 0.0
             begun = fence.has_begun()
+            self._moved_at = time.monotonic()
             if not begun and waited >= SECONDS_TO_BEGIN and not told:
                 told = True
                 print_note(self._describe_waiting(waited))
@@ -204,9 +212,24 @@ class _Looker:
     def _look_once(self) -> float:
         """Looks, and says when to look again at the earliest."""
         began = time.monotonic()
-        self._watch.look(self.result)
+        how_far = self._watch.look(self.result)
         ended = time.monotonic()
+        if how_far != self._how_far:
+            self._how_far, self._moved_at, self._silence_told = how_far, ended, False
         return ended + (ended - began) / SHARE_OF_LOOKING
+
+    def _tell_of_silence(self) -> None:
+        """Says that the job has got no further for long, once until it does."""
+        silent = time.monotonic() - self._moved_at
+        if self._watch.fence is None or self._silence_told or silent < SECONDS_OF_SILENCE:
+            return
+        self._silence_told = True
+        runner, minutes = self._options["runner"], silent / 60
+        print_note(
+            f"the job on {runner} has got no further for {minutes:.0f} minutes: a worker that "
+            "died before it could report is waited for without end there. If none is busy, break "
+            "off and run the same command again: what is whole stays"
+        )
 
     def _describe_waiting(self, seconds: float) -> str:
         runner = self._options["runner"]

@@ -54,13 +54,18 @@ class Meter(Generic[ShardT]):
         self._ask_again = clock()
         self._asks, self._stopped = True, False
 
-    def look(self, result: PipelineResult | None) -> None:
-        """Looks once more; `result` is the job's, None where there is none to be asked yet."""
+    def look(self, result: PipelineResult | None) -> int:
+        """Looks once more, and gives how many pictures are settled as far as is known.
+
+        `result` is the job's, None where there is none to be asked yet.
+        """
         with suppress(PairloomError, OSError):  # the job itself meets it too, and says so
             self._look_for_shards()
         told = read_settled(self._fence) if self._fence is not None else 0
         counted = max(told, self._ask(result))
-        self._show(max(self._shown, self._landed, min(counted, self._total)))
+        now = max(self._shown, self._landed, min(counted, self._total))
+        self._show(now)
+        return now
 
     def finish(self) -> None:
         """Shows that all is done: the job has ended well."""
