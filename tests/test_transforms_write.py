@@ -1,7 +1,9 @@
 import dataclasses
 import functools
+import os
 import pickle
 import random
+import threading
 
 import apache_beam as beam
 import pyarrow as pa
@@ -15,6 +17,7 @@ from fakes.folders import hashes
 from indexes.fence import FencedError, take_turn
 from transforms import write
 from transforms.dataset.files import OutputError, hash_file, write_columns, write_table
+from transforms.dataset.pair_rows import fetch_both, fetch_by_turns
 from transforms.dataset.rows import (
     light_query,
     query_to_row,
@@ -266,15 +269,21 @@ def test_a_run_that_is_over_changes_nothing_of_the_next_ones_shard(tmp_path):
     shard = records.output_shards(*COUNTS)[0]
     next_run = []
 
-    def take_over(reference):
-        """Opens a picture; with the first one the next run comes and writes the shard."""
-        if not next_run:
-            next_run.append(take_turn(tmp_path))
-            write_plainly(tmp_path, shard, configuration_hash="other", fence=next_run[0])
-        return records.FakeSource().open(reference)
+    finished, considered = records.batches(shard.name, shard.sources)
+    contents = shard_contents(finished, tables(considered))
+    opened = records.FakeSource().open
+
+    def take_over(examples):
+        """Fetches pictures; before the first the next run comes and writes the shard."""
+        next_run.append(take_turn(tmp_path))
+        write_plainly(tmp_path, shard, configuration_hash="other", fence=next_run[0])
+        one = functools.partial(fetch_both, open_source=opened, open_target=opened)
+        return fetch_by_turns(examples, fetch=one)
 
     with pytest.raises(FencedError, match="run 1 is over"):
-        write_plainly(tmp_path, shard, open_source=take_over, fence=over)
+        write.write_contents(
+            tmp_path, shard, contents, fetch=take_over, configuration_hash="this", fence=over
+        )
     receipt = whole_shard(tmp_path, shard, "other")
     assert [hash_file(tmp_path / file.name) for file in receipt.files] == [
         file.sha256 for file in receipt.files
@@ -283,3 +292,24 @@ def test_a_run_that_is_over_changes_nothing_of_the_next_ones_shard(tmp_path):
     with pytest.raises(FencedError):
         write_plainly(tmp_path, shard, fence=over)
     assert hashes(tmp_path) == before
+
+
+def hash_shard(folder, number):
+    shard = records.output_shards(*COUNTS)[number]
+    return [hash_file(folder / shard_file(kind, shard)) for kind in KINDS]
+
+
+@pytest.mark.skipif(os.cpu_count() == 1, reason="there are as many threads as cores")
+def test_several_pictures_are_opened_at_a_time(tmp_path, plain):
+    shard = records.output_shards(*COUNTS)[0]
+    both = threading.Barrier(2, timeout=60)
+    opened = []
+
+    def open_source(reference):
+        opened.append(reference)
+        if len(opened) <= 2:
+            both.wait()
+        return records.FakeSource().open(reference)
+
+    write_plainly(tmp_path, shard, open_source=open_source)
+    assert hash_shard(tmp_path, 0) == hash_shard(plain, 0)

@@ -17,6 +17,7 @@ from apache_beam.typehints.decorators import no_annotations
 
 from indexes.fence import Fence
 from indexes.storage.paths import as_path
+from transforms.batches.ahead import each_ahead
 from transforms.batches.landing import PACKED_PARCEL, Land, Parcel
 from transforms.batches.packing import pack_table, to_bytes, unpack, unpack_tables
 from transforms.batches.timing import timed
@@ -28,7 +29,13 @@ from transforms.dataset.files import (
     write_columns,
     write_table,
 )
-from transforms.dataset.pair_rows import FetchPictures, OpenPicture, PairRows, fetch_both
+from transforms.dataset.pair_rows import (
+    FetchPictures,
+    OpenPicture,
+    PairRows,
+    fetch_both,
+    try_fetch,
+)
 from transforms.dataset.rows import light_example, reject_to_row
 from transforms.dataset.schema import PAIRS, REJECTS
 from transforms.dataset.shard_contents import (
@@ -52,6 +59,8 @@ from transforms.record import Batch, EditExample, EditQuery
 NAME = "Write"
 STAGE = NAME.lower()
 FINISHED, CONSIDERED = KINDS = ("finished", "considered")
+FETCHED_AT_ONCE = 8
+"""Pictures of at most twice as many pairs are held; on a store each is a request to wait for."""
 PackedParcel = tuple[str, Parcel]
 """A parcel under the name of its source shard."""
 
@@ -86,10 +95,9 @@ def write_contents(
     make_folder(folder)
     receipt_path = folder / receipt_file(shard)
     remove_file(receipt_path)
-    pairs = PairRows(fetch)
-    pairs_file = write_table(
-        folder / shard_file("pairs", shard), PAIRS, pairs.rows(contents.examples), permit=permit
-    )
+    pairs = PairRows()
+    rows = pairs.rows(fetch(contents.examples))
+    pairs_file = write_table(folder / shard_file("pairs", shard), PAIRS, rows, permit=permit)
     rejects = tuple(sorted([*contents.rejects, *pairs.rejects], key=reject_id))
     contents = replace(contents, examples=tuple(pairs.examples), rejects=rejects)
     rejects_file = write_table(
@@ -122,11 +130,14 @@ def write_shard(
     fence: Fence | None = None,
 ) -> ShardReceipt:
     """`shard_contents`, then `write_contents`: one output shard from its parts, in any order."""
+    fetch = functools.partial(fetch_both, open_source=open_source, open_target=open_target)
     return write_contents(
         folder,
         shard,
         shard_contents(batches, considered),
-        fetch=functools.partial(fetch_both, open_source=open_source, open_target=open_target),
+        fetch=functools.partial(
+            each_ahead, functools.partial(try_fetch, fetch=fetch), at_once=FETCHED_AT_ONCE
+        ),
         configuration_hash=configuration_hash,
         fence=fence,
     )

@@ -27,7 +27,7 @@ from transforms.dataset.manifest import (
     hash_configuration,
     software_versions,
 )
-from transforms.dataset.pair_rows import PairRows
+from transforms.dataset.pair_rows import PairRows, fetch_by_turns
 from transforms.dataset.rows import Row, query_to_row, reject_to_row
 from transforms.dataset.shard_contents import count_outcomes, query_id, reject_id
 from transforms.dataset.shards import ShardReceipt, receipt_file, shard_file
@@ -147,10 +147,10 @@ def _write(
     """Writes the files of one shard, its receipt last."""
     place = out / receipt_file(old.shard)
     remove_file(place)
-    pairs = PairRows(pictures.fetch)
+    pairs = PairRows()
 
     def pair_rows() -> Iterator[Row]:
-        for row in pairs.rows(batch.records):
+        for row in pairs.rows(fetch_by_turns(batch.records, fetch=pictures.fetch)):
             yield {**row, **shard.clean[row["source_key"], row["number"]]}
 
     pairs_file = write_table(

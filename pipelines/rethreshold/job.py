@@ -20,6 +20,7 @@ from transforms.dataset.manifest import (
     hash_configuration,
     software_versions,
 )
+from transforms.dataset.pair_rows import fetch_by_turns
 from transforms.dataset.shard_contents import shard_contents, tabulate
 from transforms.dataset.shards import OutputShard, ShardReceipt, whole_shard
 from transforms.pictures.limits import stored_limits
@@ -150,6 +151,5 @@ def rethreshold_shard(task: Rethreshold, old: ShardReceipt, digest: str) -> Shar
     if task.segmenter is not None:
         batch = segment_bare(batch, pictures, task.segmenter)
     contents = shard_contents([batch], [tabulate(stored.queries)])
-    return write_contents(
-        task.out, shard, contents, fetch=pictures.fetch, configuration_hash=digest
-    )
+    fetch = functools.partial(fetch_by_turns, fetch=pictures.fetch)
+    return write_contents(task.out, shard, contents, fetch=fetch, configuration_hash=digest)

@@ -10,6 +10,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import chain
 from typing import TypeVar
 
 ItemT = TypeVar("ItemT")
@@ -51,6 +52,13 @@ def chunks_ahead(
     finally:
         for future in waiting:
             future.cancel()
+
+
+def each_ahead(
+    prepare: Callable[[ItemT], ReadyT], items: Iterable[ItemT], *, at_once: int
+) -> Iterator[ReadyT]:
+    """What `chunks_ahead` gives, one by one."""
+    return chain.from_iterable(chunks_ahead(prepare, items, at_once=at_once))
 
 
 def make_each(make: Callable[[ItemT], ReadyT], items: Iterable[ItemT]) -> list[ReadyT]:

@@ -1,4 +1,4 @@
-"""The rows of the pairs, with their pictures, which are fetched when a row is written."""
+"""The rows of the pairs, with their pictures, which are fetched just before a row is written."""
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
@@ -9,7 +9,10 @@ from transforms.record import EditExample, Reject, reject_query
 
 OpenPicture = Callable[[str], bytes]
 PicturePair = tuple[bytes, bytes]
-FetchPictures = Callable[[EditExample], PicturePair]
+Fetched = tuple[EditExample, PicturePair | SourceError]
+"""An example with its pictures, or with why it has none."""
+FetchPictures = Callable[[Iterable[EditExample]], Iterator[Fetched]]
+"""Fetches the pictures of examples, each when its row is wanted or a little before; in order."""
 
 STAGE = "write"
 
@@ -42,29 +45,40 @@ def fetch_both(
     )
 
 
+def try_fetch(example: EditExample, *, fetch: Callable[[EditExample], PicturePair]) -> Fetched:
+    """`example` with what `fetch` gives, or with the `SourceError` that it raises."""
+    try:
+        return example, fetch(example)
+    except SourceError as error:
+        return example, error
+
+
+def fetch_by_turns(
+    examples: Iterable[EditExample], *, fetch: Callable[[EditExample], PicturePair]
+) -> Iterator[Fetched]:
+    """`try_fetch` for one example after another."""
+    return (try_fetch(example, fetch=fetch) for example in examples)
+
+
 class PairRows:
     """The rows of the pairs, made one at a time as they are asked for.
 
-    `fetch` gives the two pictures of an example. A pair for which it raises `SourceError` becomes a
-    reject; `examples` and `rejects` hold what was written and what was not once the rows have been
-    taken.
+    A pair whose pictures could not be fetched becomes a reject; `examples` and `rejects` hold what
+    was written and what was not once the rows have been taken.
     """
 
-    def __init__(self, fetch: FetchPictures) -> None:
-        self._fetch = fetch
+    def __init__(self) -> None:
         self.examples: list[EditExample] = []
         self.rejects: list[Reject] = []
 
-    def rows(self, examples: Iterable[EditExample]) -> Iterator[Row]:
-        """The row of each example whose two pictures can be fetched."""
-        for example in examples:
-            try:
-                input_image, edited_image = self._fetch(example)
-            except SourceError as error:
-                self.rejects.append(_gone(example, str(error)))
+    def rows(self, fetched: Iterable[Fetched]) -> Iterator[Row]:
+        """The row of each example that has its two pictures."""
+        for example, found in fetched:
+            if isinstance(found, SourceError):
+                self.rejects.append(_gone(example, str(found)))
                 continue
             self.examples.append(example)
-            yield pair_to_row(example, input_image=input_image, edited_image=edited_image)
+            yield pair_to_row(example, input_image=found[0], edited_image=found[1])
 
 
 def _gone(example: EditExample, detail: str) -> Reject:
