@@ -5,5 +5,5 @@ from importlib import import_module
 from pipelines.terminal.console import silence_libraries
 
 silence_libraries()
-for _name in ("pipelines.build.graph", "pipelines.index.graph", "transformers"):
+for _name in ("pipelines.build.graph", "pipelines.index.graph", "transformers.modeling_utils"):
     import_module(_name)

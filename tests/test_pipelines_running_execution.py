@@ -3,7 +3,7 @@ from dataclasses import dataclass
 import pytest
 
 from pipelines.running import execution
-from pipelines.running.execution import Execution, group_units, run_on_this_machine
+from pipelines.running.execution import Execution, run_on_this_machine
 from pipelines.running.runners import StageSeconds
 from transforms.batches.landing import tell_here
 
@@ -64,14 +64,6 @@ def test_what_a_unit_raises_ends_it(shown):
     with pytest.raises(KeyError):
         run_on_this_machine("painting", stumble, [FakeUnit(1), FakeUnit(2)], workers=1)
     assert shown == ["painting", 3, 1, "end"]
-
-
-@pytest.mark.parametrize(
-    ("sizes", "groups"),
-    [([], []), ([3], [[3]]), ([3, 3, 3], [[3, 3], [3]]), ([9, 1, 9], [[9], [1, 9]])],
-)
-def test_shards_are_put_together_until_they_are_enough(sizes, groups):
-    assert group_units(sizes, size=lambda each: each, least=5) == groups
 
 
 @pytest.mark.parametrize("name", ["workers", "pictures_a_unit"])

@@ -9,7 +9,7 @@ import pytest
 from indexes.fence import RUNNING_FOLDER, TURN_FILE, Fence, FencedError
 from pipelines.running import sharded_job
 from pipelines.running.execution import Execution
-from pipelines.running.sharded_job import ShardedJob, plan_units, run_job, run_unit
+from pipelines.running.sharded_job import ShardedJob, run_job, run_unit
 from pipelines.running.sharing import ShardUnit
 from pipelines.terminal.console import CommandError
 from transforms.dataset.files import OutputError
@@ -229,11 +229,6 @@ def test_the_pictures_of_shards_that_land_are_counted(fenced, monkeypatch):
     run_job(fenced, Execution(beam_flags=("--runner=FnApiRunner",)))
     assert advanced[0] == ("writing", 15)
     assert sum(advanced[1:]) == 15
-
-
-def test_units_know_their_pictures(job):
-    units = plan_units(job, DRAWERS[:3], least=4)
-    assert units == [ShardUnit((DRAWERS[0], DRAWERS[1]), 6), ShardUnit((DRAWERS[2],), 0)]
 
 
 def test_a_unit_may_hold_any_shards_in_any_order(job, tmp_path):

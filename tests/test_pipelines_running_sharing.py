@@ -9,7 +9,7 @@ import pytest
 from fakes.still_life import POOL
 
 from pipelines.running.pieces import InPieces, Piece
-from pipelines.running.sharing import SHARES_A_WORKER, ShardUnit, cut_shard, share_out
+from pipelines.running.sharing import SHARES_A_WORKER, ShardUnit, cut_shard, put_together, share_out
 from transforms.read import plan_batches
 
 BATCH = 32
@@ -100,3 +100,12 @@ def test_a_short_rest_goes_to_the_last_piece():
     pieces = cut_shard("shard", spans, left=200, share=lambda _: 64)
     assert [piece.pictures for piece in pieces] == [64, 64, 72]
     assert [len(cut_shard("shard", spans, left=200, share=lambda _: 10)), len(spans)] == [7, 7]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "groups"),
+    [([], []), ([3], [[3]]), ([3, 3, 3], [[3, 3], [3]]), ([9, 1, 9], [[9], [1, 9]])],
+)
+def test_shards_are_put_together_until_they_are_enough(sizes, groups):
+    units = put_together(sizes, pictures=lambda each: each, least=5)
+    assert units == [ShardUnit(tuple(group), sum(group)) for group in groups]

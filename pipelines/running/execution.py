@@ -1,6 +1,6 @@
 """Where and how wide a job runs, and into which pieces it is cut on one machine."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -8,8 +8,6 @@ from pipelines.running.runners import StageSeconds
 from pipelines.running.workers import run_units
 from pipelines.terminal.console import show_progress
 from transforms.batches.landing import hearing
-
-ShardT = TypeVar("ShardT")
 
 PICTURES_A_UNIT = 100
 """Shards are put together until a pipeline has this many pictures: enough to make starting it cheap
@@ -48,21 +46,6 @@ class Execution:
         for name in ("workers", "pictures_a_unit"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-
-
-def group_units(
-    shards: Iterable[ShardT], *, size: Callable[[ShardT], int], least: int
-) -> list[list[ShardT]]:
-    """`shards` in runs of at least `least` pictures where they are smaller than that."""
-    groups: list[list[ShardT]] = []
-    room = 0
-    for shard in shards:
-        if room <= 0:
-            groups.append([])
-            room = least
-        groups[-1].append(shard)
-        room -= size(shard)
-    return groups
 
 
 def run_on_this_machine(

@@ -4,7 +4,7 @@
 whole already and how a Beam graph makes some of them; what is the same for all is here.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -17,7 +17,7 @@ from indexes.errors import PairloomError
 from indexes.fence import RUNNING_FOLDER, Fence, has_turns, take_turn
 from indexes.storage.paths import as_path
 from pipelines.running.elsewhere import Watch, fill_flags, run_elsewhere
-from pipelines.running.execution import Execution, group_units, run_on_this_machine
+from pipelines.running.execution import Execution, run_on_this_machine
 from pipelines.running.pieces import (
     Done,
     InPieces,
@@ -29,7 +29,7 @@ from pipelines.running.pieces import (
 )
 from pipelines.running.progress import Meter
 from pipelines.running.runners import StageSeconds, run_here
-from pipelines.running.sharing import PICTURES_A_SHARE, ShardUnit, share_out
+from pipelines.running.sharing import PICTURES_A_SHARE, ShardUnit, put_together, share_out
 from pipelines.running.workers import run_units
 from pipelines.terminal.console import CommandError, show_progress
 from transforms.dataset.files import output_error
@@ -108,7 +108,7 @@ def run_job(job: ShardedJob[ShardT], execution: Execution) -> JobProgress:
             in_pieces = _joined_under(job.in_pieces, fence)
             seconds = _run_shared_out(job, in_pieces, waiting, execution, least=least)
         else:
-            units = plan_units(job, waiting, least=least)
+            units = put_together(waiting, pictures=job.pictures, least=least)
             work = partial(run_unit, graph=job.graph)
             seconds = run_on_this_machine(job.label, work, units, workers=execution.workers)
         if fence is not None:
@@ -234,16 +234,6 @@ def _run_any(
     if isinstance(unit, Joining):
         return run_joining(unit, in_pieces)
     return Done(*run_unit(unit, graph))
-
-
-def plan_units(
-    job: ShardedJob[ShardT], shards: Iterable[ShardT], *, least: int
-) -> list[ShardUnit[ShardT]]:
-    """`shards` in order, put together until a unit has at least `least` pictures."""
-    return [
-        ShardUnit(tuple(group), sum(job.pictures(shard) for shard in group))
-        for group in group_units(shards, size=job.pictures, least=least)
-    ]
 
 
 def run_unit(unit: ShardUnit[ShardT], graph: ShardsGraph) -> tuple[int, StageSeconds]:

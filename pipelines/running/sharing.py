@@ -6,7 +6,7 @@ of what is left.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Generic, TypeVar
@@ -30,6 +30,21 @@ class ShardUnit(Generic[ShardT]):
 
     shards: tuple[ShardT, ...]
     pictures: int
+
+
+def put_together(
+    shards: Iterable[ShardT], *, pictures: Callable[[ShardT], int], least: int
+) -> list[ShardUnit[ShardT]]:
+    """`shards` in order, whole, in units of at least `least` pictures where they are smaller."""
+    groups: list[list[ShardT]] = []
+    room = 0
+    for shard in shards:
+        if room <= 0:
+            groups.append([])
+            room = least
+        groups[-1].append(shard)
+        room -= pictures(shard)
+    return [unit for group in groups for unit in _together(group, pictures)]
 
 
 def share_out(
