@@ -25,7 +25,9 @@ $(INSTALLED): pyproject.toml
 demo: $(INSTALLED)
 	$(BIN)/pairloom demo --out $(DEMO)
 
-test: lint types layers unit
+test: $(INSTALLED)
+	$(MAKE) --no-print-directory --output-sync --jobs 2 lint types layers
+	$(MAKE) --no-print-directory unit
 
 lint: $(INSTALLED)
 	$(BIN)/ruff format --check .
@@ -68,9 +70,9 @@ cluster-test: $(INSTALLED)
 	$(BIN)/python cluster/assemble.py --folder $(CLUSTER)
 	$(BIN)/python cluster/trial.py --folder $(CLUSTER)
 
-# Edits by networks of published size: gigabytes of random weights, and some minutes.
+# Networks of published size, and edits by them: gigabytes of random weights, and some minutes.
 full-size-test: $(INSTALLED)
-	$(BIN)/python -m pytest -m full_size_editing
+	$(BIN)/python -m pytest -m full_size_long
 
 package-test: $(INSTALLED)
 	$(BIN)/python -m pytest -m packaging tests/test_packaging.py

@@ -36,7 +36,7 @@ def edit_once(folder):
 
 
 @pytest.mark.slow
-@pytest.mark.full_size_editing
+@pytest.mark.full_size_long
 @pytest.mark.timeout(600)
 def test_a_mask_is_found_and_edited_in_by_the_whole_network(tmp_path):
     picture, mask, made, steps, drawing, memory = call_apart(edit_once, tmp_path)

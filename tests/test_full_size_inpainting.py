@@ -47,7 +47,7 @@ def paint_once(folder):
 
 
 @pytest.mark.slow
-@pytest.mark.full_size_editing
+@pytest.mark.full_size_long
 @pytest.mark.timeout(600)
 def test_it_paints_a_box_of_a_picture_of_512_pixels(tmp_path):
     parameters, side, outside, inside, defaults = call_apart(paint_once, tmp_path)

@@ -46,7 +46,7 @@ def paint_once(folder):
 
 
 @pytest.mark.slow
-@pytest.mark.full_size_editing
+@pytest.mark.full_size_long
 @pytest.mark.timeout(600)
 def test_amused_inpaints(tmp_path):
     assert call_apart(build_amused, tmp_path) == sum(PARAMETERS.values())

@@ -36,7 +36,7 @@ def edit_once(folder):
 
 
 @pytest.mark.slow
-@pytest.mark.full_size_editing
+@pytest.mark.full_size_long
 @pytest.mark.timeout(600)
 def test_a_step_is_pushed_through_the_whole_network(tmp_path):
     divisors, shape, changed, memory = call_apart(edit_once, tmp_path)

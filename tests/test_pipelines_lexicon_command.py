@@ -80,12 +80,12 @@ def test_a_folder_without_wordnet_is_one_line(tmp_path, capsys):
     assert not (tmp_path / "out.gz").exists()
 
 
-def test_an_output_that_cannot_be_written_is_one_line(tmp_path, capsys):
-    if live_place() is None:
-        pytest.skip("no WordNet here")
+def test_an_output_that_cannot_be_written_is_one_line_before_anything_is_built(tmp_path, capsys):
     place = tmp_path / "no such folder" / "out.gz"
-    assert run("--wordnet", live_place(), "--out", str(place)) == 1
-    assert "no such folder" in capsys.readouterr().err
+    assert run("--wordnet", str(tmp_path / "never looked for"), "--out", str(place)) == 1
+    error = capsys.readouterr().err
+    assert f"--out must lie in a folder that is there, got {place}" in error
+    assert error.count("\n") == 1
 
 
 def test_a_bad_list_is_one_line(tmp_path, capsys):

@@ -67,13 +67,16 @@ def test_a_sheet_can_be_drawn_as_well(folder, tmp_path, capsys):
     ("words", "message", "code"),
     [
         (("--pairs", "0"), "--pairs must be >= 1, got 0", 2),
-        (("--out", "/proc/none/page.html"), "cannot write /proc/none/page.html", 1),
+        (("--out", "/proc/none/page.html"), "--out must lie in a folder that is there", 1),
+        (("--sheet", "/proc/none/a.png"), "--sheet must lie in a folder that is there", 1),
+        (("--sheet", "/tmp"), "--sheet must be a file, got the folder /tmp", 1),
     ],
 )
-def test_errors_are_one_line(folder, words, message, code):
+def test_errors_are_one_line_and_nothing_is_written(folder, tmp_path, words, message, code):
     with pytest.raises(CommandError, match=message) as caught:
-        command.run(parse(folder, *words))
+        command.run(parse(folder, "--out", tmp_path / "page.html", *words))
     assert caught.value.exit_code == code
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_that_is_no_data_set(tmp_path):

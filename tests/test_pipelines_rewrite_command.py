@@ -71,7 +71,7 @@ def test_kinds_are_left_out(captions, capsys):
 
 @pytest.mark.parametrize(("judge", "least"), [("encoder", "0.5"), ("captioner", "0.1")])
 def test_a_presets_network_judges(tmp_path, capsys, judge, least):
-    captions = "".join(f"{draw_scene(1, index).caption()}\n" for index in range(40))
+    captions = "".join(f"{draw_scene(1, index).caption()}\n" for index in range(12))
     path = tmp_path / "captions.txt"
     path.write_text(captions)
 
@@ -99,6 +99,7 @@ def test_a_presets_network_judges(tmp_path, capsys, judge, least):
         (b"a dog", ["--judge", "encoder", "--preset", "stilllife", "--no-pool"], 2, "no --no-pool"),
         (b"a dog", ["--least-judgement", "nan"], 2, "least_judgement must be finite, got nan"),
         (b"a dog", ["--tagger", "spacy:nowhere"], 1, "spacy"),
+        (None, ["--out", "/proc/none/table"], 1, "--out must lie in a folder that is there"),
     ],
 )
 def test_what_is_wrong_is_one_line(tmp_path, capsys, content, flags, code, rule):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from indexes.storage.paths import is_stored
+from pipelines.terminal.arguments import require_file_place
 from pipelines.terminal.console import EXIT_USAGE, CommandError
 
 if TYPE_CHECKING:
@@ -44,14 +45,7 @@ def check_outputs(
                 exit_code=EXIT_USAGE,
             )
         taken[_place(path)] = path
-        if path.is_dir():
-            raise CommandError(f"{flag} must be a file, got the folder {path}")
-        if is_stored(path):
-            continue  # folders are made there, or are only names
-        if not path.parent.is_dir():
-            raise CommandError(f"{flag} must lie in a folder that is there, got {path}")
-        if not os.access(path.parent, os.W_OK | os.X_OK):
-            raise CommandError(f"{flag} {path}: the folder cannot be written into")
+        require_file_place(flag, path)
 
 
 def _place(path: Path) -> Path:

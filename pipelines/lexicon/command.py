@@ -6,7 +6,7 @@ from typing import Any
 from pipelines.lexicon.table import build_table, table_bytes
 from pipelines.lexicon.word_list import parse_word_list
 from pipelines.lexicon.wordnet import NLTK, open_wordnet
-from pipelines.terminal.arguments import any_path, local_path
+from pipelines.terminal.arguments import any_path, local_path, require_file_place
 from pipelines.terminal.console import EXIT_OK
 from transforms.dataset.files import write_bytes
 from transforms.package_data import find_package_data
@@ -56,8 +56,9 @@ def run(args: argparse.Namespace) -> int:
 
     Raises:
         WordNetError, WordListError, OSError: what was given cannot be read.
-        OutputError: the table cannot be written.
+        CommandError, OutputError: the table cannot be written.
     """
+    require_file_place("--out", args.out)
     place = args.words or find_package_data("data_manifests", WORD_LIST)
     text = place.read_text(encoding="utf-8")
     words = parse_word_list(text)

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipelines.terminal.arguments import any_path, local_path
+from pipelines.terminal.arguments import any_path, local_path, require_file_place
 from pipelines.terminal.console import EXIT_USAGE, CommandError, print_json_line
 from pipelines.truth import FindTruth, TruthReport
 
@@ -67,6 +67,9 @@ def run(args: argparse.Namespace, *, find_truth: FindTruth | None = None) -> int
     if args.pairs < 1:
         raise CommandError(f"--pairs must be >= 1, got {args.pairs}", exit_code=EXIT_USAGE)
     out = args.out or args.dataset / PAGE
+    for flag, place in (("--out", args.out), ("--sheet", args.sheet)):
+        if place is not None:
+            require_file_place(flag, place)
     truth = find_truth(args.dataset) if find_truth and args.dataset.is_dir() else None
     judged = find_marks(args.dataset, args.marks)
     page = write_report(

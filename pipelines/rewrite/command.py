@@ -10,7 +10,12 @@ from typing import Any
 from indexes.folder import open_index
 from pipelines.build.index_words import sample_captions
 from pipelines.rewrite.captions import KeyedCaption, read_captions
-from pipelines.terminal.arguments import JSON_HELP, any_path, whole_number
+from pipelines.terminal.arguments import (
+    JSON_HELP,
+    any_path,
+    require_file_place,
+    whole_number,
+)
 from pipelines.terminal.console import (
     EXIT_USAGE,
     CommandError,
@@ -79,11 +84,13 @@ def run(arguments: argparse.Namespace) -> int:
     """Prints or writes the edits of the captions; the exit code is 0 also where there are none.
 
     Raises:
-        CommandError: a file cannot be read, or a flag breaks a rule.
+        CommandError: a file cannot be read, a flag breaks a rule, or the table has no place.
         IndexFolderError: the index cannot be read.
         TaggerError, PresetError, ModelError: a tagger or a network cannot be loaded.
         OutputError: the table cannot be written.
     """
+    if arguments.out is not None:
+        require_file_place("--out", arguments.out)
     options = read_rewrite_options(arguments, edits=arguments.edits)
     captions = read_captions(arguments.file)
     encoder, captioner = load_judging(arguments)

@@ -2,6 +2,7 @@
 
 import argparse
 import math
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -74,6 +75,24 @@ def local_path(text: str) -> Path:
     if is_stored(path):
         raise argparse.ArgumentTypeError(f"must be on this machine, got {text!r}")
     return path
+
+
+def require_file_place(flag: str, path: Path) -> None:
+    """Makes sure that a file can be put at `path`, the value of `flag`, before it is worked for.
+
+    On a store nothing is asked: folders are made there, or are only names.
+
+    Raises:
+        CommandError: it is a folder, or its folder is not there or cannot be written into.
+    """
+    if path.is_dir():
+        raise CommandError(f"{flag} must be a file, got the folder {path}")
+    if is_stored(path):
+        return
+    if not path.parent.is_dir():
+        raise CommandError(f"{flag} must lie in a folder that is there, got {path}")
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise CommandError(f"{flag} {path}: the folder cannot be written into")
 
 
 def refuse_inside(flag: str, folder: str | Path, *sources: Mapping[str, object]) -> None:
