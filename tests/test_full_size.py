@@ -28,7 +28,7 @@ def marked(part):
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("part", map(marked, PARAMETERS))
+@pytest.mark.parametrize("part", [marked(part) for part in PARAMETERS])
 def test_full_size(part):
     out = subprocess.run(
         [
