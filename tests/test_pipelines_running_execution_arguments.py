@@ -1,3 +1,4 @@
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -35,3 +36,9 @@ def test_a_misspelt_flag_of_beams_is_refused_before_anything_is_done():
     with pytest.raises(CommandError, match="did you mean --parallelism") as raised:
         read_execution(read_arguments(words))
     assert raised.value.exit_code == 2
+
+
+def test_looking_at_the_flags_leaves_nothing_behind(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    read_execution(read_arguments((*INDEX, "--runner", "FnApiRunner")))
+    assert list(tmp_path.iterdir()) == []

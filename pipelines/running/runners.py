@@ -6,6 +6,7 @@ What goes wrong in a stage comes out as the stage raised it.
 import contextlib
 import io
 import logging
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -76,6 +77,9 @@ def open_pipeline(flags: Sequence[str]) -> beam.Pipeline:
             options.view_as(SetupOptions).save_main_session = False
             options.get_all_options()  # a runner would look at its flags only in the end
             pipeline = beam.Pipeline(options=options)
+        # Beam removes this folder when the pipeline has run, and some are never run. It is for
+        # transforms in other languages, of which there are none.
+        shutil.rmtree(pipeline.local_tempdir, ignore_errors=True)
     except SystemExit as error:
         said = complaint.getvalue().strip().rpartition("error: ")[2]
         raise CommandError(f"flags for Beam: {said}", exit_code=EXIT_USAGE) from error
