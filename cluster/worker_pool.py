@@ -10,26 +10,24 @@ imports; so one that nobody has stopped is started again, a few times, for as lo
 listens where it has to report.
 """
 
-import os
 import signal
 import socket
 import subprocess
 import sys
 import threading
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import FrameType
 
 import grpc
 from apache_beam.portability.api import beam_fn_api_pb2 as api
 from apache_beam.portability.api import beam_fn_api_pb2_grpc as services
+from apache_beam.runners.worker.worker_pool_main import kill_process_gracefully
 from apache_beam.utils import thread_pool_executor
 
 MOST_STARTS = 4
 """How often one worker is started. One that dies each time has a fault that no start mends."""
 SECONDS_TO_BE_STOPPED = 3.0
 """An engine that has seen a worker die stops it. Before it could, none is started again."""
-SECONDS_TO_END = 10.0
 SECONDS_TO_REACH = 5.0
 _RUN = (
     "import sys; from apache_beam.runners.worker.sdk_worker import SdkHarness; "
@@ -65,12 +63,7 @@ class Worker:
             self.stopped.set()
             process = self._process
         if process is not None:
-            process.terminate()
-            try:
-                process.wait(SECONDS_TO_END)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            kill_process_gracefully(process)
 
     def _launch(self) -> "subprocess.Popen[bytes] | None":
         with self._changing:
@@ -143,8 +136,6 @@ class WorkerPool(services.BeamFnExternalWorkerPoolServicer):  # type: ignore[mis
 
 def serve(address: str) -> None:
     """Starts and stops workers as it is asked to, until SIGTERM or SIGINT comes."""
-    folder = str(Path(sys.executable).parent)
-    os.environ["PATH"] = os.pathsep.join([folder, os.environ.get("PATH", os.defpath)])
     server = grpc.server(thread_pool_executor.shared_unbounded_instance())
     pool = WorkerPool()
     services.add_BeamFnExternalWorkerPoolServicer_to_server(pool, server)
