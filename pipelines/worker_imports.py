@@ -5,5 +5,5 @@ from importlib import import_module
 from pipelines.terminal.console import silence_libraries
 
 silence_libraries()
-for _name in ("pipelines.build.graph", "pipelines.index.graph", "transformers.modeling_utils"):
+for _name in ("pipelines.build.graph", "pipelines.index.graph", "transformers"):
     import_module(_name)

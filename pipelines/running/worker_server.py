@@ -1,6 +1,6 @@
 """The process that workers are forked from: it imports once what each of them would import.
 
-Libraries take six seconds of a processor to import. A server that has done so, while the job was
+Libraries take five seconds of a processor to import. A server that has done so, while the job was
 still being planned, forks a worker within milliseconds, and workers share what is in memory. It has
 no networks and does nothing else; where a system has no such server, workers start afresh.
 """
