@@ -75,7 +75,8 @@ class OneLineParser(argparse.ArgumentParser):
 def build_parser(only: str | None = None) -> argparse.ArgumentParser:
     """The whole command line, but for what follows `--`; or, of its commands, `only` one.
 
-    Only what a command needs is then loaded: `fetch`, for one, does without torch and Beam.
+    Only what a command needs is then loaded: `fetch`, for one, does without Beam, and none loads
+    torch before it has something to compute.
     """
     parser = OneLineParser(
         prog="pairloom",
@@ -102,8 +103,12 @@ def build_parser(only: str | None = None) -> argparse.ArgumentParser:
 
 
 def find_command(words: Sequence[str]) -> str | None:
-    """The command that `words` begin with, if they do so and it is one."""
-    return words[0] if words and words[0] in _COMMANDS else None
+    """Which command the words need: the one that they begin with; none, "", for `--version`.
+
+    None where they begin with something else, so that any may be meant.
+    """
+    first = words[0] if words else None
+    return "" if first == "--version" else first if first in _COMMANDS else None
 
 
 def read_arguments(words: Sequence[str]) -> argparse.Namespace:

@@ -4,7 +4,7 @@ import apache_beam as beam
 import pytest
 
 from transforms.batches.beam_coder import BatchCoder
-from transforms.batches.inference import MapBatches
+from transforms.batches.stages import MapBatches
 from transforms.record import Batch, Reject
 
 REJECT = Reject(key="k", shard="s", position=4, stage="read", reason="not_an_image")

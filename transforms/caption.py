@@ -12,7 +12,8 @@ import apache_beam as beam
 from PIL import Image
 
 from transforms.batches.ahead import chunks_ahead
-from transforms.batches.inference import BatchHandler, MapBatches, RunBatches, bisect_failures
+from transforms.batches.outcomes import bisect_failures
+from transforms.batches.stages import MapBatches, RunBatches
 from transforms.models.devices import fill_rows
 from transforms.models.files import identity
 from transforms.models.spec import ModelSpec
@@ -239,7 +240,7 @@ class Caption(beam.PTransform):
     def expand(self, batches: beam.PCollection) -> beam.PCollection:
         """Wire `caption_batch` behind RunInference."""
         load = _LoadCaptioning(self.load, self.load_known)
-        return batches | RunBatches(BatchHandler(load=load, apply=_apply, name=NAME))
+        return batches | RunBatches(load=load, apply=_apply, name=NAME)
 
 
 @beam.typehints.with_input_types(Batch)

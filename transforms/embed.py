@@ -11,7 +11,8 @@ import numpy as np
 from PIL import Image
 
 from transforms.batches.ahead import chunks_ahead
-from transforms.batches.inference import BatchHandler, RunBatches, bisect_failures
+from transforms.batches.outcomes import bisect_failures
+from transforms.batches.stages import RunBatches
 from transforms.models.devices import fill_rows
 from transforms.pictures.decoding import PictureError, decode_kept
 from transforms.pictures.structure import structure_map
@@ -132,7 +133,7 @@ class EmbedImages(beam.PTransform):
 
     def expand(self, batches: beam.PCollection) -> beam.PCollection:
         """Puts the batches through the encoder."""
-        return batches | "Embed" >> RunBatches(_handler(embed_images_batch, self))
+        return batches | "Embed" >> _embed_by(embed_images_batch, self)
 
 
 @beam.typehints.with_input_types(Batch)
@@ -160,14 +161,14 @@ class EmbedQueries(beam.PTransform):
 
     def expand(self, batches: beam.PCollection) -> beam.PCollection:
         """Puts the batches through the encoder."""
-        return batches | "Embed" >> RunBatches(_handler(embed_queries_batch, self))
+        return batches | "Embed" >> _embed_by(embed_queries_batch, self)
 
 
-def _handler(
+def _embed_by(
     function: Callable[..., Batch[Any]], settings: EmbedImages | EmbedQueries
-) -> BatchHandler:
+) -> RunBatches:
     apply = functools.partial(function, known=settings.known, open_picture=settings.open_picture)
-    return BatchHandler(load=settings.load, apply=apply, name="Embed")
+    return RunBatches(load=settings.load, apply=apply, name="Embed")
 
 
 def _picture_vectors(

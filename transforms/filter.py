@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import apache_beam as beam
 
-from transforms.batches.inference import MapBatches
+from transforms.batches.stages import MapBatches
 from transforms.filter_rules import SAID, FilterRule, Value, find_fault, side_values
 from transforms.measured import MeasuredImage
 from transforms.record import Batch, Reject, SourceImage, reject_source

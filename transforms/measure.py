@@ -9,7 +9,7 @@ import apache_beam as beam
 import numpy as np
 
 from transforms.aesthetics import AestheticHead
-from transforms.batches.inference import MapBatches
+from transforms.batches.stages import MapBatches
 from transforms.filter_rules import SAID
 from transforms.measured import MeasuredImage
 from transforms.near_copies.fingerprint import fingerprint

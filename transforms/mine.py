@@ -14,7 +14,7 @@ import apache_beam as beam
 
 from indexes.captions import all_captions, spelled_words
 from indexes.folder import PictureIndex
-from transforms.batches.inference import count_outcomes
+from transforms.batches.outcomes import count_outcomes
 from transforms.record import Batch, Candidate, EditQuery, Reject, SourceImage, reject_source
 from transforms.words.caption_pairs import (
     Blanked,

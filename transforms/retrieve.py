@@ -11,7 +11,7 @@ import numpy as np
 
 from indexes.folder import PictureIndex
 from indexes.search import Vectors
-from transforms.batches.inference import MapBatches
+from transforms.batches.stages import MapBatches
 from transforms.candidate_scores import score_rows
 from transforms.models.adaptation_heads import AdaptationHeads, load_heads
 from transforms.models.spec import ModelSpec

@@ -16,7 +16,7 @@ from typing import Protocol
 import apache_beam as beam
 
 from indexes.knn_service import KnnService, Neighbour
-from transforms.batches.inference import MapBatches
+from transforms.batches.stages import MapBatches
 from transforms.fetching.policy import FetchError
 from transforms.record import Batch, Candidate, EditQuery, Reject, Scores, reject_query
 from transforms.retrieve import EXCLUDED_RESERVE, RetrieveOptions, query_vectors

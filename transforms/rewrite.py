@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import apache_beam as beam
 
-from transforms.batches.inference import BatchHandler, RunBatches
+from transforms.batches.stages import RunBatches
 from transforms.pictures.decoding import decode_kept
 from transforms.protocols import Captioner, Encoder
 from transforms.record import Batch, EditQuery, Reject, SourceImage, reject_source
@@ -195,4 +195,4 @@ class Rewrite(beam.PTransform):
             self.by_picture,
             self.load_captioner,
         )
-        return batches | RunBatches(BatchHandler(load=load, apply=apply_rewriting, name="Rewrite"))
+        return batches | RunBatches(load=load, apply=apply_rewriting, name="Rewrite")

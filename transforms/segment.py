@@ -10,7 +10,8 @@ import apache_beam as beam
 from PIL import Image
 
 from transforms.batches.ahead import chunks_ahead, make_each
-from transforms.batches.inference import BatchHandler, RunBatches, bisect_failures
+from transforms.batches.outcomes import bisect_failures
+from transforms.batches.stages import RunBatches
 from transforms.models.devices import fill_rows
 from transforms.pictures.decoding import PictureError, decode_kept
 from transforms.pictures.masks import THRESHOLD, mask_from_relevance
@@ -236,4 +237,4 @@ class Segment(beam.PTransform):
     def expand(self, batches: beam.PCollection) -> beam.PCollection:
         """Wire `segment_batch` behind RunInference."""
         apply = _Apply(self.open_picture, self.open_source, self.threshold)
-        return batches | RunBatches(BatchHandler(load=self.load, apply=apply, name=NAME))
+        return batches | RunBatches(load=self.load, apply=apply, name=NAME)

@@ -8,7 +8,7 @@ from typing import Literal
 
 import apache_beam as beam
 
-from transforms.batches.inference import MapBatches
+from transforms.batches.stages import MapBatches
 from transforms.record import Batch, Candidate, EditExample, EditQuery, Reject, reject_query
 from transforms.scores import MOST_QUALITY, rank_score, word_order
 

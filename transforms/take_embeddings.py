@@ -10,7 +10,7 @@ import apache_beam as beam
 
 from indexes.errors import PairloomError
 from indexes.search import Vectors
-from transforms.batches.inference import MapBatches
+from transforms.batches.stages import MapBatches
 from transforms.pictures.decoding import PictureError, decode_kept
 from transforms.pictures.structure import structure_map
 from transforms.protocols import Encoder

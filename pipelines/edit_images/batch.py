@@ -14,7 +14,7 @@ from editing.loading import LoadedEditor
 from editing.requests import EditOutput, Request
 from pipelines.edit_images.shards import EditTask
 from pipelines.terminal.console import EXIT_USAGE, CommandError
-from transforms.batches.inference import bisect_failures
+from transforms.batches.outcomes import bisect_failures
 from transforms.pictures.decoding import PictureError, decode_stored, encode_png
 from transforms.pictures.masks import MaskError, decode_mask
 from transforms.record import Batch, Reject

@@ -34,9 +34,9 @@ from pipelines.running.job_folder import JobFolder, require_same, require_whole
 from pipelines.running.sharded_job import ShardedJob, run_job
 from pipelines.running.spreading import Spread
 from pipelines.terminal.console import CommandError, print_note
-from transforms.batches.inference import BatchHandler, RunBatches
 from transforms.batches.landing import PACKED_PARCEL, Land, Parcel
 from transforms.batches.packing import to_bytes, unpack
+from transforms.batches.stages import RunBatches
 from transforms.dataset.files import hash_file, remove_file, write_bytes
 from transforms.dataset.folder import COMPLETED
 from transforms.dataset.manifest import MANIFEST, hash_configuration, load_manifest
@@ -157,7 +157,7 @@ class EditImages(beam.PTransform):
     def expand(self, batches: beam.PCollection) -> beam.PCollection:
         """Wire `EditBatch` behind RunInference."""
         apply = EditBatch(self.settings, self.seed)
-        return batches | RunBatches(BatchHandler(load=self.load, apply=apply, name=NAME))
+        return batches | RunBatches(load=self.load, apply=apply, name=NAME)
 
 
 def edit_graph(

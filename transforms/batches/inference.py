@@ -15,27 +15,12 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-import apache_beam as beam
-from apache_beam.metrics import Metrics
-from apache_beam.ml.inference.base import ModelHandler, RunInference
+from apache_beam.ml.inference.base import ModelHandler
 
-import transforms.batches.beam_coder  # noqa: F401 - how Beam writes batches
-from transforms.batches.timing import timed
-from transforms.models.chunks import chunks
-from transforms.record import Batch, EditExample, EditQuery, Reject, SourceImage
+from transforms.batches.outcomes import count_outcomes
+from transforms.record import Batch, EditExample, EditQuery, SourceImage
 
 ModelT = TypeVar("ModelT")
-RecordT = TypeVar("RecordT")
-ResultT = TypeVar("ResultT")
-
-MODEL_FAILED = "model_failed"
-MODEL_EXCEPTIONS: tuple[type[Exception], ...] = (
-    RuntimeError,
-    ValueError,
-    IndexError,
-    ArithmeticError,
-)
-"""What a network raises over an input it cannot take. Anything else is a fault of the program."""
 
 _loading = threading.Lock()
 
@@ -157,129 +142,3 @@ def _picture_bytes(record: object) -> int:
     if isinstance(record, EditQuery):
         record = record.source
     return len(record.image or b"") if isinstance(record, SourceImage) else 0
-
-
-def count_outcomes(batch: Batch[Any], name: str) -> None:
-    """Count one batch that stage `name` finished: `records`, and `rejected_<reason>` by reason.
-
-    Rejects of earlier stages travel in the batch and were counted there.
-    """
-    Metrics.counter(name, "records").inc(len(batch.records))
-    for reject in batch.rejects:
-        if reject.stage == name.lower():
-            Metrics.counter(name, f"rejected_{reject.reason}").inc()
-
-
-def _alone(batch: Batch[RecordT]) -> tuple[Batch[RecordT]]:
-    return (batch,)
-
-
-@beam.typehints.with_input_types(Batch)
-@beam.typehints.with_output_types(Batch)
-@dataclass
-class RunBatches(beam.PTransform):
-    """RunInference over batches as they are: one plain `Batch` out for each `Batch` in.
-
-    Metrics, in the namespace of the handler's name: `records`, `rejected_<reason>`, and
-    RunInference's own (`inference_batch_latency_micro_secs`, load time, model size); its
-    `num_inferences` counts batches.
-    """
-
-    handler: BatchHandler
-
-    def expand(self, batches: beam.PCollection) -> beam.PCollection:
-        """Wire the handler behind batches of one."""
-        alone = beam.Map(_alone).with_input_types(Batch)
-        return (
-            batches
-            | "Alone" >> alone.with_output_types(beam.typehints.Tuple[Batch])
-            | "Infer" >> RunInference(self.handler.with_no_batching()).with_output_types(Batch)
-        )
-
-
-def _map_and_count(
-    batch: Batch[RecordT], function: Callable[[Batch[RecordT]], Batch[ResultT]], name: str
-) -> Batch[ResultT]:
-    with timed(name):
-        finished = function(batch)
-    count_outcomes(finished, name)
-    return finished
-
-
-@beam.typehints.with_input_types(Batch)
-@beam.typehints.with_output_types(Batch)
-@dataclass
-class MapBatches(beam.PTransform):
-    """A stage without a model: `function` on every batch, with the same metrics as RunBatches.
-
-    `function` is picklable; `name` is the stage's name.
-    """
-
-    function: Callable[[Batch[Any]], Batch[Any]]
-    name: str
-
-    def expand(self, batches: beam.PCollection) -> beam.PCollection:
-        """Map and count."""
-        counting = beam.Map(_map_and_count, function=self.function, name=self.name)
-        counting = counting.with_input_types(Batch, function=Any, name=str)
-        return batches | "Map" >> counting.with_output_types(Batch)
-
-
-def bisect_failures(
-    records: Sequence[RecordT],
-    function: Callable[[Sequence[RecordT]], Sequence[ResultT | Reject]],
-    reject: Callable[[RecordT, str, str], Reject],
-    *,
-    catch: tuple[type[Exception], ...] = MODEL_EXCEPTIONS,
-    at_once: int = 16,
-) -> tuple[list[ResultT], list[Reject]]:
-    """Apply `function` to chunks of records; where it fails, leave out the guilty ones and go on.
-
-    Args:
-        records: what to work on, in order.
-        function: gives one result, or a Reject of its own, per record, in order, each
-            independent of the others.
-        reject: makes the Reject of (record, reason, detail); the reason is `model_failed`, the
-            detail the exception's first line.
-        catch: exceptions that mean an input was at fault; others pass through.
-        at_once: records handed over together, at least 1; bounds the memory for decoded pictures.
-
-    Returns:
-        The results and the rejects, both in the order of the records.
-    """
-    results: list[ResultT] = []
-    rejects: list[Reject] = []
-    for chunk in chunks(records, at_once):
-        for outcome in _bisect(chunk, function, reject, catch=catch):
-            if isinstance(outcome, Reject):
-                rejects.append(outcome)
-            else:
-                results.append(outcome)
-    return results, rejects
-
-
-def _bisect(
-    records: Sequence[RecordT],
-    function: Callable[[Sequence[RecordT]], Sequence[ResultT | Reject]],
-    reject: Callable[[RecordT, str, str], Reject],
-    *,
-    catch: tuple[type[Exception], ...],
-) -> list[ResultT | Reject]:
-    try:
-        results = function(records)
-    except catch as error:
-        if len(records) == 1:
-            return [reject(records[0], MODEL_FAILED, first_line(error))]
-        middle = len(records) // 2
-        return [
-            *_bisect(records[:middle], function, reject, catch=catch),
-            *_bisect(records[middle:], function, reject, catch=catch),
-        ]
-    assert len(results) == len(records), "one result per record"
-    return list(results)
-
-
-def first_line(error: BaseException) -> str:
-    """The exception's kind and the first line of its message."""
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0].strip()}" if lines else type(error).__name__
