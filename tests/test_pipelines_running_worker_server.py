@@ -3,6 +3,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -38,3 +39,19 @@ def test_a_worker_that_is_being_started_is_not_interrupted(tmp_path):
     in_worker, here = json.loads(said.stdout.splitlines()[-1])
     assert {signal.SIGINT, signal.SIGTERM, signal.SIGHUP} <= set(in_worker)
     assert here == []
+
+
+def test_a_command_that_ends_at_once_leaves_nothing_that_holds_its_output():
+    """The server takes seconds to import what workers need, and has the command's output too."""
+    words = ["index", "pictures", "--out", "out", "--workers", "2", "--no-such-flag"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "pairloom", *words],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as command:
+        assert command.wait(timeout=120) == 2
+        ended = time.monotonic()
+        assert "--no-such-flag" in command.stdout.read()
+        assert time.monotonic() - ended < 2.0
