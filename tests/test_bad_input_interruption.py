@@ -59,7 +59,7 @@ def begun(tmp_path):
     started = []
 
     def begin(workers):
-        command = [sys.executable, "-m", "pipelines.main", "index", source]
+        command = [sys.executable, "-m", "pairloom", "index", source]
         command += ["--out", tmp_path / "index", "--preset", preset_file()]
         command += ["--captions", "source", "--workers", str(workers)]
         process = subprocess.Popen(

@@ -29,8 +29,13 @@ for line in sys.stdin:
             os.dup2(err.fileno(), 2)
             sys.argv = [script, "--help"]
             sys.path[0] = os.path.dirname(script)
-            runpy.run_path(script, run_name="__main__")
-            sys.exit(0)
+            try:
+                runpy.run_path(script, run_name="__main__")
+            except SystemExit as end:
+                sys.stdout.flush()
+                sys.stderr.flush()
+                os._exit(end.code or 0)  # to tidy up what was forked takes longer than all else
+            os._exit(1)
         code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         said = []
         for file in (out, err):

@@ -41,7 +41,7 @@ def test_every_command_has_help(command):
 def test_version_says_nothing_else():
     # Beam remarks on what is not installed while it is imported: stderr is for errors.
     done = subprocess.run(
-        [sys.executable, "-m", "pipelines.main", "--version"],
+        [sys.executable, "-m", "pairloom", "--version"],
         cwd=ROOT,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         capture_output=True,

@@ -117,7 +117,7 @@ def source_file(path: Path, source: StillLifeSource) -> Path:
 
 def command(*words: object) -> list[str]:
     """The command line `pairloom` with `words`, by this Python."""
-    return [sys.executable, "-m", "pipelines.main", *map(str, words)]
+    return [sys.executable, "-m", "pairloom", *map(str, words)]
 
 
 def environment() -> dict[str, str]:
