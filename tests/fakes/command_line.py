@@ -6,6 +6,8 @@ import io
 import json
 import logging
 import shutil
+import subprocess
+import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,6 +53,22 @@ class Outcome:
         begin = "pairloom: error: "
         assert lines[0].startswith(begin), lines[0]
         return lines[0].removeprefix(begin)
+
+
+def loaded_by(*words):
+    """The modules that a Python of its own has after `pairloom WORDS`; of words that say more."""
+    code = (
+        "import sys\n"
+        "from pairloom.__main__ import main\n"
+        "assert main(sys.argv[1:]) == 0\n"
+        "print(*sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words], capture_output=True, text=True, check=True
+    )
+    said, modules = done.stdout.rstrip().rsplit("\n", 1)
+    assert said
+    return set(modules.split())
 
 
 def run(*words):
