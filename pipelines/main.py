@@ -108,7 +108,9 @@ def find_command(words: Sequence[str]) -> str | None:
     None where they begin with something else, so that any may be meant.
     """
     first = words[0] if words else None
-    return "" if first == "--version" else first if first in _COMMANDS else None
+    if first == "--version":
+        return ""
+    return first if first in _COMMANDS else None
 
 
 def read_arguments(words: Sequence[str]) -> argparse.Namespace:

@@ -54,13 +54,15 @@ def test_version_says_nothing_else():
 
 def test_a_command_line_is_read_without_torch():
     """It takes seconds to import, also for who only asks for help, or lets workers compute."""
-    loaded = loaded_by("--help")
+    _, loaded = loaded_by("--help")
     assert "apache_beam" in loaded
     assert loaded.isdisjoint({"torch", "scipy", "transformers"})
 
 
 def test_the_version_is_told_without_any_command():
-    assert loaded_by("--version").isdisjoint({"torch", "apache_beam", "pyarrow"})
+    said, loaded = loaded_by("--version")
+    assert said.startswith("pairloom ")
+    assert loaded.isdisjoint({"torch", "apache_beam", "pyarrow"})
 
 
 def test_what_follows_two_dashes_is_kept_for_beam():

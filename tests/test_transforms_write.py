@@ -307,4 +307,5 @@ def test_several_pictures_are_opened_at_a_time(tmp_path, plain):
         return records.FakeSource().open(reference)
 
     write_plainly(tmp_path, shard, open_source=open_source)
+    assert hashes(tmp_path)
     assert hashes(tmp_path).items() <= hashes(plain).items()

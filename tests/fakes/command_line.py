@@ -56,7 +56,7 @@ class Outcome:
 
 
 def loaded_by(*words):
-    """The modules that a Python of its own has after `pairloom WORDS`; of words that say more."""
+    """What `pairloom WORDS` says in a Python of its own, and the modules that this then has."""
     code = (
         "import sys\n"
         "from pairloom.__main__ import main\n"
@@ -67,8 +67,7 @@ def loaded_by(*words):
         [sys.executable, "-c", code, *words], capture_output=True, text=True, check=True
     )
     said, modules = done.stdout.rstrip().rsplit("\n", 1)
-    assert said
-    return set(modules.split())
+    return said, set(modules.split())
 
 
 def run(*words):
